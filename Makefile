@@ -1,0 +1,99 @@
+# Hawser. `make help` lists the targets; V=1 shows the commands; objects are under build/<variant>/.
+
+VARIANT  ?= default
+BUILD    := build/$(VARIANT)
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+CC       ?= gcc
+CFLAGS   ?= -O2 -g
+PKGS     := gnutls libusrsctp libconfig jansson
+FOLDERS  := base config transport tls mux control proxy
+VERSION  := 0.1.0
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
+            -Wcast-qual -Wvla -Wpointer-arith -Wundef -Wwrite-strings
+SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+SANITIZE_tsan := -fsanitize=thread -fno-omit-frame-pointer
+SANITIZE := $(SANITIZE_$(VARIANT))
+
+ALL_CPPFLAGS := -I. -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS)) $(CPPFLAGS)
+ALL_CFLAGS   := -std=c11 $(WARNINGS) $(CFLAGS) $(SANITIZE)
+LIBS         := $(shell pkg-config --libs $(PKGS)) -pthread
+ALL_LDFLAGS  := $(LDFLAGS) $(SANITIZE)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
+
+# Libraries in link order: a folder may use those to its right.
+libs_of = $(foreach f,$(1),$(BUILD)/lib$(f).a)
+MAIN    := proxy/main.c
+sources = $(filter-out $(MAIN),$(wildcard $(1)/*.c))
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+
+TOOLS   := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
+UNITS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/sim/test_*.c tests/conformance/test_*.c))
+
+.PHONY: all tools units unit clean
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/hawser build/hawser
+
+build/hawser: $(BUILD)/hawser
+	$(Q)ln -sfn $(VARIANT)/hawser $@
+
+$(BUILD)/hawser: $(BUILD)/proxy/main.o $(call libs_of,proxy control mux tls transport config base)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+define folder_rule
+$(BUILD)/lib$(1).a: $(call objects,$(call sources,$(1)))
+	$$(call say,AR,$$@)
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach f,$(FOLDERS),$(eval $(call folder_rule,$(f))))
+
+$(BUILD)/%.o: %.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+tools: $(TOOLS)
+$(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(call libs_of,base)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# A unit test of a folder links only what that folder may use, so that layers stay honest.
+unit_base      := base
+unit_config    := config base
+unit_transport := transport base
+unit_tls       := tls base
+unit_mux       := mux base
+unit_control   := control config base
+unit_proxy     := proxy control mux tls transport config base
+
+define unit_rule
+$(BUILD)/tests/unit/$(1)/test_%: $(BUILD)/tests/unit/$(1)/test_%.o $(BUILD)/tests/lib/tap.o $(call libs_of,$(unit_$(1)))
+	$$(call say,LD,$$@)
+	$$(Q)$(CC) $(ALL_LDFLAGS) -o $$@ $$^ $(LIBS)
+endef
+$(foreach f,$(FOLDERS),$(eval $(call unit_rule,$(f))))
+
+$(BUILD)/tests/sim/test_%: $(BUILD)/tests/sim/test_%.o $(BUILD)/tests/lib/tap.o $(call libs_of,mux tls transport base)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/tests/conformance/test_%: $(BUILD)/tests/conformance/test_%.o $(BUILD)/tests/lib/tap.o $(call libs_of,transport base)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+units: $(UNITS)
+# make unit FOLDER=mux builds and runs the unit tests of one folder.
+unit: $(filter $(BUILD)/tests/unit/$(FOLDER)/%,$(UNITS))
+	$(Q)for t in $^; do echo "# $$t"; $$t || exit 1; done
+
+clean:
+	$(Q)rm -rf build
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

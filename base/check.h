@@ -1,0 +1,24 @@
+/* base/check.h: assertions that stay on in production, and allocation that cannot fail.
+ *
+ * must() is for programming errors only, never for what a peer, a user or the system can cause.
+ *
+ * Memory: every allocation here is small or bounded by configuration (credit, stream and queue
+ * limits), so running out means that the machine is lost; we abort with a line instead of
+ * carrying an untestable error path through every function. */
+#pragma once
+
+#include <stddef.h>
+
+#define must(condition) ((condition) ? (void)0 : check_failed(#condition, __FILE__, __LINE__))
+
+/* Prints the condition and the place to stderr, then aborts. Thread: any. */
+_Noreturn void check_failed(const char *condition, const char *file, int line);
+
+/* calloc that never returns NULL. Owns: caller frees with free(). Thread: any. */
+void *check_alloc(size_t size);
+
+/* strdup that never returns NULL; NULL in gives NULL out. Owns: caller frees with free(). */
+char *check_strdup(const char *text);
+
+/* The object of `type` whose `member` is at `pointer`. */
+#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))

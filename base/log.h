@@ -1,0 +1,55 @@
+/* base/log.h: log lines to stderr as text or JSON (one object a line).
+ *
+ * A worker never waits for the reader of stderr: lines go through a bounded queue to a log
+ * thread; when it is full, lines are dropped and their number is logged once there is room. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+enum log_format { LOG_TEXT, LOG_JSON };
+
+/* What a line is about. Unset members (NULL, stream < 0, connection 0) are left out.
+ * Use LOG_ABOUT to fill only some of them. */
+struct log_about {
+    const char *tunnel;  /* configured name */
+    const char *service; /* configured name */
+    const char *peer;    /* name or address of the far endpoint or of the local client */
+    int stream;          /* SCTP stream id, -1: none */
+    uint64_t connection; /* id on the wire, 0: none */
+};
+#define LOG_ABOUT(...)    (&(const struct log_about){.stream = -1, __VA_ARGS__})
+#define LOG_ABOUT_NOTHING LOG_ABOUT(.tunnel = NULL)
+
+/* A further named value of a line: in JSON a member of its own, in text "name=value". */
+struct log_field {
+    const char *name;
+    enum { LOG_FIELD_NUMBER, LOG_FIELD_TEXT } type;
+    uint64_t number;
+    const char *text;
+};
+
+/* Starts the log thread. Before it, lines are written directly (start-up, tests).
+ * Thread: main, once. */
+void log_start(enum log_level level, enum log_format format);
+
+/* Writes what is queued, stops the thread; later lines are written directly again. */
+void log_stop(void);
+
+/* Changes the level. Thread: any. */
+void log_set_level(enum log_level level);
+
+/* Whether lines of this level are written: guards costly arguments. Thread: any. */
+bool log_enabled(enum log_level level);
+
+/* Writes one line; no newline in format. Quotes and control characters are escaped, so that
+ * nothing a peer sends can forge a line. Thread: any. */
+void log_write(enum log_level level, const struct log_about *about, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same with further fields. */
+void log_write_fields(enum log_level level, const struct log_about *about,
+                      const struct log_field *fields, size_t count, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));

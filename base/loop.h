@@ -1,0 +1,64 @@
+/* base/loop.h: the event loop of one thread: descriptors (epoll), timers, deferred tasks.
+ *
+ * Callbacks are objects embedded in their owner's struct (container_of finds the owner).
+ * Order of one turn: 1. events of descriptors, 2. expired timers, 3. tasks, until none is left.
+ * An object may remove itself or any other inside a callback: no event for it follows, not even
+ * one that the same epoll_wait has already returned.
+ * Thread: every function below only from the thread that runs the loop (or before it runs). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+
+struct loop_fd {
+    void (*on_events)(struct loop_fd *self, uint32_t epoll_events);
+    int fd;    /* set before loop_fd_add; closing it stays the owner's business */
+    int index; /* private */
+};
+
+struct loop_timer {
+    void (*on_expire)(struct loop_timer *self);
+    uint64_t deadline; /* µs of loop_now; private */
+    int index;         /* place in the heap, 0: not set; private */
+};
+
+struct loop_task {
+    void (*on_run)(struct loop_task *self);
+    struct loop_task *next, *previous; /* private */
+    bool queued;                       /* private */
+};
+
+/* NULL when the system gives no descriptor. Owns: caller, loop_free. */
+struct loop *loop_new(void);
+/* Asserts that no descriptor, timer or task is left: leaks show up here. NULL is fine. */
+void loop_free(struct loop *loop);
+
+/* Runs turns until loop_stop. */
+void loop_run(struct loop *loop);
+/* Makes loop_run return at the end of this turn. */
+void loop_stop(struct loop *loop);
+/* One turn: waits at most max_wait_us (UINT64_MAX: for ever) for the first event. For tests. */
+void loop_turn(struct loop *loop, uint64_t max_wait_us);
+
+/* Monotonic time in µs, read once a turn. */
+uint64_t loop_now(const struct loop *loop);
+
+/* Watches self->fd for epoll_events (EPOLLIN | EPOLLOUT | EPOLLET …).
+ * Returns 0, or -1 with errno as epoll_ctl. */
+int loop_fd_add(struct loop *loop, struct loop_fd *self, uint32_t epoll_events);
+int loop_fd_modify(struct loop *loop, struct loop_fd *self, uint32_t epoll_events);
+/* Forgets it; a no-op when it is not watched. Call it before close(). */
+void loop_fd_remove(struct loop *loop, struct loop_fd *self);
+
+/* Sets or moves the timer to deadline_us (of loop_now; the past fires this turn). */
+void loop_timer_set(struct loop *loop, struct loop_timer *self, uint64_t deadline_us);
+/* A no-op when it is not set. A timer is unset when on_expire is called. */
+void loop_timer_cancel(struct loop *loop, struct loop_timer *self);
+bool loop_timer_is_set(const struct loop_timer *self);
+
+/* Runs the task once, at the end of this turn (of the next one if called from outside);
+ * a no-op when it is queued already. A task queued by a task runs in the same turn. */
+void loop_task_queue(struct loop *loop, struct loop_task *self);
+void loop_task_cancel(struct loop *loop, struct loop_task *self);

@@ -1,0 +1,29 @@
+/* base/mailbox.h: the only way between threads: many post, the loop's thread receives.
+ *
+ * Lock-free; the reader is woken (eventfd) only by the first mail after it emptied the box, so a
+ * burst costs one system call. Mails of one poster arrive in the order in which they were posted.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "base/loop.h"
+
+/* Embedded in what is sent. deliver runs on the receiving thread and then owns the mail. */
+struct mail {
+    void (*deliver)(struct mail *self);
+    struct mail *next; /* private */
+};
+
+struct mailbox {
+    _Atomic(struct mail *) head;
+    struct loop *loop;
+    struct loop_fd wake;
+};
+
+/* Returns 0, or -1 with errno. Thread: the loop's. */
+int mailbox_init(struct mailbox *box, struct loop *loop);
+/* Delivers what is left, then closes. Thread: the loop's. */
+void mailbox_fini(struct mailbox *box);
+/* Owns: the mail passes to the receiver. Thread: any. */
+void mailbox_post(struct mailbox *box, struct mail *mail);

@@ -1,0 +1,46 @@
+/* base/message.h: one SCTP message on its way between transport, TLS and the threads.
+ *
+ * Freed messages are kept in a small cache of each thread (bounded), because a 16 KB malloc and
+ * free for each record shows in a profile. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/mailbox.h"
+
+/* Largest message either side sends: one TLS record of 2^14 bytes with its header and expansion
+ * (RFC 8446 section 5.2: 2^14 + 256 + 5), or several smaller ones together. */
+#define MESSAGE_MAX 16645
+
+struct message {
+    struct mail mail;     /* so that it can travel by itself */
+    struct message *next; /* link of whoever owns it */
+    void *owner;          /* receiver's object when it travels by mail */
+    uint32_t length;      /* bytes used in data */
+    uint32_t capacity;    /* bytes there */
+    uint32_t offset;      /* first byte not yet consumed by the reader */
+    uint16_t stream;      /* SCTP stream id */
+    uint8_t epoch;        /* which TLS session of that stream (docs/PROTOCOL.md) */
+    uint8_t data[];
+};
+
+/* A message with at least capacity bytes. Owns: caller. Thread: any. */
+struct message *message_new(size_t capacity);
+/* NULL is fine. Thread: any, not only the one that made it. */
+void message_free(struct message *message);
+/* Gives this thread's cache back to the system: call before a thread ends. */
+void message_cache_clear(void);
+
+/* First-in first-out list of messages; zero-initialised is empty. */
+struct message_queue {
+    struct message *first, **last;
+    size_t bytes; /* sum of length */
+    size_t count;
+};
+/* Owns: the queue. */
+void message_queue_push(struct message_queue *queue, struct message *message);
+/* NULL when empty. Owns: caller. */
+struct message *message_queue_pop(struct message_queue *queue);
+/* Frees all of them. */
+void message_queue_clear(struct message_queue *queue);

@@ -1,0 +1,30 @@
+/* base/resolver.h: host names to addresses without blocking a loop: one helper thread calls
+ * getaddrinfo (which honours /etc/hosts and nsswitch.conf), the answer comes by mailbox. */
+#pragma once
+
+#include "base/address.h"
+#include "base/mailbox.h"
+
+struct resolver;
+
+#define RESOLVER_MAX_ADDRESSES 8
+
+/* Embedded in the asker's struct, or allocated; must stay until on_answer. */
+struct resolver_query {
+    void (*on_answer)(struct resolver_query *self); /* on the loop of reply_to */
+    struct mailbox *reply_to;
+    const char *host; /* must stay valid until the answer */
+    uint16_t port;
+    struct address addresses[RESOLVER_MAX_ADDRESSES];
+    int count;                   /* 0: failed */
+    const char *why;             /* static text when count is 0 */
+    struct mail mail;            /* private */
+    struct resolver_query *next; /* private */
+};
+
+/* Starts the helper thread; NULL if it cannot. Thread: main. */
+struct resolver *resolver_new(void);
+/* Waits for the look-up under way; queries not begun are answered with count 0. NULL is fine. */
+void resolver_free(struct resolver *resolver);
+/* Thread: any. on_answer is called exactly once. */
+void resolver_ask(struct resolver *resolver, struct resolver_query *query);

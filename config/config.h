@@ -1,0 +1,82 @@
+/* config/config.h: the configuration as the program uses it: read-only after config_load. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/address.h"
+#include "base/error.h"
+
+enum config_role { CONFIG_CLIENT, CONFIG_SERVER };
+enum config_direction { CONFIG_LISTEN, CONFIG_CONNECT };
+enum config_log_format { CONFIG_TEXT, CONFIG_JSON };
+
+struct config_service {
+    char *name;
+    enum config_direction direction; /* whether endpoint is listened on or connected to */
+    struct endpoint endpoint;
+    uint32_t streams_min, streams_max; /* both 0: no map */
+    uint64_t connect_timeout_us;
+    bool keepalive;       /* SO_KEEPALIVE on its TCP sockets */
+    uint32_t socket_mode; /* permission bits of a UNIX listening socket */
+};
+
+struct config_tls {
+    char *ca, *cert, *key; /* absolute paths */
+    char *priority;        /* NULL: the default of tls/ */
+    char *peer;            /* client */
+    char **allow;          /* server */
+    size_t allow_count;
+    bool resume_required; /* resume = "require" */
+    uint64_t ticket_lifetime_us;
+    uint64_t handshake_timeout_us;
+};
+
+struct config_tunnel {
+    char *name;
+    enum config_role role;
+    char *transport;        /* "udp" ("auto" is resolved to it until there is "kernel") */
+    struct endpoint *local; /* server: at least one; client: optional */
+    size_t local_count;
+    struct endpoint *remote; /* client: at least one */
+    size_t remote_count;
+    uint32_t streams_initial, streams_max;
+    uint32_t window_initial, window_max; /* bytes */
+    uint32_t waiting_max;
+    uint64_t waiting_timeout_us;
+    uint64_t connect_timeout_us, heartbeat_us, dead_after_us;
+    uint64_t reconnect_min_us, reconnect_max_us;
+    uint32_t mtu;       /* 0: found out */
+    uint32_t max_peers; /* server: associations at once */
+    struct config_tls tls;
+    struct config_service *services;
+    size_t service_count;
+};
+
+struct config {
+    char *file, *directory;
+    uint32_t threads; /* workers; the default (one for each core) is filled in */
+    uint64_t drain_timeout_us;
+    uint64_t memory_limit; /* bytes that windows may grow by, all connections together */
+    char *admin_socket;    /* absolute path; NULL: none */
+    int log_level;         /* enum log_level */
+    enum config_log_format log_format;
+    struct config_tunnel *tunnels;
+    size_t tunnel_count;
+};
+
+/* Reads file; every mistake is printed to `out` as "file:line: what is wrong; what was meant", all
+ * of them in one run; warnings as "file:line: warning: …". Relative paths become absolute.
+ * Returns the configuration, or NULL when there was any mistake. Key pairs are not opened here:
+ * the caller passes check_pair (proxy gives tls_credentials_check_pair), NULL to skip it.
+ * Owns: caller, config_free. Thread: main. */
+struct config *config_load(const char *file, FILE *out,
+                           enum err (*check_pair)(const char *cert, const char *key, char *why,
+                                                  size_t why_size));
+/* NULL is fine. */
+void config_free(struct config *config);
+
+/* Prints the reference page docs/CONFIGURATION.md, from the option table. */
+void config_write_reference(FILE *out);

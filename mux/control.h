@@ -1,0 +1,62 @@
+/* mux/control.h: the control channel: frames of stream 0 between the two ends of one association.
+ * Pure code: records in, records out. docs/PROTOCOL.md has the rules by number.
+ * Thread: the association's home. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "mux/stream.h"
+
+struct mux_control;
+
+#define MUX_PROTOCOL_VERSION 1
+#define MUX_SERVICES_MAX     256
+
+/* The first frame of each side. */
+struct mux_hello {
+    uint16_t version;
+    uint16_t streams_max;    /* streams this side is ready to use, ids 1..streams_max */
+    uint32_t window_initial; /* what the peer may send on a new lease before any CREDIT */
+    size_t service_count;    /* services that this side connects to for the peer */
+    const char *services[MUX_SERVICES_MAX];
+};
+
+/* Embedded in the owner's struct. */
+struct mux_control_events {
+    /* The peer's HELLO, once, first. Pointers are valid during the call. */
+    void (*on_hello)(struct mux_control_events *self, const struct mux_hello *hello);
+    /* MUX_CLIENT only: the server waits for idle streams: make count more children ready. */
+    void (*on_want)(struct mux_control_events *self, uint16_t count);
+    /* The peer gave up the child session epoch of stream. */
+    void (*on_child_failed)(struct mux_control_events *self, uint16_t stream, uint8_t epoch,
+                            enum err why);
+    /* MUX_SERVER only: the client will make a full master handshake on stream, epoch. */
+    void (*on_renew)(struct mux_control_events *self, uint16_t stream, uint8_t epoch);
+    /* The answer to mux_control_ping with its token. */
+    void (*on_pong)(struct mux_control_events *self, uint64_t token);
+    /* The peer opens no more and wants none; it leaves when open connections have ended. */
+    void (*on_goaway)(struct mux_control_events *self, enum err why);
+};
+
+/* HELLO is pending at once. Owns: caller, mux_control_free. hello is copied. */
+struct mux_control *mux_control_new(enum mux_side side, const struct mux_hello *hello,
+                                    struct mux_control_events *events);
+void mux_control_free(struct mux_control *control);
+
+/* One record's plaintext (whole frames). ERR_OK, ERR_CONTROL_PROTOCOL, ERR_VERSION_MISMATCH. */
+enum err mux_control_receive(struct mux_control *control, const uint8_t *record, size_t length);
+/* Next record's plaintext; 0: nothing pending. capacity at least MUX_RECORD_MAX. */
+size_t mux_control_drain(struct mux_control *control, uint8_t *record, size_t capacity);
+
+/* Queue one frame each. Bounded: answers to PING beyond 16 undrained ones are dropped. */
+void mux_control_want(struct mux_control *control, uint16_t count);
+void mux_control_child_failed(struct mux_control *control, uint16_t stream, uint8_t epoch,
+                              enum err why);
+void mux_control_renew(struct mux_control *control, uint16_t stream, uint8_t epoch);
+void mux_control_ping(struct mux_control *control, uint64_t token);
+void mux_control_goaway(struct mux_control *control, enum err why);
+/* Whether the peer's HELLO has come. */
+bool mux_control_is_ready(const struct mux_control *control);

@@ -1,0 +1,33 @@
+/* mux/scheduler.h: whose message goes next into the association: deficit round robin by bytes
+ * (RFC 8290 sections 3 and 4: new flows first), so that a small message never waits for more than
+ * one quantum of each bulk stream. Holds no messages: entries are embedded in the owner's
+ * per-stream struct, which has the queue. Pure code. Thread: the owner's. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One full record: a bulk stream sends one message a round. */
+#define SCHEDULER_QUANTUM 16645
+
+struct scheduler_entry {
+    struct scheduler_entry *next;
+    int32_t deficit; /* bytes it may still send this round */
+    uint8_t list;    /* 0: none, else new or old */
+};
+
+struct scheduler {
+    struct scheduler_entry *new_first, **new_last, *old_first, **old_last;
+};
+
+void scheduler_init(struct scheduler *scheduler);
+/* The entry has something to send; a no-op when it is in already. */
+void scheduler_add(struct scheduler *scheduler, struct scheduler_entry *entry);
+/* Takes it out, from any state (its stream ended). */
+void scheduler_remove(struct scheduler *scheduler, struct scheduler_entry *entry);
+/* Whose turn it is; NULL: nobody. The same until scheduler_sent or _remove. */
+struct scheduler_entry *scheduler_next(struct scheduler *scheduler);
+/* The entry of scheduler_next sent length bytes and has more to send, or not. */
+void scheduler_sent(struct scheduler *scheduler, struct scheduler_entry *entry, size_t length,
+                    bool has_more);

@@ -1,0 +1,108 @@
+/* mux/stream.h: one stream of an association: the lease, the frames, the credit of both
+ * directions, from BIND to BIND. Pure code: records in, records out; no sockets, no clock,
+ * no threads, no TLS. docs/PROTOCOL.md has the rules by number.
+ *
+ * Life:   UNBOUND -BIND both ways-> IDLE -OPEN-> OPENING / OPENED -ACCEPT-> OPEN -both ends-> IDLE
+ * … Thread: the stream's owner. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct mux_stream;
+
+/* Largest record that mux_stream_drain makes and mux_stream_receive takes: one TLS record. */
+#define MUX_RECORD_MAX          16384
+#define MUX_ASSOCIATION_ID_SIZE 16
+#define MUX_SERVICE_NAME_MAX    63
+#define MUX_TEXT_MAX            255
+
+/* Which end of the association this is: decides who wins when both open one stream. */
+enum mux_side { MUX_CLIENT, MUX_SERVER };
+
+/* What a lease begins with. Pointers are valid during the call only. */
+struct mux_open {
+    uint64_t connection; /* unguessable id, not 0 */
+    const char *service; /* 1..MUX_SERVICE_NAME_MAX bytes of [A-Za-z0-9._-], NUL-terminated */
+    const char *client;  /* text of the TCP client's address, at most MUX_TEXT_MAX bytes */
+};
+
+/* Callbacks as an object embedded in the owner's struct. None may call mux_stream_receive or
+ * mux_stream_drain of the same stream; all other functions are allowed inside. */
+struct mux_stream_events {
+    /* The peer's BIND is right: the stream is idle and may be leased. */
+    void (*on_bound)(struct mux_stream_events *self);
+    /* The peer leased the stream: answer with mux_stream_accept or _refuse, now or later. Data may
+     * follow before the answer. */
+    void (*on_open)(struct mux_stream_events *self, const struct mux_open *open);
+    /* The peer connected the target. */
+    void (*on_accept)(struct mux_stream_events *self);
+    /* It did not; the lease is over (on_idle follows). text is not NUL-safe for logs: escape. */
+    void (*on_refuse)(struct mux_stream_events *self, enum err why, const char *text);
+    /* MUX_SERVER only: both opened and the client's OPEN wins. This side's lease never was;
+     * on_open follows at once. No data was sent for it (a server waits for ACCEPT first). */
+    void (*on_lost_race)(struct mux_stream_events *self);
+    /* Bytes of the peer's client or target, in order. Tell mux_stream_consumed when they are gone.
+     */
+    void (*on_data)(struct mux_stream_events *self, const uint8_t *data, size_t length);
+    /* The peer's direction ended well: everything was delivered. */
+    void (*on_fin)(struct mux_stream_events *self);
+    /* The peer gave up both directions: nothing follows but on_idle. */
+    void (*on_reset)(struct mux_stream_events *self, enum err why);
+    /* Fill at most room bytes to send; returns how many. 0 with *end false: nothing now
+     * (mux_stream_readable announces more). *end true: these are the last (FIN follows).
+     * Called by mux_stream_drain only while there is credit. May call mux_stream_reset. */
+    size_t (*on_fill)(struct mux_stream_events *self, uint8_t *to, size_t room, bool *end);
+    /* Both directions have ended and both sides know: the stream may be leased again. */
+    void (*on_idle)(struct mux_stream_events *self);
+};
+
+struct mux_stream_options {
+    enum mux_side side;
+    uint16_t stream;                              /* SCTP stream id, for BIND */
+    uint8_t association[MUX_ASSOCIATION_ID_SIZE]; /* for BIND */
+    uint32_t window_initial; /* bytes the peer may send before the first CREDIT; as in our HELLO */
+    uint32_t window_max;     /* as far as the window grows */
+    uint32_t peer_window;    /* window_initial of the peer's HELLO */
+    struct mux_budget *budget; /* what all windows of the process may grow by; NULL: no cap */
+};
+
+/* Owns: caller, mux_stream_free. BIND is pending at once: drain it. */
+struct mux_stream *mux_stream_new(const struct mux_stream_options *options,
+                                  struct mux_stream_events *events);
+/* From any state; no callback. NULL is fine. */
+void mux_stream_free(struct mux_stream *stream);
+
+/* One record's plaintext (whole frames). ERR_OK, or what the peer did wrong: then the child
+ * session has to end; only mux_stream_free may follow. */
+enum err mux_stream_receive(struct mux_stream *stream, const uint8_t *record, size_t length);
+
+/* Writes the next record's plaintext (pending frames, then DATA from on_fill, then FIN), at most
+ * capacity (at least 512) and MUX_RECORD_MAX bytes; returns its length, 0: nothing to send. */
+size_t mux_stream_drain(struct mux_stream *stream, uint8_t *record, size_t capacity);
+/* Whether mux_stream_drain may have something. */
+bool mux_stream_wants_drain(const struct mux_stream *stream);
+
+/* Leases an idle stream. ERR_OK, ERR_AGAIN (not idle), ERR_FRAME_VALUE (bad name). */
+enum err mux_stream_open(struct mux_stream *stream, const struct mux_open *open);
+/* Answers on_open. */
+void mux_stream_accept(struct mux_stream *stream);
+void mux_stream_refuse(struct mux_stream *stream, enum err why, const char *text);
+/* Ends both directions, from any state of a lease; data on the way is dropped; on_idle follows when
+ * the peer's end has come. A no-op when no lease is there or it is reset already. */
+void mux_stream_reset(struct mux_stream *stream, enum err why);
+/* on_fill may have bytes (or the end) again. */
+void mux_stream_readable(struct mux_stream *stream);
+/* length bytes of on_data are gone (written to TCP, or dropped): credit for as many. */
+void mux_stream_consumed(struct mux_stream *stream, size_t length);
+
+bool mux_stream_is_bound(const struct mux_stream *stream);
+bool mux_stream_is_idle(const struct mux_stream *stream);
+/* Bytes of on_data / on_fill in this lease. */
+uint64_t mux_stream_received(const struct mux_stream *stream);
+uint64_t mux_stream_sent(const struct mux_stream *stream);
+/* State's name, for logs and tests. */
+const char *mux_stream_state(const struct mux_stream *stream);

@@ -1,0 +1,26 @@
+/* tls/generation.h: what children are resumed from: the resumable state of one verified master
+ * handshake. Immutable and reference-counted, so that workers share it without a lock.
+ *
+ * Client: the session data with the master's ticket. Server: the ticket key of the process as it
+ * was, and the master's session id, which a true child carries too (gnutls_session_get_id2).
+ * Both: version, cipher, the peer's certificate, and the time when tickets stop being valid. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tls/credentials.h"
+
+struct tls_generation;
+
+struct tls_generation *tls_generation_ref(struct tls_generation *generation);
+/* NULL is fine. Thread: any. Secrets are wiped. */
+void tls_generation_unref(struct tls_generation *generation);
+/* Seconds until no child can be resumed from it any more (tickets carry the time of the master's
+ * first full handshake, however new they are). Thread: any. */
+int64_t tls_generation_expires_in(const struct tls_generation *generation);
+
+/* A ticket kept for the next association with the same peer; used once. */
+struct tls_ticket;
+void tls_ticket_free(struct tls_ticket *ticket); /* NULL is fine; wiped */

@@ -1,0 +1,90 @@
+/* tls/session.h: one TLS session as a byte pump without sockets: ciphertext messages go in with
+ * feed, come out through the output callback; plaintext the other way with read and write.
+ *
+ * Thread: one session is touched by exactly one thread for its whole life (GnuTLS breaks at the
+ * automatic rekey otherwise); different sessions in different threads, of one generation too. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/message.h"
+#include "tls/credentials.h"
+#include "tls/generation.h"
+
+struct tls_session;
+
+/* Where ciphertext goes. Embedded in the owner's struct. */
+struct tls_output {
+    /* Owns: the message passes to the callee, which sets stream and epoch. Called inside
+     * tls_session_handshake, _read, _write and _bye. At most MESSAGE_MAX bytes each. */
+    void (*on_output)(struct tls_output *self, struct message *message);
+};
+
+/* A master session: full handshake, or resumed from ticket (client, may be NULL; consumed).
+ * The peer is verified against the credentials in both cases. Owns: caller, tls_session_free.
+ * NULL only when GnuTLS refuses the priority string or has no memory. */
+struct tls_session *tls_session_new_master(struct tls_credentials *credentials,
+                                           struct tls_ticket *ticket, struct tls_output *output);
+
+/* A child of the generation. A server may accept children of several generations while one
+ * follows the other: it passes the newest, and the one before as previous (may be NULL). */
+struct tls_session *tls_session_new_child(struct tls_credentials *credentials,
+                                          struct tls_generation *generation,
+                                          struct tls_generation *previous,
+                                          struct tls_output *output);
+
+/* Wiped; sends nothing. NULL is fine. */
+void tls_session_free(struct tls_session *session);
+
+/* Queues ciphertext that came in. Owns: the message is consumed. Bounded by the caller's credit;
+ * call tls_session_handshake or _read afterwards until they say ERR_AGAIN. */
+void tls_session_feed(struct tls_session *session, struct message *message);
+
+/* Goes on with the handshake. ERR_AGAIN: needs more bytes. ERR_OK: finished, and every check of
+ * the design holds (peer verified and named; for a child: resumed, from this generation, same
+ * version and cipher; or accepted by TLS_RESUME_PREFER). Else the reason: ERR_TLS_HANDSHAKE,
+ * ERR_TLS_NOT_RESUMED, ERR_TLS_OTHER_MASTER, ERR_TLS_PEER_UNVERIFIED, ERR_TLS_PEER_NAME,
+ * ERR_TLS_NO_CERTIFICATE; tls_session_detail has words. The alert for the peer, if any, has
+ * been put out. A failed session is only good for tls_session_detail and tls_session_free. */
+enum err tls_session_handshake(struct tls_session *session);
+
+/* The next decrypted record, not copied: *data is valid until the next call with this session.
+ * ERR_AGAIN: nothing complete there (KeyUpdates and tickets are dealt with inside).
+ * ERR_TLS_CLOSED: the peer's close_notify. ERR_TLS_RECORD: the session is dead. */
+enum err tls_session_read(struct tls_session *session, const uint8_t **data, size_t *length);
+
+/* Encrypts at most 16384 bytes as one record and puts it out at once. ERR_OK or ERR_TLS_RECORD. */
+enum err tls_session_write(struct tls_session *session, const void *data, size_t length);
+
+/* Puts out close_notify. */
+void tls_session_bye(struct tls_session *session);
+
+/* Whether this session was resumed (after ERR_OK of the handshake). */
+bool tls_session_is_resumed(const struct tls_session *session);
+
+/* Words for the log about the last failure: GnuTLS's, the alert, the names that were compared.
+ * "" if none. Valid while the session lives. */
+const char *tls_session_detail(const struct tls_session *session);
+
+/* "TLS1.3", "AES-128-GCM"; static text, after the handshake. */
+const char *tls_session_version(const struct tls_session *session);
+const char *tls_session_cipher(const struct tls_session *session);
+
+/* The peer's name as its certificate carries it (first DNS name, else CN), after the handshake. */
+const char *tls_session_peer(const struct tls_session *session);
+
+/* size bytes that only the two ends of this session know (RFC 8446 section 7.5; RFC 5705). */
+enum err tls_session_export(struct tls_session *session, const char *label, uint8_t *out,
+                            size_t size);
+
+/* Master only: what children resume from. The server has it when the handshake is done; the client
+ * when the server's ticket has come (keep calling tls_session_read). NULL: not yet.
+ * Owns: caller has a reference of its own. */
+struct tls_generation *tls_session_generation(struct tls_session *session);
+
+/* Master of a client only: a second ticket, for the next association. NULL: none (left).
+ * Owns: caller. */
+struct tls_ticket *tls_session_take_ticket(struct tls_session *session);
