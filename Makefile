@@ -6,7 +6,7 @@ PREFIX   ?= /usr/local
 DESTDIR  ?=
 CC       ?= gcc
 CFLAGS   ?= -O2 -g
-PKGS     := gnutls libusrsctp libconfig jansson
+PKGS     := gnutls libconfig jansson
 FOLDERS  := base config transport tls mux control proxy
 VERSION  := 0.1.0
 
@@ -18,7 +18,7 @@ SANITIZE := $(SANITIZE_$(VARIANT))
 
 ALL_CPPFLAGS := -I. -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS)) $(CPPFLAGS)
 ALL_CFLAGS   := -std=c11 $(WARNINGS) $(CFLAGS) $(SANITIZE)
-LIBS         := $(shell pkg-config --libs $(PKGS)) -pthread
+LIBS         := -lusrsctp $(shell pkg-config --libs $(PKGS)) -pthread
 ALL_LDFLAGS  := $(LDFLAGS) $(SANITIZE)
 
 Q := $(if $(V),,@)
