@@ -17,6 +17,9 @@ _Noreturn void check_failed(const char *condition, const char *file, int line);
 /* calloc that never returns NULL. Owns: caller frees with free(). Thread: any. */
 void *check_alloc(size_t size);
 
+/* realloc that never returns NULL; what is added is not zeroed. Owns: caller frees with free(). */
+void *check_resize(void *memory, size_t size);
+
 /* strdup that never returns NULL; NULL in gives NULL out. Owns: caller frees with free(). */
 char *check_strdup(const char *text);
 
