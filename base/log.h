@@ -1,7 +1,8 @@
 /* base/log.h: log lines to stderr as text or JSON (one object a line).
  *
  * A worker never waits for the reader of stderr: lines go through a bounded queue to a log
- * thread; when it is full, lines are dropped and their number is logged once there is room. */
+ * thread; when it is full, lines are dropped and their number is logged once there is room.
+ * The process must ignore SIGPIPE; a reader of stderr that has gone is then no concern here. */
 #pragma once
 
 #include <stdbool.h>
@@ -35,7 +36,8 @@ struct log_field {
  * Thread: main, once. */
 void log_start(enum log_level level, enum log_format format);
 
-/* Writes what is queued, stops the thread; later lines are written directly again. */
+/* Writes what is queued, stops the thread; later lines are written directly again. Gives up on a
+ * reader that takes nothing for a second. Thread: main. */
 void log_stop(void);
 
 /* Changes the level. Thread: any. */

@@ -37,7 +37,8 @@ void loop_free(struct loop *loop);
 
 /* Runs turns until loop_stop. */
 void loop_run(struct loop *loop);
-/* Makes loop_run return at the end of this turn. */
+/* Makes loop_run return at the end of this turn; before loop_run, at once. Another thread must send
+ * a mail (base/mailbox.h) that calls it. */
 void loop_stop(struct loop *loop);
 /* One turn: waits at most max_wait_us (UINT64_MAX: for ever) for the first event. For tests. */
 void loop_turn(struct loop *loop, uint64_t max_wait_us);
@@ -52,7 +53,8 @@ int loop_fd_modify(struct loop *loop, struct loop_fd *self, uint32_t epoll_event
 /* Forgets it; a no-op when it is not watched. Call it before close(). */
 void loop_fd_remove(struct loop *loop, struct loop_fd *self);
 
-/* Sets or moves the timer to deadline_us (of loop_now; the past fires this turn). */
+/* Sets or moves the timer to deadline_us (of loop_now; the past fires this turn, or the next one
+ * when set by a timer after as many have fired as were set: none can hold the loop by itself). */
 void loop_timer_set(struct loop *loop, struct loop_timer *self, uint64_t deadline_us);
 /* A no-op when it is not set. A timer is unset when on_expire is called. */
 void loop_timer_cancel(struct loop *loop, struct loop_timer *self);

@@ -21,9 +21,11 @@ struct mailbox {
     struct loop_fd wake;
 };
 
-/* Returns 0, or -1 with errno. Thread: the loop's. */
+/* Returns 0, or -1 with errno. Thread: the loop's, or before it runs. */
 int mailbox_init(struct mailbox *box, struct loop *loop);
-/* Delivers what is left, then closes. Thread: the loop's. */
+/* Delivers what is left, then closes. Nobody may post any more: join the posters first (a poster
+ * touches the box until mailbox_post returns, after its mail may have been delivered).
+ * Thread: the loop's, not inside a delivery. */
 void mailbox_fini(struct mailbox *box);
 /* Owns: the mail passes to the receiver. Thread: any. */
 void mailbox_post(struct mailbox *box, struct mail *mail);

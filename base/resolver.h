@@ -24,7 +24,9 @@ struct resolver_query {
 
 /* Starts the helper thread; NULL if it cannot. Thread: main. */
 struct resolver *resolver_new(void);
-/* Waits for the look-up under way; queries not begun are answered with count 0. NULL is fine. */
+/* Answers what is not answered yet with count 0, and does not wait for the look-up under way: its
+ * thread ends by itself. Afterwards no mailbox is touched. NULL is fine. Thread: main, when nobody
+ * asks any more. */
 void resolver_free(struct resolver *resolver);
 /* Thread: any. on_answer is called exactly once. */
 void resolver_ask(struct resolver *resolver, struct resolver_query *query);

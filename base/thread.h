@@ -1,4 +1,5 @@
-/* base/thread.h: named threads that block all signals (main alone takes them). */
+/* base/thread.h: named threads that block all signals but those of their own faults (main alone
+ * takes the others), and give their message cache back when they end. */
 #pragma once
 
 #include <pthread.h>

@@ -1,0 +1,232 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/log_line.h"
+#include "base/thread.h"
+
+/* About 6000 lines of ordinary length (170 bytes). */
+#define QUEUE_BYTES (1 << 20)
+/* How long log_stop waits for a reader of stderr that does not read. */
+#define STUCK_MS 1000
+
+/* The log of the process: the one thing that every function of every thread may write to, so
+ * passing it around would put it into every signature. */
+static struct {
+    _Atomic(int) level, format;
+    pthread_mutex_t lock; /* of all below; held for a memcpy, never for a write */
+    pthread_cond_t filled;
+    bool running, stopping;
+    char *ring;
+    size_t first, used; /* bytes of ring; lines may wrap */
+    uint64_t dropped;   /* lines not yet told of */
+    pthread_t thread;
+} the = {.level = LOG_INFO,
+         .format = LOG_TEXT,
+         .lock = PTHREAD_MUTEX_INITIALIZER,
+         .filled = PTHREAD_COND_INITIALIZER};
+
+static void make_line(struct log_line *line, struct log_record *record)
+{
+    clock_gettime(CLOCK_REALTIME, &record->time);
+    if (atomic_load_explicit(&the.format, memory_order_relaxed) == LOG_JSON)
+        log_line_json(line, record);
+    else
+        log_line_text(line, record);
+}
+
+/* Returns bytes written, 0 if the reader is stuck, or -1 if there is none any more. At most
+ * PIPE_BUF bytes after POLLOUT do not block, even if stderr is a pipe in blocking mode. */
+static ssize_t write_some(const char *bytes, size_t length)
+{
+    struct pollfd writable = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&writable, 1, STUCK_MS) == 0)
+        return 0;
+    ssize_t n = write(STDERR_FILENO, bytes, length < PIPE_BUF ? length : PIPE_BUF);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    return n;
+}
+
+static void write_directly(const char *bytes, size_t length)
+{
+    while (length) {
+        ssize_t n = write_some(bytes, length);
+        if (n <= 0)
+            return;
+        bytes += n;
+        length -= (size_t)n;
+    }
+}
+
+static bool append_locked(const char *bytes, size_t length)
+{
+    if (length > QUEUE_BYTES - the.used)
+        return false;
+    size_t at = (the.first + the.used) % QUEUE_BYTES, to_end = QUEUE_BYTES - at;
+    size_t part = length < to_end ? length : to_end;
+    memcpy(the.ring + at, bytes, part);
+    memcpy(the.ring, bytes + part, length - part);
+    the.used += length;
+    return true;
+}
+
+/* Stands where the lines are missing: before the first that found room again. */
+static bool append_drop_notice_locked(void)
+{
+    if (the.dropped == 0)
+        return true;
+    char text[64];
+    snprintf(text, sizeof text, "%llu log lines dropped", (unsigned long long)the.dropped);
+    struct log_field count = {.name = "dropped", .type = LOG_FIELD_NUMBER, .number = the.dropped};
+    struct log_record record = {
+        .level = LOG_WARNING, .message = text, .fields = &count, .field_count = 1};
+    struct log_line line;
+    make_line(&line, &record);
+    if (!append_locked(line.bytes, line.length))
+        return false;
+    the.dropped = 0;
+    return true;
+}
+
+/* False when there is no log thread. */
+static bool enqueue(const struct log_line *line)
+{
+    pthread_mutex_lock(&the.lock);
+    bool running = the.running;
+    if (running) {
+        bool was_empty = the.used == 0;
+        if (!append_drop_notice_locked() || !append_locked(line->bytes, line->length))
+            the.dropped++;
+        if (was_empty)
+            pthread_cond_signal(&the.filled);
+    }
+    pthread_mutex_unlock(&the.lock);
+    return running;
+}
+
+/* Waits for bytes; returns how many stand in a row from *bytes on, 0 when all is written and the
+ * log stops. */
+static size_t next_bytes_locked(const char **bytes)
+{
+    while (the.used == 0) {
+        if (the.dropped)
+            append_drop_notice_locked();
+        else if (the.stopping)
+            return 0;
+        else
+            pthread_cond_wait(&the.filled, &the.lock);
+    }
+    *bytes = the.ring + the.first;
+    return the.used < QUEUE_BYTES - the.first ? the.used : QUEUE_BYTES - the.first;
+}
+
+static void *write_queue(void *argument)
+{
+    const char *bytes;
+    size_t length;
+    pthread_mutex_lock(&the.lock);
+    while ((length = next_bytes_locked(&bytes)) > 0) {
+        pthread_mutex_unlock(&the.lock);
+        ssize_t n = write_some(bytes, length);
+        pthread_mutex_lock(&the.lock);
+        if (n == 0 && the.stopping)
+            break;
+        /* Nobody will ever read it: forget it, and do not spin. */
+        size_t gone = n < 0 ? length : (size_t)n;
+        the.first = (the.first + gone) % QUEUE_BYTES;
+        the.used -= gone;
+    }
+    pthread_mutex_unlock(&the.lock);
+    return argument;
+}
+
+void log_start(enum log_level level, enum log_format format)
+{
+    must(!the.running);
+    atomic_store(&the.level, level);
+    atomic_store(&the.format, format);
+    the.ring = check_alloc(QUEUE_BYTES);
+    the.stopping = false;
+    the.first = the.used = 0;
+    if (thread_start(&the.thread, "log", write_queue, NULL) != 0) {
+        free(the.ring);
+        log_write(LOG_WARNING, LOG_ABOUT_NOTHING, "no thread for the log: it is written directly");
+        return;
+    }
+    pthread_mutex_lock(&the.lock);
+    the.running = true;
+    pthread_mutex_unlock(&the.lock);
+}
+
+void log_stop(void)
+{
+    pthread_mutex_lock(&the.lock);
+    bool was_running = the.running;
+    the.running = false;
+    the.stopping = true;
+    pthread_cond_signal(&the.filled);
+    pthread_mutex_unlock(&the.lock);
+    if (!was_running)
+        return;
+    thread_join(the.thread);
+    free(the.ring);
+    the.ring = NULL;
+}
+
+void log_set_level(enum log_level level)
+{
+    atomic_store_explicit(&the.level, level, memory_order_relaxed);
+}
+
+bool log_enabled(enum log_level level)
+{
+    return (int)level <= atomic_load_explicit(&the.level, memory_order_relaxed);
+}
+
+__attribute__((format(printf, 5, 0))) static void
+write_record(enum log_level level, const struct log_about *about, const struct log_field *fields,
+             size_t count, const char *format, va_list arguments)
+{
+    char message[LOG_LINE_MAX / 2];
+    vsnprintf(message, sizeof message, format, arguments);
+    struct log_record record = {
+        .level = level, .about = about, .fields = fields, .field_count = count, .message = message};
+    struct log_line line;
+    int saved_errno = errno;
+    make_line(&line, &record);
+    if (!enqueue(&line))
+        write_directly(line.bytes, line.length);
+    errno = saved_errno;
+}
+
+void log_write(enum log_level level, const struct log_about *about, const char *format, ...)
+{
+    if (!log_enabled(level))
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    write_record(level, about, NULL, 0, format, arguments);
+    va_end(arguments);
+}
+
+void log_write_fields(enum log_level level, const struct log_about *about,
+                      const struct log_field *fields, size_t count, const char *format, ...)
+{
+    if (!log_enabled(level))
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    write_record(level, about, fields, count, format, arguments);
+    va_end(arguments);
+}
