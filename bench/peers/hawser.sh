@@ -1,0 +1,66 @@
+# shellcheck shell=bash disable=SC2034 # sourced by bench/cell, which reads ENTRY and sets the rest
+# Hawser: a client and a server process, one association over UDP, everything at its defaults
+# (TLS 1.3, AES-128-GCM, mutual authentication) except how many streams there may be.
+
+HAWSER_STREAMS_INITIAL=${HAWSER_STREAMS_INITIAL:-16}
+HAWSER_STREAMS_MAX=2048
+
+peer_missing() {
+    [ -x "$HAWSER" ] || echo "$HAWSER (make)"
+    command -v jq >/dev/null || echo jq
+}
+
+peer_setup() {
+    "$HAWSER" init "$HOME_OF_PEER/keys" --host 127.0.0.1 >"$HOME_OF_PEER/init.log" 2>&1 ||
+        bench_die "hawser init: $(cat "$HOME_OF_PEER/init.log")"
+}
+
+# The quoted names behind KEY in the configuration that `hawser init` wrote.
+hawser_name() {
+    grep -v '^ *#' "$HOME_OF_PEER/keys/$1.cfg" | grep -o "\\b$2 *= *\\[\\? *\"[^\"]*\"" |
+        head -n 1 | sed 's/.*"\(.*\)"/\1/'
+}
+
+# hawser_write_config ROLE UDP-ADDRESS TLS-OPTION SERVICE
+hawser_write_config() {
+    local keys=$HOME_OF_PEER/keys
+    cat >"$WORK/$1.cfg" <<END
+admin = { socket = "$WORK/$1.sock"; };
+threads = 2;
+log = { level = "${HAWSER_LOG:-warning}"; format = "json"; };
+tunnels = ( {
+    name = "bench"; role = "$1"; transport = "udp"; $2
+    streams = { initial = $HAWSER_STREAMS_INITIAL; max = $HAWSER_STREAMS_MAX; };
+    tls = { ca = "$keys/ca.pem"; cert = "$keys/$1.pem"; key = "$keys/$1.key"; $3 };
+    services = ( { name = "bench"; $4 } );
+} );
+END
+}
+
+# What `hawser status` answers, through a jq filter.
+hawser_status() {
+    "$HAWSER" status -s "$WORK/$1.sock" --json 2>/dev/null | jq -e "$2"
+}
+
+# Up means: everybody's handshakes are over. Only then is the tunnel as idle as it will be.
+hawser_is_up() {
+    [ "$(hawser_status client '.tunnels[0].children.ready')" -ge "$HAWSER_STREAMS_INITIAL" ] 2>/dev/null
+}
+
+hawser_run() {
+    "$HAWSER" run "$WORK/$1.cfg" >"$WORK/$1.log" 2>&1 &
+    PIDS+=($!)
+}
+
+peer_start() {
+    local udp
+    udp=127.0.0.1:$(bench_free_port)
+    ENTRY=127.0.0.1:$(bench_free_port)
+    hawser_write_config server "local = [ \"$udp\" ];" \
+        "allow = [ \"$(hawser_name server allow)\" ];" "connect = \"$TARGET\";"
+    hawser_write_config client "remote = [ \"$udp\" ];" \
+        "peer = \"$(hawser_name client peer)\";" "listen = \"$ENTRY\";"
+    hawser_run server
+    hawser_run client
+    bench_wait 20 hawser_is_up || bench_die "hawser: $(tail -n 5 "$WORK/server.log" "$WORK/client.log")"
+}

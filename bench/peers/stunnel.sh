@@ -1,0 +1,65 @@
+# shellcheck shell=bash disable=SC2034 # sourced by bench/cell, which reads ENTRY and sets the rest
+# stunnel: a client and a server process, a TLS connection for each TCP connection.
+#
+# Its good settings: threads (Debian's build), TLS 1.3 with AES-128-GCM, ECDSA P-256 certificates
+# (an RSA key would make each full handshake several times dearer), session resumption as it comes
+# (on), TCP_NODELAY both ways, no log. Both ends check the other's certificate, as Hawser does.
+
+peer_missing() {
+    command -v stunnel4 >/dev/null || echo stunnel4
+    command -v openssl >/dev/null || echo openssl
+}
+
+stunnel_key() {
+    openssl ecparam -name prime256v1 -genkey -noout -out "$HOME_OF_PEER/$1.key"
+}
+
+stunnel_sign() {
+    stunnel_key "$1"
+    openssl req -new -key "$HOME_OF_PEER/$1.key" -subj "/CN=$1.example" |
+        openssl x509 -req -days 2 -CA "$HOME_OF_PEER/ca.pem" -CAkey "$HOME_OF_PEER/ca.key" \
+            -CAcreateserial -out "$HOME_OF_PEER/$1.pem" 2>/dev/null
+}
+
+peer_setup() {
+    stunnel_key ca
+    openssl req -x509 -new -key "$HOME_OF_PEER/ca.key" -days 2 -subj /CN=bench-ca \
+        -out "$HOME_OF_PEER/ca.pem"
+    stunnel_sign server
+    stunnel_sign client
+}
+
+# stunnel_write_config ROLE ACCEPT CONNECT
+stunnel_write_config() {
+    cat >"$WORK/$1.conf" <<END
+foreground = yes
+pid =
+debug = err
+socket = l:TCP_NODELAY=1
+socket = r:TCP_NODELAY=1
+[bench]
+client = $([ "$1" = client ] && echo yes || echo no)
+accept = $2
+connect = $3
+cert = $HOME_OF_PEER/$1.pem
+key = $HOME_OF_PEER/$1.key
+CAfile = $HOME_OF_PEER/ca.pem
+verifyChain = yes
+sslVersion = TLSv1.3
+ciphersuites = TLS_AES_128_GCM_SHA256
+END
+}
+
+peer_start() {
+    local role middle
+    middle=127.0.0.1:$(bench_free_port)
+    ENTRY=127.0.0.1:$(bench_free_port)
+    stunnel_write_config server "$middle" "$TARGET"
+    stunnel_write_config client "$ENTRY" "$middle"
+    for role in server client; do
+        stunnel4 "$WORK/$role.conf" >"$WORK/$role.log" 2>&1 &
+        PIDS+=($!)
+    done
+    bench_wait 5 bench_listens "$middle" || bench_die "stunnel: $(cat "$WORK/server.log")"
+    bench_wait 5 bench_listens "$ENTRY" || bench_die "stunnel: $(cat "$WORK/client.log")"
+}
