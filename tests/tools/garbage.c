@@ -121,7 +121,7 @@ static void make_bad_length(struct datagram *d)
     make_chunks(d);
     static const unsigned lengths[] = {0, 1, 3, 5, 0xffff, 0x7fff, 1400};
     put16(d->data + HEADER + 2, lengths[random_below(sizeof lengths / sizeof *lengths)]);
-    d->size = HEADER + 4 + (uint32_t)random_below(d->size - HEADER - 4);
+    d->size = HEADER + 4 + (uint32_t)random_below(d->size - HEADER - 3);
     make_sum_right(d);
 }
 
