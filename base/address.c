@@ -162,14 +162,24 @@ void endpoint_clear(struct endpoint *endpoint)
     *endpoint = (struct endpoint){.text = NULL};
 }
 
-/* The kernel gives names with and without a NUL, and of length 0 for unnamed sockets. */
-static int path_length(const struct address *address)
+/* Bytes of the name. The kernel gives paths with and without a NUL, none for unnamed sockets, and
+ * abstract names, which begin with a NUL and may hold more (unix(7)). */
+static size_t name_length(const struct address *address)
 {
     size_t start = offsetof(struct sockaddr_un, sun_path);
     size_t room = address->length > start ? address->length - start : 0;
     if (room > sizeof address->un.sun_path)
         room = sizeof address->un.sun_path;
-    return (int)strnlen(address->un.sun_path, room);
+    return room && address->un.sun_path[0] ? strnlen(address->un.sun_path, room) : room;
+}
+
+static void format_unix(const struct address *address, char text[static ADDRESS_TEXT_MAX])
+{
+    const char *name = address->un.sun_path;
+    int length = (int)name_length(address);
+    bool abstract = length > 0 && name[0] == '\0';
+    snprintf(text, ADDRESS_TEXT_MAX, UNIX_PREFIX "%s%.*s", abstract ? "@" : "", length - abstract,
+             name + abstract);
 }
 
 const char *address_format(const struct address *address, char text[static ADDRESS_TEXT_MAX])
@@ -190,7 +200,7 @@ const char *address_format(const struct address *address, char text[static ADDRE
         break;
     }
     case AF_UNIX:
-        snprintf(text, ADDRESS_TEXT_MAX, "unix:%.*s", path_length(address), address->un.sun_path);
+        format_unix(address, text);
         break;
     default:
         snprintf(text, ADDRESS_TEXT_MAX, "(address family %d)", address->any.sa_family);
@@ -210,8 +220,8 @@ bool address_equal(const struct address *a, const struct address *b)
                a->in6.sin6_scope_id == b->in6.sin6_scope_id &&
                memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, sizeof a->in6.sin6_addr) == 0;
     case AF_UNIX:
-        return path_length(a) == path_length(b) &&
-               memcmp(a->un.sun_path, b->un.sun_path, (size_t)path_length(a)) == 0;
+        return name_length(a) == name_length(b) &&
+               memcmp(a->un.sun_path, b->un.sun_path, name_length(a)) == 0;
     default:
         return false;
     }

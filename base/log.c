@@ -81,22 +81,30 @@ static bool append_locked(const char *bytes, size_t length)
     return true;
 }
 
-/* Stands where the lines are missing: before the first that found room again. */
-static bool append_drop_notice_locked(void)
+/* One notice for all lines dropped so far; there is room for it. */
+static void append_drop_notice_locked(void)
 {
-    if (the.dropped == 0)
-        return true;
-    char text[64];
-    snprintf(text, sizeof text, "%llu log lines dropped", (unsigned long long)the.dropped);
-    struct log_field count = {.name = "dropped", .type = LOG_FIELD_NUMBER, .number = the.dropped};
+    struct log_field count = {.name = "lines", .type = LOG_FIELD_NUMBER, .number = the.dropped};
     struct log_record record = {
-        .level = LOG_WARNING, .message = text, .fields = &count, .field_count = 1};
-    struct log_line line;
-    make_line(&line, &record);
-    if (!append_locked(line.bytes, line.length))
-        return false;
+        .level = LOG_WARNING, .message = "log lines dropped", .fields = &count, .field_count = 1};
+    struct log_line notice;
+    make_line(&notice, &record);
+    must(append_locked(notice.bytes, notice.length));
     the.dropped = 0;
-    return true;
+}
+
+/* The notice stands where the lines are missing: before the first that found room again. It and
+ * the line go in together, else a queue that stays full would hold a notice for each line. */
+static void append_or_drop_locked(const struct log_line *line)
+{
+    size_t notice = the.dropped ? LOG_LINE_MAX : 0;
+    if (QUEUE_BYTES - the.used < notice + line->length) {
+        the.dropped++;
+        return;
+    }
+    if (the.dropped)
+        append_drop_notice_locked();
+    must(append_locked(line->bytes, line->length));
 }
 
 /* False when there is no log thread. */
@@ -106,8 +114,7 @@ static bool enqueue(const struct log_line *line)
     bool running = the.running;
     if (running) {
         bool was_empty = the.used == 0;
-        if (!append_drop_notice_locked() || !append_locked(line->bytes, line->length))
-            the.dropped++;
+        append_or_drop_locked(line);
         if (was_empty)
             pthread_cond_signal(&the.filled);
     }

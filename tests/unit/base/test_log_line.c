@@ -1,0 +1,170 @@
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log_line.h"
+#include "tests/lib/tap.h"
+
+static const struct log_field fields[] = {
+    {.name = "bytes", .type = LOG_FIELD_NUMBER, .number = UINT64_MAX / 2},
+    {.name = "reason", .type = LOG_FIELD_TEXT, .text = "no \"such\" = thing"},
+    {.name = "absent", .type = LOG_FIELD_TEXT, .text = NULL},
+};
+
+static const struct log_about nothing = {.stream = -1};
+
+static struct log_record record_of(const char *message)
+{
+    return (struct log_record){.time = {.tv_sec = 1795260649, .tv_nsec = 123456789},
+                               .level = LOG_INFO,
+                               .about = &nothing,
+                               .message = message};
+}
+
+static void text_is(const struct log_record *record, const char *expected, const char *what)
+{
+    struct log_line line;
+    log_line_text(&line, record);
+    line.bytes[line.length - 1] = '\0';
+    if (!ok(strcmp(line.bytes, expected) == 0, "text: %s", what))
+        tap_note("got: %s", line.bytes);
+}
+
+static void text_lines(void)
+{
+    struct log_record record = record_of("up");
+    text_is(&record, "2026-11-21T11:30:49.123Z info: up", "time, level and message");
+    record.about = LOG_ABOUT(.tunnel = "site", .stream = 5, .connection = 0xab, .service = "web",
+                             .peer = "1.2.3.4:5");
+    record.fields = fields;
+    record.field_count = 3;
+    record.level = LOG_WARNING;
+    text_is(&record,
+            "2026-11-21T11:30:49.123Z warning tunnel=site stream=5 connection=00000000000000ab "
+            "service=web peer=1.2.3.4:5: up bytes=9223372036854775807 "
+            "reason=\"no \\\"such\\\" = thing\"",
+            "what it is about and further fields");
+    record = record_of("ok");
+    record.about = LOG_ABOUT(.stream = 0, .tunnel = "a b");
+    text_is(&record, "2026-11-21T11:30:49.123Z info tunnel=\"a b\" stream=0: ok",
+            "stream 0 is a stream; a value with a space is quoted");
+    record.about = LOG_ABOUT(.peer = "");
+    text_is(&record, "2026-11-21T11:30:49.123Z info peer=\"\": ok", "an empty value is seen");
+}
+
+static void text_cannot_be_forged(void)
+{
+    struct log_record record = record_of("a\n2026-11-21T11:30:49.123Z error: b\r\t\\\x1b[2J\x7f");
+    text_is(&record,
+            "2026-11-21T11:30:49.123Z info: "
+            "a\\n2026-11-21T11:30:49.123Z error: b\\r\\t\\\\\\x1b[2J\\x7f",
+            "control characters are escaped");
+    record = record_of("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x9a\xa2 \xff \xc0\xaf \xc2\x9b "
+                       "\xed\xa0\x80 \xe2\x82");
+    text_is(&record,
+            "2026-11-21T11:30:49.123Z info: gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x9a\xa2 \\xff "
+            "\\xc0\\xaf \\xc2\\x9b \\xed\\xa0\\x80 \\xe2\\x82",
+            "UTF-8 stays, malformed bytes and C1 controls are escaped");
+    record = record_of("x");
+    record.about = LOG_ABOUT(.peer = "p\" stream=7: \n");
+    text_is(&record, "2026-11-21T11:30:49.123Z info peer=\"p\\\" stream=7: \\n\": x",
+            "a value cannot end its quotes");
+}
+
+static json_t *parse(const struct log_record *record)
+{
+    struct log_line line;
+    log_line_json(&line, record);
+    bool one_line = memchr(line.bytes, '\n', line.length) == line.bytes + line.length - 1;
+    return one_line ? json_loadb(line.bytes, line.length, JSON_REJECT_DUPLICATES, NULL) : NULL;
+}
+
+static bool member_is(const json_t *object, const char *name, const char *expected)
+{
+    const char *value = json_string_value(json_object_get(object, name));
+    return value && strcmp(value, expected) == 0;
+}
+
+static void json_lines(void)
+{
+    struct log_record record = record_of("say \"up\"\n\\");
+    json_t *object = parse(&record);
+    ok(object && json_object_size(object) == 3, "JSON: only what is set is a member");
+    ok(member_is(object, "time", "2026-11-21T11:30:49.123Z") &&
+           member_is(object, "level", "info") && member_is(object, "message", "say \"up\"\n\\"),
+       "JSON: time, level and message, escapes undone");
+    json_decref(object);
+
+    record.about = LOG_ABOUT(.tunnel = "site", .stream = 5, .connection = 0xab, .service = "web",
+                             .peer = "1.2.3.4:5");
+    record.fields = fields;
+    record.field_count = 3;
+    object = parse(&record);
+    ok(object && json_object_size(object) == 10, "JSON: all members");
+    ok(json_integer_value(json_object_get(object, "stream")) == 5 &&
+           json_integer_value(json_object_get(object, "bytes")) == INT64_MAX &&
+           member_is(object, "connection", "00000000000000ab") &&
+           member_is(object, "reason", "no \"such\" = thing"),
+       "JSON: numbers are numbers, texts are texts");
+    json_decref(object);
+}
+
+/* Every byte from 1 on, then random ones: always one line that parses. */
+static void json_takes_any_bytes(void)
+{
+    unsigned seed = (unsigned)tap_seed();
+    char bytes[256], random[200];
+    bool parsed = true;
+    for (int i = 0; i < 255; i++)
+        bytes[i] = (char)(i + 1);
+    bytes[255] = '\0';
+    for (int round = 0; round < 2000; round++) {
+        for (size_t i = 0; i < sizeof random - 1; i++)
+            random[i] = (char)(rand_r(&seed) % 255 + 1);
+        random[sizeof random - 1] = '\0';
+        struct log_record record = record_of(round ? random : bytes);
+        record.about = LOG_ABOUT(.peer = random);
+        json_t *object = parse(&record);
+        parsed = parsed && json_object_get(object, "message");
+        json_decref(object);
+    }
+    ok(parsed, "JSON: any bytes give one well-formed line");
+}
+
+/* Message and value of every length around the limit, in the bytes that grow most. */
+static void long_lines(void)
+{
+    bool json_parsed = true, text_ended = true;
+    int cut = 0;
+    for (size_t length = 0; length < LOG_LINE_MAX + 20; length++) {
+        char *message = check_alloc(length + 1);
+        memset(message, length % 2 ? '\x01' : 'm', length);
+        struct log_record record = record_of(message);
+        record.about = LOG_ABOUT(.tunnel = "site", .peer = length % 3 ? "p" : message);
+        record.fields = fields;
+        record.field_count = 3;
+        json_t *object = parse(&record);
+        json_parsed = json_parsed && object;
+        cut += json_object_get(object, "reason") == NULL;
+        json_decref(object);
+        struct log_line line;
+        log_line_text(&line, &record);
+        text_ended = text_ended && line.length <= sizeof line.bytes &&
+                     memchr(line.bytes, '\n', line.length) == line.bytes + line.length - 1;
+        free(message);
+    }
+    ok(json_parsed, "JSON: a line too long is still an object");
+    ok(text_ended, "text: a line too long still ends in one newline");
+    ok(cut > 0, "%d lines were cut", cut);
+}
+
+int main(void)
+{
+    text_lines();
+    text_cannot_be_forged();
+    json_lines();
+    json_takes_any_bytes();
+    long_lines();
+    return tap_done();
+}

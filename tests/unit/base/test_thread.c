@@ -1,0 +1,38 @@
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/thread.h"
+#include "tests/lib/tap.h"
+
+struct seen {
+    char name[16];
+    sigset_t blocked;
+};
+
+static void *look(void *argument)
+{
+    struct seen *seen = argument;
+    pthread_getname_np(pthread_self(), seen->name, sizeof seen->name);
+    pthread_sigmask(SIG_BLOCK, NULL, &seen->blocked);
+    return NULL;
+}
+
+int main(void)
+{
+    struct seen seen = {0};
+    pthread_t thread;
+    ok(thread_start(&thread, "a-name-longer-than-15", look, &seen) == 0, "a thread starts");
+    thread_join(thread);
+    ok(strcmp(seen.name, "a-name-longer-t") == 0, "it has the name, cut to 15 characters");
+    ok(sigismember(&seen.blocked, SIGTERM) && sigismember(&seen.blocked, SIGHUP) &&
+           sigismember(&seen.blocked, SIGPIPE),
+       "it takes no signal meant for the process");
+    ok(!sigismember(&seen.blocked, SIGSEGV), "but those of its own faults");
+
+    sigset_t mine;
+    pthread_sigmask(SIG_BLOCK, NULL, &mine);
+    ok(!sigismember(&mine, SIGTERM), "the starter's signals are as before");
+    return tap_done();
+}
