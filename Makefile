@@ -95,6 +95,18 @@ units: $(UNITS)
 unit: $(filter $(BUILD)/tests/unit/$(FOLDER)/%,$(UNITS))
 	$(Q)for t in $^; do echo "# $$t"; $$t || exit 1; done
 
+# make bench: Hawser, ssh -L, stunnel and no tunnel, side by side: build/bench/results.{md,json}.
+# QUICK=1 takes under 3 minutes instead of under 10; PEERS="none ssh" chooses.
+BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(call libs_of,mux tls transport base)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+.PHONY: bench
+bench: $(BUILD)/hawser tools $(BENCHES)
+	$(Q)TOOLS=$(abspath $(BUILD))/tools BENCHES=$(abspath $(BUILD))/bench HAWSER=$(abspath $(BUILD))/hawser \
+	    OUT=$(abspath build/bench) bench/run $(if $(QUICK),--quick) $(if $(PEERS),--peers "$(PEERS)")
+
 clean:
 	$(Q)rm -rf build
 

@@ -74,11 +74,13 @@ bench_stop() {
     mapfile -t all < <(bench_tree "${PIDS[@]}")
     PIDS=()
     [ "${#all[@]}" -gt 0 ] || return 0
-    kill -TERM "${all[@]}" 2>/dev/null || true
-    if ! bench_wait 5 bench_gone "${all[@]}"; then
-        kill -KILL "${all[@]}" 2>/dev/null || true
-    fi
-    wait "${all[@]}" 2>/dev/null || true
+    bench_end "${all[@]}" 2>/dev/null # what the shell says of those that ended by a signal
+}
+
+bench_end() {
+    kill -TERM "$@" || true
+    bench_wait 5 bench_gone "$@" || kill -KILL "$@" || true
+    wait "$@" || true
 }
 
 # A free port below the range that the kernel gives to connecting sockets, so that none of the
