@@ -1,9 +1,11 @@
 /* mux/credit.h: flow control of one connection: absolute 64-bit offsets, as QUIC's MAX_STREAM_DATA
  * (RFC 9000 section 4.1), and a window that grows when it is proven too small.
  *
- * The window doubles when the sender used up everything it was granted while the reader had
- * taken everything that arrived: then the window, not the reader, was the brake. No clock needed.
- */
+ * The window doubles when the sender was stopped by it while the reader had taken everything that
+ * arrived: then the window, not the reader, was the brake. With a fast reader the limits run ahead
+ * of the data, so "received == granted" is never seen; but a sender that runs out of credit ends
+ * its last DATA exactly at a limit that was announced, and one that does not run out passes it in
+ * the middle of a frame. So one announced limit at a time is watched. No clock needed. */
 #pragma once
 
 #include <stdatomic.h>
@@ -20,7 +22,9 @@ struct credit_receiver {
     uint64_t received; /* offset of the next byte expected */
     uint64_t consumed; /* taken by the reader */
     uint64_t granted;  /* the peer may send up to here; never decreases */
+    uint64_t watched;  /* an announced limit that the sender has not passed yet */
     uint32_t window, window_initial, window_max;
+    bool was_brake;            /* the sender stopped at the watched limit */
     struct mux_budget *budget; /* NULL: no cap */
 };
 

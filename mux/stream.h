@@ -30,8 +30,9 @@ struct mux_open {
     const char *client;  /* text of the TCP client's address, at most MUX_TEXT_MAX bytes */
 };
 
-/* Callbacks as an object embedded in the owner's struct. None may call mux_stream_receive or
- * mux_stream_drain of the same stream; all other functions are allowed inside. */
+/* Callbacks as an object embedded in the owner's struct. None may call mux_stream_receive,
+ * mux_stream_drain or mux_stream_free of the same stream; all other functions are allowed inside.
+ * on_idle comes from mux_stream_receive or mux_stream_drain only, last. */
 struct mux_stream_events {
     /* The peer's BIND is right: the stream is idle and may be leased. */
     void (*on_bound)(struct mux_stream_events *self);
@@ -40,10 +41,11 @@ struct mux_stream_events {
     void (*on_open)(struct mux_stream_events *self, const struct mux_open *open);
     /* The peer connected the target. */
     void (*on_accept)(struct mux_stream_events *self);
-    /* It did not; the lease is over (on_idle follows). text is not NUL-safe for logs: escape. */
+    /* It did not; the lease is over (on_idle follows). text is anything: escape it for logs. */
     void (*on_refuse)(struct mux_stream_events *self, enum err why, const char *text);
-    /* MUX_SERVER only: both opened and the client's OPEN wins. This side's lease never was;
-     * on_open follows at once. No data was sent for it (a server waits for ACCEPT first). */
+    /* MUX_SERVER only: both opened and the client's OPEN wins. This side's lease never was (also
+     * if it has been reset meanwhile: no on_idle comes for it); on_open follows at once. No data
+     * was sent for it (a server waits for ACCEPT first). */
     void (*on_lost_race)(struct mux_stream_events *self);
     /* Bytes of the peer's client or target, in order. Tell mux_stream_consumed when they are gone.
      */
@@ -52,11 +54,14 @@ struct mux_stream_events {
     void (*on_fin)(struct mux_stream_events *self);
     /* The peer gave up both directions: nothing follows but on_idle. */
     void (*on_reset)(struct mux_stream_events *self, enum err why);
-    /* Fill at most room bytes to send; returns how many. 0 with *end false: nothing now
-     * (mux_stream_readable announces more). *end true: these are the last (FIN follows).
-     * Called by mux_stream_drain only while there is credit. May call mux_stream_reset. */
+    /* Fill at most room bytes to send; returns how many. Fewer than room with *end false: empty
+     * for now, it is not called again until mux_stream_readable (so a source that may have more
+     * after a short read loops inside). *end true: these are the last (FIN follows). Called by
+     * mux_stream_drain, once a record, while there is credit (room > 0) and, at a server that
+     * opened, after ACCEPT. May call mux_stream_reset: then what it filled is dropped. */
     size_t (*on_fill)(struct mux_stream_events *self, uint8_t *to, size_t room, bool *end);
-    /* Both directions have ended and both sides know: the stream may be leased again. */
+    /* Both directions have ended and both sides know: the stream may be leased again. Bytes of
+     * on_data that are not gone yet are the owner's alone: no mux_stream_consumed for them. */
     void (*on_idle)(struct mux_stream_events *self);
 };
 
@@ -88,20 +93,24 @@ bool mux_stream_wants_drain(const struct mux_stream *stream);
 
 /* Leases an idle stream. ERR_OK, ERR_AGAIN (not idle), ERR_FRAME_VALUE (bad name). */
 enum err mux_stream_open(struct mux_stream *stream, const struct mux_open *open);
-/* Answers on_open. */
+/* Answers on_open. No-ops when the lease was reset meanwhile, by either side, or is answered.
+ * text is cut at MUX_TEXT_MAX bytes; NULL: none. */
 void mux_stream_accept(struct mux_stream *stream);
 void mux_stream_refuse(struct mux_stream *stream, enum err why, const char *text);
-/* Ends both directions, from any state of a lease; data on the way is dropped; on_idle follows when
- * the peer's end has come. A no-op when no lease is there or it is reset already. */
+/* Ends both directions, from any state of a lease; data on the way is dropped; nothing but on_idle
+ * follows, when the peer's end has come. Before the answer to on_open it is a refusal. A no-op when
+ * no lease is there or it is reset already. */
 void mux_stream_reset(struct mux_stream *stream, enum err why);
-/* on_fill may have bytes (or the end) again. */
+/* on_fill may have bytes (or the end) again. A lease begins without: call it when the source is
+ * first known or hoped to have some (right after mux_stream_open: one record for both). */
 void mux_stream_readable(struct mux_stream *stream);
-/* length bytes of on_data are gone (written to TCP, or dropped): credit for as many. */
+/* length bytes of on_data are gone (written to TCP, or dropped): credit for as many. A no-op when
+ * no lease is there. */
 void mux_stream_consumed(struct mux_stream *stream, size_t length);
 
 bool mux_stream_is_bound(const struct mux_stream *stream);
 bool mux_stream_is_idle(const struct mux_stream *stream);
-/* Bytes of on_data / on_fill in this lease. */
+/* Bytes of on_data / on_fill in this lease, or in the last one while idle. */
 uint64_t mux_stream_received(const struct mux_stream *stream);
 uint64_t mux_stream_sent(const struct mux_stream *stream);
 /* State's name, for logs and tests. */

@@ -1,0 +1,157 @@
+#include "mux/stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "mux/stream_internal.h"
+
+struct mux_stream *mux_stream_new(const struct mux_stream_options *options,
+                                  struct mux_stream_events *events)
+{
+    struct mux_stream *s = check_alloc(sizeof *s);
+    s->events = events;
+    s->options = *options;
+    s->bind_pending = true;
+    return s;
+}
+
+void mux_stream_free(struct mux_stream *s)
+{
+    if (!s)
+        return;
+    credit_receiver_end(&s->in);
+    free(s->words);
+    free(s);
+}
+
+void mux_stream_drop_words(struct mux_stream *s)
+{
+    free(s->words);
+    s->words = NULL;
+}
+
+static void keep_words(struct mux_stream *s, const uint8_t *bytes, size_t length)
+{
+    mux_stream_drop_words(s);
+    s->words = check_alloc(sizeof *s->words + length);
+    s->words->length = (uint16_t)length;
+    memcpy(s->words->bytes, bytes, length);
+}
+
+void mux_stream_begin(struct mux_stream *s, enum stream_state state)
+{
+    s->state = (uint8_t)state;
+    s->own_end = s->peer_end = END_NONE;
+    s->end_sent = s->readable = s->rival_open = s->rival_reset = false;
+    s->open_pending = s->accept_pending = s->credit_pending = s->end_pending = false;
+    credit_receiver_start(&s->in, s->options.window_initial, s->options.window_max,
+                          s->options.budget);
+    credit_sender_start(&s->out, s->options.peer_window);
+}
+
+bool mux_stream_finish(struct mux_stream *s)
+{
+    if (!mux_stream_has_lease(s) || !s->end_sent || !s->peer_end)
+        return false;
+    s->state = STREAM_IDLE;
+    s->late_ok = true;
+    s->readable = s->credit_pending = s->end_pending = false; /* RESET after FIN is moot now */
+    credit_receiver_end(&s->in);
+    s->events->on_idle(s->events);
+    return true;
+}
+
+void mux_stream_end_hard(struct mux_stream *s, enum err why, const char *text)
+{
+    s->end_pending = true;
+    s->readable = s->credit_pending = false;
+    s->reset_code = why;
+    s->own_end = END_RESET;
+    if (s->state != STREAM_OPENED)
+        return;
+    uint8_t payload[FRAME_REFUSE_MAX];
+    keep_words(s, payload, frame_encode_refuse(payload, why, text));
+    s->accept_pending = false;
+    s->own_end = END_REFUSE;
+}
+
+enum err mux_stream_open(struct mux_stream *s, const struct mux_open *open)
+{
+    if (s->state != STREAM_IDLE)
+        return ERR_AGAIN;
+    if (!frame_is_open(open))
+        return ERR_FRAME_VALUE;
+    uint8_t payload[FRAME_OPEN_MAX];
+    keep_words(s, payload, frame_encode_open(payload, open));
+    s->lease++;
+    mux_stream_begin(s, STREAM_OPENING);
+    s->open_pending = true;
+    return ERR_OK;
+}
+
+void mux_stream_accept(struct mux_stream *s)
+{
+    if (s->state == STREAM_OPENED && !mux_stream_is_silent(s))
+        s->accept_pending = true;
+}
+
+void mux_stream_refuse(struct mux_stream *s, enum err why, const char *text)
+{
+    if (s->state == STREAM_OPENED && !mux_stream_is_silent(s) && !s->accept_pending)
+        mux_stream_end_hard(s, why, text);
+}
+
+void mux_stream_reset(struct mux_stream *s, enum err why)
+{
+    if (mux_stream_has_lease(s) && !mux_stream_is_silent(s))
+        mux_stream_end_hard(s, why, NULL);
+}
+
+void mux_stream_readable(struct mux_stream *s)
+{
+    if (mux_stream_has_lease(s) && s->own_end == END_NONE)
+        s->readable = true;
+}
+
+void mux_stream_consumed(struct mux_stream *s, size_t length)
+{
+    if (!mux_stream_has_lease(s) || mux_stream_is_silent(s))
+        return;
+    if (credit_receiver_consume(&s->in, length) && !s->peer_end)
+        s->credit_pending = true;
+}
+
+bool mux_stream_is_bound(const struct mux_stream *s)
+{
+    return s->state != STREAM_UNBOUND;
+}
+
+bool mux_stream_is_idle(const struct mux_stream *s)
+{
+    return s->state == STREAM_IDLE;
+}
+
+uint64_t mux_stream_received(const struct mux_stream *s)
+{
+    return s->in.received;
+}
+
+uint64_t mux_stream_sent(const struct mux_stream *s)
+{
+    return s->out.sent;
+}
+
+const char *mux_stream_state(const struct mux_stream *s)
+{
+    static const char *const names[] = {"unbound", "idle", "opening", "opened", "open"};
+    if (!mux_stream_has_lease(s))
+        return names[s->state];
+    if (mux_stream_is_silent(s))
+        return "reset";
+    if (s->own_end == END_FIN)
+        return "half-closed here";
+    if (s->peer_end == END_FIN)
+        return "half-closed there";
+    return names[s->state];
+}
