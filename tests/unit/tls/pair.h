@@ -1,0 +1,128 @@
+/* tests/unit/tls/pair.h: both ends of a TLS session in one process; messages are passed directly,
+ * through queues that a test may spoil. */
+#pragma once
+
+#include "tests/lib/tap.h"
+#include "tests/unit/tls/certificates.h"
+#include "tls/session.h"
+
+struct end {
+    struct tls_output output;
+    struct tls_session *session;
+    struct message_queue sent; /* not yet with the other end */
+    enum err result;           /* of the last handshake step */
+};
+
+struct pair {
+    struct end client, server;
+};
+
+static void collect(struct tls_output *self, struct message *message)
+{
+    struct end *end = container_of(self, struct end, output);
+    must(message->length > 0 && message->length <= MESSAGE_MAX);
+    message_queue_push(&end->sent, message);
+}
+
+static void init_pair(struct pair *pair)
+{
+    memset(pair, 0, sizeof *pair);
+    pair->client.output.on_output = collect;
+    pair->server.output.on_output = collect;
+}
+
+static void free_pair(struct pair *pair)
+{
+    tls_session_free(pair->client.session);
+    tls_session_free(pair->server.session);
+    message_queue_clear(&pair->client.sent);
+    message_queue_clear(&pair->server.sent);
+    init_pair(pair);
+}
+
+static bool deliver(struct end *from, struct end *to)
+{
+    struct message *message;
+    bool any = false;
+    while ((message = message_queue_pop(&from->sent))) {
+        tls_session_feed(to->session, message);
+        any = true;
+    }
+    return any;
+}
+
+/* Until neither moves. Returns whether both are through. */
+static bool shake(struct pair *pair)
+{
+    struct end *client = &pair->client, *server = &pair->server;
+    bool moved = true;
+    client->result = server->result = ERR_AGAIN;
+    for (int i = 0; i < 1000 && moved; i++) {
+        if (client->result == ERR_AGAIN)
+            client->result = tls_session_handshake(client->session);
+        moved = deliver(client, server);
+        if (server->result == ERR_AGAIN)
+            server->result = tls_session_handshake(server->session);
+        moved = deliver(server, client) || moved;
+    }
+    return client->result == ERR_OK && server->result == ERR_OK;
+}
+
+static struct tls_options options_for(enum tls_role role, const char *cert)
+{
+    static char key[16][160];
+    static int next;
+    char name[64];
+    snprintf(name, sizeof name, "%s.pem", cert);
+    struct tls_options options = {.role = role,
+                                  .ca = path_of("ca.pem"),
+                                  .cert = path_of(name),
+                                  .ticket_lifetime_s = 3600,
+                                  .peer = role == TLS_CLIENT ? "server.example" : NULL};
+    snprintf(name, sizeof name, "%s.key", cert);
+    options.key = strcpy(key[next++ % 16], path_of(name));
+    return options;
+}
+
+static struct tls_credentials *load_credentials(struct tls_options options)
+{
+    struct tls_credentials *credentials;
+    char why[512] = "";
+    if (tls_credentials_new(&options, &credentials, why, sizeof why) != ERR_OK)
+        tap_note("credentials: %s", why);
+    must(credentials);
+    return credentials;
+}
+
+/* A master through its handshake, the client's tickets read. */
+static bool open_master(struct pair *pair, struct tls_credentials *client,
+                        struct tls_credentials *server, struct tls_ticket *ticket)
+{
+    const uint8_t *data;
+    size_t length;
+    init_pair(pair);
+    pair->client.session = tls_session_new_master(client, ticket, &pair->client.output);
+    pair->server.session = tls_session_new_master(server, NULL, &pair->server.output);
+    must(pair->client.session && pair->server.session);
+    return shake(pair) && tls_session_read(pair->client.session, &data, &length) == ERR_AGAIN;
+}
+
+static void start_child(struct pair *pair, struct tls_credentials *client,
+                        struct tls_generation *client_generation, struct tls_credentials *server,
+                        struct tls_generation *server_generation, struct tls_generation *previous)
+{
+    init_pair(pair);
+    pair->client.session =
+        tls_session_new_child(client, client_generation, NULL, &pair->client.output);
+    pair->server.session =
+        tls_session_new_child(server, server_generation, previous, &pair->server.output);
+    must(pair->client.session && pair->server.session);
+}
+
+static bool open_child(struct pair *pair, struct tls_credentials *client,
+                       struct tls_generation *client_generation, struct tls_credentials *server,
+                       struct tls_generation *server_generation)
+{
+    start_child(pair, client, client_generation, server, server_generation, NULL);
+    return shake(pair);
+}

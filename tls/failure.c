@@ -1,0 +1,82 @@
+#include "tls/failure.h"
+
+#include <gnutls/gnutls.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/check.h"
+
+#define DETAIL_MAX 1024
+
+enum err tls_failure_set(struct tls_session *session, enum err err, int alert, const char *format,
+                         ...)
+{
+    if (session->failure != ERR_OK)
+        return session->failure;
+    char text[DETAIL_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    session->failure = err;
+    session->alert = alert;
+    session->detail = check_strdup(text);
+    return err;
+}
+
+enum err tls_failure_tell(struct tls_session *session)
+{
+    if (session->alert)
+        gnutls_alert_send(session->gnutls, GNUTLS_AL_FATAL,
+                          (gnutls_alert_description_t)session->alert);
+    return session->failure;
+}
+
+/* Alerts that a peer sends because of a certificate (RFC 8446 section 6.2). */
+static bool is_about_certificate(gnutls_alert_description_t alert)
+{
+    switch (alert) {
+    case GNUTLS_A_BAD_CERTIFICATE:
+    case GNUTLS_A_UNSUPPORTED_CERTIFICATE:
+    case GNUTLS_A_CERTIFICATE_REVOKED:
+    case GNUTLS_A_CERTIFICATE_EXPIRED:
+    case GNUTLS_A_CERTIFICATE_UNKNOWN:
+    case GNUTLS_A_UNKNOWN_CA:
+    case GNUTLS_A_ACCESS_DENIED:
+    case GNUTLS_A_CERTIFICATE_REQUIRED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum err from_alert(struct tls_session *session, enum err fallback)
+{
+    gnutls_alert_description_t alert = gnutls_alert_get(session->gnutls);
+    const char *name = gnutls_alert_get_name(alert);
+    if (alert == GNUTLS_A_UNKNOWN_PSK_IDENTITY)
+        return tls_failure_set(session, ERR_TLS_NOT_RESUMED, 0,
+                               "the peer did not resume the session from its master");
+    /* With TLS 1.3 the client's handshake is over before the server looks at its certificate. */
+    if (!session->has_read)
+        fallback = ERR_TLS_HANDSHAKE;
+    return tls_failure_set(
+        session, fallback, 0, "the peer sent the alert: %s (%d)%s", name ? name : "unknown",
+        (int)alert,
+        is_about_certificate(alert) ? "; it probably did not accept our certificate" : "");
+}
+
+enum err tls_failure_from_gnutls(struct tls_session *session, int rc, enum err fallback)
+{
+    if (session->failure != ERR_OK)
+        return tls_failure_tell(session);
+    if (rc == GNUTLS_E_FATAL_ALERT_RECEIVED || rc == GNUTLS_E_WARNING_ALERT_RECEIVED)
+        return from_alert(session, fallback);
+    int alert = gnutls_error_to_alert(rc, NULL);
+    if (rc == GNUTLS_E_CERTIFICATE_REQUIRED || rc == GNUTLS_E_NO_CERTIFICATE_FOUND)
+        tls_failure_set(session, ERR_TLS_NO_CERTIFICATE, GNUTLS_A_CERTIFICATE_REQUIRED,
+                        "the peer sent no certificate");
+    else
+        tls_failure_set(session, fallback, alert, "%s", gnutls_strerror(rc));
+    return tls_failure_tell(session);
+}

@@ -1,0 +1,51 @@
+#include "tls/generation.h"
+
+#include <gnutls/gnutls.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "tls/generation_private.h"
+
+struct tls_generation *tls_generation_new(void)
+{
+    struct tls_generation *generation = check_alloc(sizeof *generation);
+    atomic_init(&generation->references, 1);
+    return generation;
+}
+
+struct tls_generation *tls_generation_ref(struct tls_generation *generation)
+{
+    atomic_fetch_add_explicit(&generation->references, 1, memory_order_relaxed);
+    return generation;
+}
+
+static void wipe_and_free(void *secret, size_t size)
+{
+    if (secret)
+        gnutls_memset(secret, 0, size);
+    free(secret);
+}
+
+void tls_generation_unref(struct tls_generation *generation)
+{
+    if (!generation ||
+        atomic_fetch_sub_explicit(&generation->references, 1, memory_order_acq_rel) != 1)
+        return;
+    wipe_and_free(generation->data, generation->data_size);
+    tls_ticket_key_unref(generation->ticket_key);
+    free(generation->leaf);
+    free(generation);
+}
+
+int64_t tls_generation_expires_in(const struct tls_generation *generation)
+{
+    return generation->expires_at - time(NULL);
+}
+
+bool tls_generation_has_id(const struct tls_generation *generation, const uint8_t *id, size_t size)
+{
+    return size > 0 && size == generation->session_id_size &&
+           memcmp(id, generation->session_id, size) == 0;
+}

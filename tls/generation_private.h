@@ -1,0 +1,31 @@
+/* tls/generation_private.h: private to tls/: what is inside of a generation. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "tls/generation.h"
+#include "tls/ticket_key.h"
+
+/* RFC 8446 knows no session id; GnuTLS servers keep one of their own in the ticket. */
+#define TLS_SESSION_ID_MAX 32
+
+struct tls_generation {
+    atomic_uint references;
+    int version, cipher; /* GnuTLS's numbers */
+    int64_t expires_at;  /* wall clock, seconds, as GnuTLS counts */
+    uint8_t *leaf;       /* the peer's certificate, DER */
+    size_t leaf_size;
+    char peer[TLS_NAME_MAX];
+
+    uint8_t *data; /* client: GnuTLS's session data with the ticket and its secret */
+    size_t data_size;
+
+    struct tls_ticket_key *ticket_key; /* server */
+    uint8_t session_id[TLS_SESSION_ID_MAX];
+    size_t session_id_size;
+};
+
+/* Owns: caller has one reference; fills the rest before anybody else sees it. */
+struct tls_generation *tls_generation_new(void);
+/* Whether the server's session id is that of the master. */
+bool tls_generation_has_id(const struct tls_generation *generation, const uint8_t *id, size_t size);

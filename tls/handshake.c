@@ -1,0 +1,290 @@
+#include "tls/handshake.h"
+
+#include <gnutls/gnutls.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "base/wire.h"
+#include "tls/failure.h"
+#include "tls/verify.h"
+
+/* The code that our callbacks return to stop GnuTLS; the reason is in the session by then. */
+#define STOP GNUTLS_E_INSUFFICIENT_CREDENTIALS
+
+static enum err refuse_not_resumed(struct tls_session *session)
+{
+    /* unknown_psk_identity is what RFC 8446 has for "no acceptable PSK": the peer learns why. */
+    return tls_failure_set(session, ERR_TLS_NOT_RESUMED, GNUTLS_A_UNKNOWN_PSK_IDENTITY,
+                           "the %s did not resume the session from its master",
+                           session->is_server ? "client" : "server");
+}
+
+static bool is_same_leaf(struct tls_session *session)
+{
+    unsigned count = 0;
+    const gnutls_datum_t *chain = gnutls_certificate_get_peers(session->gnutls, &count);
+    return chain && count && chain[0].size == session->generation->leaf_size &&
+           memcmp(chain[0].data, session->generation->leaf, chain[0].size) == 0;
+}
+
+/* Verifies the certificate of a peer that showed one, or whose chain is in the ticket. */
+static enum err verify(struct tls_session *session)
+{
+    struct tls_verdict verdict;
+    tls_verify_peer(session->credentials, session->gnutls, &verdict);
+    if (verdict.err != ERR_OK)
+        return tls_failure_set(session, verdict.err, verdict.alert, "%s", verdict.detail);
+    if (session->master)
+        memcpy(session->master->peer, verdict.name, sizeof session->master->peer);
+    else if (!is_same_leaf(session))
+        return tls_failure_set(session, ERR_TLS_NOT_RESUMED, GNUTLS_A_BAD_CERTIFICATE,
+                               "not resumed, and the peer's certificate (\"%s\") is not that of "
+                               "the master (\"%s\")",
+                               verdict.name, session->generation->peer);
+    session->is_verified = true;
+    return ERR_OK;
+}
+
+/* Called in full handshakes only. For a child that must be resumed the end is here, before the
+ * costly signatures. */
+static int on_certificate(gnutls_session_t gnutls)
+{
+    struct tls_session *session = gnutls_session_get_ptr(gnutls);
+    if (!session->master && session->credentials->resume == TLS_RESUME_REQUIRE)
+        refuse_not_resumed(session);
+    else
+        verify(session);
+    return session->failure == ERR_OK ? 0 : STOP;
+}
+
+/* A full handshake that would be refused anyway costs the server nothing but the ClientHello. */
+static int on_client_hello(gnutls_session_t gnutls, unsigned type, unsigned when, unsigned incoming,
+                           const gnutls_datum_t *body)
+{
+    (void)type, (void)when, (void)incoming, (void)body;
+    struct tls_session *session = gnutls_session_get_ptr(gnutls);
+    if (gnutls_session_is_resumed(gnutls))
+        return 0;
+    refuse_not_resumed(session);
+    return STOP;
+}
+
+static void copy_leaf(struct tls_session *session, struct tls_generation *generation)
+{
+    unsigned count = 0;
+    const gnutls_datum_t *chain = gnutls_certificate_get_peers(session->gnutls, &count);
+    must(chain && count); /* verify() has seen it */
+    generation->leaf = check_alloc(chain[0].size);
+    generation->leaf_size = chain[0].size;
+    memcpy(generation->leaf, chain[0].data, chain[0].size);
+    memcpy(generation->peer, session->master->peer, sizeof generation->peer);
+}
+
+static struct tls_generation *new_generation(struct tls_session *session, int64_t expires_at)
+{
+    struct tls_generation *generation = tls_generation_new();
+    generation->version = (int)gnutls_protocol_get_version(session->gnutls);
+    generation->cipher = (int)gnutls_cipher_get(session->gnutls);
+    generation->expires_at = expires_at;
+    copy_leaf(session, generation);
+    return generation;
+}
+
+/* When the tickets of this master end. GnuTLS counts from the first full handshake of the chain; a
+ * resumed server writes what is left into ticket_lifetime, a fresh one the whole. Both counted from
+ * before our first message: too early by the handshake's time, never too late. */
+static int64_t expiry(const struct tls_session *session, uint32_t lifetime)
+{
+    const struct tls_master *master = session->master;
+    if (lifetime > session->credentials->ticket_lifetime_s)
+        lifetime = session->credentials->ticket_lifetime_s;
+    int64_t at = master->started + lifetime;
+    return at < master->expires_at ? at : master->expires_at;
+}
+
+static void keep_ticket(struct tls_session *session, int64_t expires_at)
+{
+    struct tls_master *master = session->master;
+    gnutls_datum_t data;
+    if (gnutls_session_get_data2(session->gnutls, &data) < 0)
+        return;
+    if (!master->made) {
+        master->made = new_generation(session, expires_at);
+        master->made->data = check_alloc(data.size);
+        master->made->data_size = data.size;
+        memcpy(master->made->data, data.data, data.size);
+    } else {
+        tls_ticket_free(master->ticket);
+        master->ticket = tls_ticket_new(session->credentials, expires_at, data.data, data.size);
+    }
+    gnutls_memset(data.data, 0, data.size);
+    gnutls_free(data.data);
+}
+
+/* Master, both sides: NewSessionTicket comes or goes (RFC 8446 section 4.6.1). On its way in the
+ * body is whole only before GnuTLS has parsed it, and the session data there only afterwards. */
+static int on_ticket(gnutls_session_t gnutls, unsigned type, unsigned when, unsigned incoming,
+                     const gnutls_datum_t *body)
+{
+    (void)type;
+    struct tls_session *session = gnutls_session_get_ptr(gnutls);
+    struct tls_master *master = session->master;
+    if (incoming && when == GNUTLS_HOOK_POST) {
+        keep_ticket(session, expiry(session, master->ticket_lifetime_s));
+        return 0;
+    }
+    struct wire_reader reader = wire_reader(body->data, body->size);
+    uint32_t lifetime = wire_get_u32(&reader);
+    wire_get_bytes(&reader, 4); /* ticket_age_add */
+    wire_get_bytes(&reader, wire_get_u8(&reader));
+    size_t length = wire_get_u16(&reader);
+    const uint8_t *ticket = wire_get_bytes(&reader, length);
+    master->ticket_lifetime_s = ticket ? lifetime : 0;
+    if (!incoming && ticket) {
+        master->expires_at = expiry(session, lifetime);
+        tls_ticket_key_learn_name(master->key, ticket, length);
+    }
+    return 0;
+}
+
+void tls_handshake_prepare(struct tls_session *session)
+{
+    gnutls_session_set_ptr(session->gnutls, session);
+    gnutls_session_set_verify_function(session->gnutls, on_certificate);
+    if (session->master)
+        gnutls_handshake_set_hook_function(session->gnutls, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET,
+                                           GNUTLS_HOOK_BOTH, on_ticket);
+    else if (session->is_server && session->credentials->resume == TLS_RESUME_REQUIRE)
+        gnutls_handshake_set_hook_function(session->gnutls, GNUTLS_HANDSHAKE_CLIENT_HELLO,
+                                           GNUTLS_HOOK_POST, on_client_hello);
+}
+
+/* GnuTLS takes one ticket key for a session, but the client may come with a ticket of the key
+ * before: its name is in the ClientHello in the clear. When a ClientHello is cut into pieces, the
+ * newest key is taken, and at worst the client has to try again. */
+static void choose_ticket_key(struct tls_session *session)
+{
+    struct tls_ticket_key *key, *older;
+    if (session->master) {
+        key = session->master->key;
+        older = session->master->older_key;
+    } else {
+        key = session->generation->ticket_key;
+        older = session->previous ? session->previous->ticket_key : NULL;
+    }
+    const struct message *hello = session->input.first;
+    if (older && older != key &&
+        tls_ticket_key_is_in(older, hello->data + hello->offset, hello->length - hello->offset)) {
+        key = older;
+        /* The tickets of this master will be of that key. */
+        if (session->master) {
+            session->master->older_key = session->master->key;
+            session->master->key = key;
+        }
+    }
+    gnutls_datum_t secret = {key->secret, sizeof key->secret};
+    must(gnutls_session_ticket_enable_server(session->gnutls, &secret) == 0);
+    session->has_ticket_key = true;
+}
+
+static enum err finish_master(struct tls_session *session)
+{
+    struct tls_master *master = session->master;
+    if (!session->is_server)
+        return ERR_OK; /* its tickets come later */
+    gnutls_datum_t id;
+    gnutls_session_get_id2(session->gnutls, &id);
+    must(id.size <= TLS_SESSION_ID_MAX);
+    /* No ticket was sent when the chain of a resumed master has no second left. */
+    master->made = new_generation(session, master->expires_at == INT64_MAX ? master->started
+                                                                           : master->expires_at);
+    master->made->ticket_key = tls_ticket_key_ref(master->key);
+    memcpy(master->made->session_id, id.data, id.size);
+    master->made->session_id_size = id.size;
+    return ERR_OK;
+}
+
+/* Server: a ticket of another master opens with the same key; the id inside tells. Masters that
+ * were resumed from each other have one id: they are of the same peer, and BIND tells them apart.
+ */
+static enum err check_master_id(struct tls_session *session)
+{
+    gnutls_datum_t id;
+    gnutls_session_get_id2(session->gnutls, &id);
+    if (tls_generation_has_id(session->generation, id.data, id.size))
+        return ERR_OK;
+    if (session->previous && tls_generation_has_id(session->previous, id.data, id.size)) {
+        struct tls_generation *older = session->previous;
+        session->previous = session->generation;
+        session->generation = older;
+        return ERR_OK;
+    }
+    return tls_failure_set(session, ERR_TLS_OTHER_MASTER, GNUTLS_A_UNKNOWN_PSK_IDENTITY,
+                           "the client resumed from the master of another association");
+}
+
+static enum err finish_child(struct tls_session *session)
+{
+    if (!gnutls_session_is_resumed(session->gnutls)) {
+        if (session->credentials->resume == TLS_RESUME_REQUIRE)
+            return refuse_not_resumed(session);
+    } else if (session->is_server && check_master_id(session) != ERR_OK) {
+        return session->failure;
+    }
+    if ((int)gnutls_protocol_get_version(session->gnutls) != session->generation->version ||
+        (int)gnutls_cipher_get(session->gnutls) != session->generation->cipher)
+        return tls_failure_set(session, ERR_TLS_HANDSHAKE, GNUTLS_A_HANDSHAKE_FAILURE,
+                               "version or cipher (%s, %s) differ from the master's",
+                               tls_session_version(session), tls_session_cipher(session));
+    return ERR_OK;
+}
+
+static enum err finish(struct tls_session *session)
+{
+    /* GnuTLS calls on_certificate neither for resumed sessions nor if it saw no certificate. */
+    bool vouched =
+        session->is_verified || (!session->master && gnutls_session_is_resumed(session->gnutls));
+    enum err result = vouched ? ERR_OK : verify(session);
+    if (result == ERR_OK)
+        result = session->master ? finish_master(session) : finish_child(session);
+    if (result != ERR_OK)
+        return tls_failure_tell(session);
+    session->is_established = true;
+    return ERR_OK;
+}
+
+/* Before a client says anything. */
+static bool is_expired(const struct tls_session *session)
+{
+    return !session->is_server && !session->master &&
+           session->credentials->resume == TLS_RESUME_REQUIRE &&
+           tls_generation_expires_in(session->generation) <= 0;
+}
+
+enum err tls_handshake_run(struct tls_session *session)
+{
+    if (session->failure != ERR_OK)
+        return session->failure;
+    if (session->is_established)
+        return ERR_OK;
+    if (session->is_server && !session->input.first)
+        return ERR_AGAIN;
+    if (session->is_server && !session->has_ticket_key)
+        choose_ticket_key(session);
+    if (!session->has_started && is_expired(session))
+        return tls_failure_set(session, ERR_TLS_NOT_RESUMED, 0,
+                               "the tickets of the master have expired");
+    session->has_started = true;
+    int rc;
+    uint64_t pulled;
+    do {
+        pulled = session->pulled;
+        rc = gnutls_handshake(session->gnutls);
+    } while (rc < 0 && !gnutls_error_is_fatal(rc) && session->pulled != pulled);
+    if (rc < 0)
+        return gnutls_error_is_fatal(rc) ? tls_failure_from_gnutls(session, rc, ERR_TLS_HANDSHAKE)
+                                         : ERR_AGAIN;
+    return finish(session);
+}

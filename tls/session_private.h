@@ -1,0 +1,45 @@
+/* tls/session_private.h: private to tls/: what is inside of a session. */
+#pragma once
+
+#include "tls/credentials_private.h"
+#include "tls/generation_private.h"
+#include "tls/session.h"
+#include "tls/ticket_private.h"
+
+struct gnutls_session_int;
+struct mbuffer_st;
+
+/* What only a master needs; children, of which there are thousands, go without. */
+struct tls_master {
+    int64_t started;            /* wall clock, seconds: before anything was sent */
+    int64_t expires_at;         /* of the ticket that was used, else INT64_MAX */
+    uint32_t ticket_lifetime_s; /* of the ticket that is being read */
+    char peer[TLS_NAME_MAX];
+    struct tls_generation *made;
+    struct tls_ticket *ticket;              /* client: for the next association */
+    struct tls_ticket_key *key, *older_key; /* server */
+};
+
+struct tls_session {
+    struct gnutls_session_int *gnutls;
+    struct tls_output *output;
+    struct message_queue input;
+    uint64_t pulled;           /* bytes that GnuTLS has taken from input, ever */
+    struct mbuffer_st *packet; /* the record that the caller looks at */
+    struct tls_credentials *credentials;
+    struct tls_master *master;         /* NULL: a child */
+    struct tls_generation *generation; /* child: after the handshake, the one it belongs to */
+    struct tls_generation *previous;   /* child of a server */
+    char *detail;
+    enum err failure; /* what ended it, ERR_OK while it lives */
+    int alert;        /* what the peer is told of it, 0: what GnuTLS thinks */
+    bool is_server;
+    bool has_ticket_key; /* server */
+    bool is_verified;    /* the peer's certificate was checked in this very session */
+    bool has_started;
+    bool is_established;
+    bool is_closed;  /* the peer has said close_notify */
+    bool is_drained; /* GnuTLS has seen all that was fed and has nothing for us */
+    bool has_read;   /* a record of data has come */
+    bool has_said_bye;
+};
