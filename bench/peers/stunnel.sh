@@ -3,7 +3,10 @@
 #
 # Its good settings: threads (Debian's build), TLS 1.3 with AES-128-GCM, ECDSA P-256 certificates
 # (an RSA key would make each full handshake several times dearer), session resumption as it comes
-# (on), TCP_NODELAY both ways, no log. Both ends check the other's certificate, as Hawser does.
+# (on), TCP_NODELAY both ways, no log. Both ends check the other's certificate, as Hawser and ssh do;
+# STUNNEL_MUTUAL=no leaves that to the client alone: about 1.4 times the new connections.
+
+STUNNEL_MUTUAL=${STUNNEL_MUTUAL:-yes}
 
 peer_missing() {
     command -v stunnel4 >/dev/null || echo stunnel4
@@ -44,7 +47,7 @@ connect = $3
 cert = $HOME_OF_PEER/$1.pem
 key = $HOME_OF_PEER/$1.key
 CAfile = $HOME_OF_PEER/ca.pem
-verifyChain = yes
+verifyChain = $([ "$1" = server ] && echo "$STUNNEL_MUTUAL" || echo yes)
 sslVersion = TLSv1.3
 ciphersuites = TLS_AES_128_GCM_SHA256
 END
