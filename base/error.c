@@ -20,7 +20,7 @@ static char lower_names[ERR_COUNT][32];
 static void lower_all(void)
 {
     for (int e = 0; e < ERR_COUNT; e++)
-        for (size_t i = 0; rows[e].name[i] && i < sizeof lower_names[e] - 1; i++) {
+        for (size_t i = 0; i < sizeof lower_names[e] - 1 && rows[e].name[i]; i++) {
             char c = rows[e].name[i];
             lower_names[e][i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
         }
