@@ -12,16 +12,16 @@
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 enum log_format { LOG_TEXT, LOG_JSON };
 
-/* What a line is about. Unset members (NULL, stream < 0, connection 0) are left out.
+/* What a line is about. Unset members (NULL, 0) are left out.
  * Use LOG_ABOUT to fill only some of them. */
 struct log_about {
     const char *tunnel;  /* configured name */
     const char *service; /* configured name */
     const char *peer;    /* name or address of the far endpoint or of the local client */
-    int stream;          /* SCTP stream id, -1: none */
+    int stream;          /* SCTP stream id, 0: none */
     uint64_t connection; /* id on the wire, 0: none */
 };
-#define LOG_ABOUT(...)    (&(const struct log_about){.stream = -1, __VA_ARGS__})
+#define LOG_ABOUT(...)    (&(const struct log_about){__VA_ARGS__})
 #define LOG_ABOUT_NOTHING LOG_ABOUT(.tunnel = NULL)
 
 /* A further named value of a line: in JSON a member of its own, in text "name=value". */

@@ -176,7 +176,7 @@ static void put_about(struct log_line *line, const struct log_about *about, stru
 {
     if (about->tunnel)
         write.value(line, "tunnel", about->tunnel);
-    if (about->stream >= 0)
+    if (about->stream > 0)
         write.number(line, "stream", (uint64_t)about->stream);
     if (about->connection) {
         char id[24]; /* a string in JSON too: 64 bits do not fit its numbers */

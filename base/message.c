@@ -90,6 +90,16 @@ void message_queue_push(struct message_queue *queue, struct message *message)
     queue->count++;
 }
 
+void message_queue_push_front(struct message_queue *queue, struct message *message)
+{
+    message->next = queue->first;
+    if (!queue->first)
+        queue->last = &message->next;
+    queue->first = message;
+    queue->bytes += message->length;
+    queue->count++;
+}
+
 struct message *message_queue_pop(struct message_queue *queue)
 {
     struct message *message = queue->first;

@@ -40,6 +40,8 @@ struct message_queue {
 };
 /* Owns: the queue. */
 void message_queue_push(struct message_queue *queue, struct message *message);
+/* Back to the front: it was popped, and it is not its turn yet. Owns: the queue. */
+void message_queue_push_front(struct message_queue *queue, struct message *message);
 /* NULL when empty. Owns: caller. */
 struct message *message_queue_pop(struct message_queue *queue);
 /* Frees all of them. */
