@@ -7,6 +7,7 @@ HAWSER_STREAMS_MAX=2048
 
 peer_missing() {
     [ -x "$HAWSER" ] || echo "$HAWSER (make)"
+    [ -x "$BENCHES/tls_bench" ] || echo "$BENCHES/tls_bench (make bench)"
     command -v jq >/dev/null || echo jq
 }
 
@@ -63,4 +64,24 @@ peer_start() {
     hawser_run server
     hawser_run client
     bench_wait 20 hawser_is_up || bench_die "hawser: $(tail -n 5 "$WORK/server.log" "$WORK/client.log")"
+}
+
+# Seconds since the epoch of the first line of a log that holds WORDS.
+hawser_logged_at() { # ROLE WORDS
+    date -d "$(grep -m 1 "$2" "$WORK/$1.log" | jq -r .time)" +%s.%N
+}
+
+# 1000 children from one association, and what the same handshakes cost in memory. Looking every
+# 20 ms costs the machine less than a tenth and is in the figure.
+peer_extra() {
+    local now
+    HAWSER_STREAMS_INITIAL=1000 HAWSER_LOG=info
+    peer_start
+    now=$EPOCHREALTIME
+    say children "$(awk -v a="$now" -v b="$(hawser_logged_at client 'association up')" \
+        'BEGIN { print 1000 * (a - b) }')"
+    bench_stop
+    say children_floor "$("$BENCHES/tls_bench" |
+        sed -n 's|^child handshake, 2 threads: .* \([0-9.]*\)/s$|\1|p' |
+        awk '{ print 1000 * 1000 / $1 }')"
 }
