@@ -13,7 +13,10 @@
 struct mux_control;
 
 #define MUX_PROTOCOL_VERSION 1
-#define MUX_SERVICES_MAX     256
+/* As many names of 63 bytes as one record takes. */
+#define MUX_SERVICES_MAX 255
+/* Smallest window_initial (rule C3). */
+#define MUX_WINDOW_MIN 1024
 
 /* The first frame of each side. */
 struct mux_hello {
@@ -28,7 +31,8 @@ struct mux_hello {
 struct mux_control_events {
     /* The peer's HELLO, once, first. Pointers are valid during the call. */
     void (*on_hello)(struct mux_control_events *self, const struct mux_hello *hello);
-    /* MUX_CLIENT only: the server waits for idle streams: make count more children ready. */
+    /* MUX_CLIENT only: so many of the server's connections wait for an idle stream now: make as
+     * many more children ready, if there are not as many on the way. Not additive. */
     void (*on_want)(struct mux_control_events *self, uint16_t count);
     /* The peer gave up the child session epoch of stream. */
     void (*on_child_failed)(struct mux_control_events *self, uint16_t stream, uint8_t epoch,
@@ -41,7 +45,9 @@ struct mux_control_events {
     void (*on_goaway)(struct mux_control_events *self, enum err why);
 };
 
-/* HELLO is pending at once. Owns: caller, mux_control_free. hello is copied. */
+/* HELLO is pending at once: the client's; a server drains nothing before the client's has come.
+ * hello is copied; its names are valid and window_initial is MUX_WINDOW_MIN at least (a must).
+ * Owns: caller, mux_control_free. */
 struct mux_control *mux_control_new(enum mux_side side, const struct mux_hello *hello,
                                     struct mux_control_events *events);
 void mux_control_free(struct mux_control *control);
@@ -51,7 +57,9 @@ enum err mux_control_receive(struct mux_control *control, const uint8_t *record,
 /* Next record's plaintext; 0: nothing pending. capacity at least MUX_RECORD_MAX. */
 size_t mux_control_drain(struct mux_control *control, uint8_t *record, size_t capacity);
 
-/* Queue one frame each. Bounded: answers to PING beyond 16 undrained ones are dropped. */
+/* Queue one frame each. Bounded: of want and renew the last call counts, of child_failed the last
+ * for each stream; pings beyond 16 undrained ones, and a second goaway, are dropped. A record has
+ * them in an order in which a ping that follows renew is sent behind it (rule R2). */
 void mux_control_want(struct mux_control *control, uint16_t count);
 void mux_control_child_failed(struct mux_control *control, uint16_t stream, uint8_t epoch,
                               enum err why);

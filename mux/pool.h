@@ -15,7 +15,9 @@
 
 struct pool;
 
-/* One service's share: kept for it, at most. min 0 and max 0: no map, it uses what is free. */
+/* One service's share: kept for it, at most. min 0 and max 0: no map, it uses what is free. A
+ * service that holds fewer than its min may take any idle stream; beyond it, only what is not kept
+ * for others. The sum of all min has to be below pool_options.max: the configuration's matter. */
 struct pool_service_options {
     uint32_t min, max;
 };
@@ -63,7 +65,9 @@ void pool_return(struct pool *pool, size_t service, uint16_t stream, bool idle);
 void pool_cancel(struct pool *pool, struct pool_waiter *waiter);
 
 /* Client: how many children to start now, counting those under way: initial at first, then ahead
- * of need (a quarter of those in use, and one for each waiter), never beyond max. */
+ * of need (a quarter of those in use or what the services' min keep, and one for each waiter),
+ * never beyond max. Streams that the peer has leased are not known here: the caller also stops when
+ * it has no free stream id left. */
 uint32_t pool_wanted(const struct pool *pool, uint32_t under_way);
 /* Gives up waiters whose time is over; returns the next deadline in µs, UINT64_MAX: none. */
 uint64_t pool_expire(struct pool *pool, uint64_t now_us);

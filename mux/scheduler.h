@@ -12,21 +12,29 @@
 #define SCHEDULER_QUANTUM 16645
 
 struct scheduler_entry {
-    struct scheduler_entry *next;
-    int32_t deficit; /* bytes it may still send this round */
-    uint8_t list;    /* 0: none, else new or old */
+    struct scheduler_entry *next, **link; /* link: what points here */
+    int32_t deficit;                      /* bytes it may still send this round */
+    uint8_t list;                         /* 0: none, else new, old or resting */
 };
 
+struct scheduler_list {
+    struct scheduler_entry *first, **last;
+};
+
+/* fresh: began to send just now, before all others. old: in turn. An entry that has nothing more
+ * rests in its place of old until its turn comes, so that sending little and often does not make
+ * it fresh each time (RFC 8290 section 4.2). */
 struct scheduler {
-    struct scheduler_entry *new_first, **new_last, *old_first, **old_last;
+    struct scheduler_list fresh, old;
 };
 
 void scheduler_init(struct scheduler *scheduler);
 /* The entry has something to send; a no-op when it is in already. */
 void scheduler_add(struct scheduler *scheduler, struct scheduler_entry *entry);
-/* Takes it out, from any state (its stream ended). */
+/* Takes it out, from any state. Needed before its memory goes: also an entry that has sent all may
+ * still rest here. */
 void scheduler_remove(struct scheduler *scheduler, struct scheduler_entry *entry);
-/* Whose turn it is; NULL: nobody. The same until scheduler_sent or _remove. */
+/* Whose turn it is; NULL: nobody. The same until scheduler_sent, _add or _remove. */
 struct scheduler_entry *scheduler_next(struct scheduler *scheduler);
 /* The entry of scheduler_next sent length bytes and has more to send, or not. */
 void scheduler_sent(struct scheduler *scheduler, struct scheduler_entry *entry, size_t length,
