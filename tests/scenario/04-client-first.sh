@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Goal of this test: the client may start long before the server: it keeps trying, and connects
+# then.
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+
+make_certificates
+start_target
+start_server # only to learn a free port
+check "the server leaves" stop server
+REMOTE=$SERVER
+start_client
+check "the client runs, and is not up" status_has client '.tunnels[0].state != "up"'
+several_attempts() {
+    [ "$(count_lines client.err 'retry|again|attempt|next')" -ge 2 ]
+}
+check "it says that it tries again" wait_until 20 several_attempts
+refused_without_tunnel() {
+    ! load rr --to "$TO" --timeout 30
+}
+check "a TCP client is not kept hanging for ever" refused_without_tunnel
+start_server
+check "once the server is there, the tunnel comes up" wait_until 20 is_up client
+check "and carries connections" load rr --to "$TO" --connections 100
+finish
