@@ -12,8 +12,6 @@ VERSION  := 0.1.0
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
             -Wcast-qual -Wvla -Wpointer-arith -Wundef -Wwrite-strings
-# Defaults that the caller's initialisers override (LOG_ABOUT in base/log.h) are meant.
-WARNINGS += -Wno-override-init
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SANITIZE_tsan := -fsanitize=thread -fno-omit-frame-pointer
 SANITIZE := $(SANITIZE_$(VARIANT))

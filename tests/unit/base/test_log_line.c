@@ -12,7 +12,7 @@ static const struct log_field fields[] = {
     {.name = "absent", .type = LOG_FIELD_TEXT, .text = NULL},
 };
 
-static const struct log_about nothing = {.stream = -1};
+static const struct log_about nothing = {.tunnel = NULL};
 
 static struct log_record record_of(const char *message)
 {
@@ -47,8 +47,8 @@ static void text_lines(void)
             "what it is about and further fields");
     record = record_of("ok");
     record.about = LOG_ABOUT(.stream = 0, .tunnel = "a b");
-    text_is(&record, "2026-11-21T11:30:49.123Z info tunnel=\"a b\" stream=0: ok",
-            "stream 0 is a stream; a value with a space is quoted");
+    text_is(&record, "2026-11-21T11:30:49.123Z info tunnel=\"a b\": ok",
+            "stream 0 is none; a value with a space is quoted");
     record.about = LOG_ABOUT(.peer = "");
     text_is(&record, "2026-11-21T11:30:49.123Z info peer=\"\": ok", "an empty value is seen");
 }

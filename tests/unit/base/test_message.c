@@ -1,6 +1,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/message.h"
 #include "base/thread.h"
 #include "tests/lib/tap.h"
@@ -73,10 +74,53 @@ static void queue_counts(void)
     ok(message_queue_pop(&queue) == second && message_queue_pop(&queue) == first &&
            !message_queue_pop(&queue) && queue.bytes == 0,
        "also when it was refilled");
+    message_queue_push_front(&queue, second);
+    message_queue_push_front(&queue, first);
+    struct message *third = message_new(10);
+    message_queue_push(&queue, third);
+    ok(queue.count == 3 && queue.bytes == 7 && message_queue_pop(&queue) == first &&
+           message_queue_pop(&queue) == second && message_queue_pop(&queue) == third,
+       "what is given back comes first");
+    message_free(third);
     message_queue_push(&queue, first);
     message_queue_push(&queue, second);
     message_queue_clear(&queue);
     ok(queue.count == 0 && queue.bytes == 0 && !message_queue_pop(&queue), "clearing empties it");
+}
+
+/* More than the caches and the depot between them hold goes through, in both directions. */
+enum { BURST = 1500 };
+
+static void *swap_queue(void *argument)
+{
+    struct message_queue *queue = argument;
+    message_queue_clear(queue);
+    for (int i = 0; i < BURST; i++) {
+        struct message *message = message_new(i % 2 ? 100 : MESSAGE_MAX);
+        message->stream = (uint16_t)i;
+        memset(message->data, i & 0xff, message->capacity);
+        message_queue_push(queue, message);
+    }
+    return NULL;
+}
+
+static void bursts_between_threads(void)
+{
+    struct message_queue queue = {0};
+    bool whole = true;
+    for (int round = 0; round < 3; round++) {
+        pthread_t thread;
+        swap_queue(&queue);
+        must(thread_start(&thread, "test", swap_queue, &queue) == 0);
+        thread_join(thread);
+        for (uint16_t i = 0; i < BURST; i++) {
+            struct message *message = message_queue_pop(&queue);
+            whole = whole && message->stream == i && message->data[0] == (i & 0xff) &&
+                    message->data[message->capacity - 1] == (i & 0xff);
+            message_free(message);
+        }
+    }
+    ok(whole && queue.count == 0, "bursts pass between threads, each message whole");
 }
 
 static void *free_and_allocate(void *argument)
@@ -103,6 +147,7 @@ int main(void)
     many_come_and_go();
     queue_counts();
     threads_exchange();
+    bursts_between_threads();
     message_cache_clear();
     return tap_done();
 }
