@@ -124,8 +124,9 @@ lint-rules:
 	$(Q)scripts/check-layers
 	$(Q)scripts/check-size
 
+# SC2317: functions that a trap or a name in a variable calls look unreachable to it.
 lint-shell:
-	$(Q)shellcheck -x $(SCRIPTS)
+	$(Q)shellcheck -x -P SCRIPTDIR -e SC2317 $(SCRIPTS)
 
 # -O0, because the warnings come from clang's front end; the objects show what each file exports.
 lint-clang:

@@ -7,7 +7,7 @@
 #include "base/check.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-#define CACHED 0 /* so that a use after free is seen */
+#define CACHED 0 /* none, so that a use after free is seen */
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define CACHED 0
@@ -97,7 +97,7 @@ static void spill(int c)
 
 static struct message *take_cached(int c)
 {
-    if (!cache[c].first && CACHED)
+    if (!cache[c].first)
         refill(c);
     return list_pop(&cache[c]);
 }
@@ -124,7 +124,7 @@ void message_free(struct message *message)
     if (!message)
         return;
     int c = class_for(message->capacity);
-    if (c == CLASSES || !CACHED) {
+    if (c == CLASSES || CACHED == 0) {
         free(message);
         return;
     }
