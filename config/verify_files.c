@@ -1,0 +1,85 @@
+#include "config/verify_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/check.h"
+
+/* Opens for reading without waiting for the writer of a pipe. NULL: it is readable and regular. */
+static const char *why_unreadable(const char *path, struct stat *status)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const char *why = NULL;
+    if (fd < 0 || fstat(fd, status))
+        why = strerror(errno);
+    else if (!S_ISREG(status->st_mode))
+        why = "it is not a regular file";
+    else if (status->st_size == 0)
+        why = "it is empty";
+    if (fd >= 0)
+        close(fd);
+    return why;
+}
+
+static bool check_file(struct loading *loading, const struct config_tunnel *tunnel,
+                       char *const *field, const char *key, struct stat *status)
+{
+    if (!*field)
+        return false;
+    const char *why = why_unreadable(*field, status);
+    if (!why)
+        return true;
+    bool is_missing = strcmp(why, strerror(ENOENT)) == 0;
+    problems_add(loading->problems, PROBLEM_ERROR, loading_place(loading, field, tunnel),
+                 "tls.%s: cannot read %s: %s%s", key, *field, why,
+                 is_missing ? "; a relative path begins at the configuration file's directory"
+                            : "");
+    return false;
+}
+
+/* Group-readable keys are a common arrangement (Debian's ssl-cert group): only what everybody may
+ * read, or others may change, is worth a line. */
+static void check_private(struct loading *loading, const struct config_tunnel *tunnel,
+                          const struct stat *status)
+{
+    if (!(status->st_mode & (S_IRWXO | S_IWGRP)))
+        return;
+    problems_add(loading->problems, PROBLEM_WARNING,
+                 loading_place(loading, &tunnel->tls.key, tunnel),
+                 "tls.key: others can %s the private key %s (mode %04o); run chmod 600 on it",
+                 status->st_mode & S_IROTH ? "read" : "reach", tunnel->tls.key,
+                 (unsigned)(status->st_mode & 07777));
+}
+
+void verify_files_tls(struct loading *loading, const struct config_tunnel *tunnel,
+                      check_pair_function check_pair)
+{
+    struct stat status;
+    const struct config_tls *tls = &tunnel->tls;
+    check_file(loading, tunnel, &tls->ca, "ca", &status);
+    bool has_cert = check_file(loading, tunnel, &tls->cert, "cert", &status);
+    bool has_key = check_file(loading, tunnel, &tls->key, "key", &status);
+    if (has_key)
+        check_private(loading, tunnel, &status);
+    char why[512] = "";
+    if (has_cert && has_key && check_pair && check_pair(tls->cert, tls->key, why, sizeof(why)))
+        problems_add(loading->problems, PROBLEM_ERROR, loading_place(loading, &tls->key, tunnel),
+                     "tls.key: %s", why);
+}
+
+void verify_files_socket(struct loading *loading, const char *path, const void *field)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path)
+        return;
+    char *directory = strndup(path, (size_t)(slash - path));
+    must(directory);
+    if (access(directory, F_OK))
+        problems_add(loading->problems, PROBLEM_WARNING, loading_place(loading, field, field),
+                     "the directory %s of the socket: %s", directory, strerror(errno));
+    free(directory);
+}
