@@ -29,7 +29,7 @@ static char certificates_directory[64];
 static const char *certificates_made[64];
 static int certificates_count;
 
-static const char *path_of(const char *name)
+static inline const char *path_of(const char *name)
 {
     static char paths[16][160];
     static int next;
@@ -38,14 +38,14 @@ static const char *path_of(const char *name)
     return path;
 }
 
-static void remove_certificates(void)
+static inline void remove_certificates(void)
 {
     for (int i = 0; i < certificates_count; i++)
         unlink(path_of(certificates_made[i]));
     rmdir(certificates_directory);
 }
 
-static void write_file(const char *name, const void *data, size_t size)
+static inline void write_file(const char *name, const void *data, size_t size)
 {
     FILE *file = fopen(path_of(name), "w");
     must(file && fwrite(data, 1, size, file) == size && fclose(file) == 0);
@@ -57,7 +57,7 @@ static void write_file(const char *name, const void *data, size_t size)
     certificates_made[certificates_count++] = check_strdup(name);
 }
 
-static void write_object(const char *base, const char *suffix, gnutls_datum_t *pem)
+static inline void write_object(const char *base, const char *suffix, gnutls_datum_t *pem)
 {
     char name[80];
     snprintf(name, sizeof name, "%s%s", base, suffix);
@@ -65,7 +65,7 @@ static void write_object(const char *base, const char *suffix, gnutls_datum_t *p
     gnutls_free(pem->data);
 }
 
-static gnutls_x509_privkey_t new_key(void)
+static inline gnutls_x509_privkey_t new_key(void)
 {
     gnutls_x509_privkey_t key;
     must(gnutls_x509_privkey_init(&key) == 0);
@@ -74,8 +74,8 @@ static gnutls_x509_privkey_t new_key(void)
     return key;
 }
 
-static gnutls_x509_crt_t new_certificate(gnutls_x509_privkey_t key, const char *cn, int from_days,
-                                         int until_days)
+static inline gnutls_x509_crt_t new_certificate(gnutls_x509_privkey_t key, const char *cn,
+                                                int from_days, int until_days)
 {
     static unsigned char serial[4] = {1, 0, 0, 0};
     gnutls_x509_crt_t crt;
@@ -96,7 +96,7 @@ struct authority {
     gnutls_x509_privkey_t key;
 };
 
-static void write_pair(const char *base, gnutls_x509_crt_t crt, gnutls_x509_privkey_t key)
+static inline void write_pair(const char *base, gnutls_x509_crt_t crt, gnutls_x509_privkey_t key)
 {
     gnutls_datum_t pem;
     must(gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &pem) == 0);
@@ -105,7 +105,7 @@ static void write_pair(const char *base, gnutls_x509_crt_t crt, gnutls_x509_priv
     write_object(base, ".key", &pem);
 }
 
-static struct authority new_authority(const char *file)
+static inline struct authority new_authority(const char *file)
 {
     struct authority ca = {.key = new_key()};
     ca.crt = new_certificate(ca.key, file, -10, 3650);
@@ -116,13 +116,13 @@ static struct authority new_authority(const char *file)
     return ca;
 }
 
-static void free_authority(struct authority *ca)
+static inline void free_authority(struct authority *ca)
 {
     gnutls_x509_crt_deinit(ca->crt);
     gnutls_x509_privkey_deinit(ca->key);
 }
 
-static void issue(struct authority *ca, const struct certificate_spec *spec)
+static inline void issue(struct authority *ca, const struct certificate_spec *spec)
 {
     gnutls_x509_privkey_t key = new_key();
     gnutls_x509_crt_t crt = new_certificate(key, spec->cn, spec->from_days ? spec->from_days : -1,
@@ -130,10 +130,10 @@ static void issue(struct authority *ca, const struct certificate_spec *spec)
     const char *dns[] = {spec->dns, spec->dns2};
     for (int i = 0; i < 2; i++) {
         if (dns[i])
-            must(gnutls_x509_crt_set_subject_alt_name(
-                     crt, GNUTLS_SAN_DNSNAME, dns[i],
-                     spec->san_nul ? (unsigned)spec->san_nul : (unsigned)strlen(dns[i]),
-                     GNUTLS_FSAN_APPEND) == 0);
+            must(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, dns[i],
+                                                      spec->san_nul ? (unsigned)spec->san_nul
+                                                                    : (unsigned)strlen(dns[i]),
+                                                      GNUTLS_FSAN_APPEND) == 0);
     }
     if (spec->ip)
         must(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, spec->ip, 4,
@@ -155,19 +155,26 @@ static const struct certificate_spec certificate_specs[] = {
     {.file = "client2", .cn = "other.example", .dns = "other.example"},
     {.file = "cn-only", .cn = "only-cn.example"},
     {.file = "nul", .cn = "evil", .dns = "client.example\0.evil", .san_nul = 20},
-    {.file = "expired", .cn = "server.example", .dns = "server.example", .from_days = -9,
+    {.file = "expired",
+     .cn = "server.example",
+     .dns = "server.example",
+     .from_days = -9,
      .until_days = -2},
     {.file = "future", .cn = "server.example", .dns = "server.example", .from_days = 5},
     {.file = "short", .cn = "server.example", .dns = "server.example", .until_days = 2},
     {.file = "foreign", .cn = "client.example", .dns = "client.example", .by_other_ca = true},
-    {.file = "server-only", .cn = "client.example", .dns = "client.example",
+    {.file = "server-only",
+     .cn = "client.example",
+     .dns = "client.example",
      .purpose = GNUTLS_KP_TLS_WWW_SERVER},
-    {.file = "client-only", .cn = "server.example", .dns = "server.example",
+    {.file = "client-only",
+     .cn = "server.example",
+     .dns = "server.example",
      .purpose = GNUTLS_KP_TLS_WWW_CLIENT},
 };
 
 /* ca, ca2, and all of the above. */
-static void make_certificates(void)
+static inline void make_certificates(void)
 {
     const char *parent = getenv("TMPDIR");
     snprintf(certificates_directory, sizeof certificates_directory, "%s/hawser-tls-XXXXXX",

@@ -17,21 +17,21 @@ struct pair {
     struct end client, server;
 };
 
-static void collect(struct tls_output *self, struct message *message)
+static inline void collect(struct tls_output *self, struct message *message)
 {
     struct end *end = container_of(self, struct end, output);
     must(message->length > 0 && message->length <= MESSAGE_MAX);
     message_queue_push(&end->sent, message);
 }
 
-static void init_pair(struct pair *pair)
+static inline void init_pair(struct pair *pair)
 {
     memset(pair, 0, sizeof *pair);
     pair->client.output.on_output = collect;
     pair->server.output.on_output = collect;
 }
 
-static void free_pair(struct pair *pair)
+static inline void free_pair(struct pair *pair)
 {
     tls_session_free(pair->client.session);
     tls_session_free(pair->server.session);
@@ -40,7 +40,7 @@ static void free_pair(struct pair *pair)
     init_pair(pair);
 }
 
-static bool deliver(struct end *from, struct end *to)
+static inline bool deliver(struct end *from, struct end *to)
 {
     struct message *message;
     bool any = false;
@@ -52,7 +52,7 @@ static bool deliver(struct end *from, struct end *to)
 }
 
 /* Until neither moves. Returns whether both are through. */
-static bool shake(struct pair *pair)
+static inline bool shake(struct pair *pair)
 {
     struct end *client = &pair->client, *server = &pair->server;
     bool moved = true;
@@ -68,7 +68,7 @@ static bool shake(struct pair *pair)
     return client->result == ERR_OK && server->result == ERR_OK;
 }
 
-static struct tls_options options_for(enum tls_role role, const char *cert)
+static inline struct tls_options options_for(enum tls_role role, const char *cert)
 {
     static char key[16][160];
     static int next;
@@ -84,7 +84,7 @@ static struct tls_options options_for(enum tls_role role, const char *cert)
     return options;
 }
 
-static struct tls_credentials *load_credentials(struct tls_options options)
+static inline struct tls_credentials *load_credentials(struct tls_options options)
 {
     struct tls_credentials *credentials;
     char why[512] = "";
@@ -95,8 +95,8 @@ static struct tls_credentials *load_credentials(struct tls_options options)
 }
 
 /* A master through its handshake, the client's tickets read. */
-static bool open_master(struct pair *pair, struct tls_credentials *client,
-                        struct tls_credentials *server, struct tls_ticket *ticket)
+static inline bool open_master(struct pair *pair, struct tls_credentials *client,
+                               struct tls_credentials *server, struct tls_ticket *ticket)
 {
     const uint8_t *data;
     size_t length;
@@ -107,9 +107,11 @@ static bool open_master(struct pair *pair, struct tls_credentials *client,
     return shake(pair) && tls_session_read(pair->client.session, &data, &length) == ERR_AGAIN;
 }
 
-static void start_child(struct pair *pair, struct tls_credentials *client,
-                        struct tls_generation *client_generation, struct tls_credentials *server,
-                        struct tls_generation *server_generation, struct tls_generation *previous)
+static inline void start_child(struct pair *pair, struct tls_credentials *client,
+                               struct tls_generation *client_generation,
+                               struct tls_credentials *server,
+                               struct tls_generation *server_generation,
+                               struct tls_generation *previous)
 {
     init_pair(pair);
     pair->client.session =
@@ -119,9 +121,10 @@ static void start_child(struct pair *pair, struct tls_credentials *client,
     must(pair->client.session && pair->server.session);
 }
 
-static bool open_child(struct pair *pair, struct tls_credentials *client,
-                       struct tls_generation *client_generation, struct tls_credentials *server,
-                       struct tls_generation *server_generation)
+static inline bool open_child(struct pair *pair, struct tls_credentials *client,
+                              struct tls_generation *client_generation,
+                              struct tls_credentials *server,
+                              struct tls_generation *server_generation)
 {
     start_child(pair, client, client_generation, server, server_generation, NULL);
     return shake(pair);
