@@ -37,50 +37,69 @@ bench_forget() {
     PIDS=("${rest[@]}")
 }
 
-# Waits until COMMAND succeeds; gives up after SECONDS or when a process of PIDS has ended.
-bench_wait() {
-    local deadline=$((SECONDS + $1)) pid
+# Repeats COMMAND until it succeeds; fails after SECONDS.
+bench_until() { # SECONDS COMMAND...
+    local deadline=$((SECONDS + $1))
     shift
     until "$@"; do
-        for pid in "${PIDS[@]}"; do
-            kill -0 "$pid" 2>/dev/null || return 1
-        done
         [ "$SECONDS" -lt "$deadline" ] || return 1
         sleep 0.02
     done
+}
+
+# The same, and fails as soon as a process of PIDS has ended.
+bench_wait() {
+    bench_until "$1" bench_settled "${@:2}" && "${@:2}"
+}
+
+bench_settled() {
+    local pid
+    for pid in "${PIDS[@]}"; do
+        ! bench_ended "$pid" || return 0
+    done
+    "$@"
 }
 
 bench_listens() {
     (exec 3<>"/dev/tcp/${1%:*}/${1##*:}") 2>/dev/null
 }
 
+# Ends everything in PIDS, the last started first, each after its own children: who outlives its
+# parent is left to init, and not every init of a container reaps.
+bench_stop() {
+    local i
+    for ((i = ${#PIDS[@]} - 1; i >= 0; i--)); do
+        bench_end "${PIDS[i]}" 2>/dev/null # what the shell says of those that ended by a signal
+    done
+    PIDS=()
+}
+
+# SIGTERM, five seconds to leave, SIGKILL.
+bench_end() {
+    local below
+    mapfile -t below < <(bench_tree "$1" | tail -n +2)
+    if [ "${#below[@]}" -gt 0 ]; then
+        kill -TERM "${below[@]}" || true
+        bench_until 5 bench_gone "${below[@]}" || kill -KILL "${below[@]}" || true
+    fi
+    kill -TERM "$1" || true
+    bench_until 5 bench_ended "$1" || kill -KILL "$1" || true
+    wait "$1" || true
+}
+
 bench_gone() {
     local pid
     for pid in "$@"; do
-        # A zombie of ours counts as ended: bench_stop reaps it.
-        [ -d "/proc/$pid" ] && [ "$(bench_state "$pid")" != Z ] && return 1
+        [ ! -d "/proc/$pid" ] || return 1
     done
-    return 0
 }
 
-bench_state() {
-    awk '{ sub(/.*\) /, ""); print $1 }' "/proc/$1/stat" 2>/dev/null
-}
-
-# Ends everything in PIDS: SIGTERM, five seconds to leave, SIGKILL.
-bench_stop() {
-    local all
-    [ "${#PIDS[@]}" -gt 0 ] || return 0
-    mapfile -t all < <(bench_tree "${PIDS[@]}")
-    PIDS=()
-    [ "${#all[@]}" -gt 0 ] || return 0
-    bench_end "${all[@]}" 2>/dev/null # what the shell says of those that ended by a signal
-}
-
-bench_end() {
-    kill -TERM "$@" || true
-    bench_wait 5 bench_gone "$@" || kill -KILL "$@" || true
-    wait "$@" || true
+# A child of ours stays as a zombie until it is waited for.
+bench_ended() {
+    case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) in
+    Z* | "") return 0 ;;
+    esac
+    return 1
 }
 
 # A free port below the range that the kernel gives to connecting sockets, so that none of the
