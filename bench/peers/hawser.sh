@@ -27,7 +27,6 @@ hawser_write_config() {
     local keys=$HOME_OF_PEER/keys
     cat >"$WORK/$1.cfg" <<END
 admin = { socket = "$WORK/$1.sock"; };
-threads = 2;
 log = { level = "${HAWSER_LOG:-warning}"; format = "json"; };
 tunnels = ( {
     name = "bench"; role = "$1"; transport = "udp"; $2
