@@ -105,6 +105,59 @@ bench: $(BUILD)/hawser tools $(BENCHES)
 	$(Q)TOOLS=$(abspath $(BUILD))/tools BENCHES=$(abspath $(BUILD))/bench HAWSER=$(abspath $(BUILD))/hawser \
 	    OUT=$(abspath build/bench) bench/run $(if $(QUICK),--quick) $(if $(PEERS),--peers "$(PEERS)")
 
+# make check: every test that this machine can run. ONLY="pattern..." chooses, SCALE divides sizes:
+# programs under a sanitizer are several times slower. The helper programs are always plain ones.
+SCALE_asan := 4
+SCALE_tsan := 8
+LIMIT_asan := 300
+LIMIT_tsan := 300
+REPLAYS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+RUN_TESTS = BUILD=$(BUILD) SCALE=$(or $(SCALE),$(SCALE_$(VARIANT)),1) LIMIT=$(or $(LIMIT_$(VARIANT)),120) scripts/run-tests $(ONLY)
+
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(call libs_of,mux control tls transport config base)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+.PHONY: check check-asan check-tsan check-valgrind fuzz demo default-tools
+default-tools:
+	$(Q)$(MAKE) --no-print-directory VARIANT=default BUILD=build/default tools
+
+check: all default-tools $(UNITS) $(REPLAYS) ## run all tests
+	$(Q)$(RUN_TESTS)
+
+check-asan: ## all tests under AddressSanitizer and UBSan
+	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-variant
+
+check-tsan: ## all tests under ThreadSanitizer
+	$(Q)$(MAKE) --no-print-directory VARIANT=tsan check-variant
+
+check-variant: $(BUILD)/hawser default-tools $(UNITS) $(REPLAYS)
+	$(Q)$(RUN_TESTS)
+
+check-valgrind: $(UNITS) $(REPLAYS) ## unit tests, conformance and simulations under valgrind
+	$(Q)UNDER='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
+	    KINDS='unit conformance sim fuzz' BUILD=$(BUILD) LIMIT=600 scripts/run-tests $(ONLY)
+
+# make fuzz: each fuzz target for SECONDS (30) with clang's libFuzzer; what it finds stays in
+# tests/fuzz/corpus. Needs clang and libclang-rt-14-dev.
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+SANITIZE_fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+fuzz: ## let libFuzzer look for bad input, SECONDS each
+	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=fuzz CC=clang CFLAGS='-O1 -g' $(patsubst %,build/fuzz/fuzzers/%,$(FUZZERS))
+	$(Q)for f in $(FUZZERS); do \
+	    mkdir -p tests/fuzz/corpus/$${f#fuzz_} && echo "# $$f" && \
+	    build/fuzz/fuzzers/$$f -max_total_time=$(or $(SECONDS),30) -timeout=10 -rss_limit_mb=1024 -verbosity=0 \
+	        -print_final_stats=1 -artifact_prefix=build/fuzz/$$f- tests/fuzz/corpus/$${f#fuzz_} || exit 1; done
+
+$(BUILD)/fuzzers/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(call libs_of,mux control tls transport config base)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+# make demo: what it can do, on this machine; DEMO_ARGUMENTS=--keep leaves it running.
+demo: all ## show it at work: nginx and curl, 1 GB through one association
+	$(Q)scripts/demo $(DEMO_ARGUMENTS)
+
 # Everything that reads the sources without running them; under a minute on two processors.
 SOURCES = $(sort $(shell find . -name '*.[ch]' ! -path './build/*' -printf '%P\n'))
 SCRIPTS = $(sort $(shell find . -type f ! -path './build/*' ! -path './.git/*' -printf '%P\n' | \

@@ -5,6 +5,7 @@
 . "$(dirname "$0")/../lib/lib.sh"
 
 make_certificates
+CLIENT_OPTIONS='waiting = { timeout = 0.5; };' # a connection waits that long for a tunnel
 start_target
 start_server # only to learn a free port
 check "the server leaves" stop server
@@ -19,7 +20,16 @@ refused_without_tunnel() {
     ! load rr --to "$TO" --timeout 30
 }
 check "a TCP client is not kept hanging for ever" refused_without_tunnel
+check "the client leaves" stop client
+CLIENT_OPTIONS=
+start_client
+start early "$TOOLS/load" rr --to "$TO" --connections 10
+waits() {
+    status_is client '.tunnels[0].connections.waiting' 10
+}
+check "with more patience, connections wait for the tunnel" wait_until 5 waits
 start_server
 check "once the server is there, the tunnel comes up" wait_until 20 is_up client
+check "those that waited pass" exit_code early
 check "and carries connections" load rr --to "$TO" --connections 100
 finish

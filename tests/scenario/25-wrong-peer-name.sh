@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib/lib.sh"
 
 make_certificates
+CLIENT_OPTIONS='waiting = { timeout = 0.5; };' # a connection waits that long for a tunnel
 make_certificate stranger ca stranger.example
 start_target
 PEER=other.example

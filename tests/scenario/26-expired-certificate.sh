@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib/lib.sh"
 
 make_certificates
+CLIENT_OPTIONS='waiting = { timeout = 0.5; };' # a connection waits that long for a tunnel
 make_certificate old ca client.example \
     'activation_date = "2020-01-01 00:00:00 UTC"' 'expiration_date = "2020-02-01 00:00:00 UTC"'
 make_certificate old-server ca server.example \

@@ -5,6 +5,7 @@
 . "$(dirname "$0")/../lib/lib.sh"
 
 make_certificates
+CLIENT_OPTIONS='waiting = { timeout = 0.5; };' # a connection waits that long for a tunnel
 make_ca foreign
 make_certificate foreigner foreign client.example
 start_target

@@ -33,22 +33,23 @@ count=$(scaled 100)
 for watched in client server; do
     other=$([ $watched = client ] && echo server || echo client)
     warm=$((count / 5))
-    for ((i = 1; i <= warm; i++)); do restart $other $i; done
+    for ((i = 1; i <= warm; i++)); do restart "$other" $i; done
     wait_until 10 is_idle $watched
     files=$(descriptors $watched)
     kilobytes=$(memory $watched)
-    for ((; i <= count; i++)); do restart $other $i; done
+    for ((; i <= count; i++)); do restart "$other" $i; done
     wait_until 10 is_idle $watched
     check "$count restarts of the $other: the tunnel came up and carried connections each time" \
         test "$bad" -eq 0
     # An association that died without a farewell may still be on its way out.
     few_descriptors() {
-        [ "$(descriptors $watched)" -le "$files" ]
+        [ "$(descriptors "$watched")" -le "$files" ]
     }
     check "the $watched has no more descriptors than after $warm of them ($files)" \
         wait_until 10 few_descriptors
     grown=$(($(memory $watched) - kilobytes))
     note "memory of the $watched grew by $grown KB in $((count - warm)) restarts"
-    check "nor more than 20 KB of memory for each" test "$grown" -le $(((count - warm) * 20 * SCALE + 1024))
+    check_memory "nor more than 20 KB of memory for each" \
+        test "$grown" -le $(((count - warm) * 20 + 1024))
 done
 finish
