@@ -326,14 +326,15 @@ enum err tls_session_export(struct tls_session *session, const char *label, uint
 
 struct tls_generation *tls_session_generation(struct tls_session *session)
 {
-    if (!session->master || !session->is_established || !session->master->made)
+    if (!session->master || !session->is_established || session->failure != ERR_OK ||
+        !session->master->made)
         return NULL;
     return tls_generation_ref(session->master->made);
 }
 
 struct tls_ticket *tls_session_take_ticket(struct tls_session *session)
 {
-    if (!session->master)
+    if (!session->master || session->failure != ERR_OK)
         return NULL;
     struct tls_ticket *ticket = session->master->ticket;
     session->master->ticket = NULL;

@@ -97,9 +97,20 @@ static bool is_allowed(const struct tls_credentials *credentials, gnutls_x509_cr
     return common_name(leaf, name) && is_listed(credentials, name);
 }
 
+/* "a", "b", "c": cut where the text is full. */
+static void list_allowed(const struct tls_credentials *credentials, char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = 0;
+    for (size_t i = 0; i < credentials->allow_count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s\"%s\"", i ? ", " : "",
+                                 credentials->allow[i]);
+}
+
 static void check_name(const struct tls_credentials *credentials, gnutls_x509_crt_t leaf,
                        struct tls_verdict *verdict)
 {
+    char allowed[TLS_NAME_MAX];
     if (credentials->role == TLS_CLIENT) {
         /* Compares with the addresses of the certificate when peer is one. */
         if (!gnutls_x509_crt_check_hostname(leaf, credentials->peer))
@@ -107,9 +118,9 @@ static void check_name(const struct tls_credentials *credentials, gnutls_x509_cr
                    "the peer's certificate is for \"%s\", \"%s\" was expected", verdict->name,
                    credentials->peer);
     } else if (!is_allowed(credentials, leaf)) {
+        list_allowed(credentials, allowed, sizeof allowed);
         refuse(verdict, ERR_TLS_PEER_NAME, GNUTLS_A_ACCESS_DENIED,
-               "the peer's certificate is for \"%s\", allowed is \"%s\"%s", verdict->name,
-               credentials->allow[0], credentials->allow_count > 1 ? " or another" : "");
+               "the peer's certificate is for \"%s\", allowed is %s", verdict->name, allowed);
     }
 }
 

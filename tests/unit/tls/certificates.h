@@ -2,6 +2,7 @@
  * into a directory of their own that goes away at exit. */
 #pragma once
 
+#include <errno.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <stdio.h>
@@ -22,7 +23,8 @@ struct certificate_spec {
     const char *purpose;    /* NULL: both */
     int from_days, until_days;
     bool by_other_ca;
-    int san_nul; /* bytes of dns when it contains a NUL */
+    const char *raw_san; /* DER of the extension: GnuTLS itself writes no NUL into a name */
+    size_t raw_san_size;
 };
 
 static char certificates_directory[64];
@@ -131,10 +133,12 @@ static inline void issue(struct authority *ca, const struct certificate_spec *sp
     for (int i = 0; i < 2; i++) {
         if (dns[i])
             must(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, dns[i],
-                                                      spec->san_nul ? (unsigned)spec->san_nul
-                                                                    : (unsigned)strlen(dns[i]),
+                                                      (unsigned)strlen(dns[i]),
                                                       GNUTLS_FSAN_APPEND) == 0);
     }
+    if (spec->raw_san)
+        must(gnutls_x509_crt_set_extension_by_oid(crt, "2.5.29.17", spec->raw_san,
+                                                  spec->raw_san_size, 0) == 0);
     if (spec->ip)
         must(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, spec->ip, 4,
                                                   GNUTLS_FSAN_APPEND) == 0);
@@ -154,7 +158,11 @@ static const struct certificate_spec certificate_specs[] = {
     {.file = "client", .cn = "client.example", .dns = "client.example", .dns2 = "second.example"},
     {.file = "client2", .cn = "other.example", .dns = "other.example"},
     {.file = "cn-only", .cn = "only-cn.example"},
-    {.file = "nul", .cn = "evil", .dns = "client.example\0.evil", .san_nul = 20},
+    {.file = "nul",
+     .cn = "evil",
+     .raw_san = "\x30\x16\x82\x14"
+                "client.example\0.evil",
+     .raw_san_size = 24},
     {.file = "expired",
      .cn = "server.example",
      .dns = "server.example",
