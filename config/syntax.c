@@ -234,7 +234,7 @@ void syntax_feed(struct syntax *s, const struct token *token)
              first_line(token), token->text);
         break;
     case TOKEN_OPEN_COMMENT:
-        fail(s, token->line, "the comment after this line is never closed; add */");
+        fail(s, token->line, "the comment that begins here is never closed; add */");
         break;
     case TOKEN_END:
         at_end(s);

@@ -42,13 +42,14 @@ static bool skip_block(struct token_reader *reader)
     return false;
 }
 
-/* Skips white space and comments; false if a comment has no end. */
-static bool skip_blank(struct token_reader *reader)
+/* Skips white space and comments; false if the comment that begins in comment_line has no end. */
+static bool skip_blank(struct token_reader *reader, unsigned *comment_line)
 {
     while (reader->at < reader->end) {
         if (*reader->at == '#' || starts_with(reader, "//")) {
             skip_line(reader);
         } else if (starts_with(reader, "/*")) {
+            *comment_line = reader->line;
             if (!skip_block(reader))
                 return false;
         } else if (strchr(" \t\r\n\f", *reader->at) && *reader->at) {
@@ -167,9 +168,9 @@ static bool read_include(struct token_reader *reader, struct token *token)
 
 struct token token_next(struct token_reader *reader)
 {
-    unsigned line = reader->line;
-    if (!skip_blank(reader))
-        return (struct token){TOKEN_OPEN_COMMENT, reader->end, 0, line};
+    unsigned comment_line;
+    if (!skip_blank(reader, &comment_line))
+        return (struct token){TOKEN_OPEN_COMMENT, reader->end, 0, comment_line};
     int c = peek(reader, 0);
     struct token token;
     if (c < 0)
