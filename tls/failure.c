@@ -21,6 +21,7 @@ enum err tls_failure_set(struct tls_session *session, enum err err, int alert, c
     session->failure = err;
     session->alert = alert;
     session->detail = check_strdup(text);
+    message_queue_clear(&session->input);
     return err;
 }
 
