@@ -47,3 +47,12 @@ static inline struct plan plan_of(uint64_t connection)
     plan.waits_for_fin[dice >> 20 & 1] = dice >> 21 & 1;
     return plan;
 }
+
+/* Whether a record cut at length ends between two frames. */
+static inline bool is_whole(const uint8_t *bytes, size_t length)
+{
+    size_t at = 0;
+    while (at + 4 <= length)
+        at += 4U + (size_t)(bytes[at + 2] << 8 | bytes[at + 3]);
+    return at == length && length;
+}

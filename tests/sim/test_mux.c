@@ -303,15 +303,6 @@ static void drain(struct end *end)
     end->queued++;
 }
 
-/* Whether a record cut at length ends between two frames. */
-static bool is_whole(const uint8_t *bytes, size_t length)
-{
-    size_t at = 0;
-    while (at + 4 <= length)
-        at += 4U + (size_t)(bytes[at + 2] << 8 | bytes[at + 3]);
-    return at == length && length;
-}
-
 enum damage { HARMLESS, REFUSED, UNKNOWN };
 
 /* Breaks a record; REFUSED: no receiver may accept it. */
