@@ -59,14 +59,13 @@ static void verify_times(struct loading *loading, const struct config_tunnel *tu
                  (double)tunnel->heartbeat_us / 1e6, (double)tunnel->dead_after_us / 1e6);
 }
 
-/* Several remotes are tried in turn; a second local address would need a transport with more than
- * one path. */
+/* A client tries its remotes in turn, each from the same address. */
 static void verify_addresses(struct loading *loading, const struct config_tunnel *tunnel)
 {
-    if (tunnel->local_count > 1)
+    if (tunnel->local_count > 1 && tunnel->role == CONFIG_CLIENT)
         complain(loading, ERROR, &tunnel->local, tunnel,
-                 "local has %zu addresses, but transport \"%s\" binds one; keep one of them, or "
-                 "write a tunnel for each",
+                 "local has %zu addresses, but a client sends from one with transport \"%s\"; keep "
+                 "one of them, or none",
                  tunnel->local_count, tunnel->transport);
     if (!tunnel->local_count || tunnel->role != CONFIG_CLIENT)
         return;

@@ -1,0 +1,87 @@
+#include "proxy/init_config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+
+static const char server_text[] =
+    "# server.cfg: waits for clients on UDP port 9899 and connects to what they ask for.\n"
+    "# Every option: docs/CONFIGURATION.md. After a change: hawser check server.cfg\n"
+    "\n"
+    "admin = { socket = \"server.sock\"; };        # for: hawser status -s server.sock\n"
+    "log = { level = \"info\"; format = \"text\"; };\n"
+    "\n"
+    "tunnels = (\n"
+    "  {\n"
+    "    name = \"site\";\n"
+    "    role = \"server\";\n"
+    "    transport = \"udp\";\n"
+    "    local = [ \"%s:9899\" ];%s\n"
+    "    tls = {\n"
+    "      ca = \"ca.pem\";\n"
+    "      cert = \"server.pem\";\n"
+    "      key = \"server.key\";\n"
+    "      allow = [ \"" INIT_CONFIG_CLIENT_NAME
+    "\" ];             # names in the clients' certificates\n"
+    "    };\n"
+    "    services = (\n"
+    "      # Clients reach this web server as their service \"web\".\n"
+    "      { name = \"web\"; connect = \"127.0.0.1:80\"; }\n"
+    "      # One more, after a comma: { name = \"db\"; connect = \"unix:/run/db.sock\"; }\n"
+    "    );\n"
+    "  }\n"
+    ");\n";
+
+static const char client_text[] =
+    "# client.cfg: listens for local connections and takes them through the tunnel.\n"
+    "# Every option: docs/CONFIGURATION.md. After a change: hawser check client.cfg\n"
+    "\n"
+    "admin = { socket = \"client.sock\"; };        # for: hawser status -s client.sock\n"
+    "log = { level = \"info\"; format = \"text\"; };\n"
+    "\n"
+    "tunnels = (\n"
+    "  {\n"
+    "    name = \"site\";\n"
+    "    role = \"client\";\n"
+    "    transport = \"udp\";\n"
+    "    remote = [ \"%s%s%s:9899\" ];             # where the server is; several are tried in "
+    "turn\n"
+    "    streams = { initial = 16; max = 1024; };  # sessions made ready; most connections at "
+    "once\n"
+    "    tls = {\n"
+    "      ca = \"ca.pem\";\n"
+    "      cert = \"client.pem\";\n"
+    "      key = \"client.key\";\n"
+    "      peer = \"" INIT_CONFIG_SERVER_NAME
+    "\";                    # a name in the server's certificate\n"
+    "    };\n"
+    "    services = (\n"
+    "      # Connections to this address go to what the server calls \"web\".\n"
+    "      { name = \"web\"; listen = \"127.0.0.1:8080\"; }\n"
+    "      # One more, after a comma: { name = \"db\"; listen = \"127.0.0.1:5432\"; }\n"
+    "    );\n"
+    "  }\n"
+    ");\n";
+
+static int is_ipv6(const char *host)
+{
+    return host && strchr(host, ':');
+}
+
+/* IPv4 unless the clients are told an IPv6 address: [::] fails where IPv6 is switched off. */
+char *init_config_server(const char *host)
+{
+    char *text = NULL;
+    must(asprintf(&text, server_text, is_ipv6(host) ? "[::]" : "0.0.0.0",
+                  is_ipv6(host) ? "" : "           # [::]:9899 for IPv6") >= 0);
+    return text;
+}
+
+char *init_config_client(const char *host)
+{
+    char *text = NULL;
+    must(asprintf(&text, client_text, is_ipv6(host) ? "[" : "", host ? host : "127.0.0.1",
+                  is_ipv6(host) ? "]" : "") >= 0);
+    return text;
+}
