@@ -1,0 +1,274 @@
+#include "proxy/connection.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "proxy/tunnel.h"
+#include "proxy/worker.h"
+
+/* Bytes kept in one piece of the backlog: a full DATA frame. */
+#define BACKLOG_PIECE MUX_RECORD_MAX
+
+struct connection *connection_new(struct service *service, int fd, uint64_t id, const char *client,
+                                  uint64_t now_us)
+{
+    struct connection *c = check_alloc(sizeof(*c));
+    c->service = service;
+    c->id = id;
+    c->client = check_strdup(client);
+    c->begun_us = now_us;
+    c->socket.fd = fd;
+    counter_add(&service->tunnel->counters.connections_open, 1);
+    counter_add(&service->tunnel->counters.connections_total, 1);
+    counter_add(&service->open, 1);
+    counter_add(&service->total, 1);
+    return c;
+}
+
+static void broken(struct connection *c)
+{
+    struct connection_events *events = c->events;
+    if (c->worker)
+        loop_fd_remove(c->worker->loop, &c->socket);
+    c->events = NULL;
+    if (events)
+        events->on_reset(events);
+}
+
+/* Writes the backlog, then the FIN; tells how many bytes left. False: the socket is broken. */
+static bool flush(struct connection *c)
+{
+    size_t written = 0;
+    bool works = true;
+    while (c->backlog.first) {
+        struct message *piece = c->backlog.first;
+        size_t length = piece->length - piece->offset;
+        ssize_t n = send(c->socket.fd, piece->data + piece->offset, length, MSG_NOSIGNAL);
+        if (n < 0) {
+            works = errno == EAGAIN || errno == EINTR;
+            break;
+        }
+        piece->offset += (uint32_t)n;
+        written += (size_t)n;
+        if ((size_t)n < length)
+            break;
+        message_free(message_queue_pop(&c->backlog));
+    }
+    c->bytes_in += written;
+    if (works && !c->backlog.first && c->finish_when_written && !c->finished) {
+        shutdown(c->socket.fd, SHUT_WR);
+        c->finished = true;
+    }
+    if (works && written && c->events)
+        c->events->on_written(c->events, written); /* may end it */
+    return works;
+}
+
+static void on_socket(struct loop_fd *socket, uint32_t events)
+{
+    struct connection *c = container_of(socket, struct connection, socket);
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        c->hung_up = true;
+    if (events & EPOLLERR) {
+        broken(c);
+        return;
+    }
+    if (c->events && (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)))
+        c->events->on_readable(c->events);
+    if ((events & EPOLLOUT) && c->backlog.first && !flush(c))
+        broken(c);
+}
+
+enum err connection_watch(struct connection *c, struct worker *worker,
+                          struct connection_events *events)
+{
+    c->worker = worker;
+    c->events = events;
+    c->socket.on_events = on_socket;
+    uint32_t interest = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    return loop_fd_add(worker->loop, &c->socket, interest) < 0 ? ERR_NO_DESCRIPTORS : ERR_OK;
+}
+
+void connection_unwatch(struct connection *c)
+{
+    if (c->worker)
+        loop_fd_remove(c->worker->loop, &c->socket);
+    c->events = NULL;
+    c->worker = NULL;
+}
+
+static void on_connector(struct connector *connector, enum err result, int fd)
+{
+    struct connection *c = container_of(connector, struct connection, connector);
+    struct connection_events *events = c->events;
+    if (result == ERR_OK) {
+        c->socket.fd = fd;
+        int on = 1;
+        if (c->service->config->endpoint.address.any.sa_family != AF_UNIX)
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        if (c->service->config->keepalive)
+            setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+        result = connection_watch(c, c->worker, events);
+    }
+    events->on_connected(events, result);
+}
+
+void connection_connect(struct connection *c, struct worker *worker,
+                        struct connection_events *events)
+{
+    c->worker = worker;
+    c->events = events;
+    c->connector.on_done = on_connector;
+    connector_start(&c->connector, worker->loop, &c->service->config->endpoint,
+                    c->service->config->connect_timeout_us, worker->resolver, &worker->mailbox);
+}
+
+size_t connection_fill(struct connection *c, uint8_t *to, size_t room, bool *end)
+{
+    size_t filled = 0;
+    *end = false;
+    if (c->socket.fd < 0 || c->read_ended)
+        return 0;
+    /* A short read means an empty socket, and epoll announces what comes later; but when the end
+     * was announced already there is no further edge: read on until it shows. */
+    do {
+        ssize_t n = read(c->socket.fd, to + filled, room - filled);
+        if (n == 0) {
+            c->read_ended = *end = true;
+            break;
+        }
+        if (n < 0) {
+            if (errno == EINTR)
+                continue;
+            if (errno != EAGAIN)
+                broken(c);
+            break;
+        }
+        filled += (size_t)n;
+        c->bytes_out += (size_t)n;
+    } while (c->hung_up && filled < room);
+    return filled;
+}
+
+static void keep(struct connection *c, const uint8_t *data, size_t length)
+{
+    while (length) {
+        size_t part = length < BACKLOG_PIECE ? length : BACKLOG_PIECE;
+        struct message *piece = message_new(part);
+        memcpy(piece->data, data, part);
+        piece->length = (uint32_t)part;
+        message_queue_push(&c->backlog, piece);
+        data += part;
+        length -= part;
+    }
+}
+
+size_t connection_deliver(struct connection *c, const uint8_t *data, size_t length)
+{
+    size_t written = 0;
+    if (c->socket.fd >= 0 && !c->backlog.first) {
+        ssize_t n = send(c->socket.fd, data, length, MSG_NOSIGNAL);
+        if (n < 0 && errno != EAGAIN && errno != EINTR) {
+            broken(c);
+            return length;
+        }
+        written = n > 0 ? (size_t)n : 0;
+        c->bytes_in += written;
+    }
+    keep(c, data + written, length - written);
+    return written;
+}
+
+void connection_finish(struct connection *c)
+{
+    c->finish_when_written = true;
+    if (c->socket.fd >= 0 && !c->backlog.first && !c->finished) {
+        shutdown(c->socket.fd, SHUT_WR);
+        c->finished = true;
+    }
+}
+
+bool connection_is_finished(const struct connection *c)
+{
+    return c->finished && !c->backlog.first;
+}
+
+/* What was delivered before the socket was connected leaves now. */
+bool connection_flush(struct connection *c)
+{
+    if (flush(c))
+        return true;
+    broken(c);
+    return false;
+}
+
+static bool is_refusal(enum err why)
+{
+    return err_scope(why) == ERR_SCOPE_STREAM && why >= ERR_SERVICE_UNKNOWN &&
+           why <= ERR_QUEUE_TIMEOUT;
+}
+
+static void log_end(const struct connection *c, enum err why, const char *detail)
+{
+    bool ordinary = why == ERR_CLOSED || why == ERR_LOCAL_RESET || why == ERR_REMOTE_RESET;
+    enum log_level level = ordinary ? LOG_INFO : LOG_WARNING;
+    if (!log_enabled(level))
+        return;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    const struct log_field fields[] = {
+        {.name = "duration_us", .type = LOG_FIELD_NUMBER, .number = now_us - c->begun_us},
+        {.name = "bytes_in", .type = LOG_FIELD_NUMBER, .number = c->bytes_in},
+        {.name = "bytes_out", .type = LOG_FIELD_NUMBER, .number = c->bytes_out},
+        {.name = "reason", .type = LOG_FIELD_TEXT, .text = err_name(why)},
+    };
+    log_write_fields(level,
+                     LOG_ABOUT(.tunnel = c->service->tunnel->config->name,
+                               .service = c->service->config->name, .peer = c->client,
+                               .connection = c->id, .stream = c->stream),
+                     fields, sizeof(fields) / sizeof(fields[0]), "connection ended: %s%s%s",
+                     err_text(why), detail && *detail ? ": " : "", detail ? detail : "");
+}
+
+static void count_end(const struct connection *c, enum err why)
+{
+    struct counters *counters = &c->service->tunnel->counters;
+    counter_sub(&counters->connections_open, 1);
+    counter_add(&counters->bytes_in, c->bytes_in);
+    counter_add(&counters->bytes_out, c->bytes_out);
+    counter_sub(&c->service->open, 1);
+    if (is_refusal(why)) {
+        counter_add(&counters->connections_refused, 1);
+        counter_add(&c->service->refused, 1);
+    }
+}
+
+void connection_end(struct connection *c, enum err why, const char *detail)
+{
+    log_end(c, why, detail);
+    count_end(c, why);
+    connector_cancel(&c->connector);
+    connection_unwatch(c);
+    if (c->socket.fd >= 0) {
+        /* Closing with unread bytes, or with this option, sends RST: a broken tunnel must never
+         * look like the end of the data. */
+        struct linger reset = {.l_onoff = 1, .l_linger = 0};
+        if (why != ERR_CLOSED)
+            setsockopt(c->socket.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        close(c->socket.fd);
+    }
+    message_queue_clear(&c->backlog);
+    free(c->client);
+    free(c);
+}

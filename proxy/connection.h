@@ -1,0 +1,101 @@
+/* proxy/connection.h: one tunnelled connection at this end: its local socket, the bytes that wait
+ * for it, and its line in the log when it ends.
+ *
+ * It knows nothing of streams: its user (proxy/strand.c) joins it to one. Sockets are watched
+ * edge-triggered, once for their whole life, so that the way of a byte has no epoll_ctl in it.
+ * Thread: one at a time; it moves by mail, between connection_new / _connect and connection_watch.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/error.h"
+#include "base/loop.h"
+#include "base/message.h"
+#include "mux/pool.h"
+#include "proxy/connector.h"
+
+struct link;
+struct service;
+struct worker;
+
+/* What the user of a connection is told. Embedded in the user's struct. */
+struct connection_events {
+    /* connection_connect has come to its end: ERR_OK, or why it failed (the connection is the
+     * user's to free). */
+    void (*on_connected)(struct connection_events *self, enum err result);
+    /* connection_fill may have bytes, the end, or an error. */
+    void (*on_readable)(struct connection_events *self);
+    /* length bytes given to connection_deliver have left for the socket. */
+    void (*on_written)(struct connection_events *self, size_t length);
+    /* The local end reset the connection. */
+    void (*on_reset)(struct connection_events *self);
+};
+
+struct connection {
+    struct service *service;
+    uint64_t id;        /* on the wire */
+    char *client;       /* text of the TCP client's address */
+    uint64_t begun_us;  /* loop_now */
+    uint64_t parked_us; /* since when it waits for an association */
+    uint16_t stream;    /* 0: none yet */
+    bool opened_here;   /* accepted by our listener, as against opened by the peer */
+    struct mail mail;   /* for its ways between workers */
+    struct pool_waiter waiter;
+    struct link *link; /* whose pool it waits in or whose stream it has */
+
+    struct connection_events *events; /* NULL while nobody watches */
+    struct worker *worker;            /* that watches it */
+    struct loop_fd socket;            /* fd -1: none */
+    struct connector connector;
+    struct message_queue backlog;           /* delivered, not yet written; bounded by credit */
+    bool finish_when_written;               /* FIN follows the backlog */
+    bool finished;                          /* shutdown(SHUT_WR) done */
+    bool read_ended;                        /* read gave 0 */
+    bool hung_up;                           /* the local end's FIN or RST has been signalled */
+    struct connection_events linger_events; /* of proxy/linger.c */
+    size_t linger_bytes;                    /* of backlog */
+    struct connection *list_next, *list_previous; /* lingering, or parked in its tunnel */
+    uint64_t bytes_in, bytes_out; /* from the tunnel to the socket; from the socket to the tunnel */
+};
+
+/* For an accepted socket, or (fd -1) before connection_connect. Copies client; counts it.
+ * Owns: caller, connection_end. fd passes to the connection. */
+struct connection *connection_new(struct service *service, int fd, uint64_t id, const char *client,
+                                  uint64_t now_us);
+
+/* Connects to the service's endpoint; on_connected follows, never inside this call. */
+void connection_connect(struct connection *connection, struct worker *worker,
+                        struct connection_events *events);
+
+/* Watches the socket: on_readable follows. Returns ERR_OK or ERR_NO_DESCRIPTORS. */
+enum err connection_watch(struct connection *connection, struct worker *worker,
+                          struct connection_events *events);
+/* Stops watching, for a move to another thread. */
+void connection_unwatch(struct connection *connection);
+
+/* Reads at most room bytes. Less than room: empty for now; *end: the local end sent FIN.
+ * Calls on_reset (once) when the socket is broken. */
+size_t connection_fill(struct connection *connection, uint8_t *to, size_t room, bool *end);
+
+/* Writes, or keeps what the socket does not take. Returns how many bytes are gone at once;
+ * on_written tells of the others. */
+size_t connection_deliver(struct connection *connection, const uint8_t *data, size_t length);
+
+/* After on_connected: writes what was delivered before there was a socket. False: it is broken
+ * (on_reset was called). */
+bool connection_flush(struct connection *connection);
+
+/* FIN to the local end after all that was delivered. */
+void connection_finish(struct connection *connection);
+
+/* Whether all that was delivered, and the FIN after it, has left for the socket. */
+bool connection_is_finished(const struct connection *connection);
+
+/* The end, from any state: writes the log line, counts, closes the socket and frees.
+ * why ERR_CLOSED closes well; every other reason resets the local socket (RST), so that
+ * truncation never looks like the end. detail: more words for the log, NULL: none. */
+void connection_end(struct connection *connection, enum err why, const char *detail);

@@ -1,0 +1,157 @@
+/* proxy/link.h: one association as the proxy sees it: the master session and the control channel on
+ * stream 0, the children on streams 1..streams_max, the pool that leases them, and the fair queue
+ * in front of SCTP.
+ *
+ * The link lives on the tunnel's home worker. Its strands live on all workers: stream s belongs to
+ * worker s mod n. What a strand has to tell comes as a notice, by mail.
+ *
+ * Life: CONNECTING (client) -on_up-> MASTER (handshake, HELLO) -> READY -> CLOSING -> gone.
+ * Files: link.c (life), link_master.c (master, control channel, renewal), link_children.c (strands,
+ * leases), link_send.c (the queue to SCTP and the way in). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "base/message.h"
+#include "mux/control.h"
+#include "mux/pool.h"
+#include "mux/scheduler.h"
+#include "proxy/strand.h"
+#include "tls/session.h"
+#include "transport/transport.h"
+
+struct tunnel;
+
+enum link_state { LINK_CONNECTING, LINK_MASTER, LINK_READY, LINK_CLOSING };
+
+/* One stream, from the home worker's view. */
+struct link_stream {
+    struct scheduler_entry entry; /* in link->scheduler while out is not empty */
+    struct message_queue out;     /* ciphertext for SCTP */
+    struct strand *strand;        /* NULL: never used */
+    uint8_t epoch;
+    enum { CHILD_NONE, CHILD_STARTED, CHILD_READY } child;
+    enum { LEASE_NONE, LEASE_OWN, LEASE_PEER } lease;
+    size_t service; /* of LEASE_OWN */
+};
+
+/* A master handshake: the first one, on stream 0, or a renewal. */
+struct link_master {
+    struct link *link;
+    uint16_t stream;
+    uint8_t epoch;
+    bool verified, generation_taken;
+    struct tls_session *session; /* NULL: none */
+    struct tls_output output;
+    struct loop_timer timer; /* time limit of the handshake */
+};
+
+/* The strands of one worker: only for the orderly end. */
+struct link_share {
+    struct link *link;
+    struct worker *worker;
+    struct mail stop, stopped;
+};
+
+struct link {
+    struct tunnel *tunnel;
+    struct link *next, *previous; /* in tunnel->links */
+    enum link_state state;
+    bool was_ready;
+    uint64_t begun_us, ready_us;
+
+    struct transport *own_transport; /* client: one for each association */
+    struct association *association; /* NULL: down */
+    struct association_events events;
+    struct address peer_address;
+    char peer_text[ADDRESS_TEXT_MAX];
+    char peer_name[TLS_NAME_MAX]; /* once the master is verified */
+    const char *tls_version, *tls_cipher;
+    bool master_resumed;
+
+    struct link_master master, renewal;
+    struct message_queue renewal_early; /* came before its RENEW frame */
+    uint8_t association_id[MUX_ASSOCIATION_ID_SIZE];
+    struct tls_generation *generation, *previous_generation;
+    struct loop_timer renew_timer;
+    struct mux_control *control;
+    struct mux_control_events control_events;
+    struct loop_task control_task;
+    uint32_t peer_window;
+    bool peer_leaving;   /* GOAWAY came */
+    uint16_t peer_wants; /* children that the server waits for */
+
+    uint16_t granted;            /* SCTP streams in each direction */
+    uint16_t streams_max;        /* children: streams 1..streams_max; 0 until HELLO */
+    struct link_stream *streams; /* granted of them */
+    uint16_t first_unused;       /* no lower stream is CHILD_NONE */
+    uint32_t children_started;   /* not yet ready */
+    uint32_t leases;
+    uint32_t failures; /* of children; paid back with time */
+    uint64_t failures_us;
+    struct pool *pool;
+    struct loop_timer pool_timer;
+
+    struct scheduler scheduler;
+    struct loop_task send_task;
+
+    struct link_share *shares; /* one for each worker */
+    unsigned shares_left;
+    enum err reason; /* why it ends */
+    char detail[256];
+    struct loop_timer close_timer;
+    struct loop_task gone_task;
+};
+
+/* What a strand tells its link. */
+enum link_notice_kind {
+    NOTICE_READY,    /* handshaken and bound; resumed says how */
+    NOTICE_FAILED,   /* its session is gone: why, detail */
+    NOTICE_LEASED,   /* by the peer */
+    NOTICE_IDLE,     /* the lease is over */
+    NOTICE_RETURNED, /* connection comes back: the peer was first */
+};
+
+/* A client's new association, to one address; a server's, which the transport accepted. The link is
+ * in tunnel->links until tunnel_link_gone. NULL with a sentence in why. */
+struct link *link_connect(struct tunnel *tunnel, const struct address *remote, char *why,
+                          size_t why_size);
+struct association_events *link_accept(struct tunnel *tunnel, struct association *association,
+                                       const struct address *peer);
+
+/* Ends the association, from any state, with a reason: connections are reset. A no-op when it is
+ * closing already. graceful: what is queued (an alert, GOAWAY) still arrives first. */
+void link_close(struct link *link, enum err why, const char *detail, bool graceful);
+
+/* No more leases from the peer's side wanted: sends GOAWAY. */
+void link_drain(struct link *link);
+
+/* Leases a stream for the connection, or lets it wait, or ends it. Owns: consumed. */
+void link_carry(struct link *link, struct connection *connection);
+
+/* From a strand: queues a notice to the link. detail is copied. Thread: the strand's worker. */
+void link_notify(struct strand *strand, enum link_notice_kind kind, enum err why,
+                 const char *detail, struct connection *connection, bool resumed);
+/* From a strand: ciphertext for SCTP. Owns: consumed. Thread: the strand's worker. */
+void link_put(struct strand *strand, struct message *message);
+
+/* Between the files of link. */
+void link_became_ready(struct link *link);
+void link_send_init(struct link *link);
+void link_send_now(struct link *link);
+void link_send_clear(struct link *link);
+void link_enqueue(struct link *link, struct message *message);
+void link_receive(struct link *link, struct message *message);
+void link_control_flush(struct link *link);
+void link_master_begin(struct link *link);
+void link_master_advance(struct link *link, struct link_master *master);
+void link_master_receive(struct link *link, struct message *message);
+void link_master_end(struct link *link);
+void link_child_failed(struct link *link, uint16_t stream, uint8_t epoch, enum err why,
+                       const char *detail, bool told_by_peer);
+void link_child_receive(struct link *link, struct message *message);
+void link_start_children(struct link *link);
+void link_children_begin(struct link *link);
+void link_children_end(struct link *link);

@@ -1,0 +1,433 @@
+/* The children: starting and restarting their strands, and leasing their streams. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "proxy/link.h"
+#include "proxy/tunnel.h"
+#include "proxy/worker.h"
+
+/* Children that may fail before the association is given up; one is forgiven each second. More than
+ * a burst of bad luck, few enough that a peer that resumes nothing is told apart at once. */
+#define FAILURES_MAX   64
+#define FORGIVENESS_US 1000000
+
+/* A strand's words to its link. */
+struct notice {
+    struct mail mail;
+    struct strand *strand;
+    enum link_notice_kind kind;
+    uint8_t epoch;
+    enum err why;
+    bool resumed;
+    struct connection *connection;
+    char detail[];
+};
+
+static bool is_client(const struct link *link)
+{
+    return link->tunnel->config->role == CONFIG_CLIENT;
+}
+
+static uint64_t now(const struct link *link)
+{
+    return loop_now(link->tunnel->home->loop);
+}
+
+/* ---- sessions ---- */
+
+static void deliver_start(struct mail *mail)
+{
+    struct strand_start *start = container_of(mail, struct strand_start, mail);
+    strand_begin(start->strand, start->epoch, start->generation, start->previous);
+    free(start);
+}
+
+static void start_child(struct link *link, uint16_t id, uint8_t epoch)
+{
+    struct link_stream *stream = &link->streams[id];
+    struct tunnel *tunnel = link->tunnel;
+    if (!stream->strand)
+        stream->strand = strand_new(link, &tunnel->workers[id % tunnel->worker_count], id);
+    for (struct message *stale; (stale = message_queue_pop(&stream->out));) {
+        strand_sent(stream->strand, stale->length);
+        message_free(stale);
+    }
+    scheduler_remove(&link->scheduler, &stream->entry);
+    stream->epoch = epoch;
+    stream->child = CHILD_STARTED;
+    link->children_started++;
+    counter_add(&tunnel->counters.children_started, 1);
+    struct tls_generation *generation = tls_generation_ref(link->generation);
+    struct tls_generation *previous =
+        link->previous_generation ? tls_generation_ref(link->previous_generation) : NULL;
+    if (stream->strand->worker == tunnel->home) {
+        strand_begin(stream->strand, epoch, generation, previous);
+        return;
+    }
+    struct strand_start *start = check_alloc(sizeof(*start));
+    *start = (struct strand_start){.mail.deliver = deliver_start,
+                                   .strand = stream->strand,
+                                   .epoch = epoch,
+                                   .generation = generation,
+                                   .previous = previous};
+    worker_post(stream->strand->worker, &start->mail);
+}
+
+void link_start_children(struct link *link)
+{
+    if (link->state != LINK_READY)
+        return;
+    uint32_t wanted = pool_wanted(link->pool, link->children_started);
+    if (!is_client(link)) {
+        if (pool_waiting(link->pool)) {
+            mux_control_want(link->control, (uint16_t)pool_waiting(link->pool));
+            link_control_flush(link);
+        }
+        return;
+    }
+    if (wanted < link->peer_wants)
+        wanted = link->peer_wants;
+    link->peer_wants = 0;
+    for (; wanted && link->first_unused <= link->streams_max; link->first_unused++) {
+        struct link_stream *stream = &link->streams[link->first_unused];
+        if (stream->child != CHILD_NONE)
+            continue;
+        start_child(link, link->first_unused,
+                    stream->strand ? (uint8_t)(stream->epoch + 1) : stream->epoch);
+        wanted--;
+    }
+}
+
+/* The stream has no session any more. */
+static void forget_child(struct link *link, uint16_t id)
+{
+    struct link_stream *stream = &link->streams[id];
+    struct counters *counters = &link->tunnel->counters;
+    if (stream->child == CHILD_STARTED)
+        link->children_started--;
+    if (stream->child == CHILD_READY)
+        counter_sub(&counters->children_ready, 1);
+    if (stream->lease == LEASE_OWN)
+        pool_return(link->pool, stream->service, id, false);
+    else
+        pool_remove_idle(link->pool, id);
+    if (stream->lease != LEASE_NONE)
+        link->leases--;
+    stream->lease = LEASE_NONE;
+    stream->child = CHILD_NONE;
+    if (id < link->first_unused)
+        link->first_unused = id;
+}
+
+/* False: too many, the link is closing. */
+static bool count_failure(struct link *link, enum err why)
+{
+    counter_add(&link->tunnel->counters.children_failed, 1);
+    uint64_t forgiven = (now(link) - link->failures_us) / FORGIVENESS_US;
+    link->failures = forgiven > link->failures ? 0 : link->failures - (uint32_t)forgiven;
+    link->failures_us += forgiven * FORGIVENESS_US;
+    if (++link->failures <= FAILURES_MAX)
+        return true;
+    char detail[128];
+    snprintf(detail, sizeof(detail), "the last one: %s", err_text(why));
+    link_close(link, ERR_TOO_MANY_FAILURES, detail, true);
+    return false;
+}
+
+static void deliver_stop(struct mail *mail)
+{
+    struct notice *notice = container_of(mail, struct notice, mail);
+    strand_stop(notice->strand, notice->why, notice->detail);
+    free(notice);
+}
+
+static void stop_strand(struct strand *strand, enum err why)
+{
+    struct notice *notice = check_alloc(sizeof(*notice) + 1);
+    notice->strand = strand;
+    notice->why = why;
+    notice->mail.deliver = deliver_stop;
+    worker_post(strand->worker, &notice->mail);
+}
+
+void link_child_failed(struct link *link, uint16_t id, uint8_t epoch, enum err why,
+                       const char *detail, bool told_by_peer)
+{
+    struct link_stream *stream = &link->streams[id];
+    if (link->state != LINK_READY || stream->child == CHILD_NONE || stream->epoch != epoch)
+        return;
+    log_write(
+        LOG_WARNING,
+        LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name, .stream = id),
+        "child session failed: %s%s%s", err_text(why), *detail ? ": " : "", detail);
+    if (told_by_peer) {
+        stop_strand(stream->strand, why);
+    } else {
+        mux_control_child_failed(link->control, id, epoch, why);
+        link_control_flush(link);
+    }
+    forget_child(link, id);
+    if (count_failure(link, why))
+        link_start_children(link);
+}
+
+static void feed(struct mail *mail)
+{
+    struct message *message = container_of(mail, struct message, mail);
+    strand_feed(message->owner, message);
+}
+
+void link_child_receive(struct link *link, struct message *message)
+{
+    struct link_stream *stream = &link->streams[message->stream];
+    int8_t newer = (int8_t)(message->epoch - stream->epoch);
+    bool begins = !is_client(link) && (newer > 0 || (!newer && !stream->strand));
+    /* A child can only come after the master is verified: the ticket comes after it. */
+    if (link->state != LINK_READY || newer < 0 || (newer > 0 && !begins)) {
+        message_free(message);
+        return;
+    }
+    if (begins) {
+        if (stream->child != CHILD_NONE)
+            forget_child(link, message->stream);
+        start_child(link, message->stream, message->epoch);
+    }
+    if (!stream->strand) {
+        message_free(message);
+        return;
+    }
+    if (stream->strand->worker == link->tunnel->home) {
+        strand_feed(stream->strand, message);
+        return;
+    }
+    message->owner = stream->strand;
+    message->mail.deliver = feed;
+    worker_post(stream->strand->worker, &message->mail);
+}
+
+/* ---- leases ---- */
+
+static void deliver_carry(struct mail *mail)
+{
+    struct connection *connection = container_of(mail, struct connection, mail);
+    strand_carry(connection->link->streams[connection->stream].strand, connection);
+}
+
+static void lease(struct link *link, struct connection *connection, uint16_t id)
+{
+    struct link_stream *stream = &link->streams[id];
+    stream->lease = LEASE_OWN;
+    stream->service = connection->service->index;
+    link->leases++;
+    connection->link = link;
+    connection->stream = id;
+    if (stream->strand->worker == link->tunnel->home) {
+        strand_carry(stream->strand, connection);
+        return;
+    }
+    connection->mail.deliver = deliver_carry;
+    worker_post(stream->strand->worker, &connection->mail);
+}
+
+static void set_pool_timer(struct link *link, uint64_t deadline)
+{
+    struct loop *loop = link->tunnel->home->loop;
+    if (deadline == UINT64_MAX)
+        loop_timer_cancel(loop, &link->pool_timer);
+    else
+        loop_timer_set(loop, &link->pool_timer, deadline);
+}
+
+static void on_pool_timer(struct loop_timer *timer)
+{
+    struct link *link = container_of(timer, struct link, pool_timer);
+    set_pool_timer(link, pool_expire(link->pool, now(link)));
+}
+
+static void on_stream(struct pool_waiter *waiter, uint16_t id)
+{
+    struct connection *connection = container_of(waiter, struct connection, waiter);
+    counter_sub(&connection->link->tunnel->counters.connections_waiting, 1);
+    lease(connection->link, connection, id);
+}
+
+static void on_wait_failed(struct pool_waiter *waiter, enum err why)
+{
+    struct connection *connection = container_of(waiter, struct connection, waiter);
+    struct tunnel *tunnel = connection->link->tunnel;
+    counter_sub(&tunnel->counters.connections_waiting, 1);
+    connection->link = NULL;
+    if (why == ERR_TUNNEL_DOWN)
+        tunnel_carry(tunnel, connection); /* waits for the next association */
+    else
+        connection_end(connection, why, NULL);
+}
+
+void link_carry(struct link *link, struct connection *connection)
+{
+    uint16_t id;
+    connection->link = link;
+    connection->waiter.on_stream = on_stream;
+    connection->waiter.on_failed = on_wait_failed;
+    enum err result =
+        pool_lease(link->pool, connection->service->index, &connection->waiter, now(link), &id);
+    if (result == ERR_OK) {
+        lease(link, connection, id);
+    } else if (result == ERR_AGAIN) {
+        counter_add(&link->tunnel->counters.connections_waiting, 1);
+        set_pool_timer(link, pool_expire(link->pool, now(link)));
+    } else {
+        connection_end(connection, result, NULL);
+    }
+    link_start_children(link);
+}
+
+/* ---- notices ---- */
+
+static void child_ready(struct link *link, uint16_t id, bool resumed)
+{
+    struct link_stream *stream = &link->streams[id];
+    struct counters *counters = &link->tunnel->counters;
+    stream->child = CHILD_READY;
+    link->children_started--;
+    counter_add(&counters->children_ready, 1);
+    counter_add(resumed ? &counters->children_resumed : &counters->children_full, 1);
+    if (!resumed)
+        log_write(
+            LOG_WARNING,
+            LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name, .stream = id),
+            "child session was not resumed: a full handshake took its place");
+    pool_add_idle(link->pool, id);
+}
+
+static void child_leased_by_peer(struct link *link, uint16_t id)
+{
+    struct link_stream *stream = &link->streams[id];
+    if (stream->lease == LEASE_OWN)
+        pool_return(link->pool, stream->service, id, false); /* its connection comes back */
+    else
+        pool_remove_idle(link->pool, id);
+    if (stream->lease == LEASE_NONE)
+        link->leases++;
+    stream->lease = LEASE_PEER;
+}
+
+static void child_idle(struct link *link, uint16_t id)
+{
+    struct link_stream *stream = &link->streams[id];
+    bool own = stream->lease == LEASE_OWN;
+    stream->lease = LEASE_NONE;
+    link->leases--;
+    if (own)
+        pool_return(link->pool, stream->service, id, true);
+    else
+        pool_add_idle(link->pool, id);
+}
+
+static void connection_returned(struct link *link, uint16_t id, struct connection *connection)
+{
+    struct link_stream *stream = &link->streams[id];
+    if (link->state == LINK_READY && stream->lease == LEASE_OWN) {
+        pool_return(link->pool, stream->service, id, false);
+        stream->lease = LEASE_NONE;
+        link->leases--;
+    }
+    connection->stream = 0;
+    connection->link = NULL;
+    tunnel_carry(link->tunnel, connection);
+}
+
+static void handle(struct link *link, struct notice *notice)
+{
+    uint16_t id = notice->strand->stream;
+    switch (notice->kind) {
+    case NOTICE_READY:
+        child_ready(link, id, notice->resumed);
+        break;
+    case NOTICE_FAILED:
+        link_child_failed(link, id, notice->epoch, notice->why, notice->detail, false);
+        break;
+    case NOTICE_LEASED:
+        child_leased_by_peer(link, id);
+        break;
+    case NOTICE_IDLE:
+        child_idle(link, id);
+        break;
+    case NOTICE_RETURNED:
+        break;
+    }
+}
+
+static void deliver_notice(struct mail *mail)
+{
+    struct notice *notice = container_of(mail, struct notice, mail);
+    struct link *link = notice->strand->link;
+    struct link_stream *stream = &link->streams[notice->strand->stream];
+    if (notice->connection)
+        connection_returned(link, notice->strand->stream, notice->connection);
+    else if (link->state == LINK_READY && stream->child != CHILD_NONE &&
+             stream->epoch == notice->epoch)
+        handle(link, notice);
+    free(notice);
+    if (link->state == LINK_READY)
+        link_start_children(link);
+}
+
+void link_notify(struct strand *strand, enum link_notice_kind kind, enum err why,
+                 const char *detail, struct connection *connection, bool resumed)
+{
+    size_t length = detail ? strlen(detail) : 0;
+    struct notice *notice = check_alloc(sizeof(*notice) + length + 1);
+    notice->mail.deliver = deliver_notice;
+    notice->strand = strand;
+    notice->kind = kind;
+    notice->epoch = strand->epoch;
+    notice->why = why;
+    notice->connection = connection;
+    notice->resumed = resumed;
+    if (length)
+        memcpy(notice->detail, detail, length);
+    worker_post(strand->link->tunnel->home, &notice->mail);
+}
+
+/* ---- begin and end ---- */
+
+void link_children_begin(struct link *link)
+{
+    const struct config_tunnel *config = link->tunnel->config;
+    struct pool_service_options *services =
+        check_alloc((config->service_count + 1) * sizeof(*services));
+    for (size_t i = 0; i < config->service_count; i++)
+        services[i] = (struct pool_service_options){.min = config->services[i].streams_min,
+                                                    .max = config->services[i].streams_max};
+    uint32_t initial = config->streams_initial;
+    const struct pool_options options = {
+        .side = is_client(link) ? MUX_CLIENT : MUX_SERVER,
+        .initial = initial < link->streams_max ? initial : link->streams_max,
+        .max = link->streams_max,
+        .waiting_max = config->waiting_max,
+        .waiting_us = config->waiting_timeout_us,
+        .services = services,
+        .service_count = config->service_count,
+    };
+    link->pool = pool_new(&options);
+    free(services);
+    link->pool_timer.on_expire = on_pool_timer;
+    link->first_unused = 1;
+    link->failures_us = now(link);
+    link_start_children(link);
+}
+
+void link_children_end(struct link *link)
+{
+    loop_timer_cancel(link->tunnel->home->loop, &link->pool_timer);
+    struct pool *pool = link->pool;
+    link->pool = NULL;
+    pool_free(pool);
+    for (uint32_t i = 1; link->streams && i < link->granted; i++)
+        if (link->streams[i].child == CHILD_READY)
+            counter_sub(&link->tunnel->counters.children_ready, 1);
+}

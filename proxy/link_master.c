@@ -1,0 +1,377 @@
+/* The master session: its handshake, its renewal, and the control channel on it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "proxy/link.h"
+#include "proxy/tunnel.h"
+#include "proxy/worker.h"
+
+/* Both ends derive it from the first master; BIND of every child carries it. */
+#define ASSOCIATION_LABEL "EXPORTER-hawser-association"
+
+/* Messages of a renewal that may overtake its RENEW frame: a ClientHello is one. */
+#define RENEWAL_EARLY_MAX 4
+
+static bool is_client(const struct link *link)
+{
+    return link->tunnel->config->role == CONFIG_CLIENT;
+}
+
+static void on_output(struct tls_output *output, struct message *message)
+{
+    struct link_master *master = container_of(output, struct link_master, output);
+    message->stream = master->stream;
+    message->epoch = master->epoch;
+    link_enqueue(master->link, message);
+}
+
+static void end_master(struct link_master *master)
+{
+    if (!master->link)
+        return;
+    loop_timer_cancel(master->link->tunnel->home->loop, &master->timer);
+    tls_session_free(master->session);
+    master->session = NULL;
+}
+
+static void fail_master(struct link_master *master, enum err why, const char *detail);
+
+static void on_timeout(struct loop_timer *timer)
+{
+    struct link_master *master = container_of(timer, struct link_master, timer);
+    fail_master(master, ERR_TLS_TIMEOUT, "master session");
+}
+
+static void begin_master(struct link *link, struct link_master *master, uint16_t stream,
+                         uint8_t epoch, struct tls_ticket *ticket)
+{
+    struct tunnel *tunnel = link->tunnel;
+    end_master(master);
+    *master = (struct link_master){.link = link,
+                                   .stream = stream,
+                                   .epoch = epoch,
+                                   .output.on_output = on_output,
+                                   .timer.on_expire = on_timeout};
+    link->streams[stream].epoch = epoch;
+    master->session = tls_session_new_master(tunnel->credentials, ticket, &master->output);
+    loop_timer_set(tunnel->home->loop, &master->timer,
+                   loop_now(tunnel->home->loop) + tunnel->config->tls.handshake_timeout_us);
+}
+
+/* ---- the control channel ---- */
+
+static void on_control_task(struct loop_task *task)
+{
+    struct link *link = container_of(task, struct link, control_task);
+    uint8_t *record = link->tunnel->home->record;
+    size_t length;
+    while (link->control && link->master.session &&
+           (length = mux_control_drain(link->control, record, MUX_RECORD_MAX))) {
+        enum err result = tls_session_write(link->master.session, record, length);
+        if (result != ERR_OK) {
+            link_close(link, ERR_TLS_MASTER, tls_session_detail(link->master.session), false);
+            return;
+        }
+    }
+}
+
+static void on_hello(struct mux_control_events *events, const struct mux_hello *hello)
+{
+    struct link *link = container_of(events, struct link, control_events);
+    const struct config_tunnel *config = link->tunnel->config;
+    uint32_t streams = config->streams_max;
+    if (hello->streams_max < streams)
+        streams = hello->streams_max;
+    /* The stream behind the children is the renewal's. */
+    if (streams > (uint32_t)link->granted - 2)
+        streams = (uint32_t)link->granted - 2;
+    if (!streams) {
+        link_close(link, ERR_CONTROL_PROTOCOL, "the peer allows no streams", true);
+        return;
+    }
+    link->streams_max = (uint16_t)streams;
+    link->peer_window = hello->window_initial;
+    for (size_t i = 0; i < config->service_count; i++) {
+        const struct config_service *service = &config->services[i];
+        bool known = service->direction == CONFIG_CONNECT;
+        for (size_t j = 0; j < hello->service_count; j++)
+            known |= strcmp(hello->services[j], service->name) == 0;
+        if (!known)
+            log_write(LOG_WARNING,
+                      LOG_ABOUT(.tunnel = config->name, .service = service->name,
+                                .peer = link->peer_name),
+                      "the far end has no service of this name that connects: connections will "
+                      "be refused");
+    }
+}
+
+static void on_want(struct mux_control_events *events, uint16_t count)
+{
+    struct link *link = container_of(events, struct link, control_events);
+    link->peer_wants = count;
+    if (link->state == LINK_READY)
+        link_start_children(link);
+}
+
+static void on_child_failed(struct mux_control_events *events, uint16_t stream, uint8_t epoch,
+                            enum err why)
+{
+    struct link *link = container_of(events, struct link, control_events);
+    if (stream && stream <= link->streams_max)
+        link_child_failed(link, stream, epoch, why, "told by the far end", true);
+}
+
+static void on_renew(struct mux_control_events *events, uint16_t stream, uint8_t epoch)
+{
+    struct link *link = container_of(events, struct link, control_events);
+    if (stream <= link->streams_max || stream >= link->granted) {
+        link_close(link, ERR_CONTROL_PROTOCOL, "renewal on a stream that is not for it", true);
+        return;
+    }
+    begin_master(link, &link->renewal, stream, epoch, NULL);
+    /* Only what there is now: a message of an older epoch goes back to the queue. */
+    for (size_t left = link->renewal_early.count; left; left--)
+        link_master_receive(link, message_queue_pop(&link->renewal_early));
+}
+
+static void on_pong(struct mux_control_events *events, uint64_t token)
+{
+    (void)events;
+    (void)token;
+}
+
+static void on_goaway(struct mux_control_events *events, enum err why)
+{
+    struct link *link = container_of(events, struct link, control_events);
+    log_write(LOG_INFO, LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name),
+              "the far end takes no new connections: %s", err_text(why));
+    link->peer_leaving = true;
+}
+
+static void begin_control(struct link *link)
+{
+    const struct config_tunnel *config = link->tunnel->config;
+    struct mux_hello hello = {.version = MUX_PROTOCOL_VERSION,
+                              .streams_max = (uint16_t)config->streams_max,
+                              .window_initial = config->window_initial};
+    for (size_t i = 0; i < config->service_count && hello.service_count < MUX_SERVICES_MAX; i++)
+        if (config->services[i].direction == CONFIG_CONNECT)
+            hello.services[hello.service_count++] = config->services[i].name;
+    link->control_events = (struct mux_control_events){.on_hello = on_hello,
+                                                       .on_want = on_want,
+                                                       .on_child_failed = on_child_failed,
+                                                       .on_renew = on_renew,
+                                                       .on_pong = on_pong,
+                                                       .on_goaway = on_goaway};
+    link->control =
+        mux_control_new(is_client(link) ? MUX_CLIENT : MUX_SERVER, &hello, &link->control_events);
+    link->control_task.on_run = on_control_task;
+    link_control_flush(link);
+}
+
+void link_control_flush(struct link *link)
+{
+    if (link->control && link->state != LINK_CLOSING)
+        loop_task_queue(link->tunnel->home->loop, &link->control_task);
+}
+
+/* ---- generations ---- */
+
+static void schedule_renewal(struct link *link);
+
+static void adopt_generation(struct link *link, struct tls_generation *generation)
+{
+    tls_generation_unref(link->previous_generation);
+    link->previous_generation = link->generation;
+    link->generation = generation;
+    if (is_client(link))
+        schedule_renewal(link);
+}
+
+static void on_renew_time(struct loop_timer *timer)
+{
+    struct link *link = container_of(timer, struct link, renew_timer);
+    if (link->state != LINK_READY)
+        return;
+    uint16_t stream = (uint16_t)(link->streams_max + 1);
+    uint8_t epoch = (uint8_t)(link->streams[stream].epoch + 1);
+    mux_control_renew(link->control, stream, epoch);
+    link_control_flush(link);
+    begin_master(link, &link->renewal, stream, epoch, NULL);
+    link_master_advance(link, &link->renewal);
+}
+
+/* At two thirds of what is left: early enough for several more attempts. */
+static void schedule_renewal(struct link *link)
+{
+    struct loop *loop = link->tunnel->home->loop;
+    int64_t left = tls_generation_expires_in(link->generation);
+    uint64_t delay = left > 1 ? (uint64_t)left * 2000000 / 3 : 1000000;
+    link->renew_timer.on_expire = on_renew_time;
+    loop_timer_set(loop, &link->renew_timer, loop_now(loop) + delay);
+}
+
+static void fail_master(struct link_master *master, enum err why, const char *detail)
+{
+    struct link *link = master->link;
+    counter_add(&link->tunnel->counters.masters_failed, 1);
+    if (master == &link->master) {
+        link_close(link, why, detail, true);
+        return;
+    }
+    log_write(LOG_WARNING, LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name),
+              "renewal of the master session failed: %s: %s", err_text(why), detail);
+    end_master(master);
+    if (is_client(link))
+        schedule_renewal(link);
+}
+
+/* ---- the handshake ---- */
+
+static void first_master_verified(struct link *link)
+{
+    struct tls_session *session = link->master.session;
+    struct counters *counters = &link->tunnel->counters;
+    bool resumed = tls_session_is_resumed(session);
+    counter_add(resumed ? &counters->masters_resumed : &counters->masters_full, 1);
+    snprintf(link->peer_name, sizeof(link->peer_name), "%s", tls_session_peer(session));
+    link->tls_version = tls_session_version(session);
+    link->tls_cipher = tls_session_cipher(session);
+    link->master_resumed = resumed;
+    if (tls_session_export(session, ASSOCIATION_LABEL, link->association_id,
+                           sizeof(link->association_id)) != ERR_OK) {
+        link_close(link, ERR_TLS_MASTER, "no exporter", true);
+        return;
+    }
+    begin_control(link);
+}
+
+/* A renewed master must be the same peer: connections of the old one live on. */
+static bool renewal_is_same_peer(struct link *link)
+{
+    if (strcmp(tls_session_peer(link->renewal.session), link->peer_name) == 0)
+        return true;
+    link_close(link, ERR_TLS_PEER_NAME, "the renewed master session is another peer's", true);
+    return false;
+}
+
+/* Whether the master's resumable state is there: then it becomes the children's. */
+static void look_for_generation(struct link *link, struct link_master *master)
+{
+    bool renewal = master == &link->renewal;
+    if (is_client(link)) {
+        struct tls_ticket *ticket = tls_session_take_ticket(master->session);
+        if (ticket) {
+            tls_ticket_free(link->tunnel->ticket);
+            link->tunnel->ticket = ticket;
+        }
+    }
+    if (master->generation_taken)
+        return;
+    struct tls_generation *generation = tls_session_generation(master->session);
+    if (!generation)
+        return;
+    master->generation_taken = true;
+    adopt_generation(link, generation);
+    if (!renewal)
+        return;
+    counter_add(&link->tunnel->counters.masters_renewed, 1);
+    log_write(LOG_INFO, LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name),
+              "master session renewed");
+    loop_timer_cancel(link->tunnel->home->loop, &master->timer);
+}
+
+static void read_records(struct link *link, struct link_master *master)
+{
+    const uint8_t *record;
+    size_t length;
+    enum err result;
+    while ((result = tls_session_read(master->session, &record, &length)) == ERR_OK) {
+        if (master == &link->renewal)
+            continue; /* nothing is said on it */
+        result = mux_control_receive(link->control, record, length);
+        if (result != ERR_OK) {
+            link_close(link, result, NULL, true);
+            return;
+        }
+        if (link->state == LINK_CLOSING)
+            return;
+    }
+    if (result != ERR_AGAIN) {
+        char detail[256];
+        snprintf(detail, sizeof(detail), "%s", tls_session_detail(master->session));
+        fail_master(master, result, detail);
+        return;
+    }
+    look_for_generation(link, master);
+    link_control_flush(link);
+}
+
+void link_master_advance(struct link *link, struct link_master *master)
+{
+    if (!master->session) {
+        fail_master(master, ERR_TLS_MASTER, "GnuTLS gave no session");
+        return;
+    }
+    if (!master->verified) {
+        enum err result = tls_session_handshake(master->session);
+        if (result == ERR_AGAIN)
+            return;
+        if (result != ERR_OK) {
+            char detail[256];
+            snprintf(detail, sizeof(detail), "%s", tls_session_detail(master->session));
+            fail_master(master, result, detail);
+            return;
+        }
+        master->verified = true;
+        if (master == &link->master)
+            first_master_verified(link);
+        else if (!renewal_is_same_peer(link))
+            return;
+    }
+    if (link->state == LINK_CLOSING)
+        return;
+    read_records(link, master);
+    if (link->state == LINK_MASTER && link->streams_max && link->generation)
+        link_became_ready(link);
+}
+
+void link_master_begin(struct link *link)
+{
+    struct tls_ticket *ticket = link->tunnel->ticket;
+    link->tunnel->ticket = NULL; /* used once */
+    begin_master(link, &link->master, 0, 0, is_client(link) ? ticket : NULL);
+    if (is_client(link))
+        link_master_advance(link, &link->master);
+}
+
+void link_master_receive(struct link *link, struct message *message)
+{
+    struct link_master *master = message->stream ? &link->renewal : &link->master;
+    if (master->session && message->stream == master->stream && message->epoch == master->epoch) {
+        tls_session_feed(master->session, message);
+        link_master_advance(link, master);
+    } else if (message->stream && !is_client(link) && link->streams_max &&
+               link->renewal_early.count < RENEWAL_EARLY_MAX) {
+        message_queue_push(&link->renewal_early, message);
+    } else {
+        message_free(message);
+    }
+}
+
+void link_master_end(struct link *link)
+{
+    struct loop *loop = link->tunnel->home->loop;
+    loop_timer_cancel(loop, &link->renew_timer);
+    loop_task_cancel(loop, &link->control_task);
+    end_master(&link->master);
+    end_master(&link->renewal);
+    message_queue_clear(&link->renewal_early);
+    mux_control_free(link->control);
+    link->control = NULL;
+    tls_generation_unref(link->generation);
+    tls_generation_unref(link->previous_generation);
+    link->generation = link->previous_generation = NULL;
+}

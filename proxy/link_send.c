@@ -1,0 +1,102 @@
+/* The fair queue in front of SCTP, and the way in. */
+#include "base/check.h"
+#include "proxy/link.h"
+#include "proxy/tunnel.h"
+#include "proxy/worker.h"
+
+static struct link_stream *of_entry(struct scheduler_entry *entry)
+{
+    return container_of(entry, struct link_stream, entry);
+}
+
+/* Tells the strand that a message of it is on its way, or was dropped. */
+static void account(struct link_stream *stream, uint32_t length)
+{
+    if (stream->strand)
+        strand_sent(stream->strand, length);
+}
+
+static void drop(struct link *link, struct message *message)
+{
+    /* Without an association the strands are ending: no wake may reach them any more. */
+    if (link->association)
+        account(&link->streams[message->stream], message->length);
+    message_free(message);
+}
+
+static void on_send(struct loop_task *task)
+{
+    link_send_now(container_of(task, struct link, send_task));
+}
+
+void link_send_now(struct link *link)
+{
+    struct scheduler_entry *entry;
+    while (link->association && (entry = scheduler_next(&link->scheduler))) {
+        struct link_stream *stream = of_entry(entry);
+        struct message *message = message_queue_pop(&stream->out);
+        uint32_t length = message->length;
+        enum err result = association_send(link->association, message);
+        if (result == ERR_AGAIN) {
+            message_queue_push_front(&stream->out, message);
+            return; /* on_writable follows */
+        }
+        if (result != ERR_OK)
+            message_free(message);
+        account(stream, length);
+        scheduler_sent(&link->scheduler, entry, length, stream->out.first != NULL);
+    }
+}
+
+void link_send_init(struct link *link)
+{
+    scheduler_init(&link->scheduler);
+    link->send_task.on_run = on_send;
+}
+
+void link_send_clear(struct link *link)
+{
+    loop_task_cancel(link->tunnel->home->loop, &link->send_task);
+    for (uint32_t i = 0; link->streams && i < link->granted; i++) {
+        scheduler_remove(&link->scheduler, &link->streams[i].entry);
+        message_queue_clear(&link->streams[i].out);
+    }
+}
+
+void link_enqueue(struct link *link, struct message *message)
+{
+    struct link_stream *stream = &link->streams[message->stream];
+    if (!link->association || message->epoch != stream->epoch) {
+        drop(link, message);
+        return;
+    }
+    message_queue_push(&stream->out, message);
+    scheduler_add(&link->scheduler, &stream->entry);
+    loop_task_queue(link->tunnel->home->loop, &link->send_task);
+}
+
+static void deliver_outgoing(struct mail *mail)
+{
+    struct message *message = container_of(mail, struct message, mail);
+    link_enqueue(message->owner, message);
+}
+
+void link_put(struct strand *strand, struct message *message)
+{
+    struct worker *home = strand->link->tunnel->home;
+    if (strand->worker == home) {
+        link_enqueue(strand->link, message);
+        return;
+    }
+    message->owner = strand->link;
+    message->mail.deliver = deliver_outgoing;
+    worker_post(home, &message->mail);
+}
+
+void link_receive(struct link *link, struct message *message)
+{
+    if (message->stream == 0 || (link->streams_max && message->stream > link->streams_max))
+        link_master_receive(link, message);
+    else
+        link_child_receive(link, message);
+}

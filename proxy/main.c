@@ -1,0 +1,149 @@
+/* The command line: `hawser init|check|run|status`. No logic here. */
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "control/status.h"
+#include "proxy/init.h"
+#include "proxy/process.h"
+#include "tls/credentials.h"
+
+/* Exit codes, as hawser(8) lists them. */
+enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static const char help[] =
+    "hawser carries many TCP connections over the streams of one SCTP association,\n"
+    "each stream in a TLS session of its own.\n"
+    "\n"
+    "  hawser init DIR [--host NAME]   make a CA, two certificates and two configurations\n"
+    "  hawser check FILE               read a configuration, say what is wrong with it\n"
+    "  hawser check --reference        print the reference of all options\n"
+    "  hawser run FILE                 run until SIGTERM (drains; a second one ends at once)\n"
+    "  hawser status [-s SOCKET] [--json]\n"
+    "                                  what a running hawser does (its admin socket;\n"
+    "                                  default: client.sock or server.sock in this directory)\n"
+    "  hawser --version, --help\n"
+    "\n"
+    "A first tunnel:  hawser init demo --host server.example   and follow what it prints.\n"
+    "Exit codes: 0 fine, 1 failed while running, 2 bad configuration or arguments.\n";
+
+static int usage(const char *what)
+{
+    fprintf(stderr, "hawser: %s; see hawser --help\n", what);
+    return EXIT_USAGE;
+}
+
+static int command_init(int argc, char **argv)
+{
+    static const struct option options[] = {{"host", required_argument, NULL, 'h'}, {0}};
+    struct init_options init = {0};
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option != 'h')
+            return usage("init takes --host NAME only");
+        init.host = optarg;
+    }
+    if (argc - optind != 1)
+        return usage("init needs one directory");
+    init.directory = argv[optind];
+    return init_write(&init, stdout, stderr);
+}
+
+static int command_check(int argc, char **argv)
+{
+    static const struct option options[] = {{"reference", no_argument, NULL, 'r'}, {0}};
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option != 'r')
+            return usage("check takes --reference only");
+        config_write_reference(stdout);
+        return EXIT_FINE;
+    }
+    if (argc - optind != 1)
+        return usage("check needs one configuration file");
+    struct config *config = config_load(argv[optind], stderr, tls_credentials_check_pair);
+    if (!config)
+        return EXIT_USAGE;
+    printf("%s: fine: %zu tunnel%s\n", argv[optind], config->tunnel_count,
+           config->tunnel_count == 1 ? "" : "s");
+    config_free(config);
+    return EXIT_FINE;
+}
+
+static int command_run(int argc, char **argv)
+{
+    if (argc != 2)
+        return usage("run needs one configuration file");
+    struct config *config = config_load(argv[1], stderr, tls_credentials_check_pair);
+    if (!config)
+        return EXIT_USAGE;
+    int code = process_run(config);
+    config_free(config);
+    return code;
+}
+
+static const char *default_socket(void)
+{
+    static const char *const names[] = {"client.sock", "server.sock"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (access(names[i], F_OK) == 0)
+            return names[i];
+    return NULL;
+}
+
+static int command_status(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"socket", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'}, {0}};
+    const char *socket_path = NULL;
+    bool json = false;
+    int option;
+    while ((option = getopt_long(argc, argv, "s:", options, NULL)) != -1) {
+        if (option == 's')
+            socket_path = optarg;
+        else if (option == 'j')
+            json = true;
+        else
+            return usage("status takes -s SOCKET and --json");
+    }
+    if (optind != argc)
+        return usage("status takes -s SOCKET and --json");
+    if (!socket_path)
+        socket_path = default_socket();
+    if (!socket_path)
+        return usage("no client.sock or server.sock here: name the admin socket with -s SOCKET");
+    return status_print(socket_path, json, stdout, stderr);
+}
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"init", command_init},
+    {"check", command_check},
+    {"run", command_run},
+    {"status", command_status},
+};
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return usage("no command");
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        fputs(help, stdout);
+        return EXIT_FINE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("hawser %s\n", HAWSER_VERSION);
+        return EXIT_FINE;
+    }
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    return usage("unknown command");
+}

@@ -1,0 +1,154 @@
+#include "proxy/status_report.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "proxy/link.h"
+#include "proxy/process.h"
+
+static const char *const link_states[] = {[LINK_CONNECTING] = "connecting",
+                                          [LINK_MASTER] = "handshake",
+                                          [LINK_READY] = "up",
+                                          [LINK_CLOSING] = "closing"};
+
+static json_t *number(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+static json_t *report_paths(const struct association_status *status)
+{
+    json_t *paths = json_array();
+    for (size_t i = 0; i < status->path_count; i++) {
+        const struct path_status *path = &status->paths[i];
+        char text[ADDRESS_TEXT_MAX];
+        json_array_append_new(paths, json_pack("{s:s, s:s, s:I, s:I}", "address",
+                                               address_format(&path->address, text), "state",
+                                               path->state, "rtt_us", (json_int_t)path->rtt_us,
+                                               "mtu", (json_int_t)path->mtu));
+    }
+    return paths;
+}
+
+static json_t *report_tls(const struct link *link)
+{
+    return json_pack("{s:s, s:s, s:b}", "version", link->tls_version ? link->tls_version : "",
+                     "cipher", link->tls_cipher ? link->tls_cipher : "", "master_resumed",
+                     (int)link->master_resumed);
+}
+
+static json_t *report_link(struct link *link)
+{
+    struct association_status status = {0};
+    if (link->association)
+        association_status(link->association, &status);
+    char id[2 * MUX_ASSOCIATION_ID_SIZE + 1] = "";
+    for (size_t i = 0; link->was_ready && i < MUX_ASSOCIATION_ID_SIZE; i++)
+        snprintf(id + 2 * i, 3, "%02x", link->association_id[i]);
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:o}", "id", id, "state",
+                     link_states[link->state], "peer", link->peer_name, "address", link->peer_text,
+                     "streams", (json_int_t)link->streams_max, "paths", report_paths(&status),
+                     "tls", report_tls(link));
+}
+
+static json_t *report_service(const struct service *service)
+{
+    bool listens = service->config->direction == CONFIG_LISTEN;
+    char text[ADDRESS_TEXT_MAX];
+    const char *where = service->config->endpoint.text;
+    if (listens && service->listener.worker)
+        where = address_format(&service->listener.address, text);
+    return json_pack("{s:s, s:s, s:I, s:I, s:I}", "name", service->config->name,
+                     listens ? "listen" : "connect", where, "open",
+                     (json_int_t)counter_get(&service->open), "total",
+                     (json_int_t)counter_get(&service->total), "refused",
+                     (json_int_t)counter_get(&service->refused));
+}
+
+static json_t *report_counters(const struct counters *counters)
+{
+    json_t *all = json_object();
+#define COUNTER_ROW(name, kind, help)                                                              \
+    json_object_set_new(all, #name, number(counter_get(&counters->name)));
+#include "control/counters.def"
+#undef COUNTER_ROW
+    return all;
+}
+
+#define COUNT(name) (json_int_t) counter_get(&c->name)
+
+static void report_counts(json_t *object, const struct counters *c)
+{
+    json_object_set_new(object, "children",
+                        json_pack("{s:I, s:I, s:I, s:I, s:I}", "started", COUNT(children_started),
+                                  "ready", COUNT(children_ready), "resumed",
+                                  COUNT(children_resumed), "full", COUNT(children_full), "failed",
+                                  COUNT(children_failed)));
+    json_object_set_new(object, "connections",
+                        json_pack("{s:I, s:I, s:I, s:I}", "open", COUNT(connections_open), "total",
+                                  COUNT(connections_total), "refused", COUNT(connections_refused),
+                                  "waiting", COUNT(connections_waiting)));
+    json_object_set_new(object, "bytes",
+                        json_pack("{s:I, s:I}", "in", COUNT(bytes_in), "out", COUNT(bytes_out)));
+    json_object_set_new(object, "counters", report_counters(c));
+}
+
+static void report_associations(json_t *object, const struct tunnel *tunnel)
+{
+    json_t *associations = json_array(), *first = NULL;
+    bool up = false;
+    for (struct link *link = tunnel->links; link; link = link->next) {
+        json_t *one = report_link(link);
+        json_array_append_new(associations, one);
+        if (!first || (link->state == LINK_READY && !up))
+            first = one;
+        up |= link->state == LINK_READY;
+    }
+    json_object_set_new(object, "state", json_string(up ? "up" : tunnel->state));
+    json_object_set(object, "association", first ? first : json_null());
+    json_object_set(object, "tls", first ? json_object_get(first, "tls") : json_null());
+    json_object_set(object, "peer", first ? json_object_get(first, "peer") : json_null());
+    json_object_set_new(object, "associations", associations);
+}
+
+static json_t *report_tunnel(const struct tunnel *tunnel)
+{
+    const struct config_tunnel *config = tunnel->config;
+    json_t *object = json_pack("{s:s, s:s, s:s}", "name", config->name, "role",
+                               config->role == CONFIG_CLIENT ? "client" : "server", "transport",
+                               tunnel->ops->name);
+    json_t *local = json_array(), *services = json_array();
+    char text[ADDRESS_TEXT_MAX];
+    for (size_t i = 0; i < tunnel->endpoint_count; i++)
+        json_array_append_new(local, json_string(address_format(
+                                         transport_local(tunnel->endpoints[i].transport), text)));
+    json_object_set_new(object, "local", local);
+    report_associations(object, tunnel);
+    report_counts(object, &tunnel->counters);
+    for (size_t i = 0; i < config->service_count; i++)
+        json_array_append_new(services, report_service(&tunnel->services[i]));
+    json_object_set_new(object, "services", services);
+    return object;
+}
+
+char *status_report_answer(struct admin_handler *handler, const char *request)
+{
+    struct process *process = container_of(handler, struct process, admin_handler);
+    if (strcmp(request, "status") != 0)
+        return NULL;
+    uint64_t uptime = (loop_now(process->workers[0].loop) - process->started_us) / 1000000;
+    json_t *tunnels = json_array();
+    for (size_t i = 0; i < process->tunnel_count; i++)
+        json_array_append_new(tunnels, report_tunnel(process->tunnels[i]));
+    json_t *report = json_pack("{s:s, s:I, s:I, s:I, s:b, s:o}", "version", HAWSER_VERSION, "pid",
+                               (json_int_t)getpid(), "uptime_s", (json_int_t)uptime, "threads",
+                               (json_int_t)process->worker_count, "draining",
+                               (int)process->draining, "tunnels", tunnels);
+    char *text = json_dumps(report, JSON_COMPACT);
+    json_decref(report);
+    return text;
+}

@@ -1,0 +1,211 @@
+#include "proxy/strand.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "proxy/link.h"
+#include "proxy/strand_carry.h"
+#include "proxy/tunnel.h"
+#include "proxy/worker.h"
+
+/* Below this much on its way a starved strand goes on: half, so that one wake moves many records.
+ */
+#define UNSENT_LOW (STRAND_UNSENT_MAX / 2)
+
+static void fail(struct strand *strand, enum err why, const char *detail)
+{
+    char words[256]; /* detail lives in the session that strand_stop frees */
+    snprintf(words, sizeof(words), "%s", detail ? detail : "");
+    strand_stop(strand, why, words);
+    link_notify(strand, NOTICE_FAILED, why, words, NULL, false);
+}
+
+static void on_output(struct tls_output *output, struct message *message)
+{
+    struct strand *strand = container_of(output, struct strand, output);
+    message->stream = strand->stream;
+    message->epoch = strand->epoch;
+    atomic_fetch_add_explicit(&strand->unsent, (int32_t)message->length, memory_order_relaxed);
+    link_put(strand, message);
+}
+
+/* Whether there is room on the way to SCTP; if not, strand_sent will queue the pump. */
+static bool has_room(struct strand *strand)
+{
+    if (atomic_load(&strand->unsent) < STRAND_UNSENT_MAX)
+        return true;
+    atomic_store(&strand->starved, true);
+    /* It may have fallen between the two lines above, before anybody saw us starve. */
+    return atomic_load(&strand->unsent) < UNSENT_LOW && atomic_exchange(&strand->starved, false);
+}
+
+static void on_pump(struct loop_task *task)
+{
+    struct strand *strand = container_of(task, struct strand, pump);
+    uint8_t *record = strand->worker->record;
+    while (strand->mux && strand->handshaken && mux_stream_wants_drain(strand->mux) &&
+           has_room(strand)) {
+        size_t length = mux_stream_drain(strand->mux, record, MUX_RECORD_MAX);
+        if (!length)
+            break;
+        enum err result = tls_session_write(strand->session, record, length);
+        if (result != ERR_OK) {
+            fail(strand, result, tls_session_detail(strand->session));
+            return;
+        }
+    }
+}
+
+void strand_pump(struct strand *strand)
+{
+    loop_task_queue(strand->worker->loop, &strand->pump);
+}
+
+static void on_wake(struct mail *mail)
+{
+    struct strand *strand = container_of(mail, struct strand, wake);
+    atomic_store(&strand->wake_posted, false);
+    strand_pump(strand);
+}
+
+void strand_sent(struct strand *strand, uint32_t length)
+{
+    int32_t before = atomic_fetch_sub(&strand->unsent, (int32_t)length);
+    if (before - (int32_t)length >= UNSENT_LOW || !atomic_exchange(&strand->starved, false))
+        return;
+    if (!atomic_exchange(&strand->wake_posted, true))
+        worker_post(strand->worker, &strand->wake);
+}
+
+static void on_timeout(struct loop_timer *timer)
+{
+    struct strand *strand = container_of(timer, struct strand, timer);
+    fail(strand, ERR_TLS_TIMEOUT, strand->handshaken ? "the peer's BIND did not come" : "");
+}
+
+struct strand *strand_new(struct link *link, struct worker *worker, uint16_t stream)
+{
+    struct strand *strand = check_alloc(sizeof(*strand));
+    strand->link = link;
+    strand->worker = worker;
+    strand->stream = stream;
+    strand->output.on_output = on_output;
+    strand->timer.on_expire = on_timeout;
+    strand->pump.on_run = on_pump;
+    strand->wake.deliver = on_wake;
+    strand_carry_init(strand);
+    return strand;
+}
+
+void strand_free(struct strand *strand)
+{
+    if (!strand)
+        return;
+    must(!strand->session && !strand->connection);
+    free(strand);
+}
+
+static void end_session(struct strand *strand)
+{
+    loop_timer_cancel(strand->worker->loop, &strand->timer);
+    loop_task_cancel(strand->worker->loop, &strand->pump);
+    tls_session_free(strand->session);
+    strand->session = NULL;
+    mux_stream_free(strand->mux);
+    strand->mux = NULL;
+    strand->handshaken = strand->bound = false;
+}
+
+void strand_stop(struct strand *strand, enum err why, const char *detail)
+{
+    if (strand->connection) {
+        struct connection *connection = strand->connection;
+        strand->connection = NULL;
+        connection_end(connection, why, detail);
+    }
+    end_session(strand);
+}
+
+/* The child is handshaken: its first frame is BIND, and it takes frames. */
+static void begin_mux(struct strand *strand)
+{
+    const struct config_tunnel *config = strand->link->tunnel->config;
+    struct mux_stream_options options = {
+        .side = config->role == CONFIG_CLIENT ? MUX_CLIENT : MUX_SERVER,
+        .stream = strand->stream,
+        .window_initial = config->window_initial,
+        .window_max = config->window_max,
+        .peer_window = strand->link->peer_window,
+        .budget = strand->link->tunnel->budget,
+    };
+    memcpy(options.association, strand->link->association_id, sizeof(options.association));
+    strand->mux = mux_stream_new(&options, &strand->mux_events);
+    strand->handshaken = true;
+    strand_pump(strand);
+}
+
+/* Decrypts and handles what has come. False: the session has ended. */
+static bool read_records(struct strand *strand)
+{
+    const uint8_t *record;
+    size_t length;
+    enum err result;
+    while ((result = tls_session_read(strand->session, &record, &length)) == ERR_OK) {
+        result = mux_stream_receive(strand->mux, record, length);
+        if (result != ERR_OK) {
+            fail(strand, result, NULL);
+            return false;
+        }
+    }
+    if (result != ERR_AGAIN) {
+        fail(strand, result, tls_session_detail(strand->session));
+        return false;
+    }
+    if (mux_stream_wants_drain(strand->mux))
+        strand_pump(strand);
+    return true;
+}
+
+static void advance(struct strand *strand)
+{
+    if (!strand->handshaken) {
+        enum err result = tls_session_handshake(strand->session);
+        if (result == ERR_AGAIN)
+            return;
+        if (result != ERR_OK) {
+            fail(strand, result, tls_session_detail(strand->session));
+            return;
+        }
+        begin_mux(strand);
+    }
+    read_records(strand);
+}
+
+void strand_begin(struct strand *strand, uint8_t epoch, struct tls_generation *generation,
+                  struct tls_generation *previous)
+{
+    struct tunnel *tunnel = strand->link->tunnel;
+    strand_stop(strand, ERR_TLS_CLOSED, "the peer began another session on this stream");
+    strand->epoch = epoch;
+    strand->session =
+        tls_session_new_child(tunnel->credentials, generation, previous, &strand->output);
+    tls_generation_unref(generation);
+    tls_generation_unref(previous);
+    loop_timer_set(strand->worker->loop, &strand->timer,
+                   loop_now(strand->worker->loop) + tunnel->config->tls.handshake_timeout_us);
+    if (!strand->session)
+        fail(strand, ERR_TLS_HANDSHAKE, "GnuTLS gave no session");
+    else if (tunnel->config->role == CONFIG_CLIENT)
+        advance(strand);
+}
+
+void strand_feed(struct strand *strand, struct message *message)
+{
+    if (!strand->session) {
+        message_free(message); /* failed here; the link is about to learn it */
+        return;
+    }
+    tls_session_feed(strand->session, message);
+    advance(strand);
+}

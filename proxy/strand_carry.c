@@ -1,0 +1,230 @@
+#include "proxy/strand_carry.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "proxy/linger.h"
+#include "proxy/link.h"
+#include "proxy/strand.h"
+#include "proxy/tunnel.h"
+#include "proxy/worker.h"
+
+static struct strand *of_mux(struct mux_stream_events *events)
+{
+    return container_of(events, struct strand, mux_events);
+}
+
+static struct strand *of_connection(struct connection_events *events)
+{
+    return container_of(events, struct strand, connection_events);
+}
+
+static void end_connection(struct strand *strand, enum err why, const char *detail)
+{
+    struct connection *connection = strand->connection;
+    strand->connection = NULL;
+    if (connection)
+        connection_end(connection, why, detail);
+}
+
+/* ---- what the mux stream tells ---- */
+
+static void on_bound(struct mux_stream_events *events)
+{
+    struct strand *strand = of_mux(events);
+    strand->bound = true;
+    loop_timer_cancel(strand->worker->loop, &strand->timer);
+    link_notify(strand, NOTICE_READY, ERR_OK, NULL, NULL, tls_session_is_resumed(strand->session));
+}
+
+/* Why the peer's wish for this service cannot be granted; ERR_OK if it can. */
+static enum err refusal(const struct strand *strand, const struct service *service)
+{
+    if (atomic_load(&strand->link->tunnel->draining))
+        return ERR_DRAINING;
+    if (!service)
+        return ERR_SERVICE_UNKNOWN;
+    if (linger_is_full(strand->worker))
+        return ERR_SERVICE_BUSY;
+    return ERR_OK;
+}
+
+static void refuse(struct strand *strand, const struct mux_open *open, enum err why)
+{
+    struct tunnel *tunnel = strand->link->tunnel;
+    counter_add(&tunnel->counters.connections_refused, 1);
+    log_write(LOG_WARNING,
+              LOG_ABOUT(.tunnel = tunnel->config->name, .service = open->service,
+                        .peer = open->client, .stream = strand->stream,
+                        .connection = open->connection),
+              "connection refused: %s",
+              why == ERR_SERVICE_UNKNOWN ? "no service of this name connects here" : err_text(why));
+    mux_stream_refuse(strand->mux, why, err_text(why));
+}
+
+static void on_open(struct mux_stream_events *events, const struct mux_open *open)
+{
+    struct strand *strand = of_mux(events);
+    struct service *service = tunnel_find_target(strand->link->tunnel, open->service);
+    enum err why = refusal(strand, service);
+    link_notify(strand, NOTICE_LEASED, ERR_OK, NULL, NULL, false);
+    strand_pump(strand);
+    if (why != ERR_OK) {
+        refuse(strand, open, why);
+        return;
+    }
+    struct connection *connection =
+        connection_new(service, -1, open->connection, open->client, loop_now(strand->worker->loop));
+    connection->stream = strand->stream;
+    strand->connection = connection;
+    connection_connect(connection, strand->worker, &strand->connection_events);
+}
+
+static void on_accept(struct mux_stream_events *events)
+{
+    strand_pump(of_mux(events)); /* a server may send now */
+}
+
+static void on_refuse(struct mux_stream_events *events, enum err why, const char *text)
+{
+    (void)text; /* says what the code says; not authenticated words for the log are not needed */
+    end_connection(of_mux(events), why, "at the far end");
+}
+
+static void on_lost_race(struct mux_stream_events *events)
+{
+    struct strand *strand = of_mux(events);
+    struct connection *connection = strand->connection;
+    strand->connection = NULL;
+    if (!connection)
+        return;
+    connection_unwatch(connection);
+    link_notify(strand, NOTICE_RETURNED, ERR_OPEN_RACE, NULL, connection, false);
+}
+
+static void on_data(struct mux_stream_events *events, const uint8_t *data, size_t length)
+{
+    struct strand *strand = of_mux(events);
+    size_t gone = length;
+    if (strand->connection)
+        gone = connection_deliver(strand->connection, data, length);
+    if (gone)
+        mux_stream_consumed(strand->mux, gone);
+}
+
+static void on_fin(struct mux_stream_events *events)
+{
+    struct strand *strand = of_mux(events);
+    if (strand->connection)
+        connection_finish(strand->connection);
+}
+
+static void on_reset(struct mux_stream_events *events, enum err why)
+{
+    /* What is local to the peer is remote to us. */
+    end_connection(of_mux(events), why == ERR_LOCAL_RESET ? ERR_REMOTE_RESET : why, NULL);
+}
+
+static size_t on_fill(struct mux_stream_events *events, uint8_t *to, size_t room, bool *end)
+{
+    struct strand *strand = of_mux(events);
+    *end = false;
+    if (!strand->connection || strand->connection->socket.fd < 0)
+        return 0;
+    return connection_fill(strand->connection, to, room, end);
+}
+
+static void on_idle(struct mux_stream_events *events)
+{
+    struct strand *strand = of_mux(events);
+    struct connection *connection = strand->connection;
+    strand->connection = NULL;
+    if (connection && connection_is_finished(connection))
+        connection_end(connection, ERR_CLOSED, NULL);
+    else if (connection)
+        linger_add(connection);
+    link_notify(strand, NOTICE_IDLE, ERR_OK, NULL, NULL, false);
+}
+
+/* ---- what the connection tells ---- */
+
+static void on_connected(struct connection_events *events, enum err result)
+{
+    struct strand *strand = of_connection(events);
+    strand_pump(strand);
+    if (result != ERR_OK) {
+        mux_stream_refuse(strand->mux, result, err_text(result));
+        end_connection(strand, result, strand->connection->service->config->endpoint.text);
+        return;
+    }
+    mux_stream_accept(strand->mux);
+    mux_stream_readable(strand->mux);
+    connection_flush(strand->connection);
+}
+
+static void on_readable(struct connection_events *events)
+{
+    struct strand *strand = of_connection(events);
+    mux_stream_readable(strand->mux);
+    strand_pump(strand);
+}
+
+static void on_written(struct connection_events *events, size_t length)
+{
+    struct strand *strand = of_connection(events);
+    mux_stream_consumed(strand->mux, length);
+    if (mux_stream_wants_drain(strand->mux))
+        strand_pump(strand);
+}
+
+static void on_local_reset(struct connection_events *events)
+{
+    struct strand *strand = of_connection(events);
+    mux_stream_reset(strand->mux, ERR_LOCAL_RESET);
+    end_connection(strand, ERR_LOCAL_RESET, NULL);
+    strand_pump(strand);
+}
+
+void strand_carry_init(struct strand *strand)
+{
+    strand->mux_events = (struct mux_stream_events){.on_bound = on_bound,
+                                                    .on_open = on_open,
+                                                    .on_accept = on_accept,
+                                                    .on_refuse = on_refuse,
+                                                    .on_lost_race = on_lost_race,
+                                                    .on_data = on_data,
+                                                    .on_fin = on_fin,
+                                                    .on_reset = on_reset,
+                                                    .on_fill = on_fill,
+                                                    .on_idle = on_idle};
+    strand->connection_events = (struct connection_events){.on_connected = on_connected,
+                                                           .on_readable = on_readable,
+                                                           .on_written = on_written,
+                                                           .on_reset = on_local_reset};
+}
+
+void strand_carry(struct strand *strand, struct connection *connection)
+{
+    const struct mux_open open = {.connection = connection->id,
+                                  .service = connection->service->config->name,
+                                  .client = connection->client};
+    enum err result = strand->mux && strand->bound && !strand->connection
+                          ? mux_stream_open(strand->mux, &open)
+                          : ERR_AGAIN;
+    if (result != ERR_OK) {
+        /* The peer leased it, or the session died, before the link knew. */
+        link_notify(strand, NOTICE_RETURNED, result, NULL, connection, false);
+        return;
+    }
+    connection->stream = strand->stream;
+    strand->connection = connection;
+    if (connection_watch(connection, strand->worker, &strand->connection_events) != ERR_OK) {
+        mux_stream_reset(strand->mux, ERR_NO_DESCRIPTORS);
+        end_connection(strand, ERR_NO_DESCRIPTORS, NULL);
+    } else {
+        mux_stream_readable(strand->mux);
+    }
+    strand_pump(strand);
+}

@@ -1,0 +1,11 @@
+/* proxy/strand_carry.h: a strand during a lease: the mux stream joined to the connection.
+ * Private to strand.c and strand_carry.c. Thread: the strand's worker. */
+#pragma once
+
+struct strand;
+
+/* Sets the callbacks of mux stream and connection. */
+void strand_carry_init(struct strand *strand);
+
+/* Sends what there is at the end of this turn: frames of many events share one record then. */
+void strand_pump(struct strand *strand);

@@ -1,0 +1,46 @@
+/* proxy/worker.h: one worker: a thread with its loop, its mailbox and its scratch memory.
+ *
+ * Workers share nothing but what is read-only or atomic; they tell each other things by mail. */
+#pragma once
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "base/mailbox.h"
+#include "mux/stream.h"
+
+struct connection;
+struct resolver;
+
+struct worker {
+    struct loop *loop;
+    struct mailbox mailbox;
+    pthread_t thread;
+    unsigned index;
+    struct mail *own_first, **own_last; /* mail of this worker to itself */
+    struct loop_task own_task;
+    struct mail stop;
+    struct resolver *resolver;    /* of the process */
+    struct connection *lingering; /* proxy/linger.h */
+    size_t lingering_bytes;
+    uint8_t record[MUX_RECORD_MAX]; /* plaintext on its way into TLS */
+};
+
+/* Makes the loop and the mailbox; the thread does not run yet. Returns 0, or -1 with errno. */
+int worker_init(struct worker *worker, unsigned index, struct resolver *resolver);
+/* Starts the thread. Returns 0 or an errno value. Thread: main. */
+int worker_start(struct worker *worker);
+/* Makes the thread end after the mail that is under way; worker_join waits for it. Thread: any. */
+void worker_stop(struct worker *worker);
+void worker_join(struct worker *worker);
+/* After worker_join (or without worker_start). */
+void worker_fini(struct worker *worker);
+
+/* The worker whose thread this is; NULL on other threads. */
+struct worker *worker_current(void);
+
+/* Posts mail; it is delivered later in every case, never inside this call: also when worker is the
+ * current one (then without a system call). Order of one poster is kept. Thread: any. */
+void worker_post(struct worker *worker, struct mail *mail);
