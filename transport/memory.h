@@ -17,5 +17,7 @@ struct memory_faults {
         lose_after; /* associations vanish (ERR_TRANSPORT_LOST) after as many messages; 0: never */
 };
 
+extern const struct transport_ops memory_ops;
+
 /* For transports opened afterwards on this process. Thread: any, before they are opened. */
 void memory_set_faults(const struct memory_faults *faults);

@@ -1,0 +1,19 @@
+/* transport/crc32c.h: the checksum of SCTP packets (RFC 9260 appendix A), by the processor's own
+ * instructions where it has them.
+ *
+ * usrsctp 0.9.5 as Debian builds it needs about 1.2 µs for a packet of 1452 bytes; three
+ * interleaved SSE4.2 streams need about 0.05 µs. At 700 MB/s each way that decides whether the
+ * checksum takes a whole core or a twentieth of one. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* CRC32c of data as it stands in memory in the checksum field of a packet. Thread: any. */
+uint32_t crc32c_compute(const void *data, size_t length);
+
+/* The same in portable C, for processors without instructions for it and for tests. */
+uint32_t crc32c_portable(const void *data, size_t length);
+
+/* "sse4.2", "armv8" or "portable". */
+const char *crc32c_kind(void);

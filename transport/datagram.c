@@ -1,0 +1,345 @@
+#include "transport/datagram.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "transport/datagram_batch.h"
+
+/* linux/errqueue.h and linux/udp.h clash with the C library's headers. */
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+#ifndef SOL_UDP
+#define SOL_UDP 17
+#endif
+
+/* One read takes at most so many datagrams, each up to 64 KB (after GRO): 1 MB, a quarter of
+ * SCTP's receive window, so that SACKs leave before the window closes. */
+#define READ_DATAGRAMS 16
+#define READ_SIZE      65536
+
+/* Reads in one turn of the loop, so that other descriptors get their turn. */
+#define READS_IN_TURN 4
+
+/* The kernel doubles it and caps it at net.core.[rw]mem_max without CAP_NET_ADMIN. */
+#define SOCKET_BUFFER (8 << 20)
+
+struct reader {
+    struct mmsghdr headers[READ_DATAGRAMS];
+    struct iovec vectors[READ_DATAGRAMS];
+    struct sockaddr_in6 from[READ_DATAGRAMS];
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int)) + 64];
+    } control[READ_DATAGRAMS];
+    uint8_t bytes[READ_DATAGRAMS][READ_SIZE];
+};
+
+/* 1 MB, used only during one call of take_bulk; shared by the sockets of a thread because that
+ * memory should stay in the processor's cache. */
+static _Thread_local struct reader *reader;
+static _Thread_local unsigned reader_users;
+
+static void reader_prepare(struct reader *r, int index)
+{
+    r->vectors[index] = (struct iovec){r->bytes[index], READ_SIZE};
+    r->headers[index].msg_hdr = (struct msghdr){
+        .msg_name = &r->from[index],
+        .msg_namelen = sizeof r->from[index],
+        .msg_iov = &r->vectors[index],
+        .msg_iovlen = 1,
+        .msg_control = &r->control[index],
+        .msg_controllen = sizeof r->control[index],
+    };
+}
+
+/* Size of the packets that GRO joined, 0: it is one packet. */
+static size_t joined_size(struct msghdr *header)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c))
+        if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+            int size;
+            memcpy(&size, CMSG_DATA(c), sizeof size);
+            return size > 0 ? (size_t)size : 0;
+        }
+    return 0;
+}
+
+static struct address address_of(const struct sockaddr_in6 *from, socklen_t length)
+{
+    struct address address;
+    memset(&address, 0, sizeof address);
+    address.length = length < sizeof *from ? length : sizeof *from;
+    memcpy(&address.in6, from, address.length);
+    return address;
+}
+
+static void hand_on(struct datagram_socket *self, struct reader *r, int index)
+{
+    struct msghdr *header = &r->headers[index].msg_hdr;
+    size_t length = r->headers[index].msg_len;
+    if (self->cut || header->msg_flags & MSG_TRUNC || !length)
+        return;
+    struct address from = address_of(&r->from[index], header->msg_namelen);
+    size_t size = joined_size(header);
+    if (!size)
+        size = length;
+    for (size_t at = 0; at < length; at += size) {
+        self->counters.packets_in++;
+        self->on_packet(self, &from, r->bytes[index] + at, length - at < size ? length - at : size);
+    }
+}
+
+/* Returns how many datagrams there were, -1 when there is nothing more to read. */
+static int take_bulk(struct datagram_socket *self)
+{
+    for (int i = 0; i < READ_DATAGRAMS; i++)
+        reader_prepare(reader, i);
+    int count = recvmmsg(self->fd.fd, reader->headers, READ_DATAGRAMS, MSG_DONTWAIT, NULL);
+    if (count < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK ? -1 : 0; /* 0: a queued ICMP error */
+    self->counters.calls_in++;
+    for (int i = 0; i < count; i++)
+        hand_on(self, reader, i);
+    self->on_batch_end(self);
+    return count;
+}
+
+/* The kernel keeps the address of the datagram that an ICMP message answers. Only "port
+ * unreachable" matters: everything else may pass (RFC 9260 appendix C). */
+struct queued_error { /* struct sock_extended_err of linux/errqueue.h */
+    uint32_t error;
+    uint8_t origin, type, code, pad;
+    uint32_t info, data;
+};
+
+static void take_errors(struct datagram_socket *self)
+{
+    for (;;) {
+        struct sockaddr_in6 to = {0};
+        union {
+            struct cmsghdr align;
+            char bytes[512];
+        } control;
+        struct msghdr header = {.msg_name = &to,
+                                .msg_namelen = sizeof to,
+                                .msg_control = &control,
+                                .msg_controllen = sizeof control};
+        if (recvmsg(self->fd.fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+            return;
+        struct address peer = address_of(&to, header.msg_namelen);
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
+            struct queued_error queued;
+            if (c->cmsg_len < CMSG_LEN(sizeof queued) ||
+                !((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
+                  (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR)))
+                continue;
+            memcpy(&queued, CMSG_DATA(c), sizeof queued);
+            if (queued.error == ECONNREFUSED && !self->cut)
+                self->on_refused(self, &peer);
+        }
+    }
+}
+
+static void on_events(struct loop_fd *fd, uint32_t events)
+{
+    struct datagram_socket *self = container_of(fd, struct datagram_socket, fd);
+    if (events & EPOLLERR)
+        take_errors(self);
+    if (events & EPOLLIN)
+        for (int i = 0; i < READS_IN_TURN && take_bulk(self) == READ_DATAGRAMS; i++)
+            ;
+    if (events & EPOLLOUT)
+        datagram_flush(self);
+}
+
+/* ---- sending ---- */
+
+void datagram_send(struct datagram_socket *self, const struct address *wire, const void *packet,
+                   size_t length)
+{
+    if (self->cut)
+        return;
+    struct datagram_batch *batch = self->batch_count ? &self->batches[self->batch_count - 1] : NULL;
+    self->counters.packets_out++;
+    if (batch && self->gso && datagram_batch_append(batch, wire, packet, length))
+        return;
+    if (self->batch_count == DATAGRAM_BATCHES)
+        datagram_flush(self);
+    if (self->batch_count == DATAGRAM_BATCHES || length > DATAGRAM_BATCH_SIZE) {
+        self->counters.dropped_out++;
+        return;
+    }
+    datagram_batch_begin(&self->batches[self->batch_count++], wire, packet, length);
+}
+
+static void want_output(struct datagram_socket *self, bool wanted)
+{
+    if (self->waiting == wanted)
+        return;
+    self->waiting = wanted;
+    loop_fd_modify(self->loop, &self->fd, EPOLLIN | (wanted ? EPOLLOUT : 0u));
+}
+
+/* The batches sent leave the array; each carries 64 KB, so only their number and the pointers
+ * to their buffers move. */
+static void forget_batches(struct datagram_socket *self, unsigned count)
+{
+    struct datagram_batch kept[DATAGRAM_BATCHES];
+    memcpy(kept, self->batches, count * sizeof *kept);
+    memmove(self->batches, self->batches + count, (self->batch_count - count) * sizeof *kept);
+    memcpy(self->batches + self->batch_count - count, kept, count * sizeof *kept);
+    self->batch_count -= count;
+}
+
+/* One batch was refused. GSO fails with EIO where the device computes no checksums, with EINVAL
+ * or EMSGSIZE where the route's MTU is below the packets: then each packet goes by itself. */
+static bool give_up_or_split(struct datagram_socket *self, int error)
+{
+    struct datagram_batch *batch = &self->batches[0];
+    if (error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS) {
+        want_output(self, true);
+        return false;
+    }
+    if (batch->packets > 1 && (error == EIO || error == EINVAL || error == EMSGSIZE)) {
+        self->gso = self->gso && error != EIO;
+        self->counters.dropped_out += datagram_batch_send_singly(batch, self->fd.fd);
+    } else if (error != ECONNREFUSED && error != EINTR) {
+        self->counters.dropped_out += batch->packets;
+    } else {
+        return true; /* the error of an earlier packet: try again */
+    }
+    forget_batches(self, 1);
+    return true;
+}
+
+void datagram_flush(struct datagram_socket *self)
+{
+    /* Each round sends, drops or consumes a queued ICMP error; more than so many errors in a
+     * row means that the rest may wait for the next flush. */
+    for (int round = 0; self->batch_count && round < 4 * DATAGRAM_BATCHES; round++) {
+        int sent = datagram_batch_send(self->batches, self->batch_count, self->fd.fd);
+        self->counters.calls_out++;
+        if (sent > 0)
+            forget_batches(self, (unsigned)sent);
+        else if (!give_up_or_split(self, errno))
+            return;
+    }
+    want_output(self, self->batch_count > 0);
+}
+
+/* ---- life ---- */
+
+bool datagram_wire_address(const struct datagram_socket *self, const struct address *peer,
+                           struct address *wire)
+{
+    sa_family_t own = self->local.any.sa_family, other = peer->any.sa_family;
+    if (other != AF_INET && other != AF_INET6)
+        return false;
+    *wire = *peer;
+    if (own == other)
+        return true;
+    if (own == AF_INET)
+        return false;
+    memset(wire, 0, sizeof *wire);
+    wire->length = sizeof wire->in6;
+    wire->in6.sin6_family = AF_INET6;
+    wire->in6.sin6_port = peer->in.sin_port;
+    wire->in6.sin6_addr.s6_addr[10] = wire->in6.sin6_addr.s6_addr[11] = 0xff;
+    memcpy(wire->in6.sin6_addr.s6_addr + 12, &peer->in.sin_addr, 4);
+    return true;
+}
+
+struct address datagram_plain_address(const struct address *wire)
+{
+    if (wire->any.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&wire->in6.sin6_addr))
+        return *wire;
+    struct address plain;
+    memset(&plain, 0, sizeof plain);
+    plain.length = sizeof plain.in;
+    plain.in.sin_family = AF_INET;
+    plain.in.sin_port = wire->in6.sin6_port;
+    memcpy(&plain.in.sin_addr, wire->in6.sin6_addr.s6_addr + 12, 4);
+    return plain;
+}
+
+static void set_buffer(int fd, int forced, int ordinary)
+{
+    int size = SOCKET_BUFFER;
+    if (setsockopt(fd, SOL_SOCKET, forced, &size, sizeof size))
+        setsockopt(fd, SOL_SOCKET, ordinary, &size, sizeof size);
+}
+
+/* All of these improve matters and none is indispensable, so results are not looked at.
+ * IP_PMTUDISC_DONT: a path narrower than the route tells fragments instead of losing packets. */
+static void set_options(int fd, sa_family_t family)
+{
+    int on = 1, off = 0, dont = IP_PMTUDISC_DONT;
+    set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
+    set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
+    setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof on);
+    setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on);
+    setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &dont, sizeof dont);
+    if (family == AF_INET6) {
+        dont = IPV6_PMTUDISC_DONT;
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+        setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof on);
+        setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &dont, sizeof dont);
+    }
+}
+
+static enum err fail(int fd, enum err reason, const char *what, char *why, size_t why_size)
+{
+    char text[128];
+    snprintf(why, why_size, "%s: %s", what, strerror_r(errno, text, sizeof text));
+    if (fd >= 0)
+        close(fd);
+    return reason;
+}
+
+enum err datagram_open(struct datagram_socket *self, struct loop *loop, const struct address *local,
+                       char *why, size_t why_size)
+{
+    sa_family_t family = local->any.sa_family;
+    if (family != AF_INET && family != AF_INET6) {
+        snprintf(why, why_size, "UDP needs an IPv4 or IPv6 address");
+        return ERR_TRANSPORT_ADDRESS;
+    }
+    int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return fail(fd, ERR_TRANSPORT_SOCKET, "UDP socket", why, why_size);
+    set_options(fd, family);
+    if (bind(fd, &local->any, local->length))
+        return fail(fd, ERR_TRANSPORT_ADDRESS, "bind", why, why_size);
+    memset(&self->local, 0, sizeof self->local);
+    self->local.length = sizeof self->local.in6;
+    if (getsockname(fd, &self->local.any, &self->local.length))
+        return fail(fd, ERR_TRANSPORT_SOCKET, "getsockname", why, why_size);
+    self->loop = loop;
+    self->fd = (struct loop_fd){.on_events = on_events, .fd = fd};
+    if (loop_fd_add(loop, &self->fd, EPOLLIN))
+        return fail(fd, ERR_TRANSPORT_SOCKET, "epoll", why, why_size);
+    self->gso = true;
+    self->batches = datagram_batch_new_array();
+    if (!reader_users++)
+        reader = check_alloc(sizeof *reader);
+    return ERR_OK;
+}
+
+void datagram_close(struct datagram_socket *self)
+{
+    datagram_flush(self);
+    loop_fd_remove(self->loop, &self->fd);
+    close(self->fd.fd);
+    datagram_batch_free_array(self->batches);
+    if (!--reader_users) {
+        free(reader);
+        reader = NULL;
+    }
+}

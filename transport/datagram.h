@@ -1,0 +1,64 @@
+/* transport/datagram.h: a UDP socket that moves packets in bulk: recvmmsg with UDP_GRO in,
+ * sendmmsg with UDP_SEGMENT (GSO) out. Knows nothing of SCTP.
+ *
+ * Packets to one peer collect in a batch while they are of one size (the last may be smaller);
+ * datagram_flush sends all batches with one system call. GSO took the prototype from 3.0 to
+ * 6.1 Gbit/s at 1452 bytes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/error.h"
+#include "base/loop.h"
+
+struct datagram_batch;
+
+struct datagram_counters {
+    uint64_t packets_in, packets_out;
+    uint64_t calls_in, calls_out; /* system calls */
+    uint64_t dropped_out;         /* socket buffer full, or an error of the system */
+};
+
+struct datagram_socket {
+    /* Callbacks, set before datagram_open. */
+    void (*on_packet)(struct datagram_socket *self, const struct address *from, uint8_t *packet,
+                      size_t length);
+    void (*on_batch_end)(struct datagram_socket *self); /* after each bulk of on_packet */
+    void (*on_refused)(struct datagram_socket *self, const struct address *peer);
+
+    struct address local;
+    bool cut; /* both ways lose everything: for tests of vanished peers */
+    struct datagram_counters counters;
+
+    /* private */
+    struct loop *loop;
+    struct loop_fd fd;
+    bool gso, waiting;
+    struct datagram_batch *batches;
+    unsigned batch_count;
+};
+
+/* Binds to local; [::] takes IPv4 too. Returns ERR_OK, ERR_TRANSPORT_ADDRESS or
+ * ERR_TRANSPORT_SOCKET with a sentence in why. Owns: caller, datagram_close. */
+enum err datagram_open(struct datagram_socket *self, struct loop *loop, const struct address *local,
+                       char *why, size_t why_size);
+void datagram_close(struct datagram_socket *self);
+
+/* Whether an address can be reached from this socket; *wire is its form to use (IPv4 addresses
+ * become IPv4-mapped ones on an IPv6 socket). */
+bool datagram_wire_address(const struct datagram_socket *self, const struct address *peer,
+                           struct address *wire);
+
+/* The reverse, for people: an IPv4-mapped address becomes an IPv4 one. */
+struct address datagram_plain_address(const struct address *wire);
+
+/* Copies the packet; it leaves with the next flush at the latest. */
+void datagram_send(struct datagram_socket *self, const struct address *wire, const void *packet,
+                   size_t length);
+
+/* Sends what was collected. What the system does not take now waits for EPOLLOUT; when that
+ * queue is full too, further packets are dropped and counted. */
+void datagram_flush(struct datagram_socket *self);

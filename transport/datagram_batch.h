@@ -1,0 +1,38 @@
+/* transport/datagram_batch.h: packets to one peer that leave in one GSO send. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+
+/* Batches that one socket collects for one sendmmsg. */
+#define DATAGRAM_BATCHES 16
+/* Payload of the largest UDP datagram over IPv4, 65507, rounded down. */
+#define DATAGRAM_BATCH_SIZE 65500
+
+struct datagram_batch {
+    struct address to;
+    uint32_t length;  /* bytes */
+    uint32_t segment; /* size of each packet but the last */
+    uint32_t packets;
+    bool closed; /* a shorter packet was the last */
+    uint8_t *bytes;
+};
+
+/* DATAGRAM_BATCHES of them. Owns: caller, datagram_batch_free_array. */
+struct datagram_batch *datagram_batch_new_array(void);
+void datagram_batch_free_array(struct datagram_batch *batches);
+
+void datagram_batch_begin(struct datagram_batch *batch, const struct address *to,
+                          const void *packet, size_t length);
+/* False when the packet does not go with those in the batch. */
+bool datagram_batch_append(struct datagram_batch *batch, const struct address *to,
+                           const void *packet, size_t length);
+
+/* How many of the batches the system took, or -1 with errno of the first. */
+int datagram_batch_send(struct datagram_batch *batches, unsigned count, int fd);
+
+/* Each packet as a datagram of its own. Returns how many were not taken. */
+unsigned datagram_batch_send_singly(const struct datagram_batch *batch, int fd);

@@ -1,0 +1,171 @@
+#include "transport/packet.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/wire.h"
+
+#define CHECKSUM_AT 8
+
+/* RFC 9260 section 3.2, table of chunk types, and RFC 4820 (PAD). */
+enum chunk_type {
+    CHUNK_DATA = 0,
+    CHUNK_INIT = 1,
+    CHUNK_INIT_ACK = 2,
+    CHUNK_SACK = 3,
+    CHUNK_HEARTBEAT = 4,
+    CHUNK_HEARTBEAT_ACK = 5,
+    CHUNK_ABORT = 6,
+    CHUNK_SHUTDOWN = 7,
+    CHUNK_SHUTDOWN_ACK = 8,
+    CHUNK_ERROR = 9,
+    CHUNK_COOKIE_ECHO = 10,
+    CHUNK_COOKIE_ACK = 11,
+    CHUNK_SHUTDOWN_COMPLETE = 14,
+    CHUNK_PAD = 0x84,
+};
+
+/* What a chunk must be: its fixed part with the header, and what follows that part. */
+enum tail {
+    TAIL_NONE,     /* nothing: the length is exact */
+    TAIL_ANY,      /* bytes */
+    TAIL_TLV,      /* parameters or causes: 16 bits of type, 16 of length, value, padding */
+    TAIL_SACK,     /* as many blocks and duplicates as the fixed part says */
+    TAIL_NOT_OURS, /* not a chunk that we accept */
+};
+struct chunk_rule {
+    uint16_t fixed;
+    enum tail tail;
+    bool alone; /* section 6.10: never bundled */
+};
+
+static struct chunk_rule rule_of(uint8_t type)
+{
+    switch (type) {
+    case CHUNK_DATA:
+        return (struct chunk_rule){17, TAIL_ANY, false}; /* at least one byte of data */
+    case CHUNK_INIT:
+    case CHUNK_INIT_ACK:
+        return (struct chunk_rule){20, TAIL_TLV, true};
+    case CHUNK_SACK:
+        return (struct chunk_rule){16, TAIL_SACK, false};
+    case CHUNK_HEARTBEAT:
+    case CHUNK_HEARTBEAT_ACK:
+    case CHUNK_ABORT:
+    case CHUNK_ERROR:
+        return (struct chunk_rule){4, TAIL_TLV, false};
+    case CHUNK_SHUTDOWN:
+        return (struct chunk_rule){8, TAIL_NONE, false};
+    case CHUNK_SHUTDOWN_ACK:
+    case CHUNK_COOKIE_ACK:
+        return (struct chunk_rule){4, TAIL_NONE, false};
+    case CHUNK_SHUTDOWN_COMPLETE:
+        return (struct chunk_rule){4, TAIL_NONE, true};
+    case CHUNK_COOKIE_ECHO:
+    case CHUNK_PAD:
+        return (struct chunk_rule){4, TAIL_ANY, false};
+    default:
+        return (struct chunk_rule){0, TAIL_NOT_OURS, false};
+    }
+}
+
+static bool tlvs_add_up(const uint8_t *at, size_t left)
+{
+    while (left) {
+        if (left < 4)
+            return false;
+        size_t length = (size_t)at[2] << 8 | at[3];
+        if (length < 4 || length > left)
+            return false;
+        size_t padded = (length + 3) & ~(size_t)3;
+        if (padded >= left)
+            return true;
+        at += padded;
+        left -= padded;
+    }
+    return true;
+}
+
+static bool sack_adds_up(const uint8_t *chunk, size_t length)
+{
+    size_t gaps = (size_t)chunk[12] << 8 | chunk[13],
+           duplicates = (size_t)chunk[14] << 8 | chunk[15];
+    return length == 16 + 4 * (gaps + duplicates);
+}
+
+static bool chunk_adds_up(const uint8_t *chunk, size_t length, struct chunk_rule rule)
+{
+    if (length < rule.fixed)
+        return false;
+    switch (rule.tail) {
+    case TAIL_NONE:
+        return length == rule.fixed;
+    case TAIL_ANY:
+        return true;
+    case TAIL_TLV:
+        return tlvs_add_up(chunk + rule.fixed, length - rule.fixed);
+    case TAIL_SACK:
+        return sack_adds_up(chunk, length);
+    case TAIL_NOT_OURS:
+        return false;
+    }
+    return false;
+}
+
+static bool chunks_add_up(const uint8_t *at, const uint8_t *end)
+{
+    for (unsigned count = 1; at < end; count++) {
+        size_t left = (size_t)(end - at);
+        if (left < 4)
+            return false;
+        size_t length = (size_t)at[2] << 8 | at[3];
+        struct chunk_rule rule = rule_of(at[0]);
+        if (length > left || !chunk_adds_up(at, length, rule))
+            return false;
+        size_t padded = (length + 3) & ~(size_t)3;
+        bool last = padded >= left;
+        if (rule.alone && (count > 1 || !last))
+            return false;
+        if (last)
+            return true;
+        at += padded;
+    }
+    return false;
+}
+
+static bool checksum_holds(uint8_t *packet, size_t length)
+{
+    uint32_t carried;
+    memcpy(&carried, packet + CHECKSUM_AT, sizeof carried);
+    memset(packet + CHECKSUM_AT, 0, sizeof carried);
+    uint32_t computed = crc32c_compute(packet, length);
+    memcpy(packet + CHECKSUM_AT, &carried, sizeof carried);
+    return computed == carried;
+}
+
+enum packet_kind packet_check(uint8_t *packet, size_t length, struct packet_ports *ports)
+{
+    if (length < PACKET_HEADER + 4)
+        return PACKET_BAD;
+    struct wire_reader reader = wire_reader(packet, PACKET_HEADER);
+    ports->source = wire_get_u16(&reader);
+    ports->destination = wire_get_u16(&reader);
+    uint32_t tag = wire_get_u32(&reader);
+    if (!ports->source || !ports->destination)
+        return PACKET_BAD;
+    uint8_t first = packet[PACKET_HEADER];
+    if ((first == CHUNK_INIT) != (tag == 0))
+        return PACKET_BAD; /* section 8.5.1: tag 0 is for INIT, and INIT only */
+    if (!chunks_add_up(packet + PACKET_HEADER, packet + length) || !checksum_holds(packet, length))
+        return PACKET_BAD;
+    return first == CHUNK_INIT          ? PACKET_INIT
+           : first == CHUNK_COOKIE_ECHO ? PACKET_COOKIE_ECHO
+                                        : PACKET_OTHER;
+}
+
+void packet_seal(uint8_t *packet, size_t length)
+{
+    memset(packet + CHECKSUM_AT, 0, 4);
+    uint32_t computed = crc32c_compute(packet, length);
+    memcpy(packet + CHECKSUM_AT, &computed, sizeof computed);
+}

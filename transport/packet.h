@@ -1,0 +1,34 @@
+/* transport/packet.h: what an SCTP packet must look like before usrsctp may see it.
+ *
+ * Debian's usrsctp 0.9.5 is older than a number of fixes to its input validation, so everything
+ * that a peer of ours never sends is dropped here: packets that do not add up, and chunk types of
+ * extensions that we do not negotiate (AUTH, ASCONF, RE-CONFIG, PKTDROP, I-DATA, FORWARD-TSN). */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "transport/crc32c.h"
+
+/* RFC 9260 section 3.1: ports, verification tag, checksum. */
+#define PACKET_HEADER 12
+
+enum packet_kind {
+    PACKET_BAD,         /* to be dropped */
+    PACKET_INIT,        /* alone in its packet, verification tag 0 */
+    PACKET_COOKIE_ECHO, /* begins with a COOKIE ECHO */
+    PACKET_OTHER,
+};
+
+/* Ports as on the wire, in host order. */
+struct packet_ports {
+    uint16_t source, destination;
+};
+
+/* Checks length, ports, checksum, then each chunk: known type, length within the packet and
+ * plausible for its type, parameters that add up. Reads nothing beyond length; restores the
+ * checksum field that it clears meanwhile. Thread: any. */
+enum packet_kind packet_check(uint8_t *packet, size_t length, struct packet_ports *ports);
+
+/* Fills in the checksum of a packet about to be sent. */
+void packet_seal(uint8_t *packet, size_t length);

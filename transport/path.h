@@ -1,0 +1,41 @@
+/* transport/path.h: which association a datagram belongs to: a hash table from the peer's UDP
+ * address and the two SCTP ports. The hash is seeded at random, so that a peer cannot choose
+ * addresses that collide. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+
+/* All of it is compared, so it is always made by path_key(): no unset bytes. */
+struct path_key {
+    uint8_t host[16]; /* IPv4 in the first four */
+    uint32_t scope;
+    uint16_t family, udp_port; /* as in the address */
+    uint16_t peer_port, own_port;
+};
+
+/* Embedded in what the path leads to. */
+struct path {
+    struct path_key key;
+    struct path *next; /* private */
+};
+
+struct path_table {
+    struct path **buckets;
+    size_t mask, count;
+    uint64_t seed;
+};
+
+struct path_key path_key(const struct address *peer, uint16_t peer_port, uint16_t own_port);
+
+/* Owns: caller, path_table_fini, after all paths were removed. */
+void path_table_init(struct path_table *table);
+void path_table_fini(struct path_table *table);
+
+/* The key must not be there yet; path->key is set. */
+void path_table_add(struct path_table *table, struct path *path);
+void path_table_remove(struct path_table *table, struct path *path);
+/* NULL if there is none. */
+struct path *path_table_find(const struct path_table *table, const struct path_key *key);

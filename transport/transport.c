@@ -1,0 +1,16 @@
+#include "transport/transport.h"
+
+#include <string.h>
+
+#include "transport/memory.h"
+#include "transport/udp.h"
+
+static const struct transport_ops *const transports[] = {&udp_ops, &memory_ops};
+
+const struct transport_ops *transport_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof transports / sizeof *transports; i++)
+        if (!strcmp(transports[i]->name, name))
+            return transports[i];
+    return NULL;
+}

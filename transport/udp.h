@@ -1,0 +1,98 @@
+/* transport/udp.h: SCTP in user space over UDP (usrsctp behind RFC 6951 encapsulation). The
+ * structures that the udp_*.c share; users need only transport.h and the two functions below.
+ *
+ * A transport is a UDP socket. Each association has a path (peer's UDP address and SCTP ports), a
+ * slot of the stack (the AF_CONN address by which usrsctp knows the peer) and an SCTP socket of
+ * its own, from its first INIT on:
+ *
+ *   HALF_OPEN -> UP -> SHUTTING -> ENDED     a peer's: the socket listens until its cookie returns
+ *   CONNECTING -> UP -> SHUTTING -> ENDED    ours
+ *
+ * ENDED has neither socket, slot nor path; on_down follows in a task of the loop. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "transport/datagram.h"
+#include "transport/path.h"
+#include "transport/stack.h"
+#include "transport/transport.h"
+
+/* SCTP port on which every endpoint listens: the number that RFC 6951 gives to the encapsulation,
+ * because the UDP port, which may be translated on the way, cannot be used. */
+#define UDP_SCTP_PORT 9899
+
+/* Longest text of an ABORT that is kept. */
+#define UDP_DETAIL_MAX 200
+
+enum udp_state { UDP_HALF_OPEN, UDP_CONNECTING, UDP_UP, UDP_SHUTTING, UDP_ENDED };
+
+struct udp_association {
+    struct association base;
+    struct udp *transport;
+    TAILQ_ENTRY(udp_association) link;      /* of transport->all */
+    TAILQ_ENTRY(udp_association) half_link; /* of transport->half_open, while it is that */
+    struct udp_association *next_touched;
+    struct association_events *events; /* NULL until the acceptor gave them */
+    enum udp_state state;
+    bool touched, peer_closing;
+    uint16_t streams;
+    uint32_t payload; /* of a UDP datagram */
+
+    struct path path;
+    struct address wire, plain; /* the peer, as the socket wants it and as people do */
+    struct stack_peer peer;
+    struct socket *socket; /* usrsctp's */
+
+    struct loop_timer timer; /* until up: the time limit; then: silence */
+    uint64_t heard_us;       /* last packet from the peer */
+    uint64_t probe_us;       /* a request that waits for its answer was sent then; 0: none */
+    uint32_t rtt_us;         /* by INIT, COOKIE ECHO and HEARTBEAT */
+
+    struct message_queue pending; /* accepted from the user, not yet by usrsctp */
+    struct loop_task send_task;
+    size_t outstanding; /* bytes in usrsctp, an upper bound between two looks */
+    size_t limit;       /* of outstanding and pending together */
+    bool want_writable;
+
+    struct loop_task end_task;
+    enum err reason;
+    char detail[UDP_DETAIL_MAX + 1];
+};
+
+TAILQ_HEAD(udp_association_list, udp_association);
+
+struct udp_counters {
+    uint64_t bad_packets;    /* not plausible, or with a wrong checksum */
+    uint64_t stray_packets;  /* of no association */
+    uint64_t bad_messages;   /* with an identifier that is not ours */
+    uint64_t half_open_lost; /* INITs that never completed, or had to make room */
+    struct datagram_counters datagrams;
+};
+
+struct udp {
+    struct transport base;
+    struct loop *loop;
+    struct transport_options options;
+    struct transport_acceptor *acceptor;
+    struct datagram_socket socket;
+    struct stack_user user;
+    struct path_table paths;
+    struct udp_association_list all, half_open;
+    size_t established, half_open_count;
+    struct udp_association *touched, **last_touched; /* had packets in this bulk */
+    struct udp_association *latest;                  /* of the last packet: likely the next, too */
+    struct message *spare;                           /* to be received into */
+    bool delivering;
+    struct udp_counters counters;
+};
+
+extern const struct transport_ops udp_ops;
+
+/* Cuts the line or mends it: everything in and out is lost, as when a host vanishes. For tests. */
+void udp_cut(struct transport *transport, bool cut);
+
+void udp_count(struct transport *transport, struct udp_counters *counters);

@@ -1,0 +1,338 @@
+#include "transport/udp_association.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "transport/packet.h"
+#include "transport/route.h"
+#include "transport/udp_receive.h"
+#include "transport/udp_send.h"
+#include "transport/udp_socket.h"
+
+/* SCTP ports of the associations that we begin. Chosen from the bottom, not at random: an endpoint
+ * that died and came back at the same UDP port then takes the same port again, which the peer's
+ * SCTP recognises as a restart instead of keeping the dead association until it times out. */
+#define FIRST_OWN_PORT 49152
+#define LAST_OWN_PORT  65535
+
+/* An INIT must be followed by the cookie within this time; so many may wait. A full house makes
+ * room by dropping the oldest, so a flood of forged INITs only delays others. */
+#define HALF_OPEN_US  (5 * 1000 * 1000)
+#define HALF_OPEN_MAX 256
+
+/* First byte of the first chunk (RFC 9260 section 3.2): requests that are answered at once. */
+#define CHUNK_TYPE_INIT        1
+#define CHUNK_TYPE_HEARTBEAT   4
+#define CHUNK_TYPE_COOKIE_ECHO 10
+
+static uint64_t clock_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void on_output(struct stack_peer *peer, uint8_t *packet, size_t length)
+{
+    struct udp_association *self = container_of(peer, struct udp_association, peer);
+    if (length <= PACKET_HEADER)
+        return;
+    uint8_t type = packet[PACKET_HEADER];
+    if (type == CHUNK_TYPE_INIT || type == CHUNK_TYPE_HEARTBEAT || type == CHUNK_TYPE_COOKIE_ECHO)
+        self->probe_us = clock_us();
+    packet_seal(packet, length);
+    datagram_send(&self->transport->socket, &self->wire, packet, length);
+}
+
+/* ---- the end ---- */
+
+static void on_end_task(struct loop_task *task)
+{
+    udp_association_free(container_of(task, struct udp_association, end_task));
+}
+
+void udp_association_free(struct udp_association *self)
+{
+    must(self->state == UDP_ENDED);
+    struct udp *transport = self->transport;
+    loop_task_cancel(transport->loop, &self->end_task);
+    TAILQ_REMOVE(&transport->all, self, link);
+    if (self->events)
+        self->events->on_down(self->events, self->reason, self->detail);
+    free(self);
+}
+
+static void leave_half_open(struct udp_association *self)
+{
+    TAILQ_REMOVE(&self->transport->half_open, self, half_link);
+    self->transport->half_open_count--;
+}
+
+bool udp_association_is_up(const struct udp_association *self)
+{
+    return self->state == UDP_UP || self->state == UDP_SHUTTING;
+}
+
+/* The text came from the network: only printable ASCII is kept. */
+static void keep_detail(struct udp_association *self, const char *detail)
+{
+    size_t length = detail ? strnlen(detail, UDP_DETAIL_MAX) : 0;
+    for (size_t i = 0; i < length; i++)
+        self->detail[i] = detail[i] >= ' ' && detail[i] <= '~' ? detail[i] : '?';
+    self->detail[length] = '\0';
+}
+
+void udp_association_end(struct udp_association *self, enum err reason, const char *detail)
+{
+    if (self->state == UDP_ENDED)
+        return;
+    struct udp *transport = self->transport;
+    if (self->state == UDP_HALF_OPEN)
+        leave_half_open(self);
+    transport->established -= udp_association_is_up(self);
+    self->reason = self->state == UDP_SHUTTING ? ERR_LOCAL_SHUTDOWN : reason;
+    keep_detail(self, detail);
+    self->state = UDP_ENDED;
+    udp_send_fini(self);
+    loop_timer_cancel(transport->loop, &self->timer);
+    if (self->socket) {
+        udp_socket_close(self->socket);
+        self->socket = NULL;
+        path_table_remove(&transport->paths, &self->path);
+        stack_slot_give(&self->peer);
+        datagram_flush(&transport->socket);
+    }
+    if (transport->latest == self)
+        transport->latest = NULL;
+    loop_task_queue(transport->loop, &self->end_task);
+}
+
+/* ---- the beginning ---- */
+
+static void on_timer(struct loop_timer *timer);
+
+static struct udp_association *new_association(struct udp *transport, const struct address *wire)
+{
+    struct udp_association *self = check_alloc(sizeof *self);
+    self->base.ops = &udp_ops;
+    self->transport = transport;
+    self->wire = *wire;
+    self->plain = datagram_plain_address(wire);
+    self->peer = (struct stack_peer){.on_output = on_output};
+    self->timer = (struct loop_timer){.on_expire = on_timer};
+    self->end_task = (struct loop_task){.on_run = on_end_task};
+    self->heard_us = loop_now(transport->loop);
+    udp_send_init(self);
+    TAILQ_INSERT_TAIL(&transport->all, self, link);
+    return self;
+}
+
+/* Undoes new_association for one that nobody knows yet. */
+static void discard(struct udp_association *self)
+{
+    stack_slot_give(&self->peer);
+    TAILQ_REMOVE(&self->transport->all, self, link);
+    free(self);
+}
+
+/* Slot, path and socket. False with errno. */
+static bool attach(struct udp_association *self, uint16_t own_port)
+{
+    stack_slot_take(&self->peer);
+    self->payload = route_payload(&self->wire, self->transport->options.mtu);
+    udp_socket_prepare(self->payload);
+    self->socket = udp_socket_open(&self->transport->options, self->payload,
+                                   stack_address(&self->peer), own_port);
+    if (!self->socket)
+        return false;
+    path_table_add(&self->transport->paths, &self->path);
+    return true;
+}
+
+static void set_timer(struct udp_association *self, uint64_t after_us)
+{
+    loop_timer_set(self->transport->loop, &self->timer, loop_now(self->transport->loop) + after_us);
+}
+
+static bool choose_path(struct udp_association *self)
+{
+    for (uint32_t port = FIRST_OWN_PORT; port <= LAST_OWN_PORT; port++) {
+        self->path.key = path_key(&self->wire, UDP_SCTP_PORT, (uint16_t)port);
+        if (!path_table_find(&self->transport->paths, &self->path.key))
+            return true;
+    }
+    return false;
+}
+
+enum err udp_association_connect(struct transport *transport, const struct address *remote,
+                                 struct association_events *events,
+                                 struct association **association)
+{
+    struct udp *udp = container_of(transport, struct udp, base);
+    struct address wire;
+    if (!datagram_wire_address(&udp->socket, remote, &wire))
+        return ERR_TRANSPORT_ADDRESS;
+    struct udp_association *self = new_association(udp, &wire);
+    if (!choose_path(self) || !attach(self, self->path.key.own_port)) {
+        discard(self);
+        return ERR_TRANSPORT_SOCKET;
+    }
+    self->state = UDP_CONNECTING;
+    self->events = events;
+    if (udp_socket_connect(self->socket, stack_address(&self->peer))) {
+        self->events = NULL;
+        udp_association_end(self, ERR_TRANSPORT_SOCKET, "");
+        return ERR_TRANSPORT_SOCKET;
+    }
+    set_timer(self, udp->options.connect_timeout_us);
+    datagram_flush(&udp->socket);
+    *association = &self->base;
+    return ERR_OK;
+}
+
+static void make_room(struct udp *transport)
+{
+    if (transport->half_open_count < HALF_OPEN_MAX)
+        return;
+    transport->counters.half_open_lost++;
+    udp_association_end(TAILQ_FIRST(&transport->half_open), ERR_TRANSPORT_TIMEOUT, "");
+}
+
+struct udp_association *udp_association_half_open(struct udp *transport, const struct address *wire,
+                                                  const struct path_key *key)
+{
+    if (!transport->acceptor || key->own_port != UDP_SCTP_PORT ||
+        transport->established >= transport->options.max_associations)
+        return NULL;
+    make_room(transport);
+    struct udp_association *self = new_association(transport, wire);
+    self->path.key = *key;
+    if (!attach(self, UDP_SCTP_PORT)) {
+        discard(self);
+        return NULL;
+    }
+    self->state = UDP_HALF_OPEN;
+    TAILQ_INSERT_TAIL(&transport->half_open, self, half_link);
+    transport->half_open_count++;
+    set_timer(self, HALF_OPEN_US);
+    if (udp_socket_listen(self->socket)) {
+        udp_association_end(self, ERR_TRANSPORT_SOCKET, "");
+        return NULL;
+    }
+    return self;
+}
+
+void udp_association_accept(struct udp_association *self)
+{
+    struct socket *accepted = udp_socket_accept(self->socket);
+    if (!accepted)
+        return;
+    udp_socket_close(self->socket);
+    self->socket = accepted;
+    leave_half_open(self);
+    self->state = UDP_CONNECTING;
+}
+
+void udp_association_up(struct udp_association *self, uint16_t streams)
+{
+    struct udp *transport = self->transport;
+    self->state = UDP_UP;
+    self->streams = streams;
+    transport->established++;
+    set_timer(self, transport->options.dead_after_us);
+    if (!self->events) {
+        if (transport->established <= transport->options.max_associations)
+            self->events =
+                transport->acceptor->on_incoming(transport->acceptor, &self->base, &self->plain);
+        if (!self->events) {
+            udp_association_close(&self->base, ASSOCIATION_ABORT, "not accepted");
+            return;
+        }
+    }
+    if (self->state == UDP_UP)
+        self->events->on_up(self->events, streams);
+}
+
+void udp_association_restarted(struct udp_association *self, uint16_t streams)
+{
+    struct udp *transport = self->transport;
+    if (!transport->acceptor) {
+        udp_association_end(self, ERR_TRANSPORT_RESTARTED, "");
+        return;
+    }
+    struct udp_association *heir = new_association(transport, &self->wire);
+    heir->state = UDP_CONNECTING;
+    heir->payload = self->payload;
+    heir->socket = self->socket;
+    heir->path.key = self->path.key;
+    stack_slot_move(&self->peer, &heir->peer);
+    path_table_remove(&transport->paths, &self->path);
+    path_table_add(&transport->paths, &heir->path);
+    self->socket = NULL;
+    udp_association_end(self, ERR_TRANSPORT_RESTARTED, "");
+    udp_receive_touch(heir);
+    udp_association_up(heir, streams);
+}
+
+/* ---- while it lives ---- */
+
+static void out_of_time(struct udp_association *self)
+{
+    if (self->state == UDP_HALF_OPEN)
+        self->transport->counters.half_open_lost++;
+    udp_association_end(self, ERR_TRANSPORT_TIMEOUT, "");
+}
+
+/* Heartbeats make every living peer heard within dead_after. When it had begun to shut down and
+ * only its last word was lost, everything has been delivered. */
+static void on_timer(struct loop_timer *timer)
+{
+    struct udp_association *self = container_of(timer, struct udp_association, timer);
+    if (!udp_association_is_up(self)) {
+        out_of_time(self);
+        return;
+    }
+    uint64_t limit = self->heard_us + self->transport->options.dead_after_us;
+    if (loop_now(self->transport->loop) < limit)
+        loop_timer_set(self->transport->loop, timer, limit);
+    else
+        udp_association_end(self, self->peer_closing ? ERR_TRANSPORT_CLOSED : ERR_TRANSPORT_LOST,
+                            "");
+}
+
+void udp_association_close(struct association *association, enum association_close how,
+                           const char *detail)
+{
+    struct udp_association *self = container_of(association, struct udp_association, base);
+    if (self->state == UDP_ENDED || (self->state == UDP_SHUTTING && how == ASSOCIATION_SHUTDOWN))
+        return;
+    if (how == ASSOCIATION_ABORT || self->state != UDP_UP) {
+        if (udp_association_is_up(self))
+            udp_socket_abort(self->socket, detail);
+        udp_association_end(self, ERR_LOCAL_SHUTDOWN, "");
+        return;
+    }
+    self->state = UDP_SHUTTING;
+    udp_send_pending(self);
+    datagram_flush(&self->transport->socket);
+}
+
+void udp_association_status(struct association *association, struct association_status *status)
+{
+    struct udp_association *self = container_of(association, struct udp_association, base);
+    *status = (struct association_status){.streams = self->streams, .path_count = 1};
+    struct udp_socket_state state = {0};
+    if (self->socket && udp_association_is_up(self))
+        state = udp_socket_look(self->socket);
+    /* usrsctp's own value counts data too, but in steps of 1 ms. */
+    status->paths[0] = (struct path_status){
+        .address = self->plain,
+        .state = state.active ? "active" : "inactive",
+        .rtt_us = state.rtt_us >= 2000 || !self->rtt_us ? state.rtt_us : self->rtt_us,
+        .mtu = self->payload + route_overhead(&self->wire),
+    };
+}

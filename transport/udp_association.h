@@ -1,0 +1,35 @@
+/* transport/udp_association.h: life of an association of the udp transport. */
+#pragma once
+
+#include "transport/udp.h"
+
+/* association_connect, association_close, association_status. */
+enum err udp_association_connect(struct transport *transport, const struct address *remote,
+                                 struct association_events *events,
+                                 struct association **association);
+void udp_association_close(struct association *association, enum association_close how,
+                           const char *detail);
+void udp_association_status(struct association *association, struct association_status *status);
+
+/* For the INIT of an unknown peer: a listening one, or NULL when it is not to be answered. */
+struct udp_association *udp_association_half_open(struct udp *transport, const struct address *wire,
+                                                  const struct path_key *key);
+/* After its COOKIE ECHO: takes over the association if the cookie was good. */
+void udp_association_accept(struct udp_association *self);
+
+/* Up, or on its way down by the user's wish. */
+bool udp_association_is_up(const struct udp_association *self);
+
+/* usrsctp says: up. Tells the acceptor and the user. */
+void udp_association_up(struct udp_association *self, uint16_t streams);
+
+/* usrsctp says: the peer lost its state and began anew with the same addresses. What was is
+ * ended with ERR_TRANSPORT_RESTARTED; a new association takes over the socket. */
+void udp_association_restarted(struct udp_association *self, uint16_t streams);
+
+/* Ends it from any state: closes and gives back everything but itself; on_down follows in a
+ * task. A no-op when it has ended. */
+void udp_association_end(struct udp_association *self, enum err reason, const char *detail);
+
+/* on_down now, then frees it. It must have ended. */
+void udp_association_free(struct udp_association *self);

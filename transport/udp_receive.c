@@ -1,0 +1,261 @@
+#include "transport/udp_receive.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <usrsctp.h>
+
+#include "base/check.h"
+#include "transport/packet.h"
+#include "transport/udp_association.h"
+#include "transport/udp_message.h"
+#include "transport/udp_send.h"
+
+/* Shorter messages are copied into small ones, so that a queue of them does not hold 16 KB
+ * each. */
+#define COPY_BELOW 1024
+
+/* First bytes of chunks that answer a request at once. */
+#define CHUNK_TYPE_INIT_ACK      2
+#define CHUNK_TYPE_HEARTBEAT_ACK 5
+#define CHUNK_TYPE_ABORT         6
+#define CHUNK_TYPE_COOKIE_ACK    11
+
+/* RFC 9260 section 3.3.10.12. */
+#define CAUSE_USER_ABORT 12
+
+/* RFC 6298: a new sample counts an eighth. */
+#define RTT_SHARE 8
+
+/* ---- packets ---- */
+
+static void measure(struct udp_association *self, uint8_t type)
+{
+    if (!self->probe_us || (type != CHUNK_TYPE_INIT_ACK && type != CHUNK_TYPE_HEARTBEAT_ACK &&
+                            type != CHUNK_TYPE_COOKIE_ACK))
+        return;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t sample =
+        (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000 - self->probe_us;
+    self->probe_us = 0;
+    if (sample > UINT32_MAX)
+        return;
+    int64_t difference = (int64_t)sample - self->rtt_us;
+    self->rtt_us = self->rtt_us ? (uint32_t)(self->rtt_us + difference / RTT_SHARE)
+                                : (uint32_t)(sample ? sample : 1);
+}
+
+static struct udp_association *find(struct udp *transport, const struct path_key *key)
+{
+    struct udp_association *latest = transport->latest;
+    if (latest && !memcmp(&latest->path.key, key, sizeof *key))
+        return latest;
+    struct path *path = path_table_find(&transport->paths, key);
+    if (path)
+        transport->latest = container_of(path, struct udp_association, path);
+    return path ? transport->latest : NULL;
+}
+
+void udp_receive_packet(struct udp *transport, const struct address *from, uint8_t *packet,
+                        size_t length)
+{
+    struct packet_ports ports;
+    enum packet_kind kind = packet_check(packet, length, &ports);
+    if (kind == PACKET_BAD) {
+        transport->counters.bad_packets++;
+        return;
+    }
+    struct path_key key = path_key(from, ports.source, ports.destination);
+    struct udp_association *self = find(transport, &key);
+    if (!self && kind == PACKET_INIT)
+        self = udp_association_half_open(transport, from, &key);
+    if (!self) {
+        transport->counters.stray_packets++;
+        return;
+    }
+    self->heard_us = loop_now(transport->loop);
+    measure(self, packet[PACKET_HEADER]);
+    stack_input(&self->peer, packet, length);
+    if (self->state == UDP_HALF_OPEN && kind == PACKET_COOKIE_ECHO)
+        udp_association_accept(self);
+    if (self->state != UDP_HALF_OPEN)
+        udp_receive_touch(self);
+}
+
+void udp_receive_refused(struct udp *transport, const struct address *wire)
+{
+    struct udp_association *self;
+    struct address plain = datagram_plain_address(wire);
+    TAILQ_FOREACH(self, &transport->all, link)
+    {
+        /* What is up ignores it: anybody can forge it, and a restarting peer answers so. */
+        if (self->state == UDP_CONNECTING && self->events && address_equal(&self->plain, &plain))
+            udp_association_end(self, ERR_TRANSPORT_REFUSED, "nobody listens at that port");
+    }
+}
+
+/* ---- notifications ---- */
+
+/* The text of a user-initiated ABORT. usrsctp gives the chunk with its header. */
+static void abort_text(const uint8_t *chunk, size_t length, char text[UDP_DETAIL_MAX + 1])
+{
+    text[0] = '\0';
+    if (length < 8 || chunk[0] != CHUNK_TYPE_ABORT)
+        return;
+    size_t cause = (size_t)chunk[4] << 8 | chunk[5], size = (size_t)chunk[6] << 8 | chunk[7];
+    if (cause != CAUSE_USER_ABORT || size < 4 || size > length - 4)
+        return;
+    size -= 4;
+    if (size > UDP_DETAIL_MAX)
+        size = UDP_DETAIL_MAX;
+    memcpy(text, chunk + 8, size);
+    text[size] = '\0';
+}
+
+static void lost_or_aborted(struct udp_association *self, const struct sctp_assoc_change *change,
+                            size_t length)
+{
+    size_t info = length > sizeof *change ? length - sizeof *change : 0;
+    bool by_peer = info > 0, connecting = self->state == UDP_CONNECTING;
+    char text[UDP_DETAIL_MAX + 1];
+    abort_text(change->sac_info, info, text);
+    if (connecting)
+        udp_association_end(self, by_peer ? ERR_TRANSPORT_REFUSED : ERR_TRANSPORT_TIMEOUT, text);
+    else
+        udp_association_end(self, by_peer ? ERR_TRANSPORT_ABORTED : ERR_TRANSPORT_LOST, text);
+}
+
+static uint16_t streams_of(const struct sctp_assoc_change *change)
+{
+    return change->sac_outbound_streams < change->sac_inbound_streams ? change->sac_outbound_streams
+                                                                      : change->sac_inbound_streams;
+}
+
+static void association_changed(struct udp_association *self,
+                                const struct sctp_assoc_change *change, size_t length)
+{
+    switch (change->sac_state) {
+    case SCTP_COMM_UP:
+        if (self->state == UDP_CONNECTING)
+            udp_association_up(self, streams_of(change));
+        break;
+    case SCTP_RESTART:
+        udp_association_restarted(self, streams_of(change));
+        break;
+    case SCTP_SHUTDOWN_COMP:
+        udp_association_end(self, ERR_TRANSPORT_CLOSED, "");
+        break;
+    default: /* SCTP_COMM_LOST, SCTP_CANT_STR_ASSOC */
+        lost_or_aborted(self, change, length);
+        break;
+    }
+}
+
+static void notified(struct udp_association *self, const void *data, size_t length)
+{
+    union sctp_notification event = {0};
+    if (length < sizeof event.sn_header)
+        return;
+    memcpy(&event, data, length < sizeof event ? length : sizeof event);
+    if (event.sn_header.sn_type == SCTP_SHUTDOWN_EVENT)
+        self->peer_closing = true;
+    if (event.sn_header.sn_type != SCTP_ASSOC_CHANGE || length < sizeof(struct sctp_assoc_change))
+        return;
+    /* sac_info lies behind the structure, so the original is read; message data is aligned. */
+    association_changed(self, data, length);
+}
+
+/* ---- messages ---- */
+
+static struct message *own_copy(struct udp *transport, size_t length)
+{
+    struct message *message = transport->spare;
+    if (length <= COPY_BELOW) {
+        message = message_new(length);
+        memcpy(message->data, transport->spare->data, length);
+    } else {
+        transport->spare = message_new(MESSAGE_MAX);
+    }
+    message->length = (uint32_t)length;
+    return message;
+}
+
+static void received(struct udp_association *self, const struct sctp_rcvinfo *info, size_t length,
+                     int flags)
+{
+    struct udp *transport = self->transport;
+    if (!(flags & MSG_EOR)) {
+        udp_association_close(&self->base, ASSOCIATION_ABORT, "message too long");
+        return;
+    }
+    uint32_t ppid = ntohl(info->rcv_ppid);
+    bool ours = (ppid & UDP_MESSAGE_PPID_MASK) == UDP_MESSAGE_PPID &&
+                info->rcv_sid < self->streams && !(info->rcv_flags & SCTP_UNORDERED);
+    if (!ours || !udp_association_is_up(self)) {
+        transport->counters.bad_messages++;
+        return;
+    }
+    struct message *message = own_copy(transport, length);
+    message->stream = info->rcv_sid;
+    message->epoch = (uint8_t)(ppid & UDP_MESSAGE_EPOCH_MASK);
+    self->events->on_message(self->events, message);
+}
+
+/* False when there is nothing more. */
+static bool receive_one(struct udp_association *self)
+{
+    struct message *spare = self->transport->spare;
+    struct sctp_rcvinfo info = {0};
+    socklen_t info_size = sizeof info, from_size = 0;
+    unsigned info_type = 0;
+    int flags = 0;
+    ssize_t length = usrsctp_recvv(self->socket, spare->data, MESSAGE_MAX, NULL, &from_size, &info,
+                                   &info_size, &info_type, &flags);
+    if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return false;
+    if (length <= 0)
+        udp_association_end(self, length ? ERR_TRANSPORT_LOST : ERR_TRANSPORT_CLOSED, "");
+    else if (flags & MSG_NOTIFICATION)
+        notified(self, spare->data, (size_t)length);
+    else
+        received(self, &info, (size_t)length, flags);
+    return true;
+}
+
+/* ---- a bulk of packets ---- */
+
+void udp_receive_touch(struct udp_association *self)
+{
+    if (self->touched)
+        return;
+    self->touched = true;
+    self->next_touched = NULL;
+    *self->transport->last_touched = self;
+    self->transport->last_touched = &self->next_touched;
+}
+
+static struct udp_association *next_touched(struct udp *transport)
+{
+    struct udp_association *self = transport->touched;
+    if (!self)
+        return NULL;
+    transport->touched = self->next_touched;
+    if (!transport->touched)
+        transport->last_touched = &transport->touched;
+    self->touched = false;
+    return self;
+}
+
+void udp_receive_deliver(struct udp *transport)
+{
+    transport->delivering = true;
+    for (struct udp_association *self; (self = next_touched(transport));) {
+        while (self->state != UDP_ENDED && receive_one(self))
+            ;
+        udp_send_continue(self);
+    }
+    transport->delivering = false;
+    datagram_flush(&transport->socket);
+}

@@ -1,0 +1,18 @@
+/* transport/udp_receive.h: the way in of the udp transport: packets to associations, their
+ * messages and notifications to the users. */
+#pragma once
+
+#include "transport/udp.h"
+
+/* A UDP datagram. */
+void udp_receive_packet(struct udp *transport, const struct address *from, uint8_t *packet,
+                        size_t length);
+
+/* The association will be looked at by the next udp_receive_deliver. */
+void udp_receive_touch(struct udp_association *self);
+
+/* Hands on what the touched associations have received; sends what that gave rise to. */
+void udp_receive_deliver(struct udp *transport);
+
+/* The peer's host says that nobody listens there (ICMP port unreachable). */
+void udp_receive_refused(struct udp *transport, const struct address *wire);

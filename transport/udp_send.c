@@ -1,0 +1,138 @@
+#include "transport/udp_send.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <usrsctp.h>
+
+#include "base/check.h"
+#include "transport/udp_association.h"
+#include "transport/udp_message.h"
+#include "transport/udp_socket.h"
+
+/* What may wait in SCTP beyond the congestion window. Shallow, so that the fair queue above
+ * decides; deep enough for a busy turn of the loop (1 ms at 250 MB/s). */
+#define QUEUE_BYTES (256 * 1024)
+/* on_writable when so much of it is free again. */
+#define FREE_BYTES (QUEUE_BYTES / 2)
+
+/* Messages of one turn are given to usrsctp together, so that small ones share packets; beyond
+ * this many bytes at once, so that the peer's processor works at the same time as ours. */
+#define BURST_BYTES (64 * 1024)
+
+static size_t queued(const struct udp_association *self)
+{
+    return self->outstanding + self->pending.bytes;
+}
+
+/* Two calls into usrsctp: only when the bound was reached, and once for each bulk of packets
+ * while the user waits. */
+static void look(struct udp_association *self)
+{
+    struct udp_socket_state state = udp_socket_look(self->socket);
+    self->outstanding = state.queued;
+    self->limit = state.congestion_window + QUEUE_BYTES;
+}
+
+static bool has_room(struct udp_association *self)
+{
+    if (queued(self) < self->limit)
+        return true;
+    look(self);
+    return queued(self) < self->limit;
+}
+
+static void on_send_task(struct loop_task *task)
+{
+    struct udp_association *self = container_of(task, struct udp_association, send_task);
+    udp_send_pending(self);
+    datagram_flush(&self->transport->socket);
+}
+
+enum err udp_send_message(struct association *association, struct message *message)
+{
+    struct udp_association *self = container_of(association, struct udp_association, base);
+    must(message->length > 0 && message->length <= MESSAGE_MAX);
+    if (self->state == UDP_SHUTTING || self->state == UDP_ENDED)
+        return ERR_TRANSPORT_CLOSED;
+    if (self->state == UDP_UP && message->stream >= self->streams)
+        return ERR_TRANSPORT_STREAM;
+    if (self->state != UDP_UP || !has_room(self)) {
+        self->want_writable = true;
+        return ERR_AGAIN;
+    }
+    message_queue_push(&self->pending, message);
+    if (self->pending.bytes >= BURST_BYTES)
+        on_send_task(&self->send_task);
+    else
+        loop_task_queue(self->transport->loop, &self->send_task);
+    return ERR_OK;
+}
+
+/* False: usrsctp takes no more now. Its other errors mean that the association is gone, which a
+ * notification tells; the message is dropped with it. */
+static bool give(struct udp_association *self, const struct message *message)
+{
+    struct sctp_sndinfo info = {.snd_sid = message->stream,
+                                .snd_ppid = htonl(UDP_MESSAGE_PPID | message->epoch)};
+    ssize_t sent = usrsctp_sendv(self->socket, message->data, message->length, NULL, 0, &info,
+                                 sizeof info, SCTP_SENDV_SNDINFO, 0);
+    if (sent < 0)
+        return errno != EAGAIN && errno != EWOULDBLOCK;
+    self->outstanding += message->length;
+    return true;
+}
+
+/* All but the last are corked: they fill packets, and the last one pushes out the rest. */
+static void give_all(struct udp_association *self)
+{
+    bool corked = self->pending.count > 1;
+    if (corked)
+        udp_socket_cork(self->socket, true);
+    while (self->pending.first) {
+        if (corked && self->pending.count == 1) {
+            udp_socket_cork(self->socket, false);
+            corked = false;
+        }
+        if (!give(self, self->pending.first))
+            break;
+        message_free(message_queue_pop(&self->pending));
+    }
+    if (corked)
+        udp_socket_cork(self->socket, false);
+}
+
+void udp_send_pending(struct udp_association *self)
+{
+    if (!self->socket)
+        return;
+    give_all(self);
+    if (!self->pending.first && self->state == UDP_SHUTTING)
+        usrsctp_shutdown(self->socket, SHUT_WR);
+}
+
+void udp_send_continue(struct udp_association *self)
+{
+    if (self->state != UDP_UP && self->state != UDP_SHUTTING)
+        return;
+    if (self->pending.first && !self->send_task.queued)
+        udp_send_pending(self);
+    if (!self->want_writable || self->state != UDP_UP)
+        return;
+    look(self);
+    if (queued(self) + FREE_BYTES > self->limit)
+        return;
+    self->want_writable = false;
+    self->events->on_writable(self->events);
+}
+
+void udp_send_init(struct udp_association *self)
+{
+    self->send_task = (struct loop_task){.on_run = on_send_task};
+    self->limit = QUEUE_BYTES;
+}
+
+void udp_send_fini(struct udp_association *self)
+{
+    loop_task_cancel(self->transport->loop, &self->send_task);
+    message_queue_clear(&self->pending);
+}

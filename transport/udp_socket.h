@@ -1,0 +1,41 @@
+/* transport/udp_socket.h: usrsctp's sockets and their options. */
+#pragma once
+
+#include <stdint.h>
+
+#include "transport/transport.h"
+
+struct socket;
+
+/* What of an association's state is looked at. */
+struct udp_socket_state {
+    size_t queued; /* bytes sent and not yet acknowledged, or not yet sent */
+    uint32_t congestion_window;
+    uint32_t rtt_us; /* smoothed, in steps of 1000 */
+    bool active;     /* the path answers */
+};
+
+/* A configured socket bound to (address, port) of AF_CONN; NULL with errno. Closing it aborts
+ * what is still up. Owns: caller, udp_socket_close. */
+struct socket *udp_socket_open(const struct transport_options *options, uint32_t payload,
+                               void *address, uint16_t port);
+void udp_socket_close(struct socket *socket);
+
+/* To be called before usrsctp makes an association with packets of this size. */
+void udp_socket_prepare(uint32_t payload);
+
+/* Begins to connect to the listening port of address. Returns 0, or -1 with errno. */
+int udp_socket_connect(struct socket *socket, void *address);
+/* Returns 0, or -1 with errno. */
+int udp_socket_listen(struct socket *socket);
+/* The association that came up on a listening socket, NULL if none did. */
+struct socket *udp_socket_accept(struct socket *listener);
+
+/* Whether small messages wait for each other while others are in flight (RFC 9260 section
+ * 6.1, rule on bundling). */
+void udp_socket_cork(struct socket *socket, bool corked);
+
+/* ABORT with the text as user-initiated cause (section 3.3.10.12). */
+void udp_socket_abort(struct socket *socket, const char *detail);
+
+struct udp_socket_state udp_socket_look(struct socket *socket);
