@@ -41,10 +41,10 @@ bool credit_receiver_receive(struct credit_receiver *r, uint64_t length)
     if (length > r->granted - r->received)
         return false;
     r->received += length;
+    if (r->received > r->watched)
+        r->watched = r->granted;
     if (r->received == r->watched)
         r->was_brake = true;
-    else if (r->received > r->watched)
-        r->watched = r->granted;
     return true;
 }
 

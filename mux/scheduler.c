@@ -83,6 +83,9 @@ void scheduler_sent(struct scheduler *scheduler, struct scheduler_entry *entry, 
     if (entry->list == PLACE_NONE)
         return;
     entry->deficit -= (int32_t)length;
-    if (!has_more)
-        move_to_old(scheduler, entry, PLACE_RESTING);
+    if (has_more)
+        return;
+    if (entry->deficit <= 0) /* its turn ends here: else it would go to the end twice a round */
+        entry->deficit += SCHEDULER_QUANTUM;
+    move_to_old(scheduler, entry, PLACE_RESTING);
 }

@@ -1,0 +1,124 @@
+#include "mux/scheduler.h"
+
+#include "tests/lib/tap.h"
+
+#define RECORD 16406 /* a full one, encrypted */
+
+static void test_order(void)
+{
+    struct scheduler s;
+    struct scheduler_entry a = {0}, b = {0};
+    scheduler_init(&s);
+    ok(!scheduler_next(&s), "nobody");
+    scheduler_add(&s, &a);
+    scheduler_add(&s, &a);
+    scheduler_add(&s, &b);
+    ok(scheduler_next(&s) == &a && scheduler_next(&s) == &a, "the first, until it has sent");
+    scheduler_sent(&s, &a, 100, false);
+    ok(scheduler_next(&s) == &b, "then the other");
+    scheduler_sent(&s, &b, 100, false);
+    ok(!scheduler_next(&s), "nobody again");
+    scheduler_add(&s, &a);
+    ok(scheduler_next(&s) == &a, "and again the first");
+}
+
+/* Bulk entries of different record sizes get the same bytes. */
+static void test_fair_by_bytes(void)
+{
+    struct scheduler s;
+    struct scheduler_entry entries[4] = {0};
+    static const size_t sizes[] = {RECORD, 9000, 1500, 64};
+    size_t sent[4] = {0};
+    scheduler_init(&s);
+    for (int i = 0; i < 4; i++)
+        scheduler_add(&s, &entries[i]);
+    for (int n = 0; n < 300000; n++) {
+        struct scheduler_entry *entry = scheduler_next(&s);
+        size_t i = (size_t)(entry - entries);
+        sent[i] += sizes[i];
+        scheduler_sent(&s, entry, sizes[i], true);
+    }
+    for (int i = 1; i < 4; i++)
+        ok(sent[i] + 3 * RECORD > sent[0] && sent[i] < sent[0] + 3 * RECORD,
+           "records of %zu: %zu bytes of %zu", sizes[i], sent[i], sent[0]);
+}
+
+/* A small message that comes now and then never waits for more than the record under way. */
+static void test_sparse_first(void)
+{
+    struct scheduler s;
+    struct scheduler_entry bulk[8] = {0}, sparse = {0};
+    unsigned waited = 0, worst = 0;
+    scheduler_init(&s);
+    for (int i = 0; i < 8; i++)
+        scheduler_add(&s, &bulk[i]);
+    for (int n = 0; n < 1000; n++) {
+        if (n % 20 == 19) {
+            scheduler_add(&s, &sparse);
+            waited = 0;
+        }
+        struct scheduler_entry *entry = scheduler_next(&s);
+        bool is_sparse = entry == &sparse;
+        if (is_sparse && waited > worst)
+            worst = waited;
+        waited++;
+        scheduler_sent(&s, entry, is_sparse ? 80 : RECORD, !is_sparse);
+    }
+    ok(worst <= 1, "a sparse entry waited for %u records at most, of 8 bulk ones", worst);
+    scheduler_remove(&s, &sparse);
+    while (scheduler_next(&s)->list == 1) /* let the fresh ones become old */
+        scheduler_sent(&s, scheduler_next(&s), RECORD + 400, true);
+    scheduler_add(&s, &sparse);
+    ok(scheduler_next(&s) == &sparse, "one that begins to send is first");
+}
+
+/* One that always has exactly one record, and comes back at once, must not starve the others. */
+static void test_no_starvation(void)
+{
+    struct scheduler s;
+    struct scheduler_entry greedy = {0}, bulk = {0};
+    unsigned sent[2] = {0};
+    scheduler_init(&s);
+    scheduler_add(&s, &greedy);
+    scheduler_add(&s, &bulk);
+    for (int n = 0; n < 1000; n++) {
+        struct scheduler_entry *entry = scheduler_next(&s);
+        sent[entry == &bulk]++;
+        scheduler_sent(&s, entry, RECORD, entry == &bulk);
+        scheduler_add(&s, &greedy);
+    }
+    ok(sent[1] >= 490 && sent[1] <= 510, "coming back is not being new: %u to %u", sent[0],
+       sent[1]);
+}
+
+static void test_remove(void)
+{
+    struct scheduler s;
+    struct scheduler_entry e[5] = {0};
+    scheduler_init(&s);
+    for (int i = 0; i < 5; i++)
+        scheduler_add(&s, &e[i]);
+    scheduler_remove(&s, &e[0]);
+    scheduler_remove(&s, &e[2]);
+    scheduler_remove(&s, &e[2]);
+    scheduler_remove(&s, &e[4]);
+    scheduler_sent(&s, &e[4], 10, true);
+    ok(scheduler_next(&s) == &e[1], "first, middle and last are out");
+    scheduler_sent(&s, &e[1], 10, false); /* rests */
+    scheduler_remove(&s, &e[1]);
+    ok(scheduler_next(&s) == &e[3], "one that rests too");
+    scheduler_remove(&s, &e[3]);
+    ok(!scheduler_next(&s), "empty");
+    scheduler_add(&s, &e[2]);
+    ok(scheduler_next(&s) == &e[2], "and usable");
+}
+
+int main(void)
+{
+    test_order();
+    test_fair_by_bytes();
+    test_sparse_first();
+    test_no_starvation();
+    test_remove();
+    return tap_done();
+}
