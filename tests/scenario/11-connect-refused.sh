@@ -6,7 +6,7 @@
 
 start_target
 port=${TARGET##*:}
-stop target KILL
+crash target
 start_pair
 check "20 connections are refused with RST" ends refused --to "$TO" --connections 20
 check "the client's log names the reason" wait_until 5 has_line client.err 'target.*refused'

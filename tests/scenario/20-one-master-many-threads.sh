@@ -10,12 +10,16 @@ CLIENT_OPTIONS=$SERVER_OPTIONS
 all_ready() {
     status_has client ".tunnels[0].children.ready >= $count"
 }
+make_certificates
+start_target
 for THREADS in 1 2 4; do
     SERVER_LOCAL=127.0.0.1:0
+    start_server
+    REMOTE=$SERVER
     started=${EPOCHREALTIME/[.,]/}
-    start_pair
+    start_client
     check "$THREADS threads: $count children are ready" wait_until 60 all_ready
-    note "$THREADS threads: ready $(((${EPOCHREALTIME/[.,]/} - started) / 1000)) ms after the processes began"
+    note "$THREADS threads: ready $(((${EPOCHREALTIME/[.,]/} - started) / 1000)) ms after the client's process began"
     check "$THREADS threads: $count of $count resumed at the client" \
         status_has client ".tunnels[0].children | .resumed >= $count and .full == 0 and .failed == 0"
     check "$THREADS threads: $count of $count resumed at the server" \
