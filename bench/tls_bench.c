@@ -3,7 +3,7 @@
  *
  *   make build/default/libtls.a build/default/libbase.a
  *   gcc -std=c11 -O2 -g -D_GNU_SOURCE -I. -o build/tls_bench bench/tls_bench.c \
- *       build/default/libtls.a build/default/libbase.a -lgnutls -lusrsctp -pthread
+ *       build/default/libtls.a build/default/libbase.a -lgnutls -pthread
  *   build/tls_bench
  */
 #include <malloc.h>

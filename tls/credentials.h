@@ -28,12 +28,15 @@ struct tls_options {
     enum tls_resume resume;
 };
 
-/* TLS 1.3 only, X25519, AES-128-GCM first; the measured cheapest with forward secrecy. */
+/* TLS 1.3 only, X25519, AES-128-GCM first; the measured cheapest with forward secrecy. A priority
+ * string that allows TLS 1.2 or PSK without a key exchange is refused: a ticket key serves many
+ * associations, and with either of them who steals it can read what was recorded. */
 extern const char TLS_PRIORITY_DEFAULT[];
 
 /* Loads and checks everything: files readable, key fits certificate, certificate not expired,
- * priority string valid. Returns ERR_OK or ERR_TLS_CREDENTIALS with a sentence in why that names
- * the file. Thread: any (reads files: not on a worker). Owns: caller has one reference. */
+ * priority string valid, ticket lifetime within 1 s and 7 days, peer set at a client. Returns
+ * ERR_OK or ERR_TLS_CREDENTIALS with a sentence in why that names the file. Thread: any (reads
+ * files: not on a worker). Owns: caller has one reference. */
 enum err tls_credentials_new(const struct tls_options *options, struct tls_credentials **out,
                              char *why, size_t why_size);
 struct tls_credentials *tls_credentials_ref(struct tls_credentials *credentials);

@@ -41,7 +41,11 @@ void tls_generation_unref(struct tls_generation *generation)
 
 int64_t tls_generation_expires_in(const struct tls_generation *generation)
 {
-    return generation->expires_at - time(NULL);
+    int64_t now = time(NULL);
+    /* GnuTLS resumes nothing from the future: when the clock was set back, a new master is due. */
+    if (now < generation->started)
+        return -1;
+    return generation->expires_at - now;
 }
 
 bool tls_generation_has_id(const struct tls_generation *generation, const uint8_t *id, size_t size)

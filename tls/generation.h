@@ -18,7 +18,8 @@ struct tls_generation *tls_generation_ref(struct tls_generation *generation);
 /* NULL is fine. Thread: any. Secrets are wiped. */
 void tls_generation_unref(struct tls_generation *generation);
 /* Seconds until no child can be resumed from it any more (tickets carry the time of the master's
- * first full handshake, however new they are). Thread: any. */
+ * first full handshake, however new they are); negative when over, or when the clock was set back
+ * behind the master's start: GnuTLS then resumes nothing either. Thread: any. */
 int64_t tls_generation_expires_in(const struct tls_generation *generation);
 
 /* A ticket kept for the next association with the same peer; used once. */

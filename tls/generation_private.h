@@ -12,6 +12,7 @@
 struct tls_generation {
     atomic_uint references;
     int version, cipher; /* GnuTLS's numbers */
+    int64_t started;     /* wall clock, seconds: when the master began */
     int64_t expires_at;  /* wall clock, seconds, as GnuTLS counts */
     uint8_t *leaf;       /* the peer's certificate, DER */
     size_t leaf_size;

@@ -87,6 +87,7 @@ static struct tls_generation *new_generation(struct tls_session *session, int64_
     struct tls_generation *generation = tls_generation_new();
     generation->version = (int)gnutls_protocol_get_version(session->gnutls);
     generation->cipher = (int)gnutls_cipher_get(session->gnutls);
+    generation->started = session->master->started;
     generation->expires_at = expires_at;
     copy_leaf(session, generation);
     return generation;

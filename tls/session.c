@@ -268,6 +268,8 @@ enum err tls_session_write(struct tls_session *session, const void *data, size_t
     if (session->failure != ERR_OK)
         return session->failure;
     must(session->is_established && length <= RECORD_MAX);
+    if (session->has_said_bye)
+        return ERR_TLS_CLOSED;
     const uint8_t *from = data;
     while (length) {
         /* Less than asked for only if the peer insisted on smaller records (RFC 8449). */

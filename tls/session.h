@@ -19,18 +19,23 @@ struct tls_session;
 /* Where ciphertext goes. Embedded in the owner's struct. */
 struct tls_output {
     /* Owns: the message passes to the callee, which sets stream and epoch. Called inside
-     * tls_session_handshake, _read, _write and _bye. At most MESSAGE_MAX bytes each. */
+     * tls_session_handshake, _read, _write and _bye: the callee must not call into this session
+     * (but for tls_session_feed of the other end). At most MESSAGE_MAX bytes each. */
     void (*on_output)(struct tls_output *self, struct message *message);
 };
 
-/* A master session: full handshake, or resumed from ticket (client, may be NULL; consumed).
+/* A master session: full handshake, or resumed from ticket (client, may be NULL; consumed, and
+ * not used if it has expired or was earned with other credentials).
  * The peer is verified against the credentials in both cases. Owns: caller, tls_session_free.
  * NULL only when GnuTLS refuses the priority string or has no memory. */
 struct tls_session *tls_session_new_master(struct tls_credentials *credentials,
                                            struct tls_ticket *ticket, struct tls_output *output);
 
 /* A child of the generation. A server may accept children of several generations while one
- * follows the other: it passes the newest, and the one before as previous (may be NULL). */
+ * follows the other: it passes the newest, and the one before as previous (may be NULL). If the
+ * two have different ticket keys, the key is chosen by the ClientHello, if its beginning comes in
+ * one message (it does, from our clients); else the newest is taken and the client has to retry.
+ * Owns: references of its own to all it is given. NULL as above. */
 struct tls_session *tls_session_new_child(struct tls_credentials *credentials,
                                           struct tls_generation *generation,
                                           struct tls_generation *previous,
@@ -48,15 +53,22 @@ void tls_session_feed(struct tls_session *session, struct message *message);
  * version and cipher; or accepted by TLS_RESUME_PREFER). Else the reason: ERR_TLS_HANDSHAKE,
  * ERR_TLS_NOT_RESUMED, ERR_TLS_OTHER_MASTER, ERR_TLS_PEER_UNVERIFIED, ERR_TLS_PEER_NAME,
  * ERR_TLS_NO_CERTIFICATE; tls_session_detail has words. The alert for the peer, if any, has
- * been put out. A failed session is only good for tls_session_detail and tls_session_free. */
+ * been put out. A client child whose generation has expired fails without putting anything out
+ * (TLS_RESUME_REQUIRE). A failed session is only good for tls_session_detail and tls_session_free.
+ */
 enum err tls_session_handshake(struct tls_session *session);
 
 /* The next decrypted record, not copied: *data is valid until the next call with this session.
  * ERR_AGAIN: nothing complete there (KeyUpdates and tickets are dealt with inside).
- * ERR_TLS_CLOSED: the peer's close_notify. ERR_TLS_RECORD: the session is dead. */
+ * ERR_TLS_CLOSED: the peer's close_notify; writing is still allowed, and what comes in later is
+ * dropped. ERR_TLS_RECORD: the session is dead. With TLS 1.3 a client is through before the server
+ * has judged it, so before the first record a refusal comes here: ERR_TLS_HANDSHAKE (detail names
+ * the alert) or ERR_TLS_NOT_RESUMED. Only after ERR_OK of the handshake. */
 enum err tls_session_read(struct tls_session *session, const uint8_t **data, size_t *length);
 
-/* Encrypts at most 16384 bytes as one record and puts it out at once. ERR_OK or ERR_TLS_RECORD. */
+/* Encrypts at most 16384 bytes as one record and puts it out at once; 0 bytes are nothing. ERR_OK,
+ * ERR_TLS_CLOSED after tls_session_bye, or what ended the session (ERR_TLS_RECORD). Only after
+ * ERR_OK of the handshake. */
 enum err tls_session_write(struct tls_session *session, const void *data, size_t length);
 
 /* Puts out close_notify. */
@@ -76,12 +88,13 @@ const char *tls_session_cipher(const struct tls_session *session);
 /* The peer's name as its certificate carries it (first DNS name, else CN), after the handshake. */
 const char *tls_session_peer(const struct tls_session *session);
 
-/* size bytes that only the two ends of this session know (RFC 8446 section 7.5; RFC 5705). */
+/* size bytes that only the two ends of this session know (RFC 8446 section 7.5; RFC 5705). Only
+ * after ERR_OK of the handshake. ERR_OK, or ERR_INTERNAL for a size that no hash allows. */
 enum err tls_session_export(struct tls_session *session, const char *label, uint8_t *out,
                             size_t size);
 
 /* Master only: what children resume from. The server has it when the handshake is done; the client
- * when the server's ticket has come (keep calling tls_session_read). NULL: not yet.
+ * when the server's ticket has come (keep calling tls_session_read). NULL: not yet, or failed.
  * Owns: caller has a reference of its own. */
 struct tls_generation *tls_session_generation(struct tls_session *session);
 

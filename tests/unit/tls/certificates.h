@@ -23,6 +23,7 @@ struct certificate_spec {
     const char *purpose;    /* NULL: both */
     int from_days, until_days;
     bool by_other_ca;
+    bool is_long;        /* 20 KB: more than one record and one message */
     const char *raw_san; /* DER of the extension: GnuTLS itself writes no NUL into a name */
     size_t raw_san_size;
 };
@@ -142,6 +143,9 @@ static inline void issue(struct authority *ca, const struct certificate_spec *sp
     if (spec->ip)
         must(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, spec->ip, 4,
                                                   GNUTLS_FSAN_APPEND) == 0);
+    static char padding[20000];
+    if (spec->is_long)
+        must(gnutls_x509_crt_set_extension_by_oid(crt, "1.2.3.4", padding, sizeof padding, 0) == 0);
     must(gnutls_x509_crt_set_key_usage(crt, GNUTLS_KEY_DIGITAL_SIGNATURE) == 0);
     if (!spec->purpose || strcmp(spec->purpose, GNUTLS_KP_TLS_WWW_SERVER) == 0)
         must(gnutls_x509_crt_set_key_purpose_oid(crt, GNUTLS_KP_TLS_WWW_SERVER, 0) == 0);
@@ -154,6 +158,8 @@ static inline void issue(struct authority *ca, const struct certificate_spec *sp
 }
 
 static const struct certificate_spec certificate_specs[] = {
+    {.file = "long-server", .cn = "server.example", .dns = "server.example", .is_long = true},
+    {.file = "long-client", .cn = "client.example", .dns = "client.example", .is_long = true},
     {.file = "server", .cn = "server.example", .dns = "server.example", .ip = "\x7f\0\0\1"},
     {.file = "client", .cn = "client.example", .dns = "client.example", .dns2 = "second.example"},
     {.file = "client2", .cn = "other.example", .dns = "other.example"},

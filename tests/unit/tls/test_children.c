@@ -69,6 +69,34 @@ static void test_threads(int threads)
     ok(ready == CHILDREN && talked == CHILDREN, "all of them carry data both ways");
 }
 
+static void *run_masters(void *argument)
+{
+    int *resumed = argument;
+    struct tls_ticket *ticket = NULL;
+    for (int i = 0; i < 20; i++) {
+        struct pair pair;
+        must(open_master(&pair, client_credentials, server_credentials, ticket));
+        *resumed += tls_session_is_resumed(pair.server.session);
+        ticket = tls_session_take_ticket(pair.client.session);
+        free_pair(&pair);
+    }
+    tls_ticket_free(ticket);
+    message_cache_clear();
+    return NULL;
+}
+
+/* Masters share the credentials and the ticket key. */
+static void test_masters(void)
+{
+    pthread_t threads[2];
+    int resumed[2] = {0};
+    for (int i = 0; i < 2; i++)
+        must(pthread_create(&threads[i], NULL, run_masters, &resumed[i]) == 0);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    ok(resumed[0] == 19 && resumed[1] == 19, "masters on two threads: all but the first resumed");
+}
+
 int main(void)
 {
     struct pair master;
@@ -82,6 +110,7 @@ int main(void)
     test_threads(1);
     test_threads(2);
     test_threads(4);
+    test_masters();
     free_pair(&master);
     tls_generation_unref(client_generation);
     tls_generation_unref(server_generation);

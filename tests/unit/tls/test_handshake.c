@@ -151,37 +151,39 @@ static void test_key_rotation(void)
 {
     struct association a, b;
     struct pair child;
-    open_association(&a, client_credentials, server_credentials, NULL);
-    clock_shift = LIFETIME - 1;
-    start_child(&child, client_credentials, a.client, server_credentials, a.server, NULL);
-    ok(shake(&child), "a child in the last second");
+    struct tls_credentials *server = load(TLS_SERVER, "server", TLS_RESUME_REQUIRE);
+    open_association(&a, client_credentials, server, NULL);
+    clock_shift = LIFETIME - 10;
+    start_child(&child, client_credentials, a.client, server, a.server, NULL);
+    ok(shake(&child), "a child in the last seconds");
     free_pair(&child);
     close_association(&a);
 
-    open_association(&a, client_credentials, server_credentials, NULL);
+    open_association(&a, client_credentials, server, NULL);
     clock_shift = LIFETIME + 1;
-    open_association(&b, client_credentials, server_credentials, NULL);
+    open_association(&b, client_credentials, server, NULL);
     ok(a.server->ticket_key != b.server->ticket_key, "a new lifetime, a new key");
-    start_child(&child, client_credentials, a.client, server_credentials, b.server, a.server);
+    start_child(&child, client_credentials, a.client, server, b.server, a.server);
     ok(shake(&child) && tls_session_is_resumed(child.server.session),
        "a child of the old generation is resumed with the old key");
     free_pair(&child);
-    start_child(&child, client_credentials, b.client, server_credentials, b.server, a.server);
+    start_child(&child, client_credentials, b.client, server, b.server, a.server);
     ok(shake(&child) && tls_session_is_resumed(child.server.session),
        "one of the new with the new");
     free_pair(&child);
-    ok(!open_child(&child, client_credentials, a.client, server_credentials, b.server) &&
+    ok(!open_child(&child, client_credentials, a.client, server, b.server) &&
            child.server.result == ERR_TLS_NOT_RESUMED,
        "without the old generation it is not");
     free_pair(&child);
     close_association(&b);
 
-    open_association(&b, client_credentials, server_credentials, a.ticket);
+    open_association(&b, client_credentials, server, a.ticket);
     a.ticket = NULL;
     ok(tls_session_is_resumed(b.master.server.session), "a master is resumed across the rotation");
     close_association(&a);
     close_association(&b);
     clock_shift = 0;
+    tls_credentials_unref(server);
 }
 
 static void test_expiry(void)
@@ -206,6 +208,8 @@ static void test_expiry(void)
        "it ends when the first one ends: in %ld s at the client, %ld s at the server",
        (long)tls_generation_expires_in(b.client), (long)tls_generation_expires_in(b.server));
 
+    clock_shift = -100;
+    ok(tls_generation_expires_in(b.client) < 0, "a clock that was set back ends it");
     clock_shift = LIFETIME + 2;
     ok(tls_generation_expires_in(b.client) < 0 && tls_generation_expires_in(b.server) < 0,
        "and then it is over");
@@ -295,6 +299,25 @@ static void test_other_cipher(void)
     tls_credentials_unref(other);
 }
 
+/* Flights, tickets and ClientHellos that do not fit one message (pair.h asserts their size). */
+static void test_long_certificates(void)
+{
+    struct tls_credentials *client = load(TLS_CLIENT, "long-client", TLS_RESUME_REQUIRE),
+                           *server = load(TLS_SERVER, "long-server", TLS_RESUME_REQUIRE);
+    struct association a;
+    struct pair child;
+    open_association(&a, client, server, NULL);
+    ok(a.client->leaf_size > 20000 && a.server->leaf_size > 20000, "certificates of 20 KB");
+    start_child(&child, client, a.client, server, a.server, NULL);
+    tls_session_handshake(child.client.session);
+    ok(child.client.sent.count > 1, "the ClientHello takes %zu messages", child.client.sent.count);
+    ok(shake(&child) && tls_session_is_resumed(child.server.session), "and the child is resumed");
+    free_pair(&child);
+    close_association(&a);
+    tls_credentials_unref(client);
+    tls_credentials_unref(server);
+}
+
 static void test_garbage(void)
 {
     struct association a;
@@ -359,6 +382,7 @@ int main(void)
     test_expiry();
     test_prefer();
     test_other_cipher();
+    test_long_certificates();
     test_garbage();
     test_mutations();
     tls_credentials_unref(client_credentials);

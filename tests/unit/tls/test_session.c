@@ -142,14 +142,15 @@ static void test_pieces(void)
 }
 
 enum spoil { REPLAYED, DROPPED, SWAPPED, SPLICED, FLIPPED, PLAIN_ALERT, PLAIN_DATA, SPOILS };
-static const char *const spoil_names[] = {"replayed",
-                                          "dropped",
-                                          "swapped",
-                                          "spliced from another "
-                                          "child",
-                                          "flipped",
-                                          "an alert in the clear",
-                                          "data in the clear"};
+static const char *const spoil_names[] = {
+    [REPLAYED] = "replayed",
+    [DROPPED] = "dropped",
+    [SWAPPED] = "swapped",
+    [SPLICED] = "spliced from another child",
+    [FLIPPED] = "flipped",
+    [PLAIN_ALERT] = "in the clear: an alert",
+    [PLAIN_DATA] = "in the clear: data",
+};
 
 static struct message *forged(const char *bytes, uint32_t length)
 {
@@ -262,6 +263,8 @@ static void test_bye(void)
     tls_session_bye(child.client.session);
     tls_session_bye(child.client.session);
     ok(child.client.sent.count == 2, "close_notify is said once");
+    ok(tls_session_write(child.client.session, "more", 4) == ERR_TLS_CLOSED,
+       "and nothing can be written after it");
     deliver(&child.client, &child.server);
     ok(gets_text(&child.server, "last words"), "what was said before is heard");
     ok(reads(&child.server) == ERR_TLS_CLOSED && reads(&child.server) == ERR_TLS_CLOSED,
