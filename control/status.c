@@ -1,0 +1,143 @@
+#include "control/status.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "control/status_text.h"
+
+#define ANSWER_US  5000000
+#define ANSWER_MAX (64u << 20) /* 65535 peers fit; whoever sends more is no hawser */
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Waits until fd is ready for events; false when the deadline has passed. */
+static bool wait_ready(int fd, short events, int64_t deadline)
+{
+    struct pollfd one = {.fd = fd, .events = events};
+    for (;;) {
+        int64_t left = deadline - now_us();
+        if (left <= 0)
+            return false;
+        int rc = poll(&one, 1, (int)(left / 1000 + 1));
+        if (rc > 0)
+            return true;
+        if (rc < 0 && errno != EINTR)
+            return false;
+    }
+}
+
+static int connect_to(const char *path, int64_t deadline, FILE *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        fprintf(err, "hawser status: the path %s is longer than %zu bytes\n", path,
+                sizeof(address.sun_path) - 1);
+        return -1;
+    }
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int rc = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)&address, sizeof(address));
+    /* A full backlog gives EAGAIN, and poll says nothing about it. */
+    while (fd >= 0 && rc && errno == EAGAIN && now_us() < deadline) {
+        poll(NULL, 0, 20);
+        rc = connect(fd, (const struct sockaddr *)&address, sizeof(address));
+    }
+    if (!rc)
+        return fd;
+    fprintf(err, "hawser status: cannot reach %s: %s%s\n", path, strerror(errno),
+            errno == ENOENT || errno == ECONNREFUSED
+                ? "; is hawser running there, and is this its admin.socket?"
+                : "");
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* Reads until the far end closes. NULL with a reason. Owns: caller frees. */
+static char *read_answer(int fd, int64_t deadline, const char **why)
+{
+    size_t used = 0, room = 65536;
+    char *text = check_alloc(room);
+    for (;;) {
+        *why = "no answer within 5 seconds";
+        if (!wait_ready(fd, POLLIN, deadline))
+            break;
+        ssize_t count = recv(fd, text + used, room - used - 1, 0);
+        if (count < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        *why = strerror(errno);
+        if (count < 0)
+            break;
+        used += (size_t)count;
+        text[used] = '\0';
+        if (count == 0)
+            return text;
+        *why = "the answer is too long";
+        if (room - used > 1)
+            continue;
+        if (room >= ANSWER_MAX)
+            break;
+        char *larger = realloc(text, room *= 2);
+        must(larger);
+        text = larger;
+    }
+    free(text);
+    return NULL;
+}
+
+/* Asks; NULL after a line on err. Owns: caller frees. */
+static char *ask(const char *path, FILE *err)
+{
+    static const char request[] = "status\n";
+    int64_t deadline = now_us() + ANSWER_US;
+    int fd = connect_to(path, deadline, err);
+    if (fd < 0)
+        return NULL;
+    const char *why = strerror(EIO);
+    char *answer = NULL;
+    if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) == (ssize_t)sizeof(request) - 1)
+        answer = read_answer(fd, deadline, &why);
+    if (!answer)
+        fprintf(err, "hawser status: %s: %s\n", path, why);
+    close(fd);
+    return answer;
+}
+
+int status_print(const char *socket_path, bool json, FILE *out, FILE *err)
+{
+    char *answer = ask(socket_path, err);
+    if (!answer)
+        return 1;
+    int code = 1;
+    json_error_t error;
+    json_t *report = json_loads(answer, 0, &error);
+    const char *refused = json_string_value(json_object_get(report, "error"));
+    if (!json_is_object(report)) {
+        fprintf(err, "hawser status: %s: the answer is not a JSON object\n", socket_path);
+    } else if (refused) {
+        fprintf(err, "hawser status: %s: %s\n", socket_path, refused);
+    } else {
+        if (json)
+            json_dumpf(report, out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        else
+            status_text_print(report, out);
+        fputs(json ? "\n" : "", out);
+        code = 0;
+    }
+    json_decref(report);
+    free(answer);
+    return code;
+}

@@ -1,0 +1,199 @@
+#include "control/status_text.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+/* A text member; "-" if it is missing or empty. */
+static const char *text(const json_t *object, const char *key)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+    return value && *value ? value : "-";
+}
+
+static bool has_text(const json_t *object, const char *key)
+{
+    return strcmp(text(object, key), "-") != 0;
+}
+
+static uint64_t number(const json_t *object, const char *key)
+{
+    json_int_t value = json_integer_value(json_object_get(object, key));
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+/* "1.2 GB": powers of 1000, as disks and links are sold. */
+static const char *bytes(uint64_t value, char out[static 32])
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+    double scaled = (double)value;
+    size_t unit = 0;
+    for (; scaled >= 999.95 && unit < 6; unit++)
+        scaled /= 1000;
+    snprintf(out, 32, unit ? "%.1f %s" : "%.0f %s", scaled, units[unit]);
+    return out;
+}
+
+static const char *duration(uint64_t seconds, char out[static 64])
+{
+    uint64_t days = seconds / 86400, hours = seconds / 3600 % 24, minutes = seconds / 60 % 60;
+    if (days)
+        snprintf(out, 64, "%" PRIu64 " d %" PRIu64 " h", days, hours);
+    else if (hours)
+        snprintf(out, 64, "%" PRIu64 " h %" PRIu64 " min", hours, minutes);
+    else if (minutes)
+        snprintf(out, 64, "%" PRIu64 " min %" PRIu64 " s", minutes, seconds % 60);
+    else
+        snprintf(out, 64, "%" PRIu64 " s", seconds);
+    return out;
+}
+
+static void print_paths(const json_t *association, FILE *out)
+{
+    size_t i;
+    json_t *path;
+    json_array_foreach(json_object_get(association, "paths"), i, path)
+    {
+        fprintf(out, "    path          %s %s", text(path, "address"), text(path, "state"));
+        if (number(path, "rtt_us"))
+            fprintf(out, ", round trip %.3g ms", (double)number(path, "rtt_us") / 1000);
+        if (number(path, "mtu"))
+            fprintf(out, ", MTU %" PRIu64, number(path, "mtu"));
+        fputc('\n', out);
+    }
+}
+
+static void print_association(const json_t *association, FILE *out)
+{
+    const json_t *tls = json_object_get(association, "tls");
+    fprintf(out, "  association     %s", text(association, "id"));
+    if (has_text(association, "peer") || has_text(association, "address"))
+        fprintf(out, " with %s at %s", text(association, "peer"), text(association, "address"));
+    fprintf(out, ": %s", text(association, "state"));
+    if (number(association, "streams"))
+        fprintf(out, ", %" PRIu64 " streams", number(association, "streams"));
+    fputc('\n', out);
+    print_paths(association, out);
+    if (has_text(tls, "version"))
+        fprintf(out, "    master session %s, %s%s\n", text(tls, "version"), text(tls, "cipher"),
+                json_is_true(json_object_get(tls, "master_resumed"))
+                    ? ", resumed from an earlier association"
+                    : "");
+}
+
+/* All of them; a single one when the process is of a kind that knows only "association". */
+static void print_associations(const json_t *tunnel, FILE *out)
+{
+    const json_t *one = json_object_get(tunnel, "association");
+    const json_t *all = json_object_get(tunnel, "associations");
+    size_t i;
+    json_t *association;
+    json_array_foreach(all, i, association) print_association(association, out);
+    if (!json_array_size(all) && json_is_object(one))
+        print_association(one, out);
+}
+
+/* The promise of the program is that every child is resumed: say plainly when it is not kept. */
+static void print_children(const json_t *tunnel, FILE *out)
+{
+    const json_t *children = json_object_get(tunnel, "children");
+    if (!json_is_object(children))
+        return;
+    uint64_t resumed = number(children, "resumed"), full = number(children, "full");
+    uint64_t done = resumed + full;
+    fprintf(out, "  child sessions  %" PRIu64 " ready, %" PRIu64 " started",
+            number(children, "ready"), number(children, "started"));
+    if (done)
+        fprintf(out, ", %" PRIu64 " of %" PRIu64 " resumed from the master", resumed, done);
+    if (number(children, "failed"))
+        fprintf(out, ", %" PRIu64 " failed", number(children, "failed"));
+    fputc('\n', out);
+    if (full)
+        fprintf(out,
+                "  WARNING         only %.4g%% of the child sessions were resumed; the others cost "
+                "a full handshake each (see the log)\n",
+                100 * (double)resumed / (double)done);
+}
+
+static void print_traffic(const json_t *tunnel, FILE *out)
+{
+    const json_t *connections = json_object_get(tunnel, "connections");
+    const json_t *amount = json_object_get(tunnel, "bytes");
+    char in[32], sent[32];
+    if (json_is_object(connections))
+        fprintf(out,
+                "  connections     %" PRIu64 " open, %" PRIu64 " in all, %" PRIu64
+                " refused, %" PRIu64 " waiting for a stream\n",
+                number(connections, "open"), number(connections, "total"),
+                number(connections, "refused"), number(connections, "waiting"));
+    if (json_is_object(amount))
+        fprintf(out, "  data            %s out, %s in\n", bytes(number(amount, "out"), sent),
+                bytes(number(amount, "in"), in));
+}
+
+static void print_services(const json_t *tunnel, FILE *out)
+{
+    size_t i;
+    json_t *service;
+    json_array_foreach(json_object_get(tunnel, "services"), i, service)
+    {
+        bool listens = has_text(service, "listen");
+        fprintf(out,
+                "  service         %s %s %s: %" PRIu64 " open, %" PRIu64 " in all, %" PRIu64
+                " refused\n",
+                text(service, "name"), listens ? "listens on" : "connects to",
+                text(service, listens ? "listen" : "connect"), number(service, "open"),
+                number(service, "total"), number(service, "refused"));
+    }
+}
+
+static void print_tunnel(const json_t *tunnel, FILE *out)
+{
+    size_t i;
+    json_t *local;
+    fprintf(out, "\ntunnel %s: %s (%s, %s)\n", text(tunnel, "name"), text(tunnel, "state"),
+            text(tunnel, "role"), text(tunnel, "transport"));
+    json_array_foreach(json_object_get(tunnel, "local"), i, local) if (json_is_string(local))
+        fprintf(out, "  local           %s\n", json_string_value(local));
+    print_associations(tunnel, out);
+    print_children(tunnel, out);
+    print_traffic(tunnel, out);
+    print_services(tunnel, out);
+}
+
+/* Jansson bounds the depth. */
+static void hide_control_characters(json_t *value)
+{
+    const char *key;
+    size_t i;
+    json_t *inner;
+    json_object_foreach(value, key, inner) hide_control_characters(inner);
+    json_array_foreach(value, i, inner) hide_control_characters(inner);
+    if (!json_is_string(value))
+        return;
+    char *copy = check_strdup(json_string_value(value));
+    for (char *c = copy; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    json_string_set_nocheck(value, copy);
+    free(copy);
+}
+
+void status_text_print(json_t *report, FILE *out)
+{
+    hide_control_characters(report);
+    char uptime[64];
+    size_t i;
+    json_t *tunnel;
+    fprintf(out, "hawser %s, process %" PRIu64 ", up %s, %" PRIu64 " thread%s%s\n",
+            text(report, "version"), number(report, "pid"),
+            duration(number(report, "uptime_s"), uptime), number(report, "threads"),
+            number(report, "threads") == 1 ? "" : "s",
+            json_is_true(json_object_get(report, "draining")) ? ", draining: no new connections"
+                                                              : "");
+    json_array_foreach(json_object_get(report, "tunnels"), i, tunnel) print_tunnel(tunnel, out);
+}

@@ -1,0 +1,73 @@
+#include "control/status_text.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "tests/lib/tap.h"
+
+static const char *print(const char *json)
+{
+    static char text[8192];
+    memset(text, 0, sizeof(text));
+    FILE *out = fmemopen(text, sizeof(text) - 1, "w");
+    json_t *report = json_loads(json, 0, NULL);
+    must(out && report);
+    status_text_print(report, out);
+    json_decref(report);
+    fclose(out);
+    return text;
+}
+
+static const char full[] =
+    "{\"version\":\"0.1.0\",\"pid\":42,\"uptime_s\":3700,\"threads\":2,\"draining\":false,"
+    "\"tunnels\":[{\"name\":\"site\",\"role\":\"client\",\"transport\":\"udp\",\"state\":\"up\","
+    "\"local\":[\"0.0.0.0:4711\"],\"association\":{\"id\":\"ab\"},\"associations\":[{\"id\":\"ab\","
+    "\"peer\":\"server.example\",\"address\":\"192.0.2.1:9899\",\"state\":\"up\",\"streams\":1024,"
+    "\"paths\":[{\"address\":\"192.0.2.1:9899\",\"state\":\"active\",\"rtt_us\":1500,\"mtu\":1500}]"
+    ","
+    "\"tls\":{\"version\":\"TLS1.3\",\"cipher\":\"AES-128-GCM\",\"master_resumed\":true}}],"
+    "\"children\":{\"started\":20,\"ready\":16,\"resumed\":18,\"full\":0,\"failed\":2},"
+    "\"connections\":{\"open\":3,\"total\":10,\"refused\":1,\"waiting\":0},"
+    "\"bytes\":{\"in\":1234567890,\"out\":999},"
+    "\"services\":[{\"name\":\"web\",\"listen\":\"127.0.0.1:8080\",\"open\":3,\"total\":10,"
+    "\"refused\":1},{\"name\":\"db\",\"connect\":\"unix:/run/db\",\"open\":0,\"total\":0,"
+    "\"refused\":0}]}]}";
+
+static const char full_text[] =
+    "hawser 0.1.0, process 42, up 1 h 1 min, 2 threads\n"
+    "\n"
+    "tunnel site: up (client, udp)\n"
+    "  local           0.0.0.0:4711\n"
+    "  association     ab with server.example at 192.0.2.1:9899: up, 1024 streams\n"
+    "    path          192.0.2.1:9899 active, round trip 1.5 ms, MTU 1500\n"
+    "    master session TLS1.3, AES-128-GCM, resumed from an earlier association\n"
+    "  child sessions  16 ready, 20 started, 18 of 18 resumed from the master, 2 failed\n"
+    "  connections     3 open, 10 in all, 1 refused, 0 waiting for a stream\n"
+    "  data            999 B out, 1.2 GB in\n"
+    "  service         web listens on 127.0.0.1:8080: 3 open, 10 in all, 1 refused\n"
+    "  service         db connects to unix:/run/db: 0 open, 0 in all, 0 refused\n";
+
+int main(void)
+{
+    const char *text = print(full);
+    if (!ok(strcmp(text, full_text) == 0, "a whole report"))
+        tap_note("%s", text);
+    ok(strstr(print("{\"tunnels\":[{\"children\":{\"resumed\":3,\"full\":1}}]}"),
+              "WARNING         only 75% of the child sessions were resumed"),
+       "children that were not resumed are pointed out");
+    ok(!strstr(print("{\"tunnels\":[{\"children\":{\"resumed\":4,\"full\":0}}]}"), "WARNING"),
+       "all resumed: no warning");
+    ok(strstr(print("{\"draining\":true}"), "draining: no new connections"), "draining");
+    ok(strstr(print("{}"), "hawser -, process 0, up 0 s, 0 threads\n"), "nothing known");
+    ok(strstr(print("{\"version\":7,\"tunnels\":[1,{\"name\":[],\"associations\":3,\"bytes\":\"x\","
+                    "\"services\":{\"a\":1}}]}"),
+              "tunnel -: - (-, -)"),
+       "members of other types do no harm");
+    ok(strstr(print("{\"tunnels\":[{\"associations\":[],\"association\":{\"id\":\"cd\"}}]}"),
+              "association     cd"),
+       "a process that knows one association only");
+    ok(strstr(print("{\"version\":\"a\\u001b[2Jb\"}"), "hawser a?[2Jb,"),
+       "a name cannot control the terminal");
+    return tap_done();
+}
