@@ -1,0 +1,204 @@
+/* bench/transport_bench.c: throughput of the udp transport over loopback: two processes, because
+ * usrsctp is one for a process. Prints one line for each case: payload MB/s and messages/s, and
+ * the processor time that each end took.
+ *
+ * make && gcc -std=gnu11 -O2 -I. -o build/default/transport_bench bench/transport_bench.c \
+ *     build/default/libtransport.a build/default/libbase.a -lusrsctp -pthread
+ * transport_bench [seconds] [message bytes, mtu (0: auto), streams] */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "transport/udp.h"
+
+struct bench {
+    struct transport_acceptor acceptor;
+    struct association_events events;
+    struct association *association;
+    struct loop *loop;
+    uint32_t size;
+    uint16_t streams, next_stream;
+    bool sending;
+    uint64_t messages, bytes, start_us, end_us, stop_us;
+};
+
+/* Until ERR_AGAIN; on_writable goes on. */
+static void fill(struct bench *self)
+{
+    while (self->sending) {
+        struct message *message = message_new(self->size);
+        message->length = self->size;
+        message->stream = self->next_stream;
+        if (association_send(self->association, message) != ERR_OK) {
+            message_free(message);
+            return;
+        }
+        self->next_stream = (uint16_t)((self->next_stream + 1) % self->streams);
+    }
+}
+
+static void on_up(struct association_events *events, uint16_t streams)
+{
+    struct bench *self = container_of(events, struct bench, events);
+    (void)streams;
+    self->start_us = loop_now(self->loop);
+    self->sending = self->stop_us > 0;
+    fill(self);
+}
+
+static void on_message(struct association_events *events, struct message *message)
+{
+    struct bench *self = container_of(events, struct bench, events);
+    self->messages++;
+    self->bytes += message->length;
+    self->end_us = loop_now(self->loop);
+    message_free(message);
+}
+
+static void on_writable(struct association_events *events)
+{
+    fill(container_of(events, struct bench, events));
+}
+
+static void on_down(struct association_events *events, enum err reason, const char *detail)
+{
+    struct bench *self = container_of(events, struct bench, events);
+    self->association = NULL;
+    if (reason != ERR_LOCAL_SHUTDOWN && reason != ERR_TRANSPORT_CLOSED)
+        printf("down: %s %s\n", err_text(reason), detail);
+    loop_stop(self->loop);
+}
+
+static struct association_events *on_incoming(struct transport_acceptor *acceptor,
+                                              struct association *association,
+                                              const struct address *peer)
+{
+    struct bench *self = container_of(acceptor, struct bench, acceptor);
+    (void)peer;
+    self->association = association;
+    return &self->events;
+}
+
+static double cpu_seconds(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6 +
+           (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
+}
+
+static struct transport *open_end(struct bench *self, uint32_t mtu)
+{
+    struct address local = {.length = sizeof local.in};
+    local.in =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct transport_options options = {.streams = self->streams,
+                                        .max_associations = 4,
+                                        .connect_timeout_us = 5000000,
+                                        .heartbeat_us = 1000000,
+                                        .dead_after_us = 15000000,
+                                        .mtu = mtu};
+    struct transport *transport = NULL;
+    char why[256];
+    self->events = (struct association_events){
+        .on_up = on_up, .on_message = on_message, .on_writable = on_writable, .on_down = on_down};
+    self->acceptor.on_incoming = on_incoming;
+    self->loop = loop_new();
+    must(self->loop);
+    must(transport_open(&udp_ops, self->loop, &local, &options, &self->acceptor, &transport, why,
+                        sizeof why) == ERR_OK);
+    return transport;
+}
+
+static void report(const char *end, struct bench *self, struct transport *transport)
+{
+    struct udp_counters counters;
+    udp_count(transport, &counters);
+    double seconds = (double)(self->end_us - self->start_us) / 1e6;
+    printf("  %-8s cpu %.2f s, packets in %lu out %lu, per call in %.1f out %.1f, dropped %lu\n",
+           end, cpu_seconds(), counters.datagrams.packets_in, counters.datagrams.packets_out,
+           (double)counters.datagrams.packets_in / (double)(counters.datagrams.calls_in + 1),
+           (double)counters.datagrams.packets_out / (double)(counters.datagrams.calls_out + 1),
+           counters.datagrams.dropped_out);
+    if (self->messages)
+        printf("  %.1f MB/s, %.0f messages/s\n", (double)self->bytes / seconds / 1e6,
+               (double)self->messages / seconds);
+    fflush(stdout);
+}
+
+static void serve(struct bench *self, uint32_t mtu, int address_pipe)
+{
+    struct transport *transport = open_end(self, mtu);
+    const struct address *local = transport_local(transport);
+    must(write(address_pipe, local, sizeof *local) == sizeof *local);
+    loop_run(self->loop);
+    report("receiver", self, transport);
+    transport_free(transport);
+    loop_free(self->loop);
+}
+
+static void run(struct bench *self, uint32_t mtu, int address_pipe, double seconds)
+{
+    struct transport *transport = open_end(self, mtu);
+    struct address server;
+    must(read(address_pipe, &server, sizeof server) == sizeof server);
+    loop_turn(self->loop, 0);
+    self->stop_us = loop_now(self->loop) + (uint64_t)(seconds * 1e6);
+    must(association_connect(transport, &server, &self->events, &self->association) == ERR_OK);
+    while (self->association && loop_now(self->loop) < self->stop_us)
+        loop_turn(self->loop, 10000);
+    self->sending = false;
+    if (self->association)
+        association_close(self->association, ASSOCIATION_SHUTDOWN, NULL);
+    while (self->association)
+        loop_turn(self->loop, 10000);
+    report("sender", self, transport);
+    transport_free(transport);
+    loop_free(self->loop);
+}
+
+static void one_case(uint32_t size, uint32_t mtu, uint16_t streams, double seconds)
+{
+    int address_pipe[2];
+    must(pipe(address_pipe) == 0);
+    printf("%u-byte messages, mtu %s%.0u, %u streams\n", size, mtu ? "" : "auto", mtu, streams);
+    fflush(stdout);
+    struct bench bench = {.size = size, .streams = streams};
+    pid_t child = fork();
+    must(child >= 0);
+    if (child == 0) {
+        serve(&bench, mtu, address_pipe[1]);
+        _exit(0);
+    }
+    pid_t other = fork(); /* a fresh process too: usrsctp must not be used before a fork */
+    must(other >= 0);
+    if (other == 0) {
+        run(&bench, mtu, address_pipe[0], seconds);
+        _exit(0);
+    }
+    waitpid(other, NULL, 0);
+    waitpid(child, NULL, 0);
+    close(address_pipe[0]);
+    close(address_pipe[1]);
+}
+
+int main(int count, char **arguments)
+{
+    double seconds = count > 1 ? atof(arguments[1]) : 2;
+    if (count > 3) {
+        one_case((uint32_t)atoi(arguments[2]), (uint32_t)atoi(arguments[3]),
+                 (uint16_t)(count > 4 ? atoi(arguments[4]) : 16), seconds);
+        return 0;
+    }
+    one_case(16384, 0, 16, seconds);
+    one_case(16384, 1500, 16, seconds);
+    one_case(100, 0, 16, seconds);
+    one_case(100, 1500, 16, seconds);
+    one_case(16384, 0, 1024, seconds);
+    return 0;
+}
