@@ -58,8 +58,7 @@ enum err mux_control_receive(struct mux_control *control, const uint8_t *record,
 size_t mux_control_drain(struct mux_control *control, uint8_t *record, size_t capacity);
 
 /* Queue one frame each. Bounded: of want and renew the last call counts, of child_failed the last
- * for each stream; pings beyond 16 undrained ones, and a second goaway, are dropped. A record has
- * them in an order in which a ping that follows renew is sent behind it (rule R2). */
+ * for each stream; pings beyond 16 undrained ones, and a second goaway, are dropped. */
 void mux_control_want(struct mux_control *control, uint16_t count);
 void mux_control_child_failed(struct mux_control *control, uint16_t stream, uint8_t epoch,
                               enum err why);

@@ -71,7 +71,7 @@ static enum err on_renew(struct mux_control *control, const struct frame *frame)
     struct wire_reader r = wire_reader(frame->payload, frame->length);
     uint16_t stream = wire_get_u16(&r);
     uint8_t epoch = wire_get_u8(&r);
-    if (control->side != MUX_SERVER || !is_stream(control, stream))
+    if (control->side != MUX_SERVER || !stream)
         return ERR_CONTROL_PROTOCOL;
     control->events->on_renew(control->events, stream, epoch);
     return ERR_OK;

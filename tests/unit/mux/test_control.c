@@ -53,19 +53,6 @@ static void test_frames(void)
     mux_control_free(server.control);
 }
 
-static void test_renew_before_ping(void)
-{
-    struct control_end client, server;
-    control_start_pair(&client, &server);
-    mux_control_renew(client.control, 9, 1);
-    mux_control_ping(client.control, 5);
-    size_t length = mux_control_drain(client.control, client.out, sizeof client.out);
-    ok(length == 7 + 12 && client.out[0] == FRAME_RENEW && client.out[7] == FRAME_PING,
-       "R2: PING goes behind RENEW");
-    mux_control_free(client.control);
-    mux_control_free(server.control);
-}
-
 /* C8: a flood costs nothing. */
 static void test_bounds(void)
 {
@@ -115,7 +102,6 @@ int main(void)
 {
     test_hello();
     test_frames();
-    test_renew_before_ping();
     test_bounds();
     test_many_failures();
     return tap_done();

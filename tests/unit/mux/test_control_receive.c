@@ -42,6 +42,7 @@ static const struct receive_case cases[] = {
     ROW("WANT at a client", CLIENT, true, OK, "\103\0\0\2\0\5"),
     ROW("WANT at a server", SERVER, true, CONTROL_PROTOCOL, "\103\0\0\2\0\5"),
     ROW("RENEW at a server", SERVER, true, OK, "\105\0\0\3\0\5\1"),
+    ROW("RENEW of a stream behind the children", SERVER, true, OK, "\105\0\0\3\0\145\1"),
     ROW("RENEW at a client", CLIENT, true, CONTROL_PROTOCOL, "\105\0\0\3\0\5\1"),
     ROW("RENEW of stream 0", SERVER, true, CONTROL_PROTOCOL, "\105\0\0\3\0\0\1"),
     ROW("CHILD_FAILED of the last stream", CLIENT, true, OK, "\104\0\0\5\0\144\1\0\60"),

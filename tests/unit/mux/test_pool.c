@@ -55,6 +55,7 @@ static const struct pool_service_options no_map[2] = {{0, 0}, {0, 0}};
 static void test_sides(void)
 {
     uint16_t stream;
+    struct test_waiter w = new_waiter();
     struct pool *client = make(MUX_CLIENT, 100, no_map, 2);
     struct pool *server = make(MUX_SERVER, 100, no_map, 2);
     static const uint16_t ids[] = {50, 7, 99};
@@ -62,8 +63,8 @@ static void test_sides(void)
         pool_add_idle(client, ids[i]);
         pool_add_idle(server, ids[i]);
     }
-    ok(!pool_lease(client, 0, NULL, 0, &stream) && stream == 7, "the client takes the lowest");
-    ok(!pool_lease(server, 0, NULL, 0, &stream) && stream == 99, "the server the highest");
+    ok(!pool_lease(client, 0, &w.waiter, 0, &stream) && stream == 7, "the client takes the lowest");
+    ok(!pool_lease(server, 0, &w.waiter, 0, &stream) && stream == 99, "the server the highest");
     ok(pool_idle(client) == 2 && pool_leased(client) == 1, "counted");
     pool_remove_idle(client, 50);
     pool_remove_idle(client, 50);
