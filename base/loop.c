@@ -89,16 +89,30 @@ int loop_fd_modify(struct loop *loop, struct loop_fd *self, uint32_t epoll_event
     return control(loop, EPOLL_CTL_MOD, self, epoll_events);
 }
 
-void loop_fd_remove(struct loop *loop, struct loop_fd *self)
+static void forget(struct loop *loop, struct loop_fd *self)
 {
-    if (self->index == 0)
-        return;
-    (void)control(loop, EPOLL_CTL_DEL, self, 0);
     self->index = 0;
     loop->watched--;
     for (int i = loop->event_at; i < loop->event_count; i++)
         if (loop->events[i].data.ptr == self)
             loop->events[i].data.ptr = NULL;
+}
+
+void loop_fd_remove(struct loop *loop, struct loop_fd *self)
+{
+    if (self->index == 0)
+        return;
+    (void)control(loop, EPOLL_CTL_DEL, self, 0);
+    forget(loop, self);
+}
+
+void loop_fd_close(struct loop *loop, struct loop_fd *self)
+{
+    if (self->index != 0)
+        forget(loop, self);
+    if (self->fd >= 0)
+        close(self->fd);
+    self->fd = -1;
 }
 
 static void place(struct loop *loop, int at, struct heap_entry entry)

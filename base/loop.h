@@ -52,6 +52,9 @@ int loop_fd_add(struct loop *loop, struct loop_fd *self, uint32_t epoll_events);
 int loop_fd_modify(struct loop *loop, struct loop_fd *self, uint32_t epoll_events);
 /* Forgets it; a no-op when it is not watched. Call it before close(). */
 void loop_fd_remove(struct loop *loop, struct loop_fd *self);
+/* Forgets it and closes self->fd, which must have no duplicate: the kernel takes a closed
+ * descriptor out of epoll by itself, so this saves a system call. fd becomes -1. */
+void loop_fd_close(struct loop *loop, struct loop_fd *self);
 
 /* Sets or moves the timer to deadline_us (of loop_now; the past fires this turn, or the next one
  * when set by a timer after as many have fired as were set: none can hold the loop by itself). */

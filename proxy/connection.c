@@ -198,9 +198,9 @@ void connection_finish(struct connection *c)
     }
 }
 
-bool connection_is_finished(const struct connection *c)
+bool connection_is_written(const struct connection *c)
 {
-    return c->finished && !c->backlog.first;
+    return !c->backlog.first;
 }
 
 /* What was delivered before the socket was connected leaves now. */
@@ -259,14 +259,15 @@ void connection_end(struct connection *c, enum err why, const char *detail)
     log_end(c, why, detail);
     count_end(c, why);
     connector_cancel(&c->connector);
-    connection_unwatch(c);
     if (c->socket.fd >= 0) {
-        /* Closing with unread bytes, or with this option, sends RST: a broken tunnel must never
-         * look like the end of the data. */
+        /* A broken tunnel must never look like the end of the data. */
         struct linger reset = {.l_onoff = 1, .l_linger = 0};
         if (why != ERR_CLOSED)
             setsockopt(c->socket.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-        close(c->socket.fd);
+        if (c->worker)
+            loop_fd_close(c->worker->loop, &c->socket);
+        else
+            close(c->socket.fd);
     }
     message_queue_clear(&c->backlog);
     free(c->client);

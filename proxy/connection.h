@@ -89,11 +89,12 @@ size_t connection_deliver(struct connection *connection, const uint8_t *data, si
  * (on_reset was called). */
 bool connection_flush(struct connection *connection);
 
-/* FIN to the local end after all that was delivered. */
+/* FIN to the local end after all that was delivered. (When the connection ends with ERR_CLOSED
+ * anyway, closing does that by itself.) */
 void connection_finish(struct connection *connection);
 
-/* Whether all that was delivered, and the FIN after it, has left for the socket. */
-bool connection_is_finished(const struct connection *connection);
+/* Whether all that was delivered has left for the socket. */
+bool connection_is_written(const struct connection *connection);
 
 /* The end, from any state: writes the log line, counts, closes the socket and frees.
  * why ERR_CLOSED closes well; every other reason resets the local socket (RST), so that

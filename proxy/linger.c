@@ -27,7 +27,7 @@ static void on_written(struct connection_events *events, size_t length)
     struct connection *c = of(events);
     c->worker->lingering_bytes -= length;
     c->linger_bytes -= length;
-    if (connection_is_finished(c))
+    if (connection_is_written(c))
         end(c, ERR_CLOSED);
 }
 

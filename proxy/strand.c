@@ -55,6 +55,7 @@ static void on_pump(struct loop_task *task)
             return;
         }
     }
+    strand_carry_settle(strand);
 }
 
 void strand_pump(struct strand *strand)
@@ -114,7 +115,7 @@ static void end_session(struct strand *strand)
     strand->session = NULL;
     mux_stream_free(strand->mux);
     strand->mux = NULL;
-    strand->handshaken = strand->bound = false;
+    strand->handshaken = strand->bound = strand->peer_finished = false;
 }
 
 void strand_stop(struct strand *strand, enum err why, const char *detail)

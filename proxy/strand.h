@@ -40,6 +40,7 @@ struct strand {
     struct loop_timer timer; /* handshake and BIND */
 
     struct connection *connection; /* NULL: none */
+    bool peer_finished;            /* the peer's FIN came in this turn */
     struct connection_events connection_events;
 
     struct loop_task pump;

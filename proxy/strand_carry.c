@@ -117,8 +117,16 @@ static void on_data(struct mux_stream_events *events, const uint8_t *data, size_
 static void on_fin(struct mux_stream_events *events)
 {
     struct strand *strand = of_mux(events);
-    if (strand->connection)
+    /* Most often the lease ends in this turn and close() sends the FIN: see strand_carry_settle. */
+    strand->peer_finished = true;
+    strand_pump(strand);
+}
+
+void strand_carry_settle(struct strand *strand)
+{
+    if (strand->peer_finished && strand->connection)
         connection_finish(strand->connection);
+    strand->peer_finished = false;
 }
 
 static void on_reset(struct mux_stream_events *events, enum err why)
@@ -141,7 +149,8 @@ static void on_idle(struct mux_stream_events *events)
     struct strand *strand = of_mux(events);
     struct connection *connection = strand->connection;
     strand->connection = NULL;
-    if (connection && connection_is_finished(connection))
+    strand->peer_finished = false;
+    if (connection && connection_is_written(connection))
         connection_end(connection, ERR_CLOSED, NULL);
     else if (connection)
         linger_add(connection);

@@ -7,5 +7,8 @@ struct strand;
 /* Sets the callbacks of mux stream and connection. */
 void strand_carry_init(struct strand *strand);
 
+/* After a pump: if the peer's FIN came and the lease goes on, the local end gets its FIN now. */
+void strand_carry_settle(struct strand *strand);
+
 /* Sends what there is at the end of this turn: frames of many events share one record then. */
 void strand_pump(struct strand *strand);
