@@ -141,12 +141,19 @@ void pool_remove_idle(struct pool *pool, uint16_t stream)
     pool_idle_remove(&pool->idle, stream);
 }
 
+/* A max as large as the pool is no limit of its own: then the queue's limits hold. */
+static bool is_busy(const struct pool *pool, const struct service *service)
+{
+    uint32_t max = service->map.max;
+    return max && max < pool->options.max && service->leased + service->waiting >= max;
+}
+
 enum err pool_lease(struct pool *pool, size_t index, struct pool_waiter *waiter, uint64_t now_us,
                     uint16_t *stream)
 {
     must(index < pool->options.service_count);
     struct service *service = &pool->services[index];
-    if (service->map.max && service->leased + service->waiting >= service->map.max)
+    if (is_busy(pool, service))
         return ERR_SERVICE_BUSY;
     if (!service->waiting && may_lease(pool, service)) {
         *stream = take(pool, service);

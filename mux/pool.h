@@ -15,9 +15,10 @@
 
 struct pool;
 
-/* One service's share: kept for it, at most. min 0 and max 0: no map, it uses what is free. A
- * service that holds fewer than its min may take any idle stream; beyond it, only what is not kept
- * for others. The sum of all min has to be below pool_options.max: the configuration's matter. */
+/* One service's share: kept for it, at most. min 0 and max 0 (or max no less than the pool's): no
+ * map, it uses what is free. A service that holds fewer than its min may take any idle stream;
+ * beyond it, only what is not kept for others. The sum of all min has to be below pool_options.max:
+ * the configuration's matter. */
 struct pool_service_options {
     uint32_t min, max;
 };

@@ -141,6 +141,21 @@ static void test_map(void)
     pool_free(pool);
 }
 
+/* A service whose max is the pool's waits for a stream as one without a map does. */
+static void test_max_of_pool(void)
+{
+    static const struct pool_service_options map[] = {{0, 2}, {0, 1}};
+    struct pool *pool = make(MUX_CLIENT, 2, map, 2);
+    struct test_waiter w = new_waiter();
+    uint16_t stream;
+    for (uint16_t id = 1; id <= 2; id++) {
+        pool_add_idle(pool, id);
+        pool_lease(pool, 0, &w.waiter, 0, &stream);
+    }
+    ok(pool_lease(pool, 0, &w.waiter, 0, &stream) == ERR_AGAIN, "the whole pool is no limit");
+    pool_free(pool);
+}
+
 static void test_wanted(void)
 {
     struct pool *pool = make(MUX_CLIENT, 20, no_map, 2);
@@ -204,6 +219,7 @@ int main(void)
     test_waiting();
     test_time();
     test_map();
+    test_max_of_pool();
     test_wanted();
     test_reentered();
     return tap_done();
