@@ -180,9 +180,6 @@ static const char *in_words(const char *libconfig_text)
 static void add_parse_error(struct loading *loading, const config_t *tree)
 {
     const char *text = config_error_text(tree);
-    bool is_syntax = text && strcmp(text, "syntax error") == 0;
-    if (is_syntax && sources_explain(loading->sources, loading->problems))
-        return;
     struct place place = {sources_name(loading->sources, config_error_file(tree)),
                           (unsigned)config_error_line(tree)};
     problems_add(loading->problems, PROBLEM_ERROR, place, "%s",
@@ -213,7 +210,8 @@ struct config *config_load(const char *file, FILE *out, check_pair_function chec
     loading.config->file = check_strdup(file);
     loading.config->directory = directory_of(file);
     loading.sources = sources_read(file, loading.problems);
-    if (sources_are_readable(loading.sources))
+    if (sources_are_readable(loading.sources) &&
+        !sources_explain(loading.sources, loading.problems))
         read_tree(&loading, file, check_pair);
     problems_print(loading.problems, out);
     struct config *config = loading.config;

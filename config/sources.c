@@ -19,6 +19,7 @@
 struct source {
     char *name;  /* in messages */
     char *given; /* as libconfig calls it */
+    char *text;  /* NULL: unreadable */
 };
 
 struct sources {
@@ -27,15 +28,13 @@ struct sources {
     struct source files[FILES_MAX];
     size_t count;
     bool unreadable;
-    bool has_open_text;       /* libconfig 1.5 loses memory on it */
-    struct place error_place; /* line 0: none */
-    char error[256];
+    struct syntax syntax;
 };
 
-static void read_file(struct sources *sources, const struct source *source,
-                      const struct place *from, unsigned depth);
+static void read_file(struct sources *sources, struct source *source, const struct place *from,
+                      unsigned depth);
 
-static const struct source *remember(struct sources *sources, const char *given, bool is_main)
+static struct source *remember(struct sources *sources, const char *given, bool is_main)
 {
     struct source *source = &sources->files[sources->count++];
     source->given = check_strdup(given);
@@ -143,42 +142,32 @@ static void check_token(struct sources *sources, const struct token *token,
                      before->length > 40 ? 40 : (int)before->length, before->text);
 }
 
-static void keep_error(struct sources *sources, const struct syntax *syntax, const char *file)
-{
-    if (!syntax->error_line || sources->error_place.line)
-        return;
-    sources->error_place = (struct place){file, syntax->error_line};
-    memcpy(sources->error, syntax->error, sizeof(sources->error));
-}
-
 static void read_text(struct sources *sources, const char *file, const char *text, size_t length,
                       unsigned depth)
 {
     struct token_reader reader = {text, text + length, text, 1};
     struct token token = {.kind = TOKEN_END}, before;
-    struct syntax syntax = {0};
     do {
         before = token;
         token = token_next(&reader);
         struct place place = {file, token.line};
         check_token(sources, &token, &before, &place, depth);
-        syntax_feed(&syntax, &token);
-        keep_error(sources, &syntax, file);
-        sources->has_open_text |= token.kind == TOKEN_OPEN_STRING;
-    } while (token.kind != TOKEN_END && token.kind != TOKEN_OPEN_COMMENT);
+        sources->syntax.file = file;
+        if (token.kind != TOKEN_END || depth == 0)
+            syntax_feed(&sources->syntax, &token);
+    } while (token.kind != TOKEN_END);
 }
 
-static void read_file(struct sources *sources, const struct source *source,
-                      const struct place *from, unsigned depth)
+static void read_file(struct sources *sources, struct source *source, const struct place *from,
+                      unsigned depth)
 {
     const char *why = NULL;
     size_t length = 0;
-    char *text = slurp(source->name, &length, &why);
-    if (text)
-        read_text(sources, source->name, text, length, depth);
+    source->text = slurp(source->name, &length, &why);
+    if (source->text)
+        read_text(sources, source->name, source->text, length, depth);
     else
         unreadable(sources, source, from, why);
-    free(text);
 }
 
 struct sources *sources_read(const char *file, struct problems *problems)
@@ -189,8 +178,6 @@ struct sources *sources_read(const char *file, struct problems *problems)
     must(sources->directory);
     sources->problems = problems;
     read_file(sources, remember(sources, file, true), NULL, 0);
-    if (sources->has_open_text)
-        sources_explain(sources, problems);
     return sources;
 }
 
@@ -201,6 +188,7 @@ void sources_free(struct sources *sources)
     for (size_t i = 0; i < sources->count; i++) {
         free(sources->files[i].name);
         free(sources->files[i].given);
+        free(sources->files[i].text);
     }
     free(sources->directory);
     free(sources);
@@ -208,14 +196,16 @@ void sources_free(struct sources *sources)
 
 bool sources_are_readable(const struct sources *sources)
 {
-    return !sources->unreadable && !sources->has_open_text;
+    return !sources->unreadable;
 }
 
 bool sources_explain(const struct sources *sources, struct problems *problems)
 {
-    if (!sources->error_place.line)
+    const struct syntax *syntax = &sources->syntax;
+    if (!syntax->error_line)
         return false;
-    problems_add(problems, PROBLEM_ERROR, sources->error_place, "%s", sources->error);
+    problems_add(problems, PROBLEM_ERROR, (struct place){syntax->error_file, syntax->error_line},
+                 "%s", syntax->error);
     return true;
 }
 

@@ -18,10 +18,11 @@ struct sources *sources_read(const char *file, struct problems *problems);
 /* NULL is fine. */
 void sources_free(struct sources *sources);
 
-/* Whether libconfig may be let loose on the file. */
+/* Whether every file could be read. */
 bool sources_are_readable(const struct sources *sources);
 
-/* Adds the first syntax error in words; false if none was seen. */
+/* Adds the first syntax error in words; false if none was seen. libconfig is not let loose on such
+ * a file: it says less, and loses 64 bytes on an error after a text. */
 bool sources_explain(const struct sources *sources, struct problems *problems);
 
 /* How messages name a file that libconfig names (included ones relative to the main file's

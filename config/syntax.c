@@ -25,6 +25,7 @@ static void fail(struct syntax *s, unsigned line, const char *format, ...)
 {
     if (s->error_line)
         return;
+    s->error_file = s->file;
     /* A missing quote shows only where the next text begins, perhaps many lines below. */
     if (s->long_text.line) {
         s->error_line = s->long_text.line;
@@ -59,6 +60,7 @@ static void opened(struct syntax *s)
     }
     s->open[s->depth].bracket = *s->token.text;
     s->open[s->depth].line = s->token.line;
+    s->open[s->depth].file = s->file;
     s->depth++;
     s->expect = *s->token.text == '{' ? EXPECT_NAME : EXPECT_FIRST;
 }
@@ -163,6 +165,12 @@ static void want_name(struct syntax *s)
     }
 }
 
+/* libconfig joins two texts; that they stand side by side is reported for itself. */
+static bool is_joined(const struct syntax *s)
+{
+    return s->before.kind == TOKEN_STRING && s->token.kind == TOKEN_STRING;
+}
+
 static void want_end(struct syntax *s)
 {
     const struct token *before = &s->before, *token = &s->token;
@@ -172,7 +180,7 @@ static void want_end(struct syntax *s)
     else if (is_mark(token, "}])") || (token->kind == TOKEN_NAME &&
                                        !(number && before->text + before->length == token->text)))
         want_name(s);
-    else
+    else if (!is_joined(s))
         no_end(s);
 }
 
@@ -182,12 +190,14 @@ static void want_comma(struct syntax *s)
         s->expect = EXPECT_ELEMENT;
     else if (is_mark(&s->token, ")]}"))
         closed(s);
-    else
+    else if (!is_joined(s))
         no_end(s);
 }
 
 static void at_end(struct syntax *s)
 {
+    if (s->depth)
+        s->file = s->open[s->depth - 1].file;
     if (s->depth)
         fail(s, s->open[s->depth - 1].line, "the '%c' of this line is never closed; add '%c'",
              s->open[s->depth - 1].bracket, closing(s->open[s->depth - 1].bracket));

@@ -19,20 +19,24 @@ enum syntax_expect {
     EXPECT_COMMA, /* in a list: ',' or the end */
 };
 
-/* The state of one file, zero-initialised. */
+/* Zero-initialised. Included files are part of the same stream of tokens, as for libconfig: one may
+ * stand for the elements of a list. */
 struct syntax {
+    const char *file; /* that the next token comes from: set by the caller */
     struct token token, before;
     enum syntax_expect expect;
     struct {
         char bracket;
         unsigned line;
+        const char *file;
     } open[SYNTAX_NESTING_MAX];
     size_t depth;
     struct token long_text; /* the last text of several lines; line 0: none */
     char name[64];          /* of the last setting */
     unsigned error_line;    /* 0: fine so far */
+    const char *error_file;
     char error[256];
 };
 
-/* Feeds the next token, TOKEN_END last; the texts must stay until then. */
+/* Feeds the next token; TOKEN_END once, after the main file. Texts must stay until then. */
 void syntax_feed(struct syntax *syntax, const struct token *token);

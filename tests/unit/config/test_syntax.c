@@ -58,6 +58,7 @@ int main(void)
        "a missing comma");
     ok(is_wrong("a = ( 1,\n )", 2, "a comma before ')'"), "a comma too many");
     ok(is_wrong("a = [ { b = 1; } ]", 1, "groups stand in ( … )"), "groups in an array");
+    ok(is_fine("a = \"x\" \"y\"; b = [ \"x\" \"y\" ];"), "texts side by side are joined");
     ok(is_wrong("a = 1;;", 1, "a second ';'"), "a semicolon too many");
     ok(is_wrong("a = 1;\nb = \"x;\nc = 2;", 2, "no closing quote"), "a text without end");
     ok(is_wrong("a = 1;\nb = \"x;\nc = \"y\";", 2, "runs over several lines"),
