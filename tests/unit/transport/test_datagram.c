@@ -1,0 +1,168 @@
+#include "transport/datagram.h"
+
+#include <string.h>
+
+#include "tests/conformance/transport_bed.h"
+#include "tests/lib/tap.h"
+#include "transport/datagram_batch.h"
+
+static struct {
+    unsigned packets, batches, refused;
+    size_t bytes, sizes[400];
+    bool damaged;
+} got;
+
+static void on_packet(struct datagram_socket *self, const struct address *from, uint8_t *packet,
+                      size_t length)
+{
+    (void)self;
+    (void)from;
+    for (size_t i = 1; i < length; i++)
+        got.damaged = got.damaged || packet[i] != (uint8_t)(packet[0] + i);
+    if (got.packets < 400)
+        got.sizes[got.packets] = length;
+    got.packets++;
+    got.bytes += length;
+}
+
+static void on_batch_end(struct datagram_socket *self)
+{
+    (void)self;
+    got.batches++;
+}
+
+static void on_refused(struct datagram_socket *self, const struct address *peer)
+{
+    (void)self;
+    (void)peer;
+    got.refused++;
+}
+
+static void open_socket(struct datagram_socket *socket, struct loop *loop, const char *local)
+{
+    *socket = (struct datagram_socket){
+        .on_packet = on_packet, .on_batch_end = on_batch_end, .on_refused = on_refused};
+    struct address address = bed_address(local);
+    char why[128];
+    must(datagram_open(socket, loop, &address, why, sizeof why) == ERR_OK);
+}
+
+static void send_packet(struct datagram_socket *socket, const struct address *to, uint8_t first,
+                        size_t length)
+{
+    static uint8_t packet[65536];
+    for (size_t i = 0; i < length; i++)
+        packet[i] = (uint8_t)(first + i);
+    datagram_send(socket, to, packet, length);
+}
+
+static void wait_for_packets(struct loop *loop, unsigned count)
+{
+    for (int turns = 0; got.packets < count && turns < 100; turns++)
+        loop_turn(loop, 10000);
+}
+
+static void bulk(struct loop *loop)
+{
+    struct datagram_socket a, b;
+    open_socket(&a, loop, "127.0.0.1:0");
+    open_socket(&b, loop, "127.0.0.1:0");
+    memset(&got, 0, sizeof got);
+    for (unsigned i = 0; i < 200; i++)
+        send_packet(&a, &b.local, (uint8_t)i, 1400);
+    send_packet(&a, &b.local, 7, 90);
+    ok(!got.packets, "packets collect");
+    datagram_flush(&a);
+    wait_for_packets(loop, 201);
+    ok(got.packets == 201 && !got.damaged, "and arrive one by one (%u)", got.packets);
+    ok(got.sizes[0] == 1400 && got.sizes[200] == 90, "with their sizes, in order");
+    ok(a.counters.calls_out <= 2, "by %lu system calls", (unsigned long)a.counters.calls_out);
+    memset(&got, 0, sizeof got);
+    for (unsigned i = 1; i <= 300; i++) /* growing: none fits the batch before */
+        send_packet(&a, &b.local, (uint8_t)i, i);
+    datagram_flush(&a);
+    wait_for_packets(loop, 300);
+    ok(got.packets == 300 && got.bytes == 300 * 301 / 2 && !got.damaged, "sizes may change");
+    memset(&got, 0, sizeof got);
+    for (unsigned i = 0; i < 20; i++)
+        send_packet(&a, &b.local, (uint8_t)i, 60000);
+    datagram_flush(&a);
+    wait_for_packets(loop, 20);
+    ok(got.packets == 20 && !got.damaged, "large packets arrive, too");
+    datagram_close(&a);
+    datagram_close(&b);
+}
+
+static void refusal(struct loop *loop)
+{
+    struct datagram_socket a, b;
+    open_socket(&a, loop, "127.0.0.1:0");
+    open_socket(&b, loop, "127.0.0.1:0");
+    struct address gone = b.local;
+    datagram_close(&b);
+    memset(&got, 0, sizeof got);
+    send_packet(&a, &gone, 1, 100);
+    datagram_flush(&a);
+    for (int turns = 0; !got.refused && turns < 100; turns++)
+        loop_turn(loop, 10000);
+    ok(got.refused == 1, "a closed port is reported");
+    open_socket(&b, loop, "127.0.0.1:0");
+    send_packet(&a, &gone, 1, 100);
+    datagram_flush(&a); /* leaves an error pending at the socket */
+    send_packet(&a, &b.local, 1, 100);
+    datagram_flush(&a);
+    wait_for_packets(loop, 1);
+    ok(got.packets == 1, "and costs no packet to others");
+    datagram_close(&a);
+    datagram_close(&b);
+}
+
+static void addresses(struct loop *loop)
+{
+    struct datagram_socket four, six;
+    open_socket(&four, loop, "127.0.0.1:0");
+    open_socket(&six, loop, "[::]:0");
+    struct address peer = bed_address("1.2.3.4:56"), wire;
+    ok(datagram_wire_address(&four, &peer, &wire) && address_equal(&wire, &peer),
+       "an IPv4 socket takes IPv4 as it is");
+    ok(datagram_wire_address(&six, &peer, &wire) && wire.any.sa_family == AF_INET6,
+       "an IPv6 socket as mapped address");
+    struct address plain = datagram_plain_address(&wire);
+    ok(address_equal(&plain, &peer), "which maps back");
+    struct address other = bed_address("[::1]:5");
+    ok(!datagram_wire_address(&four, &other, &wire), "IPv6 cannot be reached by an IPv4 socket");
+    datagram_close(&four);
+    datagram_close(&six);
+}
+
+static void batches(void)
+{
+    struct datagram_batch *array = datagram_batch_new_array(), *batch = &array[0];
+    struct address a = bed_address("127.0.0.1:1"), b = bed_address("127.0.0.1:2");
+    static uint8_t packet[60000];
+    datagram_batch_begin(batch, &a, packet, 1000);
+    ok(datagram_batch_append(batch, &a, packet, 1000), "equal sizes join");
+    ok(!datagram_batch_append(batch, &b, packet, 1000), "another peer does not");
+    ok(!datagram_batch_append(batch, &a, packet, 1001), "nor a larger packet");
+    ok(datagram_batch_append(batch, &a, packet, 999), "a smaller one does");
+    ok(!datagram_batch_append(batch, &a, packet, 999), "as the last");
+    datagram_batch_begin(batch, &a, packet, 100);
+    unsigned joined = 1;
+    while (datagram_batch_append(batch, &a, packet, 100))
+        joined++;
+    ok(joined == 64, "at most 64 packets go together");
+    datagram_batch_begin(batch, &a, packet, 40000);
+    ok(!datagram_batch_append(batch, &a, packet, 40000), "and 64 KB");
+    datagram_batch_free_array(array);
+}
+
+int main(void)
+{
+    struct loop *loop = loop_new();
+    bulk(loop);
+    refusal(loop);
+    addresses(loop);
+    batches();
+    loop_free(loop);
+    return tap_done();
+}

@@ -1,0 +1,119 @@
+#include "transport/packet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/lib/tap.h"
+
+#define HEADER 0x13, 0x88, 0x26, 0xab, 0x12, 0x34, 0x56, 0x78, 0, 0, 0, 0
+#define TAG0   0x13, 0x88, 0x26, 0xab, 0, 0, 0, 0, 0, 0, 0, 0
+
+/* An exact copy on the heap, sealed: reading beyond it shows under ASan. */
+static enum packet_kind check(const uint8_t *bytes, size_t length)
+{
+    uint8_t *packet = malloc(length ? length : 1);
+    struct packet_ports ports;
+    memcpy(packet, bytes, length);
+    if (length >= PACKET_HEADER)
+        packet_seal(packet, length);
+    enum packet_kind kind = packet_check(packet, length, &ports);
+    free(packet);
+    return kind;
+}
+#define CHECK(...) check((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+static void good_ones(void)
+{
+    ok(CHECK(HEADER, 0, 3, 0, 17, 0, 0, 0, 1, 0, 2, 0, 3, 0, 0, 0, 4, 'x', 0, 0, 0) == PACKET_OTHER,
+       "DATA");
+    ok(CHECK(HEADER, 0, 3, 0, 17, 0, 0, 0, 1, 0, 2, 0, 3, 0, 0, 0, 4, 'x') == PACKET_OTHER,
+       "DATA without its padding");
+    ok(CHECK(HEADER, 10, 0, 0, 8, 1, 2, 3, 4) == PACKET_COOKIE_ECHO, "COOKIE ECHO");
+    ok(CHECK(HEADER, 11, 0, 0, 4) == PACKET_OTHER, "COOKIE ACK");
+    ok(CHECK(HEADER, 3, 0, 0, 20, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 2, 0, 3) == PACKET_OTHER,
+       "SACK with a gap");
+    ok(CHECK(HEADER, 11, 0, 0, 4, 8, 0, 0, 4) == PACKET_OTHER, "two chunks");
+    ok(CHECK(HEADER, 6, 0, 0, 11, 0, 12, 0, 7, 'b', 'y', 'e', 0) == PACKET_OTHER,
+       "ABORT with a cause");
+    ok(CHECK(TAG0, 1, 0, 0, 28, 0, 0, 0, 9, 0, 0, 0, 9, 0, 1, 0, 1, 0, 0, 0, 1, 0x80, 0, 0, 4, 0,
+             12, 0, 4) == PACKET_INIT,
+       "INIT with parameters");
+}
+
+static void bad_ones(void)
+{
+    ok(CHECK(HEADER) == PACKET_BAD, "no chunk");
+    ok(CHECK(HEADER, 11, 0, 0) == PACKET_BAD, "a chunk of 3 bytes");
+    ok(CHECK(HEADER, 11, 0, 0, 3) == PACKET_BAD, "a chunk shorter than its header");
+    ok(CHECK(HEADER, 11, 0, 0, 0, 0, 0, 0, 0) == PACKET_BAD, "a chunk of length 0");
+    ok(CHECK(HEADER, 10, 0, 0, 9, 1, 2, 3, 4) == PACKET_BAD, "a chunk longer than the packet");
+    ok(CHECK(HEADER, 11, 0, 0, 4, 8, 0) == PACKET_BAD, "half a header behind a chunk");
+    ok(CHECK(HEADER, 0, 3, 0, 16, 0, 0, 0, 1, 0, 2, 0, 3, 0, 0, 0, 4) == PACKET_BAD,
+       "DATA without data");
+    ok(CHECK(HEADER, 3, 0, 0, 20, 0, 0, 0, 1, 0, 0, 1, 0, 0, 2, 0, 0, 0, 2, 0, 3) == PACKET_BAD,
+       "SACK with fewer gaps than it says");
+    ok(CHECK(HEADER, 6, 0, 0, 12, 0, 12, 0, 200, 'b', 'y', 'e', 0) == PACKET_BAD,
+       "ABORT with a cause that does not fit");
+    ok(CHECK(HEADER, 9, 0, 0, 8, 0, 12, 0, 0) == PACKET_BAD, "ERROR with a cause of length 0");
+    ok(CHECK(HEADER, 1, 0, 0, 20, 0, 0, 0, 9, 0, 0, 0, 9, 0, 1, 0, 1, 0, 0, 0, 1) == PACKET_BAD,
+       "INIT with a verification tag");
+    ok(CHECK(TAG0, 11, 0, 0, 4) == PACKET_BAD, "anything else without one");
+    ok(CHECK(TAG0, 1, 0, 0, 20, 0, 0, 0, 9, 0, 0, 0, 9, 0, 1, 0, 1, 0, 0, 0, 1, 11, 0, 0, 4) ==
+           PACKET_BAD,
+       "INIT with company");
+    ok(CHECK(HEADER, 11, 0, 0, 4, 2, 0, 0, 20, 0, 0, 0, 9, 0, 0, 0, 9, 0, 1, 0, 1, 0, 0, 0, 1) ==
+           PACKET_BAD,
+       "INIT ACK as second chunk");
+    ok(CHECK(0, 0, 0x26, 0xab, 1, 2, 3, 4, 0, 0, 0, 0, 11, 0, 0, 4) == PACKET_BAD, "port 0");
+    static const uint8_t foreign[] = {0x0c, 0x0f, 0x10, 0x40, 0x80, 0x81, 0x82, 0xc0, 0xc1, 0xc2};
+    unsigned taken = 0;
+    for (size_t i = 0; i < sizeof foreign; i++)
+        taken += CHECK(HEADER, foreign[i], 0, 0, 20, 0, 0, 0, 9, 0, 0, 0, 9, 0, 1, 0, 1, 0, 0, 0,
+                       1) != PACKET_BAD;
+    ok(!taken, "chunks of extensions that are not ours");
+}
+
+static void checksum(void)
+{
+    uint8_t packet[] = {HEADER, 10, 0, 0, 8, 1, 2, 3, 4};
+    struct packet_ports ports = {0};
+    packet_seal(packet, sizeof packet);
+    uint8_t before[sizeof packet];
+    memcpy(before, packet, sizeof packet);
+    ok(packet_check(packet, sizeof packet, &ports) == PACKET_COOKIE_ECHO, "the checksum holds");
+    ok(ports.source == 5000 && ports.destination == 9899, "the ports are read");
+    ok(!memcmp(before, packet, sizeof packet), "the packet is left as it was");
+    unsigned taken = 0;
+    for (size_t bit = 0; bit < 8 * sizeof packet; bit++) {
+        packet[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        taken += packet_check(packet, sizeof packet, &ports) != PACKET_BAD;
+        packet[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    ok(!taken, "no single flipped bit gets through");
+}
+
+/* Nothing but the absence of crashes is to be seen here; the sanitizers look. */
+static void random_ones(void)
+{
+    uint64_t random = tap_seed();
+    unsigned good = 0;
+    for (int i = 0; i < 100000; i++) {
+        uint8_t bytes[80];
+        for (size_t k = 0; k < sizeof bytes; k++) {
+            random = random * 6364136223846793005ull + 1442695040888963407ull;
+            uint8_t value = (uint8_t)(random >> 56);
+            bytes[k] = k % 4 != 3 && k > 12 ? value % 15 * (value > 128) : value % 40;
+        }
+        good += check(bytes, 8 + random % 72) != PACKET_BAD;
+    }
+    ok(good > 0 && good < 100000, "100000 random packets, %u of them plausible", good);
+}
+
+int main(void)
+{
+    good_ones();
+    bad_ones();
+    checksum();
+    random_ones();
+    return tap_done();
+}

@@ -1,0 +1,74 @@
+#include "transport/path.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "tests/lib/tap.h"
+
+static struct address ipv4(uint32_t host, uint16_t port)
+{
+    struct address address;
+    memset(&address, 0xee, sizeof address); /* unset bytes must not matter */
+    address.length = sizeof address.in;
+    address.in = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(host)};
+    return address;
+}
+
+static struct address ipv6(uint8_t last, uint16_t port, uint32_t scope)
+{
+    struct address address = {.length = sizeof address.in6};
+    address.in6 = (struct sockaddr_in6){
+        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_scope_id = scope};
+    address.in6.sin6_addr.s6_addr[15] = last;
+    return address;
+}
+
+static void keys(void)
+{
+    struct address a = ipv4(1, 10), b = ipv4(1, 10), c = ipv4(2, 10), d = ipv4(1, 11);
+    struct path_key key = path_key(&a, 7, 8), other = path_key(&b, 7, 8);
+    ok(!memcmp(&key, &other, sizeof key), "equal addresses give equal keys");
+    other = path_key(&c, 7, 8);
+    ok(memcmp(&key, &other, sizeof key), "another host does not");
+    other = path_key(&d, 7, 8);
+    ok(memcmp(&key, &other, sizeof key), "nor another UDP port");
+    other = path_key(&a, 9, 8);
+    ok(memcmp(&key, &other, sizeof key), "nor another SCTP port");
+    struct address e = ipv6(1, 10, 1), f = ipv6(1, 10, 2);
+    key = path_key(&e, 7, 8);
+    other = path_key(&f, 7, 8);
+    ok(memcmp(&key, &other, sizeof key), "nor another scope of IPv6");
+}
+
+static void table_grows(void)
+{
+    static struct path paths[5000];
+    struct path_table table;
+    path_table_init(&table);
+    for (unsigned i = 0; i < 5000; i++) {
+        struct address address = ipv4(i / 10, (uint16_t)(i % 10 + 1));
+        paths[i].key = path_key(&address, 1, 2);
+        path_table_add(&table, &paths[i]);
+    }
+    unsigned found = 0, wrong = 0;
+    for (unsigned i = 0; i < 5000; i++)
+        found += path_table_find(&table, &paths[i].key) == &paths[i];
+    ok(found == 5000, "5000 paths are found");
+    for (unsigned i = 0; i < 5000; i += 2)
+        path_table_remove(&table, &paths[i]);
+    for (unsigned i = 0; i < 5000; i++)
+        wrong += path_table_find(&table, &paths[i].key) != (i % 2 ? &paths[i] : NULL);
+    ok(!wrong, "those removed are not, the others are");
+    for (unsigned i = 1; i < 5000; i += 2)
+        path_table_remove(&table, &paths[i]);
+    path_table_fini(&table);
+    ok(table.count == 0, "an empty table ends");
+}
+
+int main(void)
+{
+    keys();
+    table_grows();
+    return tap_done();
+}

@@ -1,0 +1,323 @@
+/* Hostile datagrams: a relay between the two ends records, damages, repeats and invents packets,
+ * and INITs come from everywhere. */
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "tests/conformance/transport_bed.h"
+#include "tests/lib/tap.h"
+#include "transport/packet.h"
+#include "transport/udp.h"
+
+#define KEPT 64
+
+enum malice { HARMLESS, NOISY, FORGING };
+
+/* The client sends to front's address and back sends to the server, so the server sees back. */
+struct relay {
+    struct loop *loop;
+    struct loop_fd front, back;
+    struct address client, server;
+    enum malice malice;
+    uint64_t random;
+    unsigned forged;
+    struct {
+        uint8_t bytes[66000];
+        size_t length;
+        bool to_server;
+    } kept[KEPT];
+    unsigned kept_count;
+};
+
+static uint64_t next_random(struct relay *self)
+{
+    self->random = self->random * 6364136223846793005ull + 1442695040888963407ull;
+    return self->random >> 24;
+}
+
+static void pass(struct relay *self, const uint8_t *bytes, size_t length, bool to_server)
+{
+    const struct address *to = to_server ? &self->server : &self->client;
+    if (to->length)
+        (void)!sendto(to_server ? self->back.fd : self->front.fd, bytes, length, MSG_DONTWAIT,
+                      &to->any, to->length);
+}
+
+static void flip_bits(struct relay *self, uint8_t *bytes, size_t length)
+{
+    for (uint64_t flips = 1 + next_random(self) % 8; flips; flips--)
+        bytes[next_random(self) % length] ^= (uint8_t)(1 << next_random(self) % 8);
+}
+
+/* One more datagram, made from one that was seen. */
+static void annoy(struct relay *self)
+{
+    if (!self->kept_count)
+        return;
+    unsigned which = (unsigned)(next_random(self) % self->kept_count);
+    static uint8_t bytes[66000];
+    size_t length = self->kept[which].length;
+    bool to_server = self->kept[which].to_server;
+    memcpy(bytes, self->kept[which].bytes, length);
+    switch (next_random(self) % 4) {
+    case 0: /* truncated */
+        length = next_random(self) % length;
+        break;
+    case 1: /* damaged */
+        flip_bits(self, bytes, length);
+        break;
+    case 2: /* noise */
+        for (size_t i = 0; i < length; i++)
+            bytes[i] = (uint8_t)next_random(self);
+        break;
+    default: /* repeated */
+        break;
+    }
+    pass(self, bytes, length, to_server);
+}
+
+/* A damaged packet with a checksum that holds: only usrsctp's own checks are left. The header
+ * stays, so that it is taken for a packet of the association. */
+static void forge(struct relay *self, const uint8_t *original, size_t length, bool to_server)
+{
+    static uint8_t bytes[66000];
+    memcpy(bytes, original, length);
+    if (length > 200)
+        length = 200 + next_random(self) % (length - 200);
+    if (length > PACKET_HEADER)
+        flip_bits(self, bytes + PACKET_HEADER,
+                  length - PACKET_HEADER < 64 ? length - PACKET_HEADER : 64);
+    packet_seal(bytes, length);
+    self->forged++;
+    pass(self, bytes, length, to_server);
+}
+
+static void keep(struct relay *self, const uint8_t *bytes, size_t length, bool to_server)
+{
+    unsigned slot =
+        self->kept_count < KEPT ? self->kept_count++ : (unsigned)(next_random(self) % KEPT);
+    memcpy(self->kept[slot].bytes, bytes, length);
+    self->kept[slot].length = length;
+    self->kept[slot].to_server = to_server;
+}
+
+static void relay_some(struct relay *self, int fd, bool to_server)
+{
+    static uint8_t bytes[66000];
+    struct address from = {.length = sizeof from.in6};
+    ssize_t length;
+    while ((length = recvfrom(fd, bytes, sizeof bytes, MSG_DONTWAIT, &from.any, &from.length)) >
+           0) {
+        if (to_server)
+            self->client = from;
+        pass(self, bytes, (size_t)length, to_server);
+        keep(self, bytes, (size_t)length, to_server);
+        if (self->malice == NOISY && next_random(self) % 3 == 0)
+            annoy(self);
+        if (self->malice == FORGING && next_random(self) % 4 == 0)
+            forge(self, bytes, (size_t)length, to_server);
+        from.length = sizeof from.in6;
+    }
+}
+
+static void on_front(struct loop_fd *fd, uint32_t events)
+{
+    (void)events;
+    relay_some(container_of(fd, struct relay, front), fd->fd, true);
+}
+
+static void on_back(struct loop_fd *fd, uint32_t events)
+{
+    (void)events;
+    relay_some(container_of(fd, struct relay, back), fd->fd, false);
+}
+
+static int udp_socket(struct address *local)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), size = 8 << 20;
+    *local = bed_address("127.0.0.1:0");
+    must(fd >= 0 && bind(fd, &local->any, local->length) == 0 &&
+         getsockname(fd, &local->any, &local->length) == 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    return fd;
+}
+
+/* Connects a user through the relay. */
+static struct relay *relay_open(struct bed *bed, enum malice malice, uint64_t seed,
+                                struct bed_user **user)
+{
+    struct relay *self = check_alloc(sizeof *self);
+    struct address front, back;
+    self->loop = bed->loop;
+    self->malice = malice;
+    self->random = seed;
+    self->server = *transport_local(bed->server);
+    self->front = (struct loop_fd){.on_events = on_front, .fd = udp_socket(&front)};
+    self->back = (struct loop_fd){.on_events = on_back, .fd = udp_socket(&back)};
+    must(loop_fd_add(bed->loop, &self->front, EPOLLIN) == 0);
+    must(loop_fd_add(bed->loop, &self->back, EPOLLIN) == 0);
+    *user = bed_user_new(bed);
+    must(association_connect(bed->client, &front, &(*user)->events, &(*user)->association) ==
+         ERR_OK);
+    return self;
+}
+
+static void relay_close(struct relay *self)
+{
+    loop_fd_remove(self->loop, &self->front);
+    loop_fd_remove(self->loop, &self->back);
+    close(self->front.fd);
+    close(self->back.fd);
+    free(self);
+}
+
+static bool is_up(void *user)
+{
+    return ((struct bed_user *)user)->up || ((struct bed_user *)user)->down;
+}
+
+static void open_bed(struct bed *bed)
+{
+    *bed = (struct bed){.ops = &udp_ops, .options = bed_default_options()};
+    bed->options.mtu = 1500;
+    bed->options.dead_after_us = 2 * SECOND;
+    bed_open_at(bed, "127.0.0.1:0", "127.0.0.1:0");
+}
+
+static void noise_while_traffic_flows(void)
+{
+    struct bed bed;
+    struct bed_user *user;
+    open_bed(&bed);
+    struct relay *relay = relay_open(&bed, NOISY, tap_seed(), &user);
+    bed_wait(&bed, is_up, user, 3 * SECOND);
+    ok(user->up, "an association comes up in the noise");
+    struct bed_user *peer = bed_latest(&bed);
+    peer->echo = true;
+    for (uint32_t i = 0; i < 300 && user->up; i++) {
+        bed_send(user, (uint16_t)(i % 5), i / 5, 6000, 0);
+        if (i >= 20) /* few under way, so that the echo is never told ERR_AGAIN */
+            bed_wait_messages(user, i - 20, 5 * SECOND);
+    }
+    bed_wait_messages(user, 300, 10 * SECOND);
+    ok(user->messages == 300, "all messages come back (%lu, %s)", (unsigned long)user->messages,
+       err_name(user->reason));
+    ok(!user->disorders && !user->damaged && !peer->disorders && !peer->damaged,
+       "in order and undamaged");
+    struct udp_counters counters;
+    udp_count(bed.server, &counters);
+    ok(counters.bad_packets > 10, "while %lu bad packets were dropped",
+       (unsigned long)counters.bad_packets);
+    relay_close(relay);
+    bed_close(&bed);
+    free(user);
+}
+
+/* Packets with a good checksum and tag may end an association, so only this is asked: no crash,
+ * no hang, and the endpoints still serve. */
+static void forgeries(void)
+{
+    struct bed bed;
+    open_bed(&bed);
+    unsigned forged = 0;
+    unsigned long seed = tap_seed();
+    for (int round = 0; round < 20; round++) {
+        struct bed_user *user;
+        struct relay *relay = relay_open(&bed, FORGING, seed + (unsigned)round, &user);
+        bed_wait(&bed, is_up, user, SECOND / 4);
+        for (uint32_t i = 0; i < 40 && user->up; i++) {
+            struct message *message = bed_message((uint16_t)(i % 5), i / 5, 4000, 0);
+            if (association_send(user->association, message) != ERR_OK)
+                message_free(message);
+            loop_turn(bed.loop, 1000);
+        }
+        bed_run(&bed, SECOND / 50);
+        forged += relay->forged;
+        if (user->association)
+            association_close(user->association, ASSOCIATION_ABORT, NULL);
+        bed_wait_down(user, SECOND);
+        relay_close(relay);
+        free(user);
+    }
+    ok(forged > 100, "%u forged packets were survived", forged);
+    struct bed_user *user = bed_connect(&bed);
+    ok(user->up, "a new association comes up");
+    bed_close(&bed);
+    free(user);
+}
+
+/* A plausible INIT from (a socket of ours, this SCTP port). */
+static void send_init(int fd, const struct address *server, uint16_t port)
+{
+    uint8_t packet[32] = {(uint8_t)(port >> 8),
+                          (uint8_t)port,
+                          UDP_SCTP_PORT >> 8,
+                          UDP_SCTP_PORT & 0xff,
+                          [12] = 1,
+                          [15] = 20,
+                          [19] = 7,
+                          [22] = 1,
+                          [25] = 10,
+                          [27] = 10,
+                          [31] = 9};
+    packet_seal(packet, sizeof packet);
+    (void)!sendto(fd, packet, sizeof packet, MSG_DONTWAIT, &server->any, server->length);
+}
+
+static void flood_of_inits(void)
+{
+    struct bed bed;
+    struct address own;
+    open_bed(&bed);
+    int fd = udp_socket(&own);
+    for (uint16_t i = 1; i <= 1000; i++) {
+        send_init(fd, transport_local(bed.server), i);
+        if (i % 50 == 0)
+            loop_turn(bed.loop, 0);
+    }
+    bed_run(&bed, SECOND / 50);
+    uint8_t answer[2000];
+    unsigned answers = 0;
+    while (recv(fd, answer, sizeof answer, MSG_DONTWAIT) > 0)
+        answers++;
+    ok(answers > 500, "forged INITs are answered (%u)", answers);
+    struct udp_counters counters;
+    udp_count(bed.server, &counters);
+    ok(counters.half_open_lost >= 700, "but few of them are kept (%lu made room)",
+       (unsigned long)counters.half_open_lost);
+    struct bed_user *user = bed_connect(&bed);
+    ok(user->up && bed.accepted_count == 1, "and a real peer gets through");
+    close(fd);
+    bed_close(&bed);
+    free(user);
+}
+
+static void strangers(void)
+{
+    struct bed bed;
+    struct address own;
+    open_bed(&bed);
+    int fd = udp_socket(&own);
+    const struct address *server = transport_local(bed.server);
+    static const uint8_t types[] = {0, 2, 3, 4, 6, 7, 8, 10, 11, 14, 0x82};
+    for (size_t i = 0; i < sizeof types; i++) {
+        uint8_t packet[48] = {
+            1, 1, UDP_SCTP_PORT >> 8, UDP_SCTP_PORT & 0xff, 1, 2, 3, 4, [12] = types[i], [15] = 36};
+        packet_seal(packet, sizeof packet);
+        (void)!sendto(fd, packet, sizeof packet, 0, &server->any, server->length);
+        (void)!sendto(fd, packet, i, 0, &server->any, server->length);
+    }
+    bed_run(&bed, SECOND / 20);
+    uint8_t answer[100];
+    ok(recv(fd, answer, sizeof answer, MSG_DONTWAIT) < 0, "strangers get no answer but to INIT");
+    close(fd);
+    bed_close(&bed);
+}
+
+int main(void)
+{
+    noise_while_traffic_flows();
+    forgeries();
+    flood_of_inits();
+    strangers();
+    return tap_done();
+}
