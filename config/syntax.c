@@ -246,6 +246,9 @@ void syntax_feed(struct syntax *s, const struct token *token)
     case TOKEN_OPEN_COMMENT:
         fail(s, token->line, "the comment that begins here is never closed; add */");
         break;
+    case TOKEN_CUT_COMMENT:
+        fail(s, token->line, "the last line is a comment without a newline at its end; add one");
+        break;
     case TOKEN_END:
         at_end(s);
         break;

@@ -42,23 +42,26 @@ static bool skip_block(struct token_reader *reader)
     return false;
 }
 
-/* Skips white space and comments; false if the comment that begins in comment_line has no end. */
-static bool skip_blank(struct token_reader *reader, unsigned *comment_line)
+/* Skips white space and comments; the kind of a comment without end, which begins in comment_line,
+ * else TOKEN_END. */
+static enum token_kind skip_blank(struct token_reader *reader, unsigned *comment_line)
 {
     while (reader->at < reader->end) {
+        *comment_line = reader->line;
         if (*reader->at == '#' || starts_with(reader, "//")) {
             skip_line(reader);
+            if (reader->at == reader->end)
+                return TOKEN_CUT_COMMENT;
         } else if (starts_with(reader, "/*")) {
-            *comment_line = reader->line;
             if (!skip_block(reader))
-                return false;
+                return TOKEN_OPEN_COMMENT;
         } else if (strchr(" \t\r\n\f", *reader->at) && *reader->at) {
             reader->line += *reader->at++ == '\n';
         } else {
-            return true;
+            break;
         }
     }
-    return true;
+    return TOKEN_END;
 }
 
 static struct token read_string(struct token_reader *reader)
@@ -169,8 +172,9 @@ static bool read_include(struct token_reader *reader, struct token *token)
 struct token token_next(struct token_reader *reader)
 {
     unsigned comment_line;
-    if (!skip_blank(reader, &comment_line))
-        return (struct token){TOKEN_OPEN_COMMENT, reader->end, 0, comment_line};
+    enum token_kind cut = skip_blank(reader, &comment_line);
+    if (cut != TOKEN_END)
+        return (struct token){cut, reader->end, 0, comment_line};
     int c = peek(reader, 0);
     struct token token;
     if (c < 0)

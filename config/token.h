@@ -16,7 +16,8 @@ enum token_kind {
     TOKEN_INCLUDE,     /* the path between the quotes of an @include line */
     TOKEN_OPEN_STRING, /* a string without end */
     TOKEN_OPEN_COMMENT,
-    TOKEN_OTHER, /* a character that means nothing */
+    TOKEN_CUT_COMMENT, /* in the last line, without a newline: libconfig 1.5 refuses it */
+    TOKEN_OTHER,       /* a character that means nothing */
 };
 
 struct token {

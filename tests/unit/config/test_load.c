@@ -56,6 +56,8 @@ static void test_keys(void)
     says("a = 1;\na = 2;", "2: a key is given twice in the same place; keep one of them");
     says("a = [ 1, \"x\" ];", "1: the elements of [ … ] are not of one type; write all of them in "
                               "the same way");
+    says("threads = 1; # one",
+         "1: the last line is a comment without a newline at its end; add one");
     says("a = 1;\nb = ;", "2: b has no value; write b = …;");
     says("tunnels = ( { role = \"client\"; tls = { allow = \"x\"; }; } );",
          "1: tls.allow is only for role = \"server\"; write peer = \"…\" instead");

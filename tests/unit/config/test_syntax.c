@@ -64,6 +64,7 @@ int main(void)
     ok(is_wrong("a = 1;\nb = \"x;\nc = \"y\";", 2, "runs over several lines"),
        "a missing quote is named in its own line");
     ok(is_wrong("a = 1;\n/* b", 2, "comment"), "a comment without end");
+    ok(is_wrong("a = 1;\n# b", 2, "without a newline at its end"), "a comment that ends the file");
     ok(is_wrong("\"a\" = 1;", 1, "found where a setting was expected"), "a quoted key");
     ok(is_wrong("\xef\xbb\xbf"
                 "a = 1;",

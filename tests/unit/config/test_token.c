@@ -8,7 +8,7 @@
 /* The kinds of a text as letters, with what each token holds. */
 static const char *cut(const char *text)
 {
-    static const char letters[] = "!NSBIFP@oc?";
+    static const char letters[] = "!NSBIFP@oc#?";
     static char result[512];
     struct token_reader reader = {text, text + strlen(text), text, 1};
     size_t used = 0;
@@ -45,6 +45,7 @@ int main(void)
     ok(is("\"a\\\"b\" \"\"", "S1[\"a\\\"b\"]S1[\"\"]!1[]"), "strings with escaped quotes");
     ok(is("\"a\nb\" c", "S1[\"a\nb\"]N2[c]!2[]"), "a string over two lines");
     ok(is("\"abc", "o1[\"abc]!1[]") && is("\"abc\\", "o1[\"abc\\]!1[]"), "a string without end");
+    ok(is("a\n# x", "N1[a]#2[]!2[]") && is("//", "#1[]!1[]"), "a comment that ends the file");
     ok(is("# x\n// y\n/* z\n */ a", "N4[a]!4[]"), "comments");
     ok(is("a\n/* x\n", "N1[a]c2[]!3[]"), "a comment without end");
     ok(is("@include \"x y\"\na", "@1[x y]N2[a]!2[]"), "an include");
