@@ -55,7 +55,7 @@ note() {
 show() { # TITLE FILE
     [ -s "$2" ] || return 0
     echo "# --- $1"
-    tail -n 30 "$2" | sed 's/^/#   /'
+    grep -v 'both sides closed' "$2" | tail -n 12 | cut -c 1-240 | sed 's/^/#   /'
 }
 
 show_logs() {
@@ -156,11 +156,11 @@ wait_until() {
 }
 
 has_line() { # NAME.out|NAME.err PATTERN
-    grep -Eq -- "$2" "$dir/$1"
+    grep -Eqs -- "$2" "$dir/$1"
 }
 
 count_lines() { # FILE PATTERN
-    grep -Ec -- "$2" "$dir/$1"
+    grep -Ecs -- "$2" "$dir/$1"
 }
 
 # status NAME FILTER: what jq makes of `hawser status --json` of that endpoint.
@@ -198,7 +198,7 @@ is_idle() {
 # make_ca NAME [days]: NAME.pem, NAME.key
 make_ca() {
     local file=$dir/$1
-    certtool --generate-privkey --key-type=ecdsa --sec-param=medium --outfile "$file.key"
+    certtool --generate-privkey --key-type=ecdsa --curve=secp256r1 --outfile "$file.key"
     cat >"$file.template" <<END
 cn = "$1"
 ca
@@ -213,7 +213,7 @@ END
 make_certificate() {
     local file=$dir/$1 ca=$dir/$2 host=$3
     shift 3
-    certtool --generate-privkey --key-type=ecdsa --sec-param=medium --outfile "$file.key"
+    certtool --generate-privkey --key-type=ecdsa --curve=secp256r1 --outfile "$file.key"
     {
         printf 'cn = "%s"\ndns_name = "%s"\nsigning_key\ntls_www_server\ntls_www_client\n' \
             "$host" "$host"

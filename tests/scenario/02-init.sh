@@ -26,7 +26,7 @@ check "and has changed nothing" same_as_before
 # ones instead, everything else as it was written.
 start_target
 free_ports() { # FILE SED-COMMAND...
-    sed -i -E "${@:2}" -e 's/socket = "[^"]*"/socket = "'"$dir/$1"'.sock"/' "$dir/site/$1.cfg"
+    sed -i -E "${@:2}" -e 's|socket = "[^"]*"|socket = "'"$dir/$1"'.sock"|' "$dir/site/$1.cfg"
 }
 free_ports server -e 's/local = \[[^]]*\]/local = [ "127.0.0.1:0" ]/' \
     -e 's/connect = "[^"]*"/connect = "'"$TARGET"'"/'

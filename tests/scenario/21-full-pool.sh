@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib/lib.sh"
 
 start_target
-CLIENT_OPTIONS='streams = { initial = 4; max = 8; }; waiting = { max = 2; timeout = 1; };'
+CLIENT_OPTIONS='streams = { initial = 4; max = 8; }; waiting = { max = 6; timeout = 1; };'
 SERVER_OPTIONS='streams = { initial = 4; max = 8; };'
 SERVER_SERVICES="{ name = \"target\"; connect = \"$TARGET\"; }, { name = \"kept\"; connect = \"$TARGET\"; }"
 CLIENT_SERVICES='{ name = "target"; listen = "127.0.0.1:0"; },
@@ -19,7 +19,7 @@ check "the log says that no stream became free" wait_until 5 has_line client.err
 check "of 20 more, all are refused" ends refused --to "$TO" --connections 20
 check "and most of them at once, because the queue is full" \
     has_line client.err 'too many connections wait'
-check "the kept streams are free all the time" load rr --to "$KEPT" --connections 20 --parallel 2
+check "the kept streams are free all the time" load hold --to "$KEPT" --connections 2 --no-wait
 start waits "$TOOLS/load" rr --to "$TO"
 waiting() {
     status_is client '.tunnels[0].connections.waiting' 1

@@ -23,16 +23,22 @@ memory() {
     awk '/VmRSS/ { print $2 }' "/proc/${PIDS[$1]}/status"
 }
 start_pair
-bad=0
+is_up_again() { # not just still: after SIGKILL the client needs a moment to notice
+    status_has client ".tunnels[0] | .state == \"up\" and .association.id != \"$association\""
+}
 restart() { # the other end of what is watched; every tenth time without a farewell
+    association=$(tunnel client '.association.id')
     if [ $(($2 % 10)) -eq 0 ]; then crash "$1"; else stop "$1"; fi
     "start_$1"
-    wait_until 20 is_up client && load rr --to "$TO" --connections 5 >/dev/null || bad=$((bad + 1))
+    if ! wait_until 20 is_up_again || ! load rr --to "$TO" --connections 5 >/dev/null; then
+        bad=$((bad + 1))
+    fi
 }
 count=$(scaled 100)
 for watched in client server; do
     other=$([ $watched = client ] && echo server || echo client)
     warm=$((count / 5))
+    bad=0
     for ((i = 1; i <= warm; i++)); do restart "$other" $i; done
     wait_until 10 is_idle $watched
     files=$(descriptors $watched)

@@ -3,7 +3,7 @@
  *     unread --to ADDRESS [--connections N] [--timeout S]
  *
  * Each of N connections sends until nobody has taken a byte of any of them for half a second, then
- * "ready BYTES" is printed (all together); after SIGUSR1 they close. Exit code 0: they were held
+ * "ready BYTES" is printed (all together); after SIGUSR1 they close, with RST. Exit code 0: they were held
  * back before --timeout; 1: bytes went on and on, or a connection broke. */
 #include <getopt.h>
 #include <poll.h>
@@ -77,6 +77,8 @@ int main(int argument_count, char **arguments)
     for (nfds_t i = 0; i < count; i++)
         polls[i] = (struct pollfd){.fd = open_sender(&to, i), .events = POLLOUT};
     uint64_t sent = send_until_held(polls, count, clock_ns() + seconds * 1000000000u);
+    for (nfds_t i = 0; i < count; i++)
+        reset_on_close(polls[i].fd);
     free(polls);
     if (sent == UINT64_MAX) {
         fprintf(stderr, "unread: a connection broke, or was never held back\n");
