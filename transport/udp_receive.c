@@ -153,18 +153,25 @@ static void association_changed(struct udp_association *self,
     }
 }
 
+/* usrsctp keeps at most 512 bytes of an ABORT. */
+#define NOTIFICATION_MAX 1024
+
 static void notified(struct udp_association *self, const void *data, size_t length)
 {
-    union sctp_notification event = {0};
-    if (length < sizeof event.sn_header)
+    union {
+        union sctp_notification event;
+        uint8_t bytes[NOTIFICATION_MAX];
+    } copy = {0}; /* aligned, unlike the data of a message */
+    if (length < sizeof copy.event.sn_header)
         return;
-    memcpy(&event, data, length < sizeof event ? length : sizeof event);
-    if (event.sn_header.sn_type == SCTP_SHUTDOWN_EVENT)
+    if (length > sizeof copy)
+        length = sizeof copy;
+    memcpy(&copy, data, length);
+    uint16_t type = copy.event.sn_header.sn_type;
+    if (type == SCTP_SHUTDOWN_EVENT)
         self->peer_closing = true;
-    if (event.sn_header.sn_type != SCTP_ASSOC_CHANGE || length < sizeof(struct sctp_assoc_change))
-        return;
-    /* sac_info lies behind the structure, so the original is read; message data is aligned. */
-    association_changed(self, data, length);
+    if (type == SCTP_ASSOC_CHANGE && length >= sizeof(struct sctp_assoc_change))
+        association_changed(self, &copy.event.sn_assoc_change, length);
 }
 
 /* ---- messages ---- */
