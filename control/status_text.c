@@ -92,7 +92,10 @@ static void print_associations(const json_t *tunnel, FILE *out)
     const json_t *all = json_object_get(tunnel, "associations");
     size_t i;
     json_t *association;
-    json_array_foreach(all, i, association) print_association(association, out);
+    json_array_foreach(all, i, association)
+    {
+        print_association(association, out);
+    }
     if (!json_array_size(all) && json_is_object(one))
         print_association(one, out);
 }
@@ -157,8 +160,11 @@ static void print_tunnel(const json_t *tunnel, FILE *out)
     json_t *local;
     fprintf(out, "\ntunnel %s: %s (%s, %s)\n", text(tunnel, "name"), text(tunnel, "state"),
             text(tunnel, "role"), text(tunnel, "transport"));
-    json_array_foreach(json_object_get(tunnel, "local"), i, local) if (json_is_string(local))
-        fprintf(out, "  local           %s\n", json_string_value(local));
+    json_array_foreach(json_object_get(tunnel, "local"), i, local)
+    {
+        if (json_is_string(local))
+            fprintf(out, "  local           %s\n", json_string_value(local));
+    }
     print_associations(tunnel, out);
     print_children(tunnel, out);
     print_traffic(tunnel, out);
@@ -171,8 +177,14 @@ static void hide_control_characters(json_t *value)
     const char *key;
     size_t i;
     json_t *inner;
-    json_object_foreach(value, key, inner) hide_control_characters(inner);
-    json_array_foreach(value, i, inner) hide_control_characters(inner);
+    json_object_foreach(value, key, inner)
+    {
+        hide_control_characters(inner);
+    }
+    json_array_foreach(value, i, inner)
+    {
+        hide_control_characters(inner);
+    }
     if (!json_is_string(value))
         return;
     char *copy = check_strdup(json_string_value(value));
@@ -195,5 +207,8 @@ void status_text_print(json_t *report, FILE *out)
             number(report, "threads") == 1 ? "" : "s",
             json_is_true(json_object_get(report, "draining")) ? ", draining: no new connections"
                                                               : "");
-    json_array_foreach(json_object_get(report, "tunnels"), i, tunnel) print_tunnel(tunnel, out);
+    json_array_foreach(json_object_get(report, "tunnels"), i, tunnel)
+    {
+        print_tunnel(tunnel, out);
+    }
 }
