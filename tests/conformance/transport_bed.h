@@ -40,6 +40,7 @@ struct bed {
     struct transport *client, *server;
     struct transport_acceptor acceptor;
     bool accepting;
+    bool echo; /* of the users accepted from now on */
     struct bed_user *accepted[BED_MAX_USERS];
     unsigned accepted_count;
 };
@@ -149,6 +150,7 @@ static inline struct association_events *bed_on_incoming(struct transport_accept
         return NULL;
     struct bed_user *user = bed_user_new(bed);
     user->association = association;
+    user->echo = bed->echo;
     bed->accepted[bed->accepted_count++] = user;
     return &user->events;
 }
