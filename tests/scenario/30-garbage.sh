@@ -4,6 +4,7 @@
 # shellcheck source=tests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
+CLIENT_OPTIONS='mtu = 1500;' SERVER_OPTIONS='mtu = 1500;' # as on most ways, not as on loopback
 RELAY="--dump $dir/captured"
 start_pair
 check "some traffic to capture" load both --to "$TO" --bytes 300000

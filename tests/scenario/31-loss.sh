@@ -3,6 +3,7 @@
 # shellcheck source=tests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
+CLIENT_OPTIONS='mtu = 1500;' SERVER_OPTIONS='mtu = 1500;' # as on most ways, not as on loopback
 RELAY="--loss 2 --seed ${SEED:-1}"
 start_pair
 check "bytes up" load up --to "$TO" --connections 4 --bytes "$(scaled 2000000)" --timeout 120

@@ -4,6 +4,7 @@
 # shellcheck source=tests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
+CLIENT_OPTIONS='mtu = 1500;' SERVER_OPTIONS='mtu = 1500;' # as on most ways, not as on loopback
 RELAY="--delay 20 --jitter 10 --seed ${SEED:-1}"
 start_pair
 check "bytes both ways" load both --to "$TO" --connections 4 --bytes "$(scaled 4000000)" --timeout 120

@@ -4,6 +4,7 @@
 # shellcheck source=tests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
+CLIENT_OPTIONS='mtu = 1500;' SERVER_OPTIONS='mtu = 1500;' # as on most ways, not as on loopback
 RELAY="--duplicate 5 --replay 5 --corrupt 1 --delay 1 --jitter 2 --seed ${SEED:-1}"
 start_pair
 association=$(tunnel client '.association.id')
