@@ -52,6 +52,8 @@ struct connection {
     struct loop_fd socket;            /* fd -1: none */
     struct connector connector;
     struct message_queue backlog;           /* delivered, not yet written; bounded by credit */
+    struct message *readahead;              /* read from the socket beyond the last record's room */
+    bool bulk;                              /* the last read filled its room: read further ahead */
     bool finish_when_written;               /* FIN follows the backlog */
     bool finished;                          /* shutdown(SHUT_WR) done */
     bool read_ended;                        /* read gave 0 */

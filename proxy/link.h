@@ -88,6 +88,8 @@ struct link {
     struct link_stream *streams; /* granted of them */
     uint16_t first_unused;       /* no lower stream is CHILD_NONE */
     uint32_t children_started;   /* not yet ready */
+    uint32_t children_initial;   /* made ready at the beginning: one log line when they are */
+    uint32_t children_seen;      /* that became ready so far */
     uint32_t leases;
     uint32_t failures; /* of children; paid back with time */
     uint64_t failures_us;

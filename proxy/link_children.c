@@ -82,8 +82,9 @@ void link_start_children(struct link *link)
         return;
     uint32_t wanted = pool_wanted(link->pool, link->children_started);
     if (!is_client(link)) {
-        if (pool_waiting(link->pool)) {
-            mux_control_want(link->control, (uint16_t)pool_waiting(link->pool));
+        uint32_t waiting = pool_waiting(link->pool);
+        if (waiting) {
+            mux_control_want(link->control, waiting < UINT16_MAX ? (uint16_t)waiting : UINT16_MAX);
             link_control_flush(link);
         }
         return;
@@ -301,6 +302,10 @@ static void child_ready(struct link *link, uint16_t id, bool resumed)
             LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name, .stream = id),
             "child session was not resumed: a full handshake took its place");
     pool_add_idle(link->pool, id);
+    if (++link->children_seen == link->children_initial)
+        log_write(LOG_INFO,
+                  LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name),
+                  "%u streams ready", link->children_initial);
 }
 
 static void child_leased_by_peer(struct link *link, uint16_t id)
@@ -403,10 +408,11 @@ void link_children_begin(struct link *link)
     for (size_t i = 0; i < config->service_count; i++)
         services[i] = (struct pool_service_options){.min = config->services[i].streams_min,
                                                     .max = config->services[i].streams_max};
-    uint32_t initial = config->streams_initial;
+    link->children_initial =
+        config->streams_initial < link->streams_max ? config->streams_initial : link->streams_max;
     const struct pool_options options = {
         .side = is_client(link) ? MUX_CLIENT : MUX_SERVER,
-        .initial = initial < link->streams_max ? initial : link->streams_max,
+        .initial = link->children_initial,
         .max = link->streams_max,
         .waiting_max = config->waiting_max,
         .waiting_us = config->waiting_timeout_us,
