@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "transport/backlog.h"
 #include "transport/datagram.h"
 #include "transport/path.h"
 #include "transport/stack.h"
@@ -55,7 +56,7 @@ struct udp_association {
     struct message_queue pending; /* accepted from the user, not yet by usrsctp */
     struct loop_task send_task;
     size_t outstanding; /* bytes in usrsctp, an upper bound between two looks */
-    size_t limit;       /* of outstanding and pending together */
+    struct backlog backlog;
     bool want_writable;
 
     struct loop_task end_task;

@@ -9,12 +9,6 @@
 #include "transport/udp_message.h"
 #include "transport/udp_socket.h"
 
-/* What may wait in SCTP beyond the congestion window. Shallow, so that the fair queue above
- * decides; deep enough for a busy turn of the loop (1 ms at 250 MB/s). */
-#define QUEUE_BYTES (256 * 1024)
-/* on_writable when so much of it is free again. */
-#define FREE_BYTES (QUEUE_BYTES / 2)
-
 /* Messages of one turn are given to usrsctp together, so that small ones share packets; beyond
  * this many bytes at once, so that the peer's processor works at the same time as ours. */
 #define BURST_BYTES (64 * 1024)
@@ -29,16 +23,18 @@ static size_t queued(const struct udp_association *self)
 static void look(struct udp_association *self)
 {
     struct udp_socket_state state = udp_socket_look(self->socket);
+    uint32_t rtt_us = self->rtt_us && self->rtt_us < state.rtt_us ? self->rtt_us : state.rtt_us;
     self->outstanding = state.queued;
-    self->limit = state.congestion_window + QUEUE_BYTES;
+    backlog_update(&self->backlog, loop_now(self->transport->loop), state.queued,
+                   state.congestion_window, rtt_us);
 }
 
 static bool has_room(struct udp_association *self)
 {
-    if (queued(self) < self->limit)
+    if (queued(self) < self->backlog.limit)
         return true;
     look(self);
-    return queued(self) < self->limit;
+    return queued(self) < self->backlog.limit;
 }
 
 static void on_send_task(struct loop_task *task)
@@ -79,6 +75,7 @@ static bool give(struct udp_association *self, const struct message *message)
     if (sent < 0)
         return errno != EAGAIN && errno != EWOULDBLOCK;
     self->outstanding += message->length;
+    backlog_give(&self->backlog, message->length);
     return true;
 }
 
@@ -119,7 +116,7 @@ void udp_send_continue(struct udp_association *self)
     if (!self->want_writable || self->state != UDP_UP)
         return;
     look(self);
-    if (queued(self) + FREE_BYTES > self->limit)
+    if (queued(self) > self->backlog.resume)
         return;
     self->want_writable = false;
     self->events->on_writable(self->events);
@@ -128,7 +125,7 @@ void udp_send_continue(struct udp_association *self)
 void udp_send_init(struct udp_association *self)
 {
     self->send_task = (struct loop_task){.on_run = on_send_task};
-    self->limit = QUEUE_BYTES;
+    backlog_init(&self->backlog);
 }
 
 void udp_send_fini(struct udp_association *self)

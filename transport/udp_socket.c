@@ -25,10 +25,6 @@
 #define RETRANSMISSIONS_MAX      1000
 #define RETRANSMISSIONS_INACTIVE 4
 
-/* A quarter of a second's worth of 4 Gbit/s: what is beyond stands in queues (on loopback in the
- * peer's socket buffer) and only delays others. */
-#define CONGESTION_WINDOW_MAX (2 << 20)
-
 /* RFC 6928: 10 packets of 1460 bytes. Where packets are much larger, fewer of them. */
 #define INITIAL_PACKETS_MAX 10
 #define INITIAL_PACKETS_MIN 3
@@ -104,15 +100,13 @@ static int configure(struct socket *socket, const struct transport_options *opti
 {
     int on = 1, size = BUFFER;
     struct linger abort_on_close = {.l_onoff = 1, .l_linger = 0};
-    struct sctp_assoc_value window = {.assoc_value = CONGESTION_WINDOW_MAX};
     return usrsctp_set_non_blocking(socket, 1) ||
            usrsctp_setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) ||
            usrsctp_setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) ||
            usrsctp_setsockopt(socket, SOL_SOCKET, SO_LINGER, &abort_on_close,
                               sizeof abort_on_close) ||
            set(socket, SCTP_NODELAY, &on, sizeof on) ||
-           set(socket, SCTP_RECVRCVINFO, &on, sizeof on) ||
-           set(socket, SCTP_MAX_CWND, &window, sizeof window) || set_times(socket, options) ||
+           set(socket, SCTP_RECVRCVINFO, &on, sizeof on) || set_times(socket, options) ||
            set_path(socket, options, payload) || set_events(socket);
 }
 

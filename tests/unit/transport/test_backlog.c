@@ -1,0 +1,69 @@
+#include "transport/backlog.h"
+
+#include <stdbool.h>
+
+#include "tests/lib/tap.h"
+
+/* A sender that always fills the limit, every ms, over a line of so many bytes a second. */
+struct line {
+    struct backlog backlog;
+    uint64_t now_us;
+    size_t waiting;
+    uint64_t delivered;
+};
+
+static void run(struct line *line, uint64_t rate, uint32_t window, uint32_t rtt_us, uint64_t for_us)
+{
+    const uint64_t step = 1000;
+    for (uint64_t end = line->now_us + for_us; line->now_us < end; line->now_us += step) {
+        size_t most = window * step / (rtt_us > step ? rtt_us : step); /* a window a round trip */
+        size_t gone = rate * step / 1000000 < most ? rate * step / 1000000 : most;
+        gone = gone < line->waiting ? gone : line->waiting;
+        line->waiting -= gone;
+        line->delivered += gone;
+        backlog_update(&line->backlog, line->now_us, line->waiting, window, rtt_us);
+        if (line->waiting < line->backlog.limit) {
+            backlog_give(&line->backlog, line->backlog.limit - line->waiting);
+            line->waiting = line->backlog.limit;
+        }
+    }
+}
+
+static void start(struct line *line)
+{
+    *line = (struct line){.now_us = 1000000};
+    backlog_init(&line->backlog);
+}
+
+int main(void)
+{
+    struct line line;
+    start(&line);
+    ok(line.backlog.limit >= 100000 && line.backlog.resume < line.backlog.limit,
+       "a burst is taken at once");
+    size_t burst = line.backlog.limit;
+    run(&line, 1000000000, 4 << 20, 50, 200000);
+    ok(line.backlog.limit == burst, "a fast line without a round trip needs no more (%zu)",
+       line.backlog.limit);
+    start(&line);
+    run(&line, 1000000000, 4 << 20, 5000, 500000);
+    ok(line.backlog.limit >= 4 << 20 && line.delivered > 300000000,
+       "with one of 5 ms it needs the whole window (%zu)", line.backlog.limit);
+    start(&line);
+    run(&line, 12500000, 1 << 20, 50000, 2000000);
+    ok(line.backlog.limit >= 1 << 20, "100 Mbit/s over 50 ms: the whole window (%zu)",
+       line.backlog.limit);
+    ok(line.backlog.limit <= (1 << 20) + 128 * 1024, "and little beyond it");
+    ok(line.backlog.resume > 1 << 20, "writable before the window runs empty");
+    size_t before = line.backlog.limit;
+    line.now_us += 5000000;
+    run(&line, 12500000, 1 << 20, 50000, 10000);
+    ok(line.backlog.limit > before / 2, "a pause does not count as a slow line");
+    bool sane = true;
+    for (uint32_t window = 1000; window < 4000000; window *= 2) {
+        backlog_update(&line.backlog, line.now_us += 7000, 0, window, 1000);
+        sane = sane && line.backlog.resume < line.backlog.limit && line.backlog.resume > 0;
+    }
+    ok(sane, "there is always room below the limit");
+    return tap_done();
+}

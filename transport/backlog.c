@@ -1,0 +1,71 @@
+#include "transport/backlog.h"
+
+#include <stdbool.h>
+
+/* What may wait in any case. */
+#define DEPTH (256 * 1024)
+
+/* What may wait beyond the congestion window: enough for a late turn of the loop. */
+#define BEYOND_US  2000
+#define BEYOND_MIN (64 * 1024)
+#define BEYOND_MAX (256 * 1024)
+
+/* Twice, so that the rate can double with each round trip (slow start). */
+#define ROUND_TRIPS 2
+
+/* Rates are taken over at least so long; a longer pause than the other says nothing. */
+#define WINDOW_US 5000
+#define PAUSE_US  100000
+
+/* Falling rates are believed slowly, because a sender that rests looks the same. */
+#define FALL_SHARE 8
+
+/* The shortest round trip is forgotten after this time: routes change. */
+#define BASE_US 10000000
+
+static size_t between(uint64_t value, size_t low, size_t high)
+{
+    return value < low ? low : value > high ? high : (size_t)value;
+}
+
+void backlog_init(struct backlog *self)
+{
+    *self = (struct backlog){.limit = DEPTH, .resume = DEPTH * 3 / 4};
+}
+
+static void note_rate(struct backlog *self, uint64_t now_us, size_t waiting)
+{
+    uint64_t delivered = self->given > waiting ? self->given - waiting : 0;
+    uint64_t passed = now_us - self->window_us;
+    if (passed < WINDOW_US)
+        return;
+    if (passed < PAUSE_US && delivered > self->window_delivered) {
+        uint64_t rate = (delivered - self->window_delivered) * 1000000 / passed;
+        self->rate = rate > self->rate ? rate : self->rate - (self->rate - rate) / FALL_SHARE;
+    }
+    self->window_us = now_us;
+    self->window_delivered = delivered;
+}
+
+static void note_round_trip(struct backlog *self, uint64_t now_us, uint32_t rtt_us)
+{
+    bool stale = now_us - self->base_since_us > BASE_US;
+    if (rtt_us >= self->base_us && !stale && self->base_since_us)
+        return;
+    self->base_us = rtt_us;
+    self->base_since_us = now_us;
+}
+
+void backlog_update(struct backlog *self, uint64_t now_us, size_t waiting,
+                    uint32_t congestion_window, uint32_t rtt_us)
+{
+    note_rate(self, now_us, waiting);
+    note_round_trip(self, now_us, rtt_us);
+    size_t beyond = between(self->rate * BEYOND_US / 1000000, BEYOND_MIN, BEYOND_MAX);
+    uint64_t in_round_trips = self->rate * ROUND_TRIPS * self->base_us / 1000000;
+    self->limit = between(in_round_trips, DEPTH, congestion_window + beyond);
+    size_t room = self->limit / 4;
+    if (self->limit > congestion_window && (self->limit - congestion_window) / 2 < room)
+        room = (self->limit - congestion_window) / 2;
+    self->resume = self->limit - room;
+}
