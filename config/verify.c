@@ -135,10 +135,12 @@ static void verify_service(struct loading *loading, const struct config_tunnel *
 static void verify_services(struct loading *loading, struct config_tunnel *tunnel)
 {
     uint64_t reserved = 0;
+    bool others = false; /* services that keep none need at least one that nobody keeps */
     for (size_t i = 0; i < tunnel->service_count; i++) {
         struct config_service *service = &tunnel->services[i];
         verify_service(loading, tunnel, service);
         reserved += service->streams_min;
+        others |= service->direction == CONFIG_LISTEN && !service->streams_min;
         for (size_t j = 0; j < i && service->name; j++)
             if (tunnel->services[j].name && strcmp(tunnel->services[j].name, service->name) == 0) {
                 complain(loading, ERROR, &service->name, service,
@@ -148,11 +150,11 @@ static void verify_services(struct loading *loading, struct config_tunnel *tunne
                 break;
             }
     }
-    if (reserved > tunnel->streams_max)
+    if (reserved + others > tunnel->streams_max)
         complain(loading, ERROR, &tunnel->streams_max, tunnel,
-                 "the services keep %" PRIu64 " streams for themselves (the sum of streams.min), "
+                 "the services keep %" PRIu64 " streams for themselves (the sum of streams.min)%s, "
                  "but streams.max = %" PRIu32 "%s; raise it or keep fewer",
-                 reserved, tunnel->streams_max,
+                 reserved, others ? " and others need some too" : "", tunnel->streams_max,
                  loading_is_given(loading, &tunnel->streams_max) ? "" : " (its default)");
     if (!tunnel->service_count && !loading_is_given(loading, &tunnel->services))
         complain(

@@ -79,6 +79,14 @@ static void test_services(void)
                            "3: the services keep 21 streams for themselves (the sum of "
                            "streams.min), but streams.max = 20; raise it or keep fewer"),
        "the services keep more streams than there are");
+    ok(fixture_client_says(&fixture,
+                           "streams = { max = 20; }; services = (\n"
+                           "{ name = \"a\"; listen = \"127.0.0.1:0\"; streams = { min = 20; }; },\n"
+                           "{ name = \"b\"; listen = \"127.0.0.1:0\"; } );",
+                           "3: the services keep 20 streams for themselves (the sum of "
+                           "streams.min) and others need some too, but streams.max = 20; raise it "
+                           "or keep fewer"),
+       "the services keep all streams from one that keeps none");
     ok(fixture_client_says(&fixture, "",
                            "1: warning: the tunnel has no services, so nothing can go through it; "
                            "write services = ( { … } );"),
