@@ -7,20 +7,13 @@
 
 #define CHECKSUM_AT 8
 
-/* RFC 9260 section 3.2, table of chunk types, and RFC 4820 (PAD). */
+/* RFC 9260 section 3.2, table of chunk types, and RFC 4820 (PAD), beside enum packet_chunk. */
 enum chunk_type {
     CHUNK_DATA = 0,
-    CHUNK_INIT = 1,
-    CHUNK_INIT_ACK = 2,
     CHUNK_SACK = 3,
-    CHUNK_HEARTBEAT = 4,
-    CHUNK_HEARTBEAT_ACK = 5,
-    CHUNK_ABORT = 6,
     CHUNK_SHUTDOWN = 7,
     CHUNK_SHUTDOWN_ACK = 8,
     CHUNK_ERROR = 9,
-    CHUNK_COOKIE_ECHO = 10,
-    CHUNK_COOKIE_ACK = 11,
     CHUNK_SHUTDOWN_COMPLETE = 14,
     CHUNK_PAD = 0x84,
 };
@@ -44,24 +37,24 @@ static struct chunk_rule rule_of(uint8_t type)
     switch (type) {
     case CHUNK_DATA:
         return (struct chunk_rule){17, TAIL_ANY, false}; /* at least one byte of data */
-    case CHUNK_INIT:
-    case CHUNK_INIT_ACK:
+    case PACKET_CHUNK_INIT:
+    case PACKET_CHUNK_INIT_ACK:
         return (struct chunk_rule){20, TAIL_TLV, true};
     case CHUNK_SACK:
         return (struct chunk_rule){16, TAIL_SACK, false};
-    case CHUNK_HEARTBEAT:
-    case CHUNK_HEARTBEAT_ACK:
-    case CHUNK_ABORT:
+    case PACKET_CHUNK_HEARTBEAT:
+    case PACKET_CHUNK_HEARTBEAT_ACK:
+    case PACKET_CHUNK_ABORT:
     case CHUNK_ERROR:
         return (struct chunk_rule){4, TAIL_TLV, false};
     case CHUNK_SHUTDOWN:
         return (struct chunk_rule){8, TAIL_NONE, false};
     case CHUNK_SHUTDOWN_ACK:
-    case CHUNK_COOKIE_ACK:
+    case PACKET_CHUNK_COOKIE_ACK:
         return (struct chunk_rule){4, TAIL_NONE, false};
     case CHUNK_SHUTDOWN_COMPLETE:
         return (struct chunk_rule){4, TAIL_NONE, true};
-    case CHUNK_COOKIE_ECHO:
+    case PACKET_CHUNK_COOKIE_ECHO:
     case CHUNK_PAD:
         return (struct chunk_rule){4, TAIL_ANY, false};
     default:
@@ -154,13 +147,13 @@ enum packet_kind packet_check(uint8_t *packet, size_t length, struct packet_port
     if (!ports->source || !ports->destination)
         return PACKET_BAD;
     uint8_t first = packet[PACKET_HEADER];
-    if ((first == CHUNK_INIT) != (tag == 0))
+    if ((first == PACKET_CHUNK_INIT) != (tag == 0))
         return PACKET_BAD; /* section 8.5.1: tag 0 is for INIT, and INIT only */
     if (!chunks_add_up(packet + PACKET_HEADER, packet + length) || !checksum_holds(packet, length))
         return PACKET_BAD;
-    return first == CHUNK_INIT          ? PACKET_INIT
-           : first == CHUNK_COOKIE_ECHO ? PACKET_COOKIE_ECHO
-                                        : PACKET_OTHER;
+    return first == PACKET_CHUNK_INIT          ? PACKET_INIT
+           : first == PACKET_CHUNK_COOKIE_ECHO ? PACKET_COOKIE_ECHO
+                                               : PACKET_OTHER;
 }
 
 void packet_seal(uint8_t *packet, size_t length)

@@ -13,6 +13,17 @@
 /* RFC 9260 section 3.1: ports, verification tag, checksum. */
 #define PACKET_HEADER 12
 
+/* First byte of a chunk (section 3.2), as far as others than packet.c look at it. */
+enum packet_chunk {
+    PACKET_CHUNK_INIT = 1,
+    PACKET_CHUNK_INIT_ACK = 2,
+    PACKET_CHUNK_HEARTBEAT = 4,
+    PACKET_CHUNK_HEARTBEAT_ACK = 5,
+    PACKET_CHUNK_ABORT = 6,
+    PACKET_CHUNK_COOKIE_ECHO = 10,
+    PACKET_CHUNK_COOKIE_ACK = 11,
+};
+
 enum packet_kind {
     PACKET_BAD,         /* to be dropped */
     PACKET_INIT,        /* alone in its packet, verification tag 0 */

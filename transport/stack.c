@@ -11,12 +11,12 @@
 #include "base/log.h"
 
 /* Intervals of usrsctp's timers. The finest is the delayed SACK of 20 ms. Without traffic only
- * heartbeats and retransmissions (200 ms and more) are left: 40 wake-ups a second cost about
- * 0.03% of a core. */
+ * heartbeats and late retransmissions are left: 20 wake-ups a second cost about 0.05% of a
+ * core. */
 #define TICK_BUSY_US 5000
-#define TICK_IDLE_US 25000
-/* How long after the last packet the ticks stay short. */
-#define BUSY_FOR_US 100000
+#define TICK_IDLE_US 50000
+/* How long after the last packet the ticks stay short: beyond the first retransmission. */
+#define BUSY_FOR_US 300000
 
 /* Steps of usrsctp's clock when it ends. Nothing waits for them: the clock is ours. */
 #define END_STEPS   100
@@ -44,10 +44,8 @@ static int on_packet(void *address, void *packet, size_t length, uint8_t tos, ui
     (void)set_df;
     uintptr_t slot = (uintptr_t)address;
     struct stack_peer *peer = slot < stack.peer_count ? stack.peers[slot] : NULL;
-    if (peer) {
-        stack_busy();
+    if (peer)
         peer->on_output(peer, packet, length);
-    }
     return 0;
 }
 
@@ -243,6 +241,5 @@ void *stack_address(const struct stack_peer *peer)
 
 void stack_input(const struct stack_peer *peer, const uint8_t *packet, size_t length)
 {
-    stack_busy();
     usrsctp_conninput(stack_address(peer), packet, length, 0);
 }

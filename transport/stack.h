@@ -48,5 +48,5 @@ void *stack_address(const struct stack_peer *peer);
 /* A packet from the peer, already checked. */
 void stack_input(const struct stack_peer *peer, const uint8_t *packet, size_t length);
 
-/* Notes that packets are moving: timers run every few ms for a while. */
+/* Notes that packets other than heartbeats are moving: timers run every few ms for a while. */
 void stack_busy(void);

@@ -24,11 +24,6 @@
 #define HALF_OPEN_US  (5 * 1000 * 1000)
 #define HALF_OPEN_MAX 256
 
-/* First byte of the first chunk (RFC 9260 section 3.2): requests that are answered at once. */
-#define CHUNK_TYPE_INIT        1
-#define CHUNK_TYPE_HEARTBEAT   4
-#define CHUNK_TYPE_COOKIE_ECHO 10
-
 static uint64_t clock_us(void)
 {
     struct timespec now;
@@ -42,8 +37,11 @@ static void on_output(struct stack_peer *peer, uint8_t *packet, size_t length)
     if (length <= PACKET_HEADER)
         return;
     uint8_t type = packet[PACKET_HEADER];
-    if (type == CHUNK_TYPE_INIT || type == CHUNK_TYPE_HEARTBEAT || type == CHUNK_TYPE_COOKIE_ECHO)
+    if (type == PACKET_CHUNK_INIT || type == PACKET_CHUNK_HEARTBEAT ||
+        type == PACKET_CHUNK_COOKIE_ECHO)
         self->probe_us = clock_us();
+    if (type != PACKET_CHUNK_HEARTBEAT && type != PACKET_CHUNK_HEARTBEAT_ACK)
+        stack_busy();
     packet_seal(packet, length);
     datagram_send(&self->transport->socket, &self->wire, packet, length);
 }

@@ -16,12 +16,6 @@
  * each. */
 #define COPY_BELOW 1024
 
-/* First bytes of chunks that answer a request at once. */
-#define CHUNK_TYPE_INIT_ACK      2
-#define CHUNK_TYPE_HEARTBEAT_ACK 5
-#define CHUNK_TYPE_ABORT         6
-#define CHUNK_TYPE_COOKIE_ACK    11
-
 /* RFC 9260 section 3.3.10.12. */
 #define CAUSE_USER_ABORT 12
 
@@ -32,8 +26,8 @@
 
 static void measure(struct udp_association *self, uint8_t type)
 {
-    if (!self->probe_us || (type != CHUNK_TYPE_INIT_ACK && type != CHUNK_TYPE_HEARTBEAT_ACK &&
-                            type != CHUNK_TYPE_COOKIE_ACK))
+    if (!self->probe_us || (type != PACKET_CHUNK_INIT_ACK && type != PACKET_CHUNK_HEARTBEAT_ACK &&
+                            type != PACKET_CHUNK_COOKIE_ACK))
         return;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -75,8 +69,11 @@ void udp_receive_packet(struct udp *transport, const struct address *from, uint8
         transport->counters.stray_packets++;
         return;
     }
+    uint8_t type = packet[PACKET_HEADER];
     self->heard_us = loop_now(transport->loop);
-    measure(self, packet[PACKET_HEADER]);
+    measure(self, type);
+    if (type != PACKET_CHUNK_HEARTBEAT && type != PACKET_CHUNK_HEARTBEAT_ACK)
+        stack_busy();
     stack_input(&self->peer, packet, length);
     if (self->state == UDP_HALF_OPEN && kind == PACKET_COOKIE_ECHO)
         udp_association_accept(self);
@@ -102,7 +99,7 @@ void udp_receive_refused(struct udp *transport, const struct address *wire)
 static void abort_text(const uint8_t *chunk, size_t length, char text[UDP_DETAIL_MAX + 1])
 {
     text[0] = '\0';
-    if (length < 8 || chunk[0] != CHUNK_TYPE_ABORT)
+    if (length < 8 || chunk[0] != PACKET_CHUNK_ABORT)
         return;
     size_t cause = (size_t)chunk[4] << 8 | chunk[5], size = (size_t)chunk[6] << 8 | chunk[7];
     if (cause != CAUSE_USER_ABORT || size < 4 || size > length - 4)
