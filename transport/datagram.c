@@ -30,6 +30,9 @@
 /* The kernel doubles it and caps it at net.core.[rw]mem_max without CAP_NET_ADMIN. */
 #define SOCKET_BUFFER (8 << 20)
 
+/* One narrow path may refuse GSO; when it happens so often, asking again is waste. */
+#define GSO_REFUSALS_MAX 64
+
 struct reader {
     struct mmsghdr headers[READ_DATAGRAMS];
     struct iovec vectors[READ_DATAGRAMS];
@@ -208,7 +211,7 @@ static bool give_up_or_split(struct datagram_socket *self, int error)
         return false;
     }
     if (batch->packets > 1 && (error == EIO || error == EINVAL || error == EMSGSIZE)) {
-        self->gso = self->gso && error != EIO;
+        self->gso = self->gso && error != EIO && ++self->gso_refusals < GSO_REFUSALS_MAX;
         self->counters.dropped_out += datagram_batch_send_singly(batch, self->fd.fd);
     } else if (error != ECONNREFUSED && error != EINTR) {
         self->counters.dropped_out += batch->packets;

@@ -37,6 +37,7 @@ struct datagram_socket {
     struct loop *loop;
     struct loop_fd fd;
     bool gso, waiting;
+    unsigned gso_refusals;
     struct datagram_batch *batches;
     unsigned batch_count;
 };

@@ -116,7 +116,8 @@ static inline enum err transport_open(const struct transport_ops *ops, struct lo
     return ops->open(loop, local, options, acceptor, transport, why, why_size);
 }
 
-/* Aborts what is still up (their on_down runs inside), closes the sockets. NULL is fine. */
+/* Aborts what is still up (their on_down runs inside), closes the sockets. Not inside on_up,
+ * on_message, on_writable or on_incoming of the same transport. NULL is fine. */
 static inline void transport_free(struct transport *transport)
 {
     if (transport)

@@ -11,6 +11,7 @@
 #include "transport/udp_association.h"
 #include "transport/udp_message.h"
 #include "transport/udp_send.h"
+#include "transport/udp_socket.h"
 
 /* Shorter messages are copied into small ones, so that a queue of them does not hold 16 KB
  * each. */
@@ -191,7 +192,8 @@ static void received(struct udp_association *self, const struct sctp_rcvinfo *in
 {
     struct udp *transport = self->transport;
     if (!(flags & MSG_EOR)) {
-        udp_association_close(&self->base, ASSOCIATION_ABORT, "message too long");
+        udp_socket_abort(self->socket, "message too long");
+        udp_association_end(self, ERR_CONTROL_PROTOCOL, "message too long");
         return;
     }
     uint32_t ppid = ntohl(info->rcv_ppid);

@@ -93,6 +93,25 @@ static void bulk(struct loop *loop)
     datagram_close(&b);
 }
 
+/* Without checksums the kernel refuses GSO (EINVAL), as it does on devices without checksums. */
+static void gso_refused(struct loop *loop)
+{
+    struct datagram_socket a, b;
+    open_socket(&a, loop, "127.0.0.1:0");
+    open_socket(&b, loop, "127.0.0.1:0");
+    int on = 1;
+    must(setsockopt(a.fd.fd, SOL_SOCKET, SO_NO_CHECK, &on, sizeof on) == 0);
+    memset(&got, 0, sizeof got);
+    for (unsigned i = 0; i < 40; i++)
+        send_packet(&a, &b.local, (uint8_t)i, 1400);
+    datagram_flush(&a);
+    ok(a.counters.calls_out > 0 && !a.counters.dropped_out, "where GSO is refused");
+    wait_for_packets(loop, 40);
+    ok(got.packets == 40 && !got.damaged, "packets go one by one");
+    datagram_close(&a);
+    datagram_close(&b);
+}
+
 static void refusal(struct loop *loop)
 {
     struct datagram_socket a, b;
@@ -160,6 +179,7 @@ int main(void)
 {
     struct loop *loop = loop_new();
     bulk(loop);
+    gso_refused(loop);
     refusal(loop);
     addresses(loop);
     batches();

@@ -2,9 +2,11 @@
 #include "transport/udp.h"
 
 #include <sys/resource.h>
+#include <usrsctp.h>
 
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
+#include "transport/udp_message.h"
 
 /* A bed whose peers are given up after dead_after. */
 static void open_impatient(struct bed *bed, uint64_t dead_after_us)
@@ -84,10 +86,14 @@ static void peer_restarts(void)
     struct bed bed;
     bed_open(&bed, &udp_ops);
     struct bed_user *old = bed_connect(&bed), *old_peer = bed_latest(&bed);
-    bed_send(old, 1, 0, 100, 0);
-    bed_wait_messages(old_peer, 1, SECOND);
     struct address same_port = *transport_local(bed.client);
+    for (uint32_t i = 0; i < 20; i++) {
+        bed_send(old, 1, i, 9000, 0);
+        bed_send(old_peer, 1, i, 9000, 0);
+    }
+    loop_turn(bed.loop, 0); /* some have arrived, the rest is under way */
     udp_cut(bed.client, true);
+    uint64_t at_old_peer = old_peer->messages;
     transport_free(bed.client);
     char why[128];
     must(transport_open(&udp_ops, bed.loop, &same_port, &bed.options, NULL, &bed.client, why,
@@ -103,7 +109,7 @@ static void peer_restarts(void)
         bed_send(peer, 1, i, 5000, 1);
     ok(bed_wait_messages(peer, 100, 2 * SECOND) && bed_wait_messages(user, 100, 2 * SECOND),
        "messages go both ways");
-    ok(!peer->disorders && !user->disorders && old_peer->messages == 1,
+    ok(!peer->disorders && !user->disorders && old_peer->messages == at_old_peer,
        "and none to the old owner");
     bed_close(&bed);
     free(old);
@@ -243,8 +249,44 @@ static void idle_cost(void)
     free(user);
 }
 
+/* What a peer that is not Hawser could send: by usrsctp's socket under a user. */
+static void send_foreign(struct bed_user *user, size_t length, uint32_t ppid, uint16_t flags)
+{
+    static uint8_t data[30000];
+    struct udp_association *association =
+        container_of(user->association, struct udp_association, base);
+    struct sctp_sndinfo info = {.snd_sid = 1, .snd_ppid = htonl(ppid), .snd_flags = flags};
+    must(usrsctp_sendv(association->socket, data, length, NULL, 0, &info, sizeof info,
+                       SCTP_SENDV_SNDINFO, 0) == (ssize_t)length);
+    datagram_flush(&association->transport->socket);
+}
+
+static void foreign_messages(void)
+{
+    struct bed bed;
+    bed_open(&bed, &udp_ops);
+    struct bed_user *user = bed_connect(&bed), *peer = bed_latest(&bed);
+    send_foreign(user, 100, 51, 0);
+    send_foreign(user, 100, UDP_MESSAGE_PPID, SCTP_UNORDERED);
+    bed_send(user, 1, 0, 100, 0);
+    ok(bed_wait_messages(peer, 1, SECOND) && !peer->disorders && peer->up,
+       "messages that are not ours are passed over");
+    struct udp_counters counters;
+    udp_count(bed.server, &counters);
+    ok(counters.bad_messages == 2, "and counted");
+    send_foreign(user, MESSAGE_MAX + 1, UDP_MESSAGE_PPID, 0);
+    ok(bed_wait_down(user, SECOND) && user->reason == ERR_TRANSPORT_ABORTED &&
+           !strcmp(user->detail, "message too long"),
+       "a message that is too long ends the association: %s", user->detail);
+    ok(bed_wait_down(peer, SECOND) && peer->reason == ERR_CONTROL_PROTOCOL,
+       "which is the peer's fault (%s)", err_name(peer->reason));
+    bed_close(&bed);
+    free(user);
+}
+
 int main(void)
 {
+    foreign_messages();
     vanishes_while_idle();
     vanishes_under_load();
     survives_an_outage();
