@@ -2,8 +2,7 @@
  * usrsctp is one for a process. Prints for each case: payload MB/s and messages/s, the processor
  * time that each end took, and the round trip of a 64-byte message on stream 0 meanwhile.
  *
- * make && gcc -std=gnu11 -O2 -I. -o build/default/transport_bench bench/transport_bench.c \
- *     build/default/libtransport.a build/default/libbase.a -lusrsctp -pthread
+ * make build/default/bench/transport_bench, then
  * transport_bench [seconds] [message bytes, mtu (0: auto), streams] */
 #include <signal.h>
 #include <stdio.h>
