@@ -123,7 +123,8 @@ void strand_stop(struct strand *strand, enum err why, const char *detail)
     if (strand->connection) {
         struct connection *connection = strand->connection;
         strand->connection = NULL;
-        connection_end(connection, why, detail);
+        /* why may be the peer's word: a session that ends never looks like the end of the data. */
+        connection_end(connection, why == ERR_CLOSED ? ERR_TLS_CLOSED : why, detail);
     }
     end_session(strand);
 }

@@ -21,12 +21,13 @@ static struct strand *of_connection(struct connection_events *events)
     return container_of(events, struct strand, connection_events);
 }
 
+/* Only on_idle ends it well: a peer that resets or refuses "because" of CLOSED must not truncate. */
 static void end_connection(struct strand *strand, enum err why, const char *detail)
 {
     struct connection *connection = strand->connection;
     strand->connection = NULL;
     if (connection)
-        connection_end(connection, why, detail);
+        connection_end(connection, why == ERR_CLOSED ? ERR_REMOTE_RESET : why, detail);
 }
 
 /* ---- what the mux stream tells ---- */
