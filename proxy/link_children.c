@@ -50,7 +50,7 @@ static void start_child(struct link *link, uint16_t id, uint8_t epoch)
     struct link_stream *stream = &link->streams[id];
     struct tunnel *tunnel = link->tunnel;
     if (!stream->strand)
-        stream->strand = strand_new(link, &tunnel->workers[id % tunnel->worker_count], id);
+        stream->strand = strand_new(link, &tunnel->workers[(id - 1u) % tunnel->worker_count], id);
     for (struct message *stale; (stale = message_queue_pop(&stream->out));) {
         strand_sent(stream->strand, stale->length);
         message_free(stale);
@@ -147,6 +147,11 @@ static void deliver_stop(struct mail *mail)
 
 static void stop_strand(struct strand *strand, enum err why)
 {
+    /* By mail it would come after the next session's beginning, which is a direct call here. */
+    if (strand->worker == strand->link->tunnel->home) {
+        strand_stop(strand, why, "");
+        return;
+    }
     struct notice *notice = check_alloc(sizeof(*notice) + 1);
     notice->strand = strand;
     notice->why = why;
