@@ -3,7 +3,7 @@
  * in front of SCTP.
  *
  * The link lives on the tunnel's home worker. Its strands live on all workers: stream s belongs to
- * worker s mod n. What a strand has to tell comes as a notice, by mail.
+ * worker (s - 1) mod n. What a strand has to tell comes as a notice, by mail.
  *
  * Life: CONNECTING (client) -on_up-> MASTER (handshake, HELLO) -> READY -> CLOSING -> gone.
  * Files: link.c (life), link_master.c (master, control channel, renewal), link_children.c (strands,
