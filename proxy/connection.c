@@ -200,8 +200,27 @@ size_t connection_fill(struct connection *c, uint8_t *to, size_t room, bool *end
     return filled;
 }
 
+/* Into the last piece as far as it has room: a peer that sends single bytes would else have a piece
+ * of 1 KB for each of them, a thousand times its credit. */
+static size_t keep_in_last(struct connection *c, const uint8_t *data, size_t length)
+{
+    if (!c->backlog.first)
+        return 0;
+    struct message *piece = container_of(c->backlog.last, struct message, next);
+    size_t room = piece->capacity - piece->length;
+    if (length > room)
+        length = room;
+    memcpy(piece->data + piece->length, data, length);
+    piece->length += (uint32_t)length;
+    c->backlog.bytes += length;
+    return length;
+}
+
 static void keep(struct connection *c, const uint8_t *data, size_t length)
 {
+    size_t kept = keep_in_last(c, data, length);
+    data += kept;
+    length -= kept;
     while (length) {
         size_t part = length < BACKLOG_PIECE ? length : BACKLOG_PIECE;
         struct message *piece = message_new(part);
