@@ -3,8 +3,8 @@
  *     unread --to ADDRESS [--connections N] [--timeout S]
  *
  * Each of N connections sends until nobody has taken a byte of any of them for half a second, then
- * "ready BYTES" is printed (all together); after SIGUSR1 they close, with RST. Exit code 0: they were held
- * back before --timeout; 1: bytes went on and on, or a connection broke. */
+ * "ready BYTES" is printed (all together); after SIGUSR1 they close, with RST. Exit code 0: they
+ * were held back before --timeout; 1: bytes went on and on, or a connection broke. */
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
