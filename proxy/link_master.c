@@ -14,6 +14,10 @@
 /* Messages of a renewal that may overtake its RENEW frame: a ClientHello is one. */
 #define RENEWAL_EARLY_MAX 4
 
+/* Ciphertext of control frames that may wait for SCTP. Beyond it they wait in mux_control, which is
+ * bounded: a peer that sends PINGs and takes nothing must not pile up our PONGs. */
+#define CONTROL_UNSENT_MAX (64 * 1024)
+
 static bool is_client(const struct link *link)
 {
     return link->tunnel->config->role == CONFIG_CLIENT;
@@ -68,6 +72,7 @@ static void on_control_task(struct loop_task *task)
     uint8_t *record = link->tunnel->home->record;
     size_t length;
     while (link->control && link->master.session &&
+           link->streams[0].out.bytes < CONTROL_UNSENT_MAX &&
            (length = mux_control_drain(link->control, record, MUX_RECORD_MAX))) {
         enum err result = tls_session_write(link->master.session, record, length);
         if (result != ERR_OK) {

@@ -45,6 +45,8 @@ void link_send_now(struct link *link)
             message_free(message);
         account(stream, length);
         scheduler_sent(&link->scheduler, entry, length, stream->out.first != NULL);
+        if (stream == link->streams) /* control frames may have waited for room */
+            link_control_flush(link);
     }
 }
 
