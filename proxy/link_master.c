@@ -58,6 +58,9 @@ static void begin_master(struct link *link, struct link_master *master, uint16_t
                                    .epoch = epoch,
                                    .output.on_output = on_output,
                                    .timer.on_expire = on_timeout};
+    /* What the one before had to say concerns nobody any more; the peer may begin many. */
+    scheduler_remove(&link->scheduler, &link->streams[stream].entry);
+    message_queue_clear(&link->streams[stream].out);
     link->streams[stream].epoch = epoch;
     master->session = tls_session_new_master(tunnel->credentials, ticket, &master->output);
     loop_timer_set(tunnel->home->loop, &master->timer,
@@ -131,12 +134,12 @@ static void on_child_failed(struct mux_control_events *events, uint16_t stream, 
 static void on_renew(struct mux_control_events *events, uint16_t stream, uint8_t epoch)
 {
     struct link *link = container_of(events, struct link, control_events);
-    if (stream <= link->streams_max || stream >= link->granted) {
+    if (stream != link->streams_max + 1) {
         link_close(link, ERR_CONTROL_PROTOCOL, "renewal on a stream that is not for it", true);
         return;
     }
     begin_master(link, &link->renewal, stream, epoch, NULL);
-    /* Only what there is now: a message of an older epoch goes back to the queue. */
+    /* Only what there is now: a message of a newer epoch goes back to the queue. */
     for (size_t left = link->renewal_early.count; left; left--)
         link_master_receive(link, message_queue_pop(&link->renewal_early));
 }
@@ -352,14 +355,21 @@ void link_master_begin(struct link *link)
         link_master_advance(link, &link->master);
 }
 
+/* Of a renewal whose RENEW is still on its way. One of an older renewal is late, and must not take
+ * the place. */
+static bool is_early(const struct link *link, const struct message *message)
+{
+    return !is_client(link) && link->streams_max && message->stream == link->streams_max + 1 &&
+           (int8_t)(message->epoch - link->renewal.epoch) > 0;
+}
+
 void link_master_receive(struct link *link, struct message *message)
 {
     struct link_master *master = message->stream ? &link->renewal : &link->master;
     if (master->session && message->stream == master->stream && message->epoch == master->epoch) {
         tls_session_feed(master->session, message);
         link_master_advance(link, master);
-    } else if (message->stream && !is_client(link) && link->streams_max &&
-               link->renewal_early.count < RENEWAL_EARLY_MAX) {
+    } else if (is_early(link, message) && link->renewal_early.count < RENEWAL_EARLY_MAX) {
         message_queue_push(&link->renewal_early, message);
     } else {
         message_free(message);
