@@ -180,6 +180,14 @@ void link_child_failed(struct link *link, uint16_t id, uint8_t epoch, enum err w
         link_start_children(link);
 }
 
+/* The peer gave up the session that the stream has, and its words for it are still on their way. It
+ * counts like any failure, or a peer could have handshakes made without end. False: too many. */
+static bool replace_child(struct link *link, uint16_t id)
+{
+    forget_child(link, id);
+    return count_failure(link, ERR_TLS_CLOSED);
+}
+
 static void feed(struct mail *mail)
 {
     struct message *message = container_of(mail, struct message, mail);
@@ -197,8 +205,10 @@ void link_child_receive(struct link *link, struct message *message)
         return;
     }
     if (begins) {
-        if (stream->child != CHILD_NONE)
-            forget_child(link, message->stream);
+        if (stream->child != CHILD_NONE && !replace_child(link, message->stream)) {
+            message_free(message);
+            return;
+        }
         start_child(link, message->stream, message->epoch);
     }
     if (!stream->strand) {
