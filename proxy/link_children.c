@@ -89,9 +89,11 @@ void link_start_children(struct link *link)
         }
         return;
     }
-    if (wanted < link->peer_wants)
-        wanted = link->peer_wants;
+    /* The server repeats itself while it waits: those under way are meant for it, too. */
+    uint32_t peer_wants = link->peer_wants;
     link->peer_wants = 0;
+    if (peer_wants > link->children_started && peer_wants - link->children_started > wanted)
+        wanted = peer_wants - link->children_started;
     for (; wanted && link->first_unused <= link->streams_max; link->first_unused++) {
         struct link_stream *stream = &link->streams[link->first_unused];
         if (stream->child != CHILD_NONE)
