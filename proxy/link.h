@@ -33,8 +33,10 @@ struct link_stream {
     struct strand *strand;        /* NULL: never used */
     uint8_t epoch;
     enum { CHILD_NONE, CHILD_STARTED, CHILD_READY } child;
-    enum { LEASE_NONE, LEASE_OWN, LEASE_PEER } lease;
-    size_t service; /* of LEASE_OWN */
+    /* LEASE_BOTH: the peer was first, and whether its lease will have ended when our connection
+     * reaches the strand is not known yet. */
+    enum { LEASE_NONE, LEASE_OWN, LEASE_PEER, LEASE_BOTH } lease;
+    size_t service; /* of LEASE_OWN and LEASE_BOTH */
 };
 
 /* A master handshake: the first one, on stream 0, or a renewal. */
@@ -90,8 +92,7 @@ struct link {
     uint32_t children_started;   /* not yet ready */
     uint32_t children_initial;   /* made ready at the beginning: one log line when they are */
     uint32_t children_seen;      /* that became ready so far */
-    uint32_t leases;
-    uint32_t failures; /* of children; paid back with time */
+    uint32_t failures;           /* of children; paid back with time */
     uint64_t failures_us;
     struct pool *pool;
     struct loop_timer pool_timer;
@@ -113,7 +114,7 @@ enum link_notice_kind {
     NOTICE_FAILED,   /* its session is gone: why, detail */
     NOTICE_LEASED,   /* by the peer */
     NOTICE_IDLE,     /* the lease is over */
-    NOTICE_RETURNED, /* connection comes back: the peer was first */
+    NOTICE_RETURNED, /* connection comes back: the peer was first; NULL: it has ended meanwhile */
 };
 
 /* A client's new association, to one address; a server's, which the transport accepted. The link is
@@ -123,8 +124,9 @@ struct link *link_connect(struct tunnel *tunnel, const struct address *remote, c
 struct association_events *link_accept(struct tunnel *tunnel, struct association *association,
                                        const struct address *peer);
 
-/* Ends the association, from any state, with a reason: connections are reset. A no-op when it is
- * closing already. graceful: what is queued (an alert, GOAWAY) still arrives first. */
+/* Ends the association, from any state, with a reason: connections are reset. graceful: what is
+ * queued (an alert, GOAWAY) still arrives first. A second call keeps the first reason; if it is not
+ * graceful it cuts the first one short. */
 void link_close(struct link *link, enum err why, const char *detail, bool graceful);
 
 /* No more leases from the peer's side wanted: sends GOAWAY. */

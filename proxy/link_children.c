@@ -113,12 +113,10 @@ static void forget_child(struct link *link, uint16_t id)
         link->children_started--;
     if (stream->child == CHILD_READY)
         counter_sub(&counters->children_ready, 1);
-    if (stream->lease == LEASE_OWN)
+    if (stream->lease == LEASE_OWN || stream->lease == LEASE_BOTH)
         pool_return(link->pool, stream->service, id, false);
     else
         pool_remove_idle(link->pool, id);
-    if (stream->lease != LEASE_NONE)
-        link->leases--;
     stream->lease = LEASE_NONE;
     stream->child = CHILD_NONE;
     if (id < link->first_unused)
@@ -239,7 +237,6 @@ static void lease(struct link *link, struct connection *connection, uint16_t id)
     struct link_stream *stream = &link->streams[id];
     stream->lease = LEASE_OWN;
     stream->service = connection->service->index;
-    link->leases++;
     connection->link = link;
     connection->stream = id;
     if (stream->strand->worker == link->tunnel->home) {
@@ -328,35 +325,45 @@ static void child_ready(struct link *link, uint16_t id, bool resumed)
 static void child_leased_by_peer(struct link *link, uint16_t id)
 {
     struct link_stream *stream = &link->streams[id];
-    if (stream->lease == LEASE_OWN)
-        pool_return(link->pool, stream->service, id, false); /* its connection comes back */
-    else
-        pool_remove_idle(link->pool, id);
-    if (stream->lease == LEASE_NONE)
-        link->leases++;
+    if (stream->lease == LEASE_OWN) {
+        stream->lease = LEASE_BOTH;
+        return;
+    }
+    pool_remove_idle(link->pool, id);
     stream->lease = LEASE_PEER;
 }
 
+/* Of LEASE_BOTH it is the peer's that has ended: our connection came back before, if at all. */
 static void child_idle(struct link *link, uint16_t id)
 {
     struct link_stream *stream = &link->streams[id];
     bool own = stream->lease == LEASE_OWN;
+    if (stream->lease == LEASE_BOTH) {
+        stream->lease = LEASE_OWN;
+        return;
+    }
     stream->lease = LEASE_NONE;
-    link->leases--;
     if (own)
         pool_return(link->pool, stream->service, id, true);
     else
         pool_add_idle(link->pool, id);
 }
 
-static void connection_returned(struct link *link, uint16_t id, struct connection *connection)
+/* The stream is the peer's. When both opened it at once, that is told only after this. */
+static void lease_returned(struct link *link, uint16_t id)
 {
     struct link_stream *stream = &link->streams[id];
-    if (link->state == LINK_READY && stream->lease == LEASE_OWN) {
-        pool_return(link->pool, stream->service, id, false);
-        stream->lease = LEASE_NONE;
-        link->leases--;
-    }
+    bool both = stream->lease == LEASE_BOTH;
+    if (!both && stream->lease != LEASE_OWN)
+        return;
+    pool_return(link->pool, stream->service, id, false);
+    stream->lease = both ? LEASE_PEER : LEASE_NONE;
+}
+
+static void connection_returned(struct link *link, uint16_t id, struct connection *connection)
+{
+    if (link->state == LINK_READY)
+        lease_returned(link, id);
     connection->stream = 0;
     connection->link = NULL;
     tunnel_carry(link->tunnel, connection);
@@ -379,6 +386,7 @@ static void handle(struct link *link, struct notice *notice)
         child_idle(link, id);
         break;
     case NOTICE_RETURNED:
+        lease_returned(link, id);
         break;
     }
 }

@@ -21,7 +21,8 @@ static struct strand *of_connection(struct connection_events *events)
     return container_of(events, struct strand, connection_events);
 }
 
-/* Only on_idle ends it well: a peer that resets or refuses "because" of CLOSED must not truncate. */
+/* Only on_idle ends it well: a peer that resets or refuses "because" of CLOSED must not truncate.
+ */
 static void end_connection(struct strand *strand, enum err why, const char *detail)
 {
     struct connection *connection = strand->connection;
@@ -99,9 +100,8 @@ static void on_lost_race(struct mux_stream_events *events)
     struct strand *strand = of_mux(events);
     struct connection *connection = strand->connection;
     strand->connection = NULL;
-    if (!connection)
-        return;
-    connection_unwatch(connection);
+    if (connection)
+        connection_unwatch(connection);
     link_notify(strand, NOTICE_RETURNED, ERR_OPEN_RACE, NULL, connection, false);
 }
 
