@@ -4,7 +4,9 @@ VARIANT  ?= default
 BUILD    := build/$(VARIANT)
 PREFIX   ?= /usr/local
 DESTDIR  ?=
-CC       ?= gcc
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
 CFLAGS   ?= -O2 -g
 PKGS     := gnutls libconfig jansson
 FOLDERS  := base config transport tls mux control proxy

@@ -1,6 +1,7 @@
 #include "control/admin.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,8 +43,15 @@ struct admin {
     struct stat identity; /* of the socket file, so that another's is never removed */
     bool is_resting;      /* not accepting: every place is taken, or no descriptors */
     struct loop_timer rest;
+    int spare; /* a descriptor kept for one client when there are no others; -1: in use */
     struct client clients[CLIENTS_MAX];
 };
+
+static void keep_spare(struct admin *admin)
+{
+    if (admin->spare < 0)
+        admin->spare = fcntl(admin->listener.fd, F_DUPFD_CLOEXEC, 0);
+}
 
 static void set_accepting(struct admin *admin, bool accepting)
 {
@@ -65,6 +73,7 @@ static void end_client(struct client *client)
     free(client->answer);
     client->answer = NULL;
     client->used = client->length = client->sent = 0;
+    keep_spare(client->admin);
     set_accepting(client->admin, true);
 }
 
@@ -170,6 +179,12 @@ static void on_listener_events(struct loop_fd *fd, uint32_t events)
     struct admin *admin = container_of(fd, struct admin, listener);
     (void)events;
     int accepted = accept4(fd->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (accepted < 0 && errno == EMFILE && admin->spare >= 0) {
+        /* Just then somebody wants to know: the reserve makes room for one who asks. */
+        close(admin->spare);
+        admin->spare = -1;
+        accepted = accept4(fd->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    }
     if (accepted >= 0) {
         begin_client(admin, free_place(admin), accepted);
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
@@ -268,6 +283,8 @@ struct admin *admin_new(struct loop *loop, const char *path, struct admin_handle
     admin->listener = (struct loop_fd){.on_events = on_listener_events, .fd = fd};
     admin->rest = (struct loop_timer){.on_expire = on_rest_over};
     admin->is_resting = true;
+    admin->spare = -1;
+    keep_spare(admin);
     init_clients(admin);
     lstat(path, &admin->identity);
     set_accepting(admin, true);
@@ -297,6 +314,8 @@ void admin_free(struct admin *admin)
     loop_timer_cancel(admin->loop, &admin->rest);
     set_accepting(admin, false);
     remove_file(admin);
+    if (admin->spare >= 0)
+        close(admin->spare);
     close(admin->listener.fd);
     free(admin);
 }

@@ -38,6 +38,18 @@ struct connection *connection_new(struct service *service, int fd, uint64_t id, 
     return c;
 }
 
+static void count_in(struct connection *c, size_t bytes)
+{
+    c->bytes_in += bytes;
+    counter_add(&c->service->tunnel->counters.bytes_in, bytes);
+}
+
+static void count_out(struct connection *c, size_t bytes)
+{
+    c->bytes_out += bytes;
+    counter_add(&c->service->tunnel->counters.bytes_out, bytes);
+}
+
 static void broken(struct connection *c)
 {
     struct connection_events *events = c->events;
@@ -67,7 +79,7 @@ static bool flush(struct connection *c)
             break;
         message_free(message_queue_pop(&c->backlog));
     }
-    c->bytes_in += written;
+    count_in(c, written);
     if (works && !c->backlog.first && c->finish_when_written && !c->finished) {
         shutdown(c->socket.fd, SHUT_WR);
         c->finished = true;
@@ -189,7 +201,7 @@ size_t connection_fill(struct connection *c, uint8_t *to, size_t room, bool *end
         if (n == 0) {
             c->read_ended = *end = true;
         } else if (n > 0) {
-            c->bytes_out += (size_t)n;
+            count_out(c, (size_t)n);
             filled += (size_t)n < room - filled ? (size_t)n : room - filled;
         } else if (errno != EAGAIN && errno != EINTR) {
             broken(c);
@@ -242,7 +254,7 @@ size_t connection_deliver(struct connection *c, const uint8_t *data, size_t leng
             return length;
         }
         written = n > 0 ? (size_t)n : 0;
-        c->bytes_in += written;
+        count_in(c, written);
     }
     keep(c, data + written, length - written);
     return written;
@@ -304,8 +316,6 @@ static void count_end(const struct connection *c, enum err why)
 {
     struct counters *counters = &c->service->tunnel->counters;
     counter_sub(&counters->connections_open, 1);
-    counter_add(&counters->bytes_in, c->bytes_in);
-    counter_add(&counters->bytes_out, c->bytes_out);
     counter_sub(&c->service->open, 1);
     if (is_refusal(why)) {
         counter_add(&counters->connections_refused, 1);

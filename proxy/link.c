@@ -10,7 +10,7 @@
 #include "proxy/worker.h"
 
 /* What a graceful end may take before it becomes an abort. */
-#define CLOSE_TIMEOUT_US 5000000
+#define CLOSE_TIMEOUT_US 3000000
 
 static struct loop *loop_of(const struct link *link)
 {
@@ -225,8 +225,11 @@ static void on_close_timeout(struct loop_timer *timer)
 
 void link_close(struct link *link, enum err why, const char *detail, bool graceful)
 {
-    if (link->state == LINK_CLOSING)
+    if (link->state == LINK_CLOSING) {
+        if (!graceful && link->association)
+            association_close(link->association, ASSOCIATION_ABORT, link->detail);
         return;
+    }
     bool was_ready = link->was_ready;
     link->reason = why;
     snprintf(link->detail, sizeof(link->detail), "%s%s%s", err_text(why),

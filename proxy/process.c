@@ -64,7 +64,7 @@ static void on_check(struct loop_timer *timer)
 {
     struct process *process = container_of(timer, struct process, check_timer);
     uint64_t now = loop_now(home_loop(process));
-    if (!connections_open(process))
+    if (!connections_open(process) && !process->abandoned)
         close_all(process, ERR_LOCAL_SHUTDOWN);
     else if (now >= process->drain_deadline_us)
         close_all(process, ERR_DRAIN_TIMEOUT);
@@ -96,6 +96,8 @@ static void deliver_abandon(struct mail *mail)
 {
     struct process *process = container_of(mail, struct process, abandon_mail);
     log_write(LOG_INFO, LOG_ABOUT_NOTHING, "second signal: ending at once");
+    process->abandoned = true;
+    process->closing = false; /* a graceful end under way is cut short */
     begin_end(process, 0);
 }
 

@@ -29,7 +29,7 @@ struct process {
     struct mail start_mail, drain_mail, abandon_mail;
     struct loop_timer check_timer;
     uint64_t drain_deadline_us;
-    bool closing;
+    bool closing, abandoned;
     int start_result;
     char why[512];
     sem_t started;

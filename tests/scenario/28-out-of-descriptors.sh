@@ -27,6 +27,7 @@ used=$(($(busy) - before))
 note "processor time in 1 s while resting: $used ticks of 10 ms"
 check "it does not spin" test "$used" -le 50
 check "the process lives" is_running client
+check "and says how it is" wait_until 10 is_up client
 crash many
 check "once there is room, 200 connections are served" \
     load rr --to "$TO" --connections 200 --parallel 20
