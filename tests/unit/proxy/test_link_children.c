@@ -1,0 +1,94 @@
+/* The pool of children: leasing, waiting, races of both sides for one stream, and failures. */
+#include "tests/unit/proxy/bed.h"
+
+/* Both ends agree that so many children are ready and nothing else is going on. */
+static bool both_have(struct bed *bed, uint32_t ready)
+{
+    return side_count(&bed->client, children_ready) == ready &&
+           side_count(&bed->server, children_ready) == ready && side_is_settled(&bed->client) &&
+           side_is_settled(&bed->server);
+}
+
+/* One side loses the session of one stream; the other learns it, and both begin anew. */
+static void child_fails(bool at_client, unsigned workers)
+{
+    struct bed bed;
+    tap_note("a child fails at the %s, %u workers", at_client ? "client" : "server", workers);
+    bed_init(&bed, workers, workers, false);
+    bed_start(&bed);
+    bed_up(&bed);
+    for (uint16_t stream = 1; stream <= 4; stream++)
+        side_hurt_child(at_client ? &bed.client : &bed.server, stream);
+    bed_expect(&bed, side_count(at_client ? &bed.client : &bed.server, children_failed) == 4,
+               "four children fail");
+    bed_expect(&bed, both_have(&bed, 4), "others take their place, at both ends");
+    for (size_t i = 0; i < 8; i++)
+        bed_connect(&bed, (struct end_plan){.bytes = 100}, (struct end_plan){.bytes = 100});
+    bed_expect(&bed, ends_all(&bed.ends, pair_is_complete), "connections go through them");
+    bed_fini(&bed);
+}
+
+/* "back" is the other way round; "ghost" does not exist at the server. */
+static void add_services(struct bed *bed)
+{
+    side_add_service(&bed->client, "back", CONFIG_CONNECT, bed->ends.address);
+    side_add_service(&bed->server, "back", CONFIG_LISTEN, bed_loopback(0));
+    side_add_service(&bed->client, "ghost", CONFIG_LISTEN, bed_loopback(0));
+}
+
+static struct end_plan random_plan(struct bed *bed)
+{
+    static const size_t sizes[] = {0, 1, 100, 20000, 150000};
+    static const enum end_then thens[] = {THEN_FIN, THEN_FIN, THEN_FIN, THEN_RESET};
+    return (struct end_plan){.bytes = sizes[bed_random(bed, 5)], .then = thens[bed_random(bed, 4)]};
+}
+
+static void connect_at_random(struct bed *bed)
+{
+    const struct address *addresses[] = {side_listener(&bed->client, 0),
+                                         side_listener(&bed->client, 2),
+                                         side_listener(&bed->server, 1)};
+    struct end_plan client = random_plan(bed), target = random_plan(bed);
+    client.waits = bed_random(bed, 4) == 0 && target.then == THEN_FIN;
+    target.waits = bed_random(bed, 4) == 0 && client.then == THEN_FIN && !client.waits;
+    ends_connect(&bed->ends, addresses[bed_random(bed, 3)], client, target);
+}
+
+/* Both sides open connections at once, of which many are refused or reset, on as few streams as
+ * there may be: so both lease the same one all the time. */
+static void races(unsigned long seed, unsigned workers, uint32_t streams)
+{
+    struct bed bed;
+    bed_init(&bed, workers, workers, false);
+    bed.random = seed;
+    bed.client.config.streams_max = bed.client.config.streams_initial = streams;
+    bed.client.config.waiting_max = bed.server.config.waiting_max = 1000;
+    add_services(&bed);
+    memory_set_faults(&(struct memory_faults){.seed = seed, .jitter_us = 50 * (seed % 3)});
+    bed_start(&bed);
+    bed_reach(&bed, side_is_up(&bed.client));
+    for (size_t i = 0; i < 200; i++) {
+        connect_at_random(&bed);
+        for (uint64_t steps = bed_random(&bed, 30); steps; steps--)
+            bed_turn(&bed);
+    }
+    bed_expect(&bed, ends_all(&bed.ends, pair_is_over), "seed %lu: 200 connections end", seed);
+    ok(ends_all(&bed.ends, pair_is_honest), "none is cut short without a reset");
+    bed_expect(&bed, !bed_open_connections(&bed) && both_have(&bed, streams),
+               "both sides agree on all streams");
+    ok(side_count(&bed.client, children_failed) == 0, "no child failed");
+    bed_fini(&bed);
+}
+
+int main(void)
+{
+    bed_main_begin();
+    for (unsigned long seed = tap_seed(), i = 0; i < 12; i++)
+        races(seed + i, (unsigned)(1 + i % 4), (uint32_t)(1 + i % 3));
+    for (unsigned workers = 1; workers <= 3; workers++) {
+        child_fails(true, workers);
+        child_fails(false, workers);
+    }
+    message_cache_clear();
+    return tap_done();
+}
