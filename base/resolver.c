@@ -37,13 +37,21 @@ static void fail_locked(struct resolver_query *query, const char *why)
     answer_locked(query);
 }
 
+static void unlink_locked(struct resolver *resolver, struct resolver_query *query)
+{
+    *query->link = query->next;
+    if (query->next)
+        query->next->link = query->link;
+    else
+        resolver->last = query->link;
+    query->link = NULL;
+}
+
 static struct resolver_query *take_locked(struct resolver *resolver)
 {
     struct resolver_query *query = resolver->first;
-    if (!query)
-        return NULL;
-    resolver->first = query->next;
-    query->next = NULL;
+    if (query)
+        unlink_locked(resolver, query);
     return query;
 }
 
@@ -124,6 +132,7 @@ struct resolver *resolver_new(void)
     struct resolver *resolver = check_alloc(sizeof *resolver);
     pthread_mutex_init(&resolver->lock, NULL);
     pthread_cond_init(&resolver->asked, NULL);
+    resolver->last = &resolver->first;
     if (thread_start(&resolver->thread, "resolver", answer_queries, resolver) != 0) {
         destroy(resolver);
         return NULL;
@@ -162,11 +171,19 @@ void resolver_ask(struct resolver *resolver, struct resolver_query *query)
 {
     pthread_mutex_lock(&resolver->lock);
     query->next = NULL;
-    if (resolver->first)
-        *resolver->last = query;
-    else
-        resolver->first = query;
+    query->link = resolver->last;
+    *resolver->last = query;
     resolver->last = &query->next;
     pthread_cond_signal(&resolver->asked);
     pthread_mutex_unlock(&resolver->lock);
+}
+
+bool resolver_cancel(struct resolver *resolver, struct resolver_query *query)
+{
+    pthread_mutex_lock(&resolver->lock);
+    bool waits = query->link != NULL;
+    if (waits)
+        unlink_locked(resolver, query);
+    pthread_mutex_unlock(&resolver->lock);
+    return waits;
 }

@@ -2,6 +2,8 @@
  * getaddrinfo (which honours /etc/hosts and nsswitch.conf), the answer comes by mailbox. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/address.h"
 #include "base/mailbox.h"
 
@@ -16,10 +18,10 @@ struct resolver_query {
     const char *host; /* must stay valid until the answer */
     uint16_t port;
     struct address addresses[RESOLVER_MAX_ADDRESSES];
-    int count;                   /* 0: failed */
-    const char *why;             /* static text when count is 0 */
-    struct mail mail;            /* private */
-    struct resolver_query *next; /* private */
+    int count;                           /* 0: failed */
+    const char *why;                     /* static text when count is 0 */
+    struct mail mail;                    /* private */
+    struct resolver_query *next, **link; /* private; link NULL: not in the queue (any more) */
 };
 
 /* Starts the helper thread; NULL if it cannot. Thread: main. */
@@ -28,5 +30,8 @@ struct resolver *resolver_new(void);
  * thread ends by itself. Afterwards no mailbox is touched. NULL is fine. Thread: main, when nobody
  * asks any more. */
 void resolver_free(struct resolver *resolver);
-/* Thread: any. on_answer is called exactly once. */
+/* Thread: any. on_answer is called exactly once, unless the query is taken back. */
 void resolver_ask(struct resolver *resolver, struct resolver_query *query);
+/* Takes back what waits behind others: while a name server is dead, those who gave up must not pile
+ * up. False: it is begun, the answer comes; the query must stay. Thread: that of reply_to. */
+bool resolver_cancel(struct resolver *resolver, struct resolver_query *query);

@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 
-/* A query outlives a cancelled connector: the resolver still holds it. */
+/* A query that is begun outlives a cancelled connector. */
 struct lookup {
     struct resolver_query query;
     struct connector *connector; /* NULL: cancelled */
@@ -164,6 +164,7 @@ void connector_start(struct connector *self, struct loop *loop, const struct end
                                             .host = endpoint->host,
                                             .port = endpoint->port};
     self->query = &lookup->query;
+    self->resolver = resolver;
     resolver_ask(resolver, self->query);
 }
 
@@ -172,7 +173,10 @@ void connector_cancel(struct connector *self)
     if (!self->loop)
         return;
     if (self->query) {
-        container_of(self->query, struct lookup, query)->connector = NULL;
+        struct lookup *lookup = container_of(self->query, struct lookup, query);
+        lookup->connector = NULL;
+        if (resolver_cancel(self->resolver, self->query))
+            free(lookup);
         self->query = NULL;
     }
     drop_socket(self);

@@ -16,6 +16,7 @@ struct connector {
 
     const struct endpoint *endpoint; /* private from here on */
     struct loop *loop;
+    struct resolver *resolver;
     struct resolver_query *query; /* NULL: no look-up under way */
     struct address addresses[RESOLVER_MAX_ADDRESSES];
     int count, next;

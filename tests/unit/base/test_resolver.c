@@ -75,6 +75,39 @@ static void several(struct resolver *resolver)
     ok(answers == SEVERAL && right, "%d queries are answered once each, each its own", SEVERAL);
 }
 
+enum { MANY = 200 };
+
+/* Asks, and takes every other one back from the end, where they wait; how many could be. */
+static int take_back(struct resolver *resolver, struct resolver_query queries[static MANY])
+{
+    int taken = 0;
+    answers = 0;
+    for (int i = 0; i < MANY; i++) {
+        queries[i] = query_for("127.0.0.1");
+        resolver_ask(resolver, &queries[i]);
+    }
+    for (int i = MANY - 1; i >= 0; i -= 2)
+        taken += resolver_cancel(resolver, &queries[i]);
+    wait_for(MANY - taken);
+    loop_turn(loop, 0);
+    return taken;
+}
+
+/* The helper thread may be so quick that nothing waits any more: then once more. */
+static void taken_back(struct resolver *resolver)
+{
+    struct resolver_query queries[MANY];
+    int taken = 0;
+    for (int rounds = 1000; rounds && !taken; rounds--)
+        taken = take_back(resolver, queries);
+    ok(taken > 0 && answers == MANY - taken, "%d taken back, the other %d answered", taken,
+       answers);
+    bool done = true;
+    for (int i = 0; i < MANY; i++)
+        done = done && !resolver_cancel(resolver, &queries[i]);
+    ok(done, "what is answered or taken back cannot be taken back");
+}
+
 /* Whether a query is not begun, under way or done is up to the helper thread: all must end. */
 static void freed_with_queries(void)
 {
@@ -104,6 +137,7 @@ int main(void)
     known_name(resolver);
     unknown_name(resolver);
     several(resolver);
+    taken_back(resolver);
     resolver_free(resolver);
     resolver_free(NULL);
     freed_with_queries();
