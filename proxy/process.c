@@ -52,6 +52,7 @@ static void close_all(struct process *process, enum err why)
 
 static void stop_workers(struct process *process)
 {
+    process->stopped = true;
     admin_free(process->admin);
     process->admin = NULL;
     for (size_t i = 0; i < process->tunnel_count; i++)
@@ -87,6 +88,8 @@ static void begin_end(struct process *process, uint64_t patience_us)
 static void deliver_drain(struct mail *mail)
 {
     struct process *process = container_of(mail, struct process, drain_mail);
+    if (process->stopped) /* the start failed */
+        return;
     log_write(LOG_INFO, LOG_ABOUT_NOTHING, "draining: no new connections, %llu still open",
               (unsigned long long)connections_open(process));
     begin_end(process, process->config->drain_timeout_us);
@@ -95,6 +98,8 @@ static void deliver_drain(struct mail *mail)
 static void deliver_abandon(struct mail *mail)
 {
     struct process *process = container_of(mail, struct process, abandon_mail);
+    if (process->stopped) /* perhaps delivered when the tunnels are freed already */
+        return;
     log_write(LOG_INFO, LOG_ABOUT_NOTHING, "second signal: ending at once");
     process->abandoned = true;
     process->closing = false; /* a graceful end under way is cut short */
@@ -179,6 +184,7 @@ static void *wait_for_workers(void *argument)
     struct process *process = argument;
     for (unsigned i = 0; i < process->worker_count; i++)
         worker_join(&process->workers[i]);
+    atomic_store(&process->workers_ended, true);
     kill(getpid(), SIGUSR1);
     return NULL;
 }
@@ -191,8 +197,10 @@ static void handle_signals(struct process *process, const sigset_t *signals)
     for (;;) {
         int signal_number = 0;
         sigwait(signals, &signal_number);
-        if (signal_number == SIGUSR1)
+        if (atomic_load(&process->workers_ended))
             return;
+        if (signal_number == SIGUSR1)
+            continue; /* not ours: somebody else's */
         if (signal_number == SIGHUP)
             log_write(LOG_WARNING, LOG_ABOUT_NOTHING,
                       "SIGHUP: this version does not reload; restart to use a new configuration");

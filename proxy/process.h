@@ -30,9 +30,11 @@ struct process {
     struct loop_timer check_timer;
     uint64_t drain_deadline_us;
     bool closing, abandoned;
+    bool stopped; /* the workers are told to end */
     int start_result;
     char why[512];
     sem_t started;
+    atomic_bool workers_ended;
 };
 
 /* Runs until SIGTERM or SIGINT, drains, and ends; a second signal ends at once.
