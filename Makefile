@@ -23,7 +23,13 @@ ALL_CFLAGS   := -std=c11 $(WARNINGS) $(CFLAGS) $(SANITIZE)
 # usrsctp allocates several times for each packet: jemalloc makes bulk transfer a quarter faster than
 # the C library's allocator (docs/decisions/). The checkers bring their own.
 ALLOCATOR    := $(if $(filter asan tsan valgrind fuzz,$(VARIANT)),,-ljemalloc)
-LIBS         := -lusrsctp $(shell pkg-config --libs $(PKGS)) -pthread
+# Debian compiles usrsctp with -O0; scripts/build-usrsctp makes an archive of the same source with -O2
+# (docs/decisions/). Header and ABI are the same, so every variant links it when it is there.
+OPTIMISED    := $(wildcard build/usrsctp/libusrsctp.a)
+USRSCTP      := $(or $(OPTIMISED),-lusrsctp)
+USRSCTP_IS_  := Debian's package, compiled without optimisation (scripts/build-usrsctp makes a faster one)
+USRSCTP_IS_y := optimised, from Debian's source package
+LIBS         := $(USRSCTP) $(shell pkg-config --libs $(PKGS)) -pthread
 ALL_LDFLAGS  := $(LDFLAGS) $(SANITIZE)
 
 Q := $(if $(V),,@)
@@ -38,11 +44,12 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TOOLS   := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
 UNITS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/sim/test_*.c tests/conformance/test_*.c))
 
-.PHONY: all tools units unit clean
+.PHONY: all tools units unit clean distclean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/hawser build/hawser ## build/hawser
+	@echo "usrsctp: $(USRSCTP_IS_$(if $(OPTIMISED),y))"
 
 build/hawser: $(BUILD)/hawser
 	$(Q)ln -sfn $(VARIANT)/hawser $@
@@ -54,9 +61,14 @@ $(BUILD)/hawser: $(BUILD)/proxy/main.o $(call libs_of,proxy control mux tls tran
 define folder_rule
 $(BUILD)/lib$(1).a: $(call objects,$(call sources,$(1)))
 	$$(call say,AR,$$@)
-	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+	$$(Q)rm -f $$@ && ar rcs $$@ $$(filter %.o,$$^)
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rule,$(f))))
+
+# Another usrsctp makes libtransport.a anew, and so links anew whatever uses it.
+$(BUILD)/libtransport.a: $(BUILD)/usrsctp-in-use $(OPTIMISED)
+$(BUILD)/usrsctp-in-use: FORCE
+	@mkdir -p $(@D) && { [ "$$(cat $@ 2>/dev/null)" = '$(USRSCTP)' ] || echo '$(USRSCTP)' >$@; }
 
 $(BUILD)/%.o: %.c
 	$(call say,CC,$<)
@@ -200,11 +212,15 @@ install: $(BUILD)/hawser ## install under DESTDIR and PREFIX
 	install -D -m 755 $(BUILD)/hawser $(DESTDIR)$(PREFIX)/bin/hawser
 	install -D -m 644 docs/hawser.8 $(DESTDIR)$(PREFIX)/share/man/man8/hawser.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hawser LICENSE README.md
+	$(if $(OPTIMISED),install -m 644 build/usrsctp/copyright $(DESTDIR)$(PREFIX)/share/doc/hawser/copyright.usrsctp)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST) | sort
 
-clean: ## remove build/
+clean: ## remove what make built; build/usrsctp stays
+	$(Q)[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name usrsctp -exec rm -rf {} +
+
+distclean: ## remove build/
 	$(Q)rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
