@@ -70,10 +70,8 @@ static void push_waiter(struct pool *pool, size_t index, struct pool_waiter *wai
     pool->waiting++;
 }
 
-void pool_free(struct pool *pool)
+void pool_dismiss(struct pool *pool)
 {
-    if (!pool)
-        return;
     for (size_t i = 0; i < pool->options.service_count; i++) {
         struct pool_waiter *waiter;
         while ((waiter = pool->services[i].first)) {
@@ -81,6 +79,13 @@ void pool_free(struct pool *pool)
             waiter->on_failed(waiter, ERR_TUNNEL_DOWN);
         }
     }
+}
+
+void pool_free(struct pool *pool)
+{
+    if (!pool)
+        return;
+    pool_dismiss(pool);
     pool_idle_fini(&pool->idle);
     free(pool);
 }

@@ -37,7 +37,7 @@ struct pool_options {
 struct pool_waiter {
     /* A stream is leased to it. */
     void (*on_stream)(struct pool_waiter *self, uint16_t stream);
-    /* It waited in vain: ERR_QUEUE_TIMEOUT, or ERR_TUNNEL_DOWN from pool_free. */
+    /* It waited in vain: ERR_QUEUE_TIMEOUT, or ERR_TUNNEL_DOWN from pool_free and pool_dismiss. */
     void (*on_failed)(struct pool_waiter *self, enum err why);
     struct pool_waiter *next, *previous; /* private */
     size_t service;                      /* private */
@@ -48,6 +48,8 @@ struct pool_waiter {
 struct pool *pool_new(const struct pool_options *options);
 /* Every waiter gets on_failed(ERR_TUNNEL_DOWN). NULL is fine. */
 void pool_free(struct pool *pool);
+/* The same, and the pool lives on. on_failed must not queue there again. */
+void pool_dismiss(struct pool *pool);
 
 /* A child is ready (BIND done) or came back from a lease by the peer. */
 void pool_add_idle(struct pool *pool, uint16_t stream);

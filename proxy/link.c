@@ -255,4 +255,5 @@ void link_drain(struct link *link)
         return;
     mux_control_goaway(link->control, ERR_DRAINING);
     link_control_flush(link);
+    pool_dismiss(link->pool); /* rule C7: no more leases */
 }

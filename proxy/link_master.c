@@ -156,6 +156,8 @@ static void on_goaway(struct mux_control_events *events, enum err why)
     log_write(LOG_INFO, LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name),
               "the far end takes no new connections: %s", err_text(why));
     link->peer_leaving = true;
+    if (link->pool) /* those that wait would be refused: they wait for the next association */
+        pool_dismiss(link->pool);
 }
 
 static void begin_control(struct link *link)

@@ -189,6 +189,22 @@ static void test_wanted(void)
     pool_free(pool);
 }
 
+static void test_dismissed(void)
+{
+    struct pool *pool = make(MUX_CLIENT, 20, no_map, 2);
+    struct test_waiter w[3] = {new_waiter(), new_waiter(), new_waiter()};
+    uint16_t stream;
+    for (int i = 0; i < 3; i++)
+        pool_lease(pool, (size_t)i % 2, &w[i].waiter, 0, &stream);
+    pool_dismiss(pool);
+    ok(w[0].why == ERR_TUNNEL_DOWN && w[1].why == ERR_TUNNEL_DOWN && w[2].why == ERR_TUNNEL_DOWN,
+       "all waiters are dismissed, of each service");
+    pool_add_idle(pool, 4);
+    ok(w[0].calls + w[1].calls + w[2].calls == 3 && pool_idle(pool) == 1 && !pool_waiting(pool),
+       "once, and a stream that comes then stays idle");
+    pool_free(pool);
+}
+
 /* A waiter that gives its stream back inside on_stream, as an owner whose open fails does. */
 static struct pool *reentered;
 
@@ -221,6 +237,7 @@ int main(void)
     test_map();
     test_max_of_pool();
     test_wanted();
+    test_dismissed();
     test_reentered();
     return tap_done();
 }
