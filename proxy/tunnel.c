@@ -206,7 +206,8 @@ void tunnel_carry(struct tunnel *tunnel, struct connection *connection)
 
 void tunnel_link_ready(struct tunnel *tunnel, struct link *link)
 {
-    tunnel->state = "up";
+    if (is_client(tunnel)) /* a server goes on listening */
+        tunnel->state = "up";
     tunnel->backoff_us = tunnel->config->reconnect_min_us;
     while (tunnel->parked_first)
         link_carry(link, unpark_first(tunnel));
