@@ -12,9 +12,6 @@ enum chunk_type {
     CHUNK_DATA = 0,
     CHUNK_SACK = 3,
     CHUNK_SHUTDOWN = 7,
-    CHUNK_SHUTDOWN_ACK = 8,
-    CHUNK_ERROR = 9,
-    CHUNK_SHUTDOWN_COMPLETE = 14,
     CHUNK_PAD = 0x84,
 };
 
@@ -45,14 +42,14 @@ static struct chunk_rule rule_of(uint8_t type)
     case PACKET_CHUNK_HEARTBEAT:
     case PACKET_CHUNK_HEARTBEAT_ACK:
     case PACKET_CHUNK_ABORT:
-    case CHUNK_ERROR:
+    case PACKET_CHUNK_ERROR:
         return (struct chunk_rule){4, TAIL_TLV, false};
     case CHUNK_SHUTDOWN:
         return (struct chunk_rule){8, TAIL_NONE, false};
-    case CHUNK_SHUTDOWN_ACK:
+    case PACKET_CHUNK_SHUTDOWN_ACK:
     case PACKET_CHUNK_COOKIE_ACK:
         return (struct chunk_rule){4, TAIL_NONE, false};
-    case CHUNK_SHUTDOWN_COMPLETE:
+    case PACKET_CHUNK_SHUTDOWN_COMPLETE:
         return (struct chunk_rule){4, TAIL_NONE, true};
     case PACKET_CHUNK_COOKIE_ECHO:
     case CHUNK_PAD:

@@ -102,8 +102,8 @@ static void set_defaults(void)
     usrsctp_sysctl_set_sctp_max_chunks_on_queue(65536);
     usrsctp_sysctl_set_sctp_max_burst_default(0);
     usrsctp_sysctl_set_sctp_delayed_sack_time_default(20);
-    /* No answer to packets that belong to nothing (RFC 9260 section 8.4 asks for an ABORT, which
-     * would let anybody bounce packets off us). */
+    /* No answer to packets that belong to nothing: usrsctp does not limit how many it gives, and it
+     * sees only what has a slot. transport/stray.h has ours. */
     usrsctp_sysctl_set_sctp_blackhole(2);
 }
 

@@ -8,7 +8,8 @@
  *   HALF_OPEN -> UP -> SHUTTING -> ENDED     a peer's: the socket listens until its cookie returns
  *   CONNECTING -> UP -> SHUTTING -> ENDED    ours
  *
- * ENDED has neither socket, slot nor path; on_down follows in a task of the loop. */
+ * ENDED has neither socket, slot nor path; on_down follows in a task of the loop. What the peer
+ * sends after that, or after a restart of this endpoint, is out of the blue (transport/stray.h). */
 #pragma once
 
 #include <stdbool.h>
@@ -20,6 +21,7 @@
 #include "transport/datagram.h"
 #include "transport/path.h"
 #include "transport/stack.h"
+#include "transport/stray.h"
 #include "transport/transport.h"
 
 /* SCTP port on which every endpoint listens: the number that RFC 6951 gives to the encapsulation,
@@ -69,6 +71,7 @@ TAILQ_HEAD(udp_association_list, udp_association);
 struct udp_counters {
     uint64_t bad_packets;    /* not plausible, or with a wrong checksum */
     uint64_t stray_packets;  /* of no association */
+    uint64_t stray_answers;  /* that told their senders so */
     uint64_t bad_messages;   /* with an identifier that is not ours */
     uint64_t half_open_lost; /* INITs that never completed, or had to make room */
     struct datagram_counters datagrams;
@@ -82,6 +85,7 @@ struct udp {
     struct datagram_socket socket;
     struct stack_user user;
     struct path_table paths;
+    struct stray_limit strays;
     struct udp_association_list all, half_open;
     size_t established, half_open_count;
     struct udp_association *touched, **last_touched; /* had packets in this bulk */

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <usrsctp.h>
@@ -53,6 +54,20 @@ static struct udp_association *find(struct udp *transport, const struct path_key
     return path ? transport->latest : NULL;
 }
 
+/* One end of each association of ours has the port on which endpoints listen. */
+static void out_of_the_blue(struct udp *transport, const struct address *from,
+                            const struct path_key *key, const uint8_t *packet, size_t length)
+{
+    uint8_t answer[STRAY_ANSWER];
+    transport->counters.stray_packets++;
+    if ((key->own_port != UDP_SCTP_PORT && key->peer_port != UDP_SCTP_PORT) ||
+        !stray_answer(packet, length, answer) ||
+        !stray_allow(&transport->strays, key, loop_now(transport->loop)))
+        return;
+    transport->counters.stray_answers++;
+    datagram_send(&transport->socket, from, answer, sizeof answer);
+}
+
 void udp_receive_packet(struct udp *transport, const struct address *from, uint8_t *packet,
                         size_t length)
 {
@@ -66,8 +81,10 @@ void udp_receive_packet(struct udp *transport, const struct address *from, uint8
     struct udp_association *self = find(transport, &key);
     if (!self && kind == PACKET_INIT)
         self = udp_association_half_open(transport, from, &key);
-    if (!self) {
-        transport->counters.stray_packets++;
+    /* A half-open one is no association yet: what is neither INIT nor cookie belongs to one that
+     * the peer had before. */
+    if (!self || (self->state == UDP_HALF_OPEN && kind == PACKET_OTHER)) {
+        out_of_the_blue(transport, from, &key, packet, length);
         return;
     }
     uint8_t type = packet[PACKET_HEADER];
@@ -119,7 +136,13 @@ static void lost_or_aborted(struct udp_association *self, const struct sctp_asso
     bool by_peer = info > 0, connecting = self->state == UDP_CONNECTING;
     char text[UDP_DETAIL_MAX + 1];
     abort_text(change->sac_info, info, text);
-    if (connecting)
+    bool unknown_there = stray_is_abort(change->sac_info, info);
+    if (unknown_there)
+        snprintf(text, sizeof text,
+                 "the peer does not know this association (it was restarted, or has ended it)");
+    if (unknown_there && self->peer_closing) /* only its last word was lost: see on_timer */
+        udp_association_end(self, ERR_TRANSPORT_CLOSED, "");
+    else if (connecting)
         udp_association_end(self, by_peer ? ERR_TRANSPORT_REFUSED : ERR_TRANSPORT_TIMEOUT, text);
     else
         udp_association_end(self, by_peer ? ERR_TRANSPORT_ABORTED : ERR_TRANSPORT_LOST, text);
