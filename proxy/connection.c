@@ -244,11 +244,12 @@ static void keep(struct connection *c, const uint8_t *data, size_t length)
     }
 }
 
-size_t connection_deliver(struct connection *c, const uint8_t *data, size_t length)
+size_t connection_deliver(struct connection *c, const uint8_t *data, size_t length, bool more)
 {
     size_t written = 0;
     if (c->socket.fd >= 0 && !c->backlog.first) {
-        ssize_t n = send(c->socket.fd, data, length, MSG_NOSIGNAL);
+        ssize_t n = send(c->socket.fd, data, length, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+        c->corked = more;
         if (n < 0 && errno != EAGAIN && errno != EINTR) {
             broken(c);
             return length;
@@ -258,6 +259,14 @@ size_t connection_deliver(struct connection *c, const uint8_t *data, size_t leng
     }
     keep(c, data + written, length - written);
     return written;
+}
+
+void connection_push(struct connection *c)
+{
+    int on = 1;
+    if (c->corked) /* setting TCP_NODELAY again sends what waits */
+        setsockopt(c->socket.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    c->corked = false;
 }
 
 void connection_finish(struct connection *c)

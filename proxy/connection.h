@@ -57,6 +57,7 @@ struct connection {
     bool finish_when_written;               /* FIN follows the backlog */
     bool finished;                          /* shutdown(SHUT_WR) done */
     bool read_ended;                        /* read gave 0 */
+    bool corked;                            /* the last write announced more */
     bool hung_up;                           /* the local end's FIN or RST has been signalled */
     struct connection_events linger_events; /* of proxy/linger.c */
     size_t linger_bytes;                    /* of backlog */
@@ -84,8 +85,11 @@ void connection_unwatch(struct connection *connection);
 size_t connection_fill(struct connection *connection, uint8_t *to, size_t room, bool *end);
 
 /* Writes, or keeps what the socket does not take. Returns how many bytes are gone at once;
- * on_written tells of the others. */
-size_t connection_deliver(struct connection *connection, const uint8_t *data, size_t length);
+ * on_written tells of the others. more: further bytes follow in this turn, so TCP may wait for them
+ * (a segment, and a wake-up of the reader, for several records); connection_push ends the wait. */
+size_t connection_deliver(struct connection *connection, const uint8_t *data, size_t length,
+                          bool more);
+void connection_push(struct connection *connection);
 
 /* After on_connected: writes what was delivered before there was a socket. False: it is broken
  * (on_reset was called). */

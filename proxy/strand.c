@@ -40,10 +40,15 @@ static bool has_room(struct strand *strand)
     return atomic_load(&strand->unsent) < UNSENT_LOW && atomic_exchange(&strand->starved, false);
 }
 
+static bool advance(struct strand *strand);
+
+/* What came in this turn first, then what is to go out: both know then how much there is. */
 static void on_pump(struct loop_task *task)
 {
     struct strand *strand = container_of(task, struct strand, pump);
     uint8_t *record = strand->worker->record;
+    if (strand->fed && !advance(strand))
+        return;
     while (strand->mux && strand->handshaken && mux_stream_wants_drain(strand->mux) &&
            has_room(strand)) {
         size_t length = mux_stream_drain(strand->mux, record, MUX_RECORD_MAX);
@@ -115,7 +120,7 @@ static void end_session(struct strand *strand)
     strand->session = NULL;
     mux_stream_free(strand->mux);
     strand->mux = NULL;
-    strand->handshaken = strand->bound = strand->peer_finished = false;
+    strand->handshaken = strand->bound = strand->peer_finished = strand->fed = false;
 }
 
 void strand_stop(struct strand *strand, enum err why, const char *detail)
@@ -164,24 +169,25 @@ static bool read_records(struct strand *strand)
         fail(strand, result, tls_session_detail(strand->session));
         return false;
     }
-    if (mux_stream_wants_drain(strand->mux))
-        strand_pump(strand);
+    strand_carry_push(strand);
     return true;
 }
 
-static void advance(struct strand *strand)
+/* Goes on with what was fed. False: the session has ended. */
+static bool advance(struct strand *strand)
 {
+    strand->fed = false;
     if (!strand->handshaken) {
         enum err result = tls_session_handshake(strand->session);
         if (result == ERR_AGAIN)
-            return;
+            return true;
         if (result != ERR_OK) {
             fail(strand, result, tls_session_detail(strand->session));
-            return;
+            return false;
         }
         begin_mux(strand);
     }
-    read_records(strand);
+    return read_records(strand);
 }
 
 void strand_begin(struct strand *strand, uint8_t epoch, struct tls_generation *generation,
@@ -209,5 +215,6 @@ void strand_feed(struct strand *strand, struct message *message)
         return;
     }
     tls_session_feed(strand->session, message);
-    advance(strand);
+    strand->fed = true;
+    strand_pump(strand);
 }

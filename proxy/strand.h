@@ -44,6 +44,7 @@ struct strand {
     struct connection_events connection_events;
 
     struct loop_task pump;
+    bool fed;               /* messages wait in the session for the pump */
     _Atomic int32_t unsent; /* bytes handed to the link, not yet taken by SCTP */
     atomic_bool starved;    /* waits for unsent to fall */
     atomic_bool wake_posted;
@@ -67,7 +68,8 @@ void strand_free(struct strand *strand);
 /* Begins session epoch (ends the one before, if any). */
 void strand_begin(struct strand *strand, uint8_t epoch, struct tls_generation *generation,
                   struct tls_generation *previous);
-/* A message of the present epoch. Owns: consumed. */
+/* A message of the present epoch; handled at the end of this turn, together with others. Owns:
+ * consumed. */
 void strand_feed(struct strand *strand, struct message *message);
 /* The pool leased the stream to the connection. Owns: consumed; comes back to the link by notice
  * when the peer was first. */

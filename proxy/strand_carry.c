@@ -110,7 +110,8 @@ static void on_data(struct mux_stream_events *events, const uint8_t *data, size_
     struct strand *strand = of_mux(events);
     size_t gone = length;
     if (strand->connection)
-        gone = connection_deliver(strand->connection, data, length);
+        gone = connection_deliver(strand->connection, data, length,
+                                  tls_session_has_input(strand->session));
     if (gone)
         mux_stream_consumed(strand->mux, gone);
 }
@@ -121,6 +122,12 @@ static void on_fin(struct mux_stream_events *events)
     /* Most often the lease ends in this turn and close() sends the FIN: see strand_carry_settle. */
     strand->peer_finished = true;
     strand_pump(strand);
+}
+
+void strand_carry_push(struct strand *strand)
+{
+    if (strand->connection)
+        connection_push(strand->connection);
 }
 
 void strand_carry_settle(struct strand *strand)

@@ -7,6 +7,9 @@ struct strand;
 /* Sets the callbacks of mux stream and connection. */
 void strand_carry_init(struct strand *strand);
 
+/* After the records of a turn: nothing of them may wait in the local socket for more. */
+void strand_carry_push(struct strand *strand);
+
 /* After a pump: if the peer's FIN came and the lease goes on, the local end gets its FIN now. */
 void strand_carry_settle(struct strand *strand);
 

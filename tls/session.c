@@ -211,6 +211,11 @@ void tls_session_feed(struct tls_session *session, struct message *message)
     session->is_drained = false;
 }
 
+bool tls_session_has_input(const struct tls_session *session)
+{
+    return session->input.first && !session->input.first->offset;
+}
+
 enum err tls_session_handshake(struct tls_session *session)
 {
     return tls_handshake_run(session);

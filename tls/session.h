@@ -48,6 +48,10 @@ void tls_session_free(struct tls_session *session);
  * call tls_session_handshake or _read afterwards until they say ERR_AGAIN. */
 void tls_session_feed(struct tls_session *session, struct message *message);
 
+/* Whether whole messages are queued that no read or handshake has begun with: more is likely to
+ * follow the record that was read last. */
+bool tls_session_has_input(const struct tls_session *session);
+
 /* Goes on with the handshake. ERR_AGAIN: needs more bytes. ERR_OK: finished, and every check of
  * the design holds (peer verified and named; for a child: resumed, from this generation, same
  * version and cipher; or accepted by TLS_RESUME_PREFER). Else the reason: ERR_TLS_HANDSHAKE,

@@ -44,7 +44,7 @@ int main(void)
 
     for (size_t i = 0; i < BYTES; i++) {
         uint8_t byte = byte_at(i);
-        connection_deliver(connection, &byte, 1);
+        connection_deliver(connection, &byte, 1, false);
     }
     ok(kept_memory(connection) < 2 * BYTES, "%d frames of one byte are kept in %zu bytes", BYTES,
        kept_memory(connection));

@@ -54,9 +54,17 @@ static void connect_at_random(struct bed *bed)
     ends_connect(&bed->ends, addresses[bed_random(bed, 3)], client, target);
 }
 
+static void hurt_at_random(struct bed *bed)
+{
+    struct side *side = bed_random(bed, 2) ? &bed->client : &bed->server;
+    uint16_t stream = (uint16_t)(1 + bed_random(bed, bed->client.config.streams_max));
+    if (side_link(side) && side_link(side)->state == LINK_READY && side_strand(side, stream))
+        side_hurt_child(side, stream);
+}
+
 /* Both sides open connections at once, of which many are refused or reset, on as few streams as
- * there may be: so both lease the same one all the time. */
-static void races(unsigned long seed, unsigned workers, uint32_t streams)
+ * there may be: so both lease the same one all the time. hurt: sessions fail in between. */
+static void races(unsigned long seed, unsigned workers, uint32_t streams, bool hurt)
 {
     struct bed bed;
     bed_init(&bed, workers, workers, false);
@@ -64,11 +72,14 @@ static void races(unsigned long seed, unsigned workers, uint32_t streams)
     bed.client.config.streams_max = bed.client.config.streams_initial = streams;
     bed.client.config.waiting_max = bed.server.config.waiting_max = 1000;
     add_services(&bed);
-    memory_set_faults(&(struct memory_faults){.seed = seed, .jitter_us = 50 * (seed % 3)});
+    memory_set_faults(&(struct memory_faults){
+        .seed = seed, .jitter_us = 50 * (seed % 3), .again_percent = seed % 5 * 10});
     bed_start(&bed);
     bed_reach(&bed, side_is_up(&bed.client));
     for (size_t i = 0; i < 200; i++) {
         connect_at_random(&bed);
+        if (hurt && i % 10 == 9)
+            hurt_at_random(&bed);
         for (uint64_t steps = bed_random(&bed, 30); steps; steps--)
             bed_turn(&bed);
     }
@@ -76,7 +87,9 @@ static void races(unsigned long seed, unsigned workers, uint32_t streams)
     ok(ends_all(&bed.ends, pair_is_honest), "none is cut short without a reset");
     bed_expect(&bed, !bed_open_connections(&bed) && both_have(&bed, streams),
                "both sides agree on all streams");
-    ok(side_count(&bed.client, children_failed) == 0, "no child failed");
+    uint64_t failed = side_count(&bed.client, children_failed);
+    ok(hurt ? failed > 0 : failed == 0, "%llu children failed", (unsigned long long)failed);
+    ok(side_count(&bed.client, associations_total) == 1, "of one association");
     bed_fini(&bed);
 }
 
@@ -84,7 +97,7 @@ int main(void)
 {
     bed_main_begin();
     for (unsigned long seed = tap_seed(), i = 0; i < 12; i++)
-        races(seed + i, (unsigned)(1 + i % 4), (uint32_t)(1 + i % 3));
+        races(seed + i, (unsigned)(1 + i % 4), (uint32_t)(1 + i % 3), i % 2);
     for (unsigned workers = 1; workers <= 3; workers++) {
         child_fails(true, workers);
         child_fails(false, workers);
