@@ -92,13 +92,13 @@ static bool flush(struct connection *c)
 static void on_socket(struct loop_fd *socket, uint32_t events)
 {
     struct connection *c = container_of(socket, struct connection, socket);
-    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        c->hung_up = true;
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
+        c->reads_on = true;
     if (events & EPOLLERR) {
         broken(c);
         return;
     }
-    if (c->events && (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)))
+    if (c->events && (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP)))
         c->events->on_readable(c->events);
     if ((events & EPOLLOUT) && c->backlog.first && !flush(c))
         broken(c);
@@ -110,7 +110,7 @@ enum err connection_watch(struct connection *c, struct worker *worker,
     c->worker = worker;
     c->events = events;
     c->socket.on_events = on_socket;
-    uint32_t interest = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    uint32_t interest = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     return loop_fd_add(worker->loop, &c->socket, interest) < 0 ? ERR_NO_DESCRIPTORS : ERR_OK;
 }
 
@@ -207,7 +207,7 @@ size_t connection_fill(struct connection *c, uint8_t *to, size_t room, bool *end
             broken(c);
             return filled;
         }
-        more = n > 0 && (c->hung_up || c->bulk);
+        more = n > 0 && (c->reads_on || c->bulk);
     }
     return filled;
 }

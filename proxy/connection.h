@@ -58,7 +58,8 @@ struct connection {
     bool finished;                          /* shutdown(SHUT_WR) done */
     bool read_ended;                        /* read gave 0 */
     bool corked;                            /* the last write announced more */
-    bool hung_up;                           /* the local end's FIN or RST has been signalled */
+    bool reads_on;                          /* a short read may not be the last: FIN, RST or urgent
+                                             * data (a read stops at its mark) was signalled */
     struct connection_events linger_events; /* of proxy/linger.c */
     size_t linger_bytes;                    /* of backlog */
     struct connection *list_next, *list_previous; /* lingering, or parked in its tunnel */
