@@ -291,26 +291,104 @@ static void flood_of_inits(void)
     free(user);
 }
 
+/* Of a type and length that section 8.4 answers, unless something is wrong with it. */
+static void send_stray(int fd, const struct address *server, uint16_t port, uint8_t type)
+{
+    uint8_t packet[20] = {(uint8_t)(port >> 8),
+                          (uint8_t)port,
+                          UDP_SCTP_PORT >> 8,
+                          UDP_SCTP_PORT & 0xff,
+                          1,
+                          2,
+                          3,
+                          4,
+                          [12] = type,
+                          [15] = type == PACKET_CHUNK_COOKIE_ECHO ? 8 : 4};
+    size_t length = PACKET_HEADER + (size_t)packet[15];
+    packet_seal(packet, length);
+    (void)!sendto(fd, packet, length, MSG_DONTWAIT, &server->any, server->length);
+}
+
+/* Takes all datagrams; the bytes of the largest. */
+static size_t largest_answer(int fd, unsigned *answers)
+{
+    uint8_t answer[2000];
+    size_t largest = 0;
+    *answers = 0;
+    for (ssize_t length; (length = recv(fd, answer, sizeof answer, MSG_DONTWAIT)) > 0; ++*answers)
+        if ((size_t)length > largest)
+            largest = (size_t)length;
+    return largest;
+}
+
+static void no_answer_to_noise(int fd, struct bed *bed)
+{
+    const struct address *server = transport_local(bed->server);
+    static const uint8_t silent[] = {PACKET_CHUNK_ABORT,
+                                     PACKET_CHUNK_COOKIE_ACK,
+                                     PACKET_CHUNK_SHUTDOWN_COMPLETE,
+                                     0,
+                                     2,
+                                     3,
+                                     7,
+                                     0xc1};
+    for (size_t i = 0; i < sizeof silent; i++)
+        send_stray(fd, server, 1, silent[i]); /* to 0 and beyond: chunks that are too short */
+    uint8_t packet[16] = {
+        1, 1, UDP_SCTP_PORT >> 8, UDP_SCTP_PORT & 0xff, 1, 2, 3, 4, [12] = 8, [15] = 4};
+    (void)!sendto(fd, packet, sizeof packet, 0, &server->any, server->length); /* not sealed */
+    packet[2] = 1; /* a port that nobody uses */
+    packet_seal(packet, sizeof packet);
+    for (size_t length = 0; length <= sizeof packet; length++)
+        (void)!sendto(fd, packet, length, 0, &server->any, server->length);
+    bed_run(bed, SECOND / 20);
+    unsigned answers;
+    largest_answer(fd, &answers);
+    ok(!answers, "strangers get no answer to what is not plausible, nor to the end of something");
+}
+
 static void strangers(void)
 {
     struct bed bed;
     struct address own;
     open_bed(&bed);
     int fd = udp_socket(&own);
-    const struct address *server = transport_local(bed.server);
-    static const uint8_t types[] = {0, 2, 3, 4, 6, 7, 8, 10, 11, 14, 0x82};
-    for (size_t i = 0; i < sizeof types; i++) {
-        uint8_t packet[48] = {
-            1, 1, UDP_SCTP_PORT >> 8, UDP_SCTP_PORT & 0xff, 1, 2, 3, 4, [12] = types[i], [15] = 36};
-        packet_seal(packet, sizeof packet);
-        (void)!sendto(fd, packet, sizeof packet, 0, &server->any, server->length);
-        (void)!sendto(fd, packet, i, 0, &server->any, server->length);
+    no_answer_to_noise(fd, &bed);
+    for (uint16_t port = 1; port <= 2000; port++) {
+        send_stray(fd, transport_local(bed.server), port, PACKET_CHUNK_COOKIE_ECHO);
+        if (port % 50 == 0)
+            loop_turn(bed.loop, 0);
     }
     bed_run(&bed, SECOND / 20);
-    uint8_t answer[100];
-    ok(recv(fd, answer, sizeof answer, MSG_DONTWAIT) < 0, "strangers get no answer but to INIT");
+    unsigned answers;
+    size_t largest = largest_answer(fd, &answers);
+    ok(answers >= STRAY_PER_SECOND && answers < 3 * STRAY_PER_SECOND && largest == 16,
+       "2000 that are plausible get few answers (%u), none larger than itself", answers);
     close(fd);
     bed_close(&bed);
+}
+
+/* A flood takes the place of a client's half-open state: its cookie is refused, not ignored. */
+static void cookie_came_too_late(void)
+{
+    struct bed bed;
+    struct address own;
+    open_bed(&bed);
+    int fd = udp_socket(&own);
+    struct bed_user *user = bed_user_new(&bed);
+    must(association_connect(bed.client, transport_local(bed.server), &user->events,
+                             &user->association) == ERR_OK);
+    for (uint16_t i = 1; i <= 400; i++)
+        send_init(fd, transport_local(bed.server), i);
+    bed_wait_down(user, SECOND / 2);
+    ok(user->reason == ERR_TRANSPORT_REFUSED && strstr(user->detail, "does not know"),
+       "a cookie that came too late is refused at once (%s)", err_name(user->reason));
+    free(user);
+    user = bed_connect(&bed);
+    ok(user->up, "and the next attempt gets through");
+    close(fd);
+    bed_close(&bed);
+    free(user);
 }
 
 int main(void)
@@ -319,5 +397,6 @@ int main(void)
     forgeries();
     flood_of_inits();
     strangers();
+    cookie_came_too_late();
     return tap_done();
 }
