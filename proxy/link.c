@@ -54,8 +54,11 @@ static void on_share_stop(struct mail *mail)
     struct link *link = share->link;
     for (uint32_t i = 1; link->streams && i < link->granted; i++) {
         struct strand *strand = link->streams[i].strand;
-        if (strand && strand->worker == share->worker)
-            strand_stop(strand, ERR_TUNNEL_DOWN, link->detail);
+        if (!strand || strand->worker != share->worker)
+            continue;
+        /* The last bytes of a peer that left well may have come in this very turn. */
+        strand_catch_up(strand);
+        strand_stop(strand, ERR_TUNNEL_DOWN, link->detail);
     }
     worker_post(link->tunnel->home, &share->stopped);
 }

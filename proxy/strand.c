@@ -208,6 +208,12 @@ void strand_begin(struct strand *strand, uint8_t epoch, struct tls_generation *g
         advance(strand);
 }
 
+void strand_catch_up(struct strand *strand)
+{
+    if (strand->fed)
+        advance(strand);
+}
+
 void strand_feed(struct strand *strand, struct message *message)
 {
     if (!strand->session) {

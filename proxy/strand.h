@@ -71,6 +71,8 @@ void strand_begin(struct strand *strand, uint8_t epoch, struct tls_generation *g
 /* A message of the present epoch; handled at the end of this turn, together with others. Owns:
  * consumed. */
 void strand_feed(struct strand *strand, struct message *message);
+/* Handles at once what was fed in this turn. */
+void strand_catch_up(struct strand *strand);
 /* The pool leased the stream to the connection. Owns: consumed; comes back to the link by notice
  * when the peer was first. */
 void strand_carry(struct strand *strand, struct connection *connection);
