@@ -244,10 +244,15 @@ void link_close(struct link *link, enum err why, const char *detail, bool gracef
     link->state = LINK_CLOSING;
     if (!link->association)
         return; /* on_down is on its way */
-    if (graceful)
-        link_send_now(link);
     link->close_timer.on_expire = on_close_timeout;
     loop_timer_set(loop_of(link), &link->close_timer, loop_now(loop_of(link)) + CLOSE_TIMEOUT_US);
+    /* What waits is the end of the last connections; after an error it is worth nothing. */
+    link->shut_when_sent = graceful && why == ERR_LOCAL_SHUTDOWN;
+    bool shuts_later = link->shut_when_sent;
+    if (graceful)
+        link_send_now(link);
+    if (shuts_later)
+        return;
     association_close(link->association, graceful ? ASSOCIATION_SHUTDOWN : ASSOCIATION_ABORT,
                       link->detail);
 }

@@ -102,7 +102,8 @@ struct link {
 
     struct link_share *shares; /* one for each worker */
     unsigned shares_left;
-    enum err reason; /* why it ends */
+    bool shut_when_sent; /* SHUTDOWN waits for the queue to SCTP */
+    enum err reason;     /* why it ends */
     char detail[256];
     struct loop_timer close_timer;
     struct loop_task gone_task;

@@ -48,6 +48,10 @@ void link_send_now(struct link *link)
         if (stream == link->streams) /* control frames may have waited for room */
             link_control_flush(link);
     }
+    if (link->association && link->shut_when_sent) {
+        link->shut_when_sent = false;
+        association_close(link->association, ASSOCIATION_SHUTDOWN, link->detail);
+    }
 }
 
 void link_send_init(struct link *link)
