@@ -65,9 +65,13 @@ static void on_check(struct loop_timer *timer)
 {
     struct process *process = container_of(timer, struct process, check_timer);
     uint64_t now = loop_now(home_loop(process));
-    if (!connections_open(process) && !process->abandoned)
+    /* Twice in a row: the last bytes of a connection that has just ended at another worker are on
+     * their way to this one. */
+    bool was_quiet = process->quiet;
+    process->quiet = !connections_open(process) && !process->abandoned;
+    if (process->quiet && was_quiet)
         close_all(process, ERR_LOCAL_SHUTDOWN);
-    else if (now >= process->drain_deadline_us)
+    else if (!process->quiet && now >= process->drain_deadline_us)
         close_all(process, ERR_DRAIN_TIMEOUT);
     if (process->closing && all_gone(process)) {
         stop_workers(process);

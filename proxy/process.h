@@ -30,6 +30,7 @@ struct process {
     struct loop_timer check_timer;
     uint64_t drain_deadline_us;
     bool closing, abandoned;
+    bool quiet;   /* no connection was open at the last check */
     bool stopped; /* the workers are told to end */
     int start_result;
     char why[512];
