@@ -1,0 +1,220 @@
+/* One connection on one stream: both ends of it, how they end, and what the other end then sees. */
+#include "proxy/strand_carry.h"
+
+#include "tests/unit/proxy/bed.h"
+
+static struct end_plan plan(size_t bytes, enum end_then then)
+{
+    return (struct end_plan){.bytes = bytes, .then = then};
+}
+
+/* A port that nobody listens on, kept so that nobody else takes it. */
+static struct address closed_port(int *fd)
+{
+    struct address address = bed_loopback(0);
+    *fd = socket(AF_INET, SOCK_STREAM, 0);
+    must(*fd >= 0 && bind(*fd, &address.any, address.length) == 0 &&
+         getsockname(*fd, &address.any, &address.length) == 0);
+    return address;
+}
+
+static void begin(struct bed *bed)
+{
+    bed_init(bed, 2, 2, false);
+    bed_start(bed);
+    bed_up(bed);
+}
+
+static bool both_are_settled(const struct bed *bed)
+{
+    return side_is_settled(&bed->client) && side_is_settled(&bed->server);
+}
+
+static void half_close(void)
+{
+    struct bed bed;
+    begin(&bed);
+    struct pair *asks =
+        bed_connect(&bed, plan(70000, THEN_FIN), (struct end_plan){.bytes = 300000, .waits = true});
+    struct pair *listens =
+        bed_connect(&bed, (struct end_plan){.bytes = 300000, .waits = true}, plan(70000, THEN_FIN));
+    struct pair *silent = bed_connect(&bed, plan(0, THEN_FIN), plan(0, THEN_FIN));
+    bed_expect(&bed, pair_is_complete(asks), "an answer that waits for the client's FIN");
+    bed_expect(&bed, pair_is_complete(listens), "a client that waits for the target's FIN");
+    bed_expect(&bed, pair_is_complete(silent), "no byte at all, and FIN both ways");
+    bed_expect(&bed, both_are_settled(&bed), "the streams are idle again");
+    ok(side_count(&bed.client, bytes_out) == 370000 + 3 * ENDS_NUMBER &&
+           side_count(&bed.client, bytes_in) == 370000,
+       "the client's bytes are counted (%llu, %llu)",
+       (unsigned long long)side_count(&bed.client, bytes_out),
+       (unsigned long long)side_count(&bed.client, bytes_in));
+    ok(side_count(&bed.server, bytes_in) == side_count(&bed.client, bytes_out) &&
+           side_count(&bed.server, bytes_out) == side_count(&bed.client, bytes_in),
+       "and the server's");
+    bed_fini(&bed);
+}
+
+static void reset_by(bool client, bool after_fin)
+{
+    struct bed bed;
+    begin(&bed);
+    struct pair *pair = bed_connect(&bed, plan(1000, THEN_HOLD), plan(1000, THEN_HOLD));
+    bed_expect(&bed,
+               pair->target && pair->client.received == 1000 && pair->target->received == 1000,
+               "a connection is open");
+    struct end *one = client ? &pair->client : pair->target;
+    struct end *other = client ? pair->target : &pair->client;
+    if (after_fin) {
+        other->plan.then = THEN_FIN;
+        end_go(other);
+        bed_expect(&bed, one->got_end, "one direction ends with FIN");
+    }
+    end_reset(one);
+    bed_expect(&bed, other->got_reset && !other->got_end, "%s resets, the other end is reset",
+               client ? "the client" : "the target");
+    bed_expect(&bed, both_are_settled(&bed) && !bed_open_connections(&bed),
+               "and the stream is idle again");
+    bed_fini(&bed);
+}
+
+/* Also with data that the reset overtakes or destroys. */
+static void reset_in_bulk(bool client)
+{
+    struct bed bed;
+    begin(&bed);
+    struct pair *pair = bed_connect(&bed, plan(30000000, THEN_FIN), plan(30000000, THEN_FIN));
+    bed_reach(&bed, pair->target && pair->client.received > 500000);
+    end_reset(client ? &pair->client : pair->target);
+    bed_expect(&bed, pair_is_over(pair), "reset in bulk both ways: both ends are over");
+    ok((client ? pair->target : &pair->client)->got_reset && pair_is_honest(pair),
+       "by a reset, not by an end");
+    bed_expect(&bed, both_are_settled(&bed), "and the stream is idle again");
+    bed_fini(&bed);
+}
+
+static void refusals(void)
+{
+    struct bed bed;
+    int fd;
+    bed_init(&bed, 2, 2, false);
+    side_add_service(&bed.client, "shut", CONFIG_LISTEN, bed_loopback(0));
+    side_add_service(&bed.server, "shut", CONFIG_CONNECT, closed_port(&fd));
+    side_add_service(&bed.client, "ghost", CONFIG_LISTEN, bed_loopback(0));
+    bed_start(&bed);
+    bed_up(&bed);
+    for (size_t service = 1; service <= 2; service++) {
+        struct pair *pair = ends_connect(&bed.ends, side_listener(&bed.client, service),
+                                         plan(50000, THEN_HOLD), plan(0, THEN_FIN));
+        bed_expect(&bed, pair->client.got_reset && !pair->client.got_end,
+                   service == 1 ? "a target that refuses" : "a service that does not exist");
+    }
+    bed_expect(&bed, both_are_settled(&bed), "the streams are idle again");
+    ok(side_count(&bed.client, connections_refused) == 2 &&
+           side_count(&bed.server, connections_refused) == 2,
+       "both ends count them");
+    ok(counter_get(&bed.client.tunnel->services[1].refused) == 1 &&
+           counter_get(&bed.server.tunnel->services[1].refused) == 1,
+       "at their service");
+    ok(side_count(&bed.client, children_failed) == 0, "no session was lost for it");
+    close(fd);
+    bed_fini(&bed);
+}
+
+static void reverse(void)
+{
+    struct bed bed;
+    bed_init(&bed, 2, 3, false);
+    side_add_service(&bed.client, "back", CONFIG_CONNECT, bed.ends.address);
+    side_add_service(&bed.server, "back", CONFIG_LISTEN, bed_loopback(0));
+    bed_start(&bed);
+    bed_up(&bed);
+    const struct address *listener = side_listener(&bed.server, 1);
+    for (size_t i = 0; i < 20; i++)
+        ends_connect(&bed.ends, listener, plan(i * 5000, THEN_FIN),
+                     plan(100000 - i * 5000, THEN_FIN));
+    bed_expect(&bed, ends_all(&bed.ends, pair_is_complete),
+               "20 connections from the server's side, on 8 streams");
+    ok(side_count(&bed.client, children_started) <= 8, "no more children than there may be");
+    struct pair *pair = ends_connect(&bed.ends, listener, plan(10, THEN_HOLD), plan(10, THEN_HOLD));
+    bed_reach(&bed, pair->client.received == 10 && pair->target->received == 10);
+    end_reset(pair->target);
+    bed_expect(&bed, pair->client.got_reset, "a reset comes back that way");
+    bed_expect(&bed, both_are_settled(&bed), "the streams are idle again");
+    bed_fini(&bed);
+}
+
+/* The number of a lease is one byte. */
+static void leases_wrap(void)
+{
+    struct bed bed;
+    bed_init(&bed, 2, 2, false);
+    bed.client.config.streams_max = bed.client.config.streams_initial = 1;
+    bed.server.config.streams_initial = 1;
+    bed_start(&bed);
+    bed_up(&bed);
+    for (unsigned round = 0; round < 60; round++) {
+        for (unsigned i = 0; i < 10; i++)
+            bed_connect(&bed, plan(20, THEN_FIN), plan(20, THEN_FIN));
+        bed_reach(&bed, ends_all(&bed.ends, pair_is_complete));
+    }
+    ok(ends_all(&bed.ends, pair_is_complete), "600 connections on one stream");
+    ok(side_count(&bed.client, children_started) == 1, "with one session");
+    bed_fini(&bed);
+}
+
+/* A reader that does not read holds the sender, not the memory, and not the other connections. */
+static void stalled_reader(void)
+{
+    struct bed bed;
+    begin(&bed);
+    struct pair *stalled =
+        bed_connect(&bed, (struct end_plan){.stalled = true}, plan(40000000, THEN_FIN));
+    size_t before;
+    do {
+        before = stalled->target ? stalled->target->sent : 0;
+        bed_pause(&bed, 50000);
+    } while (!stalled->target || stalled->target->sent != before);
+    ok(before < 30000000, "the target is held back (after %zu bytes)", before);
+    struct pair *other = bed_connect(&bed, plan(300000, THEN_FIN), plan(300000, THEN_FIN));
+    bed_expect(&bed, pair_is_complete(other), "another connection passes");
+    end_reset(&stalled->client);
+    bed_expect(&bed, stalled->target->got_reset, "its reset is seen although nothing moves");
+    bed_expect(&bed, both_are_settled(&bed), "the streams are idle again");
+    bed_fini(&bed);
+}
+
+/* What a peer calls "closed" is none: only FIN both ways is. */
+static void reset_called_closed(void)
+{
+    struct bed bed;
+    begin(&bed);
+    struct pair *pair = bed_connect(&bed, plan(10, THEN_HOLD), plan(10, THEN_HOLD));
+    bed_reach(&bed, pair->target && pair->client.received == 10);
+    for (uint16_t stream = 1; stream <= 4; stream++) {
+        struct strand *strand = side_strand(&bed.server, stream);
+        if (strand && strand->connection) {
+            mux_stream_reset(strand->mux, ERR_CLOSED);
+            strand_pump(strand);
+        }
+    }
+    bed_expect(&bed, pair->client.got_reset && !pair->client.got_end,
+               "RESET with the code of CLOSED resets the client");
+    bed_fini(&bed);
+}
+
+int main(void)
+{
+    bed_main_begin();
+    half_close();
+    for (int i = 0; i < 4; i++)
+        reset_by(i % 2, i / 2);
+    reset_in_bulk(true);
+    reset_in_bulk(false);
+    refusals();
+    reverse();
+    leases_wrap();
+    stalled_reader();
+    reset_called_closed();
+    message_cache_clear();
+    return tap_done();
+}
