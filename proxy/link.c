@@ -10,7 +10,7 @@
 #include "proxy/worker.h"
 
 /* What a graceful end may take before it becomes an abort. */
-#define CLOSE_TIMEOUT_US 3000000
+#define CLOSE_TIMEOUT_US 5000000
 
 static struct loop *loop_of(const struct link *link)
 {

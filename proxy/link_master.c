@@ -291,6 +291,7 @@ static void look_for_generation(struct link *link, struct link_master *master)
     log_write(LOG_INFO, LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name),
               "master session renewed");
     loop_timer_cancel(link->tunnel->home->loop, &master->timer);
+    link_start_children(link);
 }
 
 static void read_records(struct link *link, struct link_master *master)

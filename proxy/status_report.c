@@ -41,6 +41,16 @@ static json_t *report_tls(const struct link *link)
                      (int)link->master_resumed);
 }
 
+/* Names come from certificates: JSON takes only UTF-8, and a terminal only what can be printed. */
+static json_t *printable(const char *name)
+{
+    char text[TLS_NAME_MAX];
+    size_t length = 0;
+    for (; name[length] && length < sizeof(text) - 1; length++)
+        text[length] = name[length] >= ' ' && name[length] <= '~' ? name[length] : '?';
+    return json_stringn(text, length);
+}
+
 static json_t *report_link(struct link *link)
 {
     struct association_status status = {0};
@@ -49,10 +59,10 @@ static json_t *report_link(struct link *link)
     char id[2 * MUX_ASSOCIATION_ID_SIZE + 1] = "";
     for (size_t i = 0; link->was_ready && i < MUX_ASSOCIATION_ID_SIZE; i++)
         snprintf(id + 2 * i, 3, "%02x", link->association_id[i]);
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:o}", "id", id, "state",
-                     link_states[link->state], "peer", link->peer_name, "address", link->peer_text,
-                     "streams", (json_int_t)link->streams_max, "paths", report_paths(&status),
-                     "tls", report_tls(link));
+    return json_pack("{s:s, s:s, s:o, s:s, s:I, s:o, s:o}", "id", id, "state",
+                     link_states[link->state], "peer", printable(link->peer_name), "address",
+                     link->peer_text, "streams", (json_int_t)link->streams_max, "paths",
+                     report_paths(&status), "tls", report_tls(link));
 }
 
 static json_t *report_service(const struct service *service)

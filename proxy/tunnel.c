@@ -232,6 +232,23 @@ void tunnel_link_gone(struct tunnel *tunnel, struct link *link, bool was_ready)
         attempt_later(tunnel);
 }
 
+/* Peers that are not verified yet may not keep others out: beyond so many the oldest makes room. */
+#define UNVERIFIED_MAX 128
+
+static void make_room(struct tunnel *tunnel)
+{
+    struct link *oldest = NULL;
+    unsigned unverified = 0;
+    for (struct link *link = tunnel->links; link; link = link->next) {
+        if (link->state != LINK_CONNECTING && link->state != LINK_MASTER)
+            continue;
+        unverified++;
+        oldest = link; /* newest first */
+    }
+    if (unverified >= UNVERIFIED_MAX)
+        link_close(oldest, ERR_TLS_TIMEOUT, "made room for newer peers", false);
+}
+
 static struct association_events *on_incoming(struct transport_acceptor *acceptor,
                                               struct association *association,
                                               const struct address *peer)
@@ -239,6 +256,7 @@ static struct association_events *on_incoming(struct transport_acceptor *accepto
     struct tunnel *tunnel = container_of(acceptor, struct tunnel_endpoint, acceptor)->tunnel;
     if (atomic_load(&tunnel->draining))
         return NULL;
+    make_room(tunnel);
     return link_accept(tunnel, association, peer);
 }
 
