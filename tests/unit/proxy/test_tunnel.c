@@ -1,21 +1,275 @@
-/* Whole tunnels: what clients and targets see. */
+/* The life of a tunnel: connections that wait for it, its return, its drain; several peers. */
 #include "proxy/tunnel.h"
 
 #include "tests/unit/proxy/bed.h"
 
+static struct end_plan plan(size_t bytes, enum end_then then)
+{
+    return (struct end_plan){.bytes = bytes, .then = then};
+}
+
+static bool is_up(const struct bed *bed)
+{
+    return side_is_up(&bed->client) && side_is_up(&bed->server);
+}
+
+static struct pair *open_one(struct bed *bed)
+{
+    struct pair *pair = bed_connect(bed, plan(10, THEN_HOLD), plan(10, THEN_HOLD));
+    bed_reach(bed, pair->target && pair->client.received == 10 && pair->target->received == 10);
+    return pair;
+}
+
+static void let_end(struct pair *pair)
+{
+    pair->client.plan.then = pair->target->plan.then = THEN_FIN;
+    end_go(&pair->client);
+    end_go(pair->target);
+}
+
 static void carries_both_ways(unsigned client_workers, unsigned server_workers)
 {
     struct bed bed;
-    tap_note("%u and %u workers", client_workers, server_workers);
     bed_init(&bed, client_workers, server_workers, false);
     bed_start(&bed);
     bed_up(&bed);
     for (size_t i = 0; i < 6; i++)
-        bed_connect(&bed, (struct end_plan){.bytes = i * 40000},
-                    (struct end_plan){.bytes = 300000 - i * 50000});
+        bed_connect(&bed, plan(i * 40000, THEN_FIN), plan(300000 - i * 50000, THEN_FIN));
     bed_expect(&bed, ends_all(&bed.ends, pair_is_complete),
-               "six connections, every byte both ways");
+               "six connections between %u and %u workers, every byte both ways", client_workers,
+               server_workers);
     bed_expect(&bed, !bed_open_connections(&bed), "and both tunnels know that they have ended");
+    bed_fini(&bed);
+}
+
+/* The client is there first: it keeps trying, and connections wait. */
+static void client_first(void)
+{
+    struct bed bed;
+    bed_init(&bed, 2, 2, false);
+    bed.server.local.address = bed.client.remote.address = bed_loopback(31000);
+    side_start(&bed.client);
+    for (size_t i = 0; i < 12; i++)
+        bed_connect(&bed, plan(1000 * i, THEN_FIN), plan(1000, THEN_FIN));
+    bed_expect(&bed, side_count(&bed.client, connections_waiting) == 12,
+               "12 connections wait for the association");
+    bed_pause(&bed, 30000);
+    ok(strcmp(bed.client.tunnel->state, "up") != 0, "there is none: %s", bed.client.tunnel->state);
+    side_start(&bed.server);
+    bed_expect(&bed, ends_all(&bed.ends, pair_is_complete), "when it is up they go through");
+    ok(side_count(&bed.client, connections_waiting) == 0, "none waits any more");
+    bed_fini(&bed);
+}
+
+static void waiting_has_limits(void)
+{
+    struct bed bed;
+    bed_init(&bed, 1, 1, false);
+    bed.client.config.waiting_max = 3;
+    bed.client.config.waiting_timeout_us = 60000;
+    bed.client.remote.address = bed_loopback(31001);
+    side_start(&bed.client);
+    for (size_t i = 0; i < 5; i++)
+        bed_connect(&bed, plan(10, THEN_FIN), plan(10, THEN_FIN));
+    bed_expect(&bed, side_count(&bed.client, connections_refused) == 2,
+               "no more than waiting.max may wait for the association");
+    ok(side_count(&bed.client, connections_waiting) == 3, "three of five do");
+    bed_expect(&bed, ends_all(&bed.ends, pair_is_over), "and not for longer than waiting.timeout");
+    for (size_t i = 0; i < 5; i++)
+        ok(bed.ends.pairs[i]->client.got_reset, "connection %zu was reset", i + 1);
+    bed_fini(&bed);
+}
+
+/* The same for a stream, when all are taken. */
+static void full_pool(void)
+{
+    struct bed bed;
+    bed_init(&bed, 2, 2, false);
+    bed.client.config.streams_max = bed.client.config.streams_initial = 2;
+    bed.server.config.streams_initial = 2;
+    bed.client.config.waiting_max = 2;
+    bed.client.config.waiting_timeout_us = 300000;
+    bed_start(&bed);
+    bed_up(&bed);
+    struct pair *first = open_one(&bed);
+    open_one(&bed);
+    struct pair *third = bed_connect(&bed, plan(10, THEN_FIN), plan(10, THEN_FIN));
+    bed_reach(&bed, side_count(&bed.client, connections_waiting) == 1);
+    struct pair *fourth = bed_connect(&bed, plan(10, THEN_HOLD), plan(10, THEN_HOLD));
+    bed_reach(&bed, side_count(&bed.client, connections_waiting) == 2);
+    struct pair *fifth = bed_connect(&bed, plan(10, THEN_FIN), plan(10, THEN_FIN));
+    bed_expect(&bed, fifth->client.got_reset, "beyond waiting.max a connection is refused");
+    let_end(first);
+    bed_expect(&bed, pair_is_complete(third) && fourth->client.received == 10,
+               "those that wait get the stream, one after the other");
+    struct pair *sixth = bed_connect(&bed, plan(10, THEN_FIN), plan(10, THEN_FIN));
+    bed_expect(&bed, sixth->client.got_reset && !sixth->target,
+               "who waits longer than waiting.timeout is refused");
+    ok(side_count(&bed.client, connections_refused) == 2, "both are counted");
+    bed_fini(&bed);
+}
+
+/* Clients that go while they wait: nothing of them reaches the target's books. */
+static void impatient_clients(void)
+{
+    struct bed bed;
+    bed_init(&bed, 2, 2, false);
+    bed.server.local.address = bed.client.remote.address = bed_loopback(31002);
+    side_start(&bed.client);
+    for (size_t i = 0; i < 10; i++)
+        bed_connect(&bed, plan(10, THEN_RESET), plan(10, THEN_HOLD));
+    bed_reach(&bed, side_count(&bed.client, connections_waiting) == 10);
+    side_start(&bed.server);
+    struct pair *pair = NULL;
+    bed_reach(&bed, is_up(&bed));
+    pair = bed_connect(&bed, plan(10, THEN_FIN), plan(10, THEN_FIN));
+    bed_expect(&bed, pair_is_complete(pair) && !bed_open_connections(&bed),
+               "ten clients have gone while they waited, the next one is served");
+    ok(ends_all(&bed.ends, pair_is_honest), "no target saw a complete one of them");
+    bed_fini(&bed);
+}
+
+static void drains(bool server)
+{
+    struct bed bed;
+    bed_init(&bed, 2, 2, false);
+    bed.client.config.waiting_timeout_us = 100000;
+    bed_start(&bed);
+    bed_up(&bed);
+    struct pair *open = open_one(&bed), *late;
+    struct address listener = *side_listener(&bed.client, 0);
+    bed_ask(server ? &bed.server : &bed.client, side_drain);
+    if (server) {
+        bed_reach(&bed, side_link(&bed.client)->peer_leaving);
+        late = bed_connect(&bed, plan(10, THEN_FIN), plan(10, THEN_FIN));
+        bed_expect(&bed, late->client.got_reset, "the server drains: a new connection is refused");
+    } else {
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        ok(connect(fd, &listener.any, listener.length) < 0 && errno == ECONNREFUSED,
+           "the client drains: nobody listens any more");
+        close(fd);
+    }
+    open->client.plan.bytes = open->target->plan.bytes = 500000;
+    let_end(open);
+    bed_expect(&bed, pair_is_complete(open), "the open one goes on to its good end");
+    bed_fini(&bed);
+}
+
+/* The server opens on a stream before it learns that the client drains: DRAINING comes back. */
+static void drain_meets_open(void)
+{
+    struct bed bed;
+    bed_init(&bed, 1, 1, false);
+    side_add_service(&bed.client, "back", CONFIG_CONNECT, bed.ends.address);
+    side_add_service(&bed.server, "back", CONFIG_LISTEN, bed_loopback(0));
+    memory_set_faults(&(struct memory_faults){.delay_us = 3000});
+    bed_start(&bed);
+    bed_up(&bed);
+    bed_ask(&bed.client, side_drain);
+    struct pair *pair = ends_connect(&bed.ends, side_listener(&bed.server, 1), plan(10, THEN_FIN),
+                                     plan(10, THEN_FIN));
+    bed_expect(&bed, pair->client.got_reset && !pair->target, "a draining client refuses");
+    bed_fini(&bed);
+}
+
+/* Both ends go and come back under connections that never stop coming. */
+static void server_comes_back(void)
+{
+    struct bed bed;
+    bed_init(&bed, 2, 2, false);
+    bed.server.local.address = bed.client.remote.address = bed_loopback(31003);
+    bed.client.config.connect_timeout_us = 50000;
+    bed_start(&bed);
+    bed_up(&bed);
+    for (int round = 0; round < 5; round++) {
+        for (size_t i = 0; i < 5; i++)
+            bed_connect(&bed, plan(100000, THEN_FIN), plan(100000, THEN_FIN));
+        for (uint64_t turns = bed_random(&bed, 200); turns; turns--)
+            bed_turn(&bed);
+        side_stop(&bed.server);
+        for (uint64_t turns = bed_random(&bed, 50); turns; turns--)
+            bed_turn(&bed);
+        side_start(&bed.server);
+    }
+    bed_expect(&bed, ends_all(&bed.ends, pair_is_over) && is_up(&bed),
+               "a server that restarts five times: every connection ends");
+    ok(ends_all(&bed.ends, pair_is_honest), "none is cut short without a reset");
+    struct pair *pair = bed_connect(&bed, plan(10, THEN_FIN), plan(10, THEN_FIN));
+    bed_expect(&bed, pair_is_complete(pair), "then all is well");
+    bed_fini(&bed);
+}
+
+/* A server that is known by name, or not even that. */
+static void names(void)
+{
+    struct bed bed;
+    bed_init(&bed, 1, 1, false);
+    bed_start_server(&bed);
+    bed.client.remote.needs_lookup = true;
+    bed.client.remote.host = (char *)(uintptr_t) "localhost";
+    bed.client.remote.port = ntohs(bed.client.remote.address.in.sin_port);
+    bed.client.looks_up = true;
+    side_start(&bed.client);
+    bed_up(&bed);
+    side_stop(&bed.client);
+    bed.client.remote.host = (char *)(uintptr_t) "no-such-host.invalid";
+    side_start(&bed.client);
+    bed_expect(&bed, strcmp(bed.client.tunnel->state, "waiting") == 0,
+               "a name that does not exist is asked for again later");
+    /* Closed in the middle of a look-up. */
+    bed_reach(&bed, bed.client.tunnel->lookup);
+    side_stop(&bed.client);
+    bed_fini(&bed);
+}
+
+/* Two clients of one server: what happens to one is none of the other's business. */
+static void two_clients(void)
+{
+    struct bed bed;
+    bed_init(&bed, 2, 3, false);
+    side_init(&bed.second, &bed, CONFIG_CLIENT, 2);
+    side_add_service(&bed.second, "echo", CONFIG_LISTEN, bed_loopback(0));
+    bed_start(&bed);
+    bed.second.remote.address = bed.client.remote.address;
+    side_start(&bed.second);
+    bed_expect(&bed, side_count(&bed.server, associations_up) == 2, "a server with two clients");
+    const struct address *second = side_listener(&bed.second, 0);
+    struct pair *of_second =
+        ends_connect(&bed.ends, second, plan(300000, THEN_FIN), plan(300000, THEN_FIN));
+    open_one(&bed);
+    side_stop(&bed.client);
+    bed_expect(&bed, pair_is_complete(of_second), "one leaves, the other's connections live");
+    ok(side_count(&bed.second, associations_lost) == 0 &&
+           side_count(&bed.server, associations_up) == 1,
+       "and its association");
+    bed_fini(&bed);
+}
+
+/* What a listener or an endpoint cannot have is said with its name, and nothing is left behind. */
+static void cannot_start(void)
+{
+    struct bed bed;
+    bed_init(&bed, 1, 1, false);
+    bed_start(&bed);
+    bed_up(&bed);
+    struct side other;
+    side_init(&other, &bed, CONFIG_CLIENT, 1);
+    other.remote.address = bed.client.remote.address;
+    side_add_service(&other, "twice", CONFIG_LISTEN, *side_listener(&bed.client, 0));
+    other.workers = check_alloc(sizeof *other.workers);
+    must(worker_init(other.workers, 0, NULL) == 0);
+    other.tunnel = tunnel_new(&other.config, other.workers, 1, &other.budget, other.why, 512);
+    must(other.tunnel);
+    ok(side_start_tunnel(&other) < 0 && strstr(other.why, "twice"), "%s", other.why);
+    side_stop(&other);
+    free(other.config.tls.key);
+    other.config.tls.key = certificates_path("client.key");
+    free(other.config.tls.cert);
+    other.config.tls.cert = certificates_path("none.pem");
+    ok(!tunnel_new(&other.config, bed.client.workers, 1, &other.budget, other.why, 512) &&
+           strstr(other.why, "none.pem"),
+       "%s", other.why);
+    side_clear(&other);
     bed_fini(&bed);
 }
 
@@ -24,6 +278,18 @@ int main(void)
     bed_main_begin();
     carries_both_ways(1, 1);
     carries_both_ways(2, 4);
+    carries_both_ways(4, 1);
+    client_first();
+    waiting_has_limits();
+    full_pool();
+    impatient_clients();
+    drains(true);
+    drains(false);
+    drain_meets_open();
+    server_comes_back();
+    names();
+    two_clients();
+    cannot_start();
     message_cache_clear();
     return tap_done();
 }
