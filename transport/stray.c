@@ -60,7 +60,7 @@ static uint8_t answer_to(uint32_t chunks)
         return 0;
     if (chunks & 1u << PACKET_CHUNK_SHUTDOWN_ACK)
         return PACKET_CHUNK_SHUTDOWN_COMPLETE;
-    return chunks & silent ? 0 : PACKET_CHUNK_ABORT;
+    return (chunks & silent) ? 0 : PACKET_CHUNK_ABORT;
 }
 
 bool stray_answer(const uint8_t *packet, size_t length, uint8_t answer[STRAY_ANSWER])

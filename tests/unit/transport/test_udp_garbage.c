@@ -368,6 +368,30 @@ static void strangers(void)
     bed_close(&bed);
 }
 
+/* A repeated INIT of old must not hide from its peer that the association is gone; and who takes
+ * no associations leaves INITs without an answer. */
+static void half_open_or_closed(void)
+{
+    struct bed bed;
+    struct address own;
+    unsigned answers;
+    open_bed(&bed);
+    int fd = udp_socket(&own);
+    send_init(fd, transport_local(bed.server), 7);
+    bed_run(&bed, SECOND / 50);
+    ok(largest_answer(fd, &answers) > STRAY_ANSWER && answers == 1, "an INIT is answered");
+    send_stray(fd, transport_local(bed.server), 7, 8);
+    bed_run(&bed, SECOND / 50);
+    ok(largest_answer(fd, &answers) == STRAY_ANSWER && answers == 1,
+       "what does not belong to it is out of the blue");
+    send_init(fd, transport_local(bed.client), 7);
+    bed_run(&bed, SECOND / 50);
+    largest_answer(fd, &answers);
+    ok(!answers, "an endpoint that takes no associations does not answer INIT");
+    close(fd);
+    bed_close(&bed);
+}
+
 /* A flood takes the place of a client's half-open state: its cookie is refused, not ignored. */
 static void cookie_came_too_late(void)
 {
@@ -397,6 +421,7 @@ int main(void)
     forgeries();
     flood_of_inits();
     strangers();
+    half_open_or_closed();
     cookie_came_too_late();
     return tap_done();
 }
