@@ -380,7 +380,7 @@ static void half_open_or_closed(void)
     send_init(fd, transport_local(bed.server), 7);
     bed_run(&bed, SECOND / 50);
     ok(largest_answer(fd, &answers) > STRAY_ANSWER && answers == 1, "an INIT is answered");
-    send_stray(fd, transport_local(bed.server), 7, 8);
+    send_stray(fd, transport_local(bed.server), 7, PACKET_CHUNK_HEARTBEAT);
     bed_run(&bed, SECOND / 50);
     ok(largest_answer(fd, &answers) == STRAY_ANSWER && answers == 1,
        "what does not belong to it is out of the blue");
