@@ -78,6 +78,7 @@ struct link {
     uint8_t association_id[MUX_ASSOCIATION_ID_SIZE];
     struct tls_generation *generation, *previous_generation;
     struct loop_timer renew_timer;
+    uint64_t renew_us; /* its deadline */
     struct mux_control *control;
     struct mux_control_events control_events;
     struct loop_task control_task;
@@ -153,6 +154,7 @@ void link_control_flush(struct link *link);
 void link_master_begin(struct link *link);
 void link_master_advance(struct link *link, struct link_master *master);
 void link_master_receive(struct link *link, struct message *message);
+void link_renew_now(struct link *link);
 void link_master_end(struct link *link);
 void link_child_failed(struct link *link, uint16_t stream, uint8_t epoch, enum err why,
                        const char *detail, bool told_by_peer);

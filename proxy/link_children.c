@@ -91,8 +91,10 @@ void link_start_children(struct link *link)
     }
     /* From an expired master nothing resumes: wait for the renewal rather than fail, because enough
      * failures would end the association and with it connections that are well. */
-    if (tls_generation_expires_in(link->generation) <= 0)
+    if (tls_generation_expires_in(link->generation) <= 0) {
+        link_renew_now(link);
         return;
+    }
     /* The server repeats itself while it waits: those under way are meant for it, too. */
     uint32_t peer_wants = link->peer_wants;
     link->peer_wants = 0;

@@ -220,7 +220,17 @@ static void schedule_renewal(struct link *link)
     int64_t left = tls_generation_expires_in(link->generation);
     uint64_t delay = left > 1 ? (uint64_t)left * 2000000 / 3 : 1000000;
     link->renew_timer.on_expire = on_renew_time;
-    loop_timer_set(loop, &link->renew_timer, loop_now(loop) + delay);
+    link->renew_us = loop_now(loop) + delay;
+    loop_timer_set(loop, &link->renew_timer, link->renew_us);
+}
+
+/* The timer counts monotonic time, tickets live by the wall clock, and that may jump. A renewal
+ * that has just failed is tried again within a second anyway. */
+void link_renew_now(struct link *link)
+{
+    struct loop *loop = link->tunnel->home->loop;
+    if (loop_timer_is_set(&link->renew_timer) && link->renew_us > loop_now(loop) + 1000000)
+        loop_timer_set(loop, &link->renew_timer, 0);
 }
 
 static void fail_master(struct link_master *master, enum err why, const char *detail)
