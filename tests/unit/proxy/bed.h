@@ -39,6 +39,7 @@ struct side {
     struct tunnel *tunnel;
     bool looks_up; /* with a resolver */
     struct resolver *resolver;
+    uint16_t stream; /* for errands */
     char why[512];
 };
 
@@ -435,8 +436,8 @@ static inline void side_hurt_child(struct side *side, uint16_t stream)
     side_link(side)->events.on_message(&side_link(side)->events, message);
 }
 
-/* Whether the books of the link agree with its strands while nothing is leased; says what not. */
-static inline bool side_is_settled(const struct side *side)
+/* Whether the link's books say that nothing is leased, begun or on its way. Thread: home. */
+static inline bool side_books_are_even(const struct side *side)
 {
     const struct link *link = side_link(side);
     uint32_t ready = 0;
@@ -444,16 +445,26 @@ static inline bool side_is_settled(const struct side *side)
         return false;
     for (uint32_t i = 1; i <= link->streams_max; i++) {
         const struct link_stream *stream = &link->streams[i];
-        const struct strand *strand = stream->strand;
         ready += stream->child == CHILD_READY;
-        if (stream->lease != LEASE_NONE || stream->out.first || (strand && strand->connection))
-            return false;
-        if (strand && atomic_load(&((struct strand *)(uintptr_t)strand)->unsent))
-            return false;
-        if (stream->child == CHILD_STARTED || (stream->child == CHILD_READY && !strand->mux) ||
-            (strand && strand->mux && !mux_stream_is_idle(strand->mux)))
+        if (stream->lease != LEASE_NONE || stream->out.first || stream->child == CHILD_STARTED ||
+            (stream->strand && atomic_load(&stream->strand->unsent)))
             return false;
     }
     return !link->children_started && pool_idle(link->pool) == ready && !pool_leased(link->pool) &&
            !pool_waiting(link->pool);
+}
+
+/* Whether the strands agree with that. Only of a stepped bed. */
+static inline bool side_is_settled(const struct side *side)
+{
+    if (!side_books_are_even(side))
+        return false;
+    for (uint32_t i = 1; i <= side_link(side)->streams_max; i++) {
+        const struct strand *strand = side_link(side)->streams[i].strand;
+        bool ready = side_link(side)->streams[i].child == CHILD_READY;
+        if ((strand && strand->connection) || (ready && !strand->mux) ||
+            (strand && strand->mux && !mux_stream_is_idle(strand->mux)))
+            return false;
+    }
+    return true;
 }
