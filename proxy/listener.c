@@ -80,40 +80,51 @@ static void on_acceptable(struct loop_fd *socket, uint32_t events)
     }
 }
 
-/* A socket file that nobody listens on is left from a process that was killed. */
-static void remove_stale(const struct address *address)
+/* Whether the path is a socket that nobody listens on: left from a process that was killed. A file
+ * of another kind refuses connections just the same. */
+static bool is_stale(const struct address *address)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct stat status;
+    if (lstat(address->un.sun_path, &status) < 0 || !S_ISSOCK(status.st_mode))
+        return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return;
-    if (connect(fd, &address->any, address->length) < 0 && errno == ECONNREFUSED)
-        unlink(address->un.sun_path);
+        return false;
+    bool refused = connect(fd, &address->any, address->length) < 0 && errno == ECONNREFUSED;
     close(fd);
+    return refused;
+}
+
+static int bind_unix(int fd, const struct address *address, mode_t mode)
+{
+    int result = bind(fd, &address->any, address->length);
+    if (result < 0 && errno == EADDRINUSE) {
+        if (is_stale(address) && unlink(address->un.sun_path) == 0)
+            result = bind(fd, &address->any, address->length);
+        else
+            errno = EADDRINUSE;
+    }
+    /* Nobody can connect before listen. */
+    return result < 0 ? -1 : chmod(address->un.sun_path, mode);
 }
 
 static int bind_and_listen(struct listener *listener, const struct config_service *config)
 {
     int fd = listener->socket.fd, on = 1, off = 0;
     struct address *address = &listener->address;
-    if (address->any.sa_family == AF_UNIX) {
-        remove_stale(address);
-    } else {
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        /* Accepted sockets inherit these: no system call for each connection. */
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        if (config->keepalive)
-            setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-        if (address->any.sa_family == AF_INET6)
-            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-    }
+    if (address->any.sa_family == AF_UNIX)
+        return bind_unix(fd, address, (mode_t)config->socket_mode) < 0 ? -1 : listen(fd, BACKLOG);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    /* Accepted sockets inherit these: no system call for each connection. */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (config->keepalive)
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    if (address->any.sa_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     if (bind(fd, &address->any, address->length) < 0)
         return -1;
-    if (address->any.sa_family == AF_UNIX)
-        chmod(address->un.sun_path, (mode_t)config->socket_mode);
     if (listen(fd, BACKLOG) < 0)
         return -1;
-    if (address->any.sa_family == AF_UNIX)
-        return 0;
     address->length = sizeof(address->in6);
     return getsockname(fd, &address->any, &address->length);
 }
