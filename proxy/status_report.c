@@ -72,8 +72,9 @@ static json_t *report_service(const struct service *service)
     const char *where = service->config->endpoint.text;
     if (listens && service->listener.worker)
         where = address_format(&service->listener.address, text);
-    return json_pack("{s:s, s:s, s:I, s:I, s:I}", "name", service->config->name,
-                     listens ? "listen" : "connect", where, "open",
+    json_t *place = json_string(where); /* NULL: a path that is not UTF-8 */
+    return json_pack("{s:s, s:o, s:I, s:I, s:I}", "name", service->config->name,
+                     listens ? "listen" : "connect", place ? place : printable(where), "open",
                      (json_int_t)counter_get(&service->open), "total",
                      (json_int_t)counter_get(&service->total), "refused",
                      (json_int_t)counter_get(&service->refused));
@@ -118,7 +119,11 @@ static void report_associations(json_t *object, const struct tunnel *tunnel)
             first = one;
         up |= link->state == LINK_READY;
     }
-    json_object_set_new(object, "state", json_string(up ? "up" : tunnel->state));
+    bool closing = first && !up && strcmp(tunnel->state, "up") == 0;
+    json_object_set_new(object, "state",
+                        json_string(up        ? "up"
+                                    : closing ? "closing"
+                                              : tunnel->state));
     json_object_set(object, "association", first ? first : json_null());
     json_object_set(object, "tls", first ? json_object_get(first, "tls") : json_null());
     json_object_set(object, "peer", first ? json_object_get(first, "peer") : json_null());
