@@ -37,6 +37,7 @@ struct side {
     unsigned worker_count;
     struct mux_budget budget;
     struct tunnel *tunnel;
+    bool frozen;   /* its loops are not turned */
     bool looks_up; /* with a resolver */
     struct resolver *resolver;
     uint16_t stream; /* for errands */
@@ -49,7 +50,6 @@ struct bed {
     struct side client, server;
     struct side second; /* another client, if side_init was called for it */
     bool threads;
-    bool frozen; /* only the ends' loop turns */
     uint64_t random;
     uint64_t deadline_us;
     size_t descriptors; /* before anything was opened */
@@ -93,8 +93,9 @@ static inline void bed_step(struct bed *bed)
     size_t count = 0;
     loops[count++] = bed->loop;
     struct side *sides[] = {&bed->client, &bed->server, &bed->second};
-    for (size_t s = 0; s < 3 && !bed->threads && !bed->frozen; s++)
-        for (unsigned i = 0; sides[s]->workers && i < sides[s]->worker_count; i++)
+    for (size_t s = 0; s < 3 && !bed->threads; s++)
+        for (unsigned i = 0; sides[s]->workers && !sides[s]->frozen && i < sides[s]->worker_count;
+             i++)
             loops[count++] = sides[s]->workers[i].loop;
     uint64_t wait = bed->threads ? 1000 : bed_random(bed, 8 * count) ? 0 : 100;
     loop_turn(loops[bed_random(bed, count)], wait);
