@@ -1,6 +1,9 @@
 #include "mux/scheduler.h"
 
-enum place { PLACE_NONE, PLACE_FRESH, PLACE_OLD, PLACE_RESTING };
+enum place { PLACE_NONE, PLACE_FRESH, PLACE_OLD, PLACE_RESTING, PLACE_SPARSE };
+
+/* An entry with at least so much of its quantum left when it has nothing more is sparse. */
+#define SPARSE_LEFT (SCHEDULER_QUANTUM / 2)
 
 static void list_init(struct scheduler_list *list)
 {
@@ -12,6 +15,8 @@ void scheduler_init(struct scheduler *scheduler)
 {
     list_init(&scheduler->fresh);
     list_init(&scheduler->old);
+    scheduler->sent = 0;
+    scheduler->active = 0;
 }
 
 static void append(struct scheduler_list *list, struct scheduler_entry *entry, enum place place)
@@ -23,16 +28,31 @@ static void append(struct scheduler_list *list, struct scheduler_entry *entry, e
     list->last = &entry->next;
 }
 
+static void begin_round(const struct scheduler *scheduler, struct scheduler_entry *entry)
+{
+    entry->deficit = SCHEDULER_QUANTUM;
+    entry->since = scheduler->sent;
+}
+
+/* Whether everybody has had a turn since the entry got its quantum. */
+static bool is_round_over(const struct scheduler *scheduler, const struct scheduler_entry *entry)
+{
+    return scheduler->sent - entry->since >= (scheduler->active + 1) * (uint64_t)SCHEDULER_QUANTUM;
+}
+
+static bool is_active(const struct scheduler_entry *entry)
+{
+    return entry->list == PLACE_FRESH || entry->list == PLACE_OLD;
+}
+
 static struct scheduler_list *list_of(struct scheduler *scheduler,
                                       const struct scheduler_entry *entry)
 {
     return entry->list == PLACE_FRESH ? &scheduler->fresh : &scheduler->old;
 }
 
-void scheduler_remove(struct scheduler *scheduler, struct scheduler_entry *entry)
+static void take_out(struct scheduler *scheduler, struct scheduler_entry *entry)
 {
-    if (entry->list == PLACE_NONE)
-        return;
     *entry->link = entry->next;
     if (entry->next)
         entry->next->link = entry->link;
@@ -41,20 +61,36 @@ void scheduler_remove(struct scheduler *scheduler, struct scheduler_entry *entry
     entry->list = PLACE_NONE;
 }
 
+void scheduler_remove(struct scheduler *scheduler, struct scheduler_entry *entry)
+{
+    if (entry->list == PLACE_NONE)
+        return;
+    if (is_active(entry))
+        scheduler->active--;
+    take_out(scheduler, entry);
+}
+
 static void move_to_old(struct scheduler *scheduler, struct scheduler_entry *entry,
                         enum place place)
 {
-    scheduler_remove(scheduler, entry);
+    take_out(scheduler, entry);
     append(&scheduler->old, entry, place);
 }
 
 void scheduler_add(struct scheduler *scheduler, struct scheduler_entry *entry)
 {
-    if (entry->list == PLACE_RESTING)
-        entry->list = PLACE_OLD;
-    if (entry->list != PLACE_NONE)
+    if (is_active(entry))
         return;
-    entry->deficit = SCHEDULER_QUANTUM;
+    scheduler->active++;
+    bool round_over = entry->list == PLACE_NONE || is_round_over(scheduler, entry);
+    if (round_over)
+        begin_round(scheduler, entry);
+    if (entry->list == PLACE_RESTING) {
+        entry->list = PLACE_OLD;
+        return;
+    }
+    if (entry->list != PLACE_NONE)
+        take_out(scheduler, entry);
     append(&scheduler->fresh, entry, PLACE_FRESH);
 }
 
@@ -66,12 +102,13 @@ struct scheduler_entry *scheduler_next(struct scheduler *scheduler)
             entry = scheduler->old.first;
         if (!entry)
             return NULL;
-        if (entry->list == PLACE_RESTING) {
-            scheduler_remove(scheduler, entry);
+        if (entry->list == PLACE_RESTING || entry->list == PLACE_SPARSE) {
+            take_out(scheduler, entry);
         } else if (entry->deficit > 0) {
             return entry;
         } else {
             entry->deficit += SCHEDULER_QUANTUM;
+            entry->since = scheduler->sent;
             move_to_old(scheduler, entry, PLACE_OLD);
         }
     }
@@ -83,9 +120,12 @@ void scheduler_sent(struct scheduler *scheduler, struct scheduler_entry *entry, 
     if (entry->list == PLACE_NONE)
         return;
     entry->deficit -= (int32_t)length;
+    scheduler->sent += length;
     if (has_more)
         return;
+    enum place place = entry->deficit >= SPARSE_LEFT ? PLACE_SPARSE : PLACE_RESTING;
     if (entry->deficit <= 0) /* its turn ends here: else it would go to the end twice a round */
         entry->deficit += SCHEDULER_QUANTUM;
-    move_to_old(scheduler, entry, PLACE_RESTING);
+    scheduler->active--;
+    move_to_old(scheduler, entry, place);
 }

@@ -13,8 +13,9 @@
 
 struct scheduler_entry {
     struct scheduler_entry *next, **link; /* link: what points here */
+    uint64_t since;                       /* scheduler.sent when it got its quantum */
     int32_t deficit;                      /* bytes it may still send this round */
-    uint8_t list;                         /* 0: none, else new, old or resting */
+    uint8_t list;                         /* enum place of scheduler.c; 0: none */
 };
 
 struct scheduler_list {
@@ -22,10 +23,15 @@ struct scheduler_list {
 };
 
 /* fresh: began to send just now, before all others. old: in turn. An entry that has nothing more
- * rests in its place of old until its turn comes, so that sending little and often does not make
- * it fresh each time (RFC 8290 section 4.2). */
+ * rests in its place of old until its turn comes, so that pausing does not make it fresh each time
+ * (RFC 8290 section 4.2). But while it has used less than half of its quantum it is sparse: it may
+ * go first again, with what is left of it, and with a whole one when a round of all active entries
+ * has been sent since. Otherwise a 64-byte message beside 64 bulk streams waits
+ * for a whole round of them at each of its turns (measured: 2 to 3 ms of 3 to 5). */
 struct scheduler {
     struct scheduler_list fresh, old;
+    uint64_t sent;   /* bytes, by all */
+    uint32_t active; /* entries that have something to send */
 };
 
 void scheduler_init(struct scheduler *scheduler);

@@ -22,6 +22,10 @@
 
 /* The shortest round trip is forgotten after this time: routes change. */
 #define BASE_US 10000000
+/* How long little may wait then, at least. */
+#define PROBE_US 100000
+/* usrsctp counts round trips in whole milliseconds: one of them may be nothing but the queue. */
+#define SHORT_US 1000
 
 static size_t between(uint64_t value, size_t low, size_t high)
 {
@@ -47,13 +51,39 @@ static void note_rate(struct backlog *self, uint64_t now_us, size_t waiting)
     self->window_delivered = delivered;
 }
 
+/* Under a standing queue each round trip is too long, and a base that is too long allows a longer
+ * queue: so when the base gets old, little may wait for a while, and the shortest of the second
+ * half of that time, when the queue has gone, is the new base (as BBR's ProbeRTT does). */
+static void begin_probe(struct backlog *self, uint64_t now_us)
+{
+    uint64_t length = 2 * (uint64_t)self->base_us;
+    self->probe_us = length > PROBE_US ? length : PROBE_US;
+    self->probe_since_us = now_us;
+    self->probe_base_us = UINT32_MAX;
+}
+
+static void probe(struct backlog *self, uint64_t now_us, uint32_t rtt_us)
+{
+    uint64_t passed = now_us - self->probe_since_us;
+    if (passed >= self->probe_us / 2 && rtt_us < self->probe_base_us)
+        self->probe_base_us = rtt_us;
+    if (passed < self->probe_us || self->probe_base_us == UINT32_MAX)
+        return;
+    self->base_us = self->probe_base_us;
+    self->base_since_us = now_us;
+    self->probe_us = 0;
+}
+
 static void note_round_trip(struct backlog *self, uint64_t now_us, uint32_t rtt_us)
 {
-    bool stale = now_us - self->base_since_us > BASE_US;
-    if (rtt_us >= self->base_us && !stale && self->base_since_us)
-        return;
-    self->base_us = rtt_us;
-    self->base_since_us = now_us;
+    if (self->probe_us) {
+        probe(self, now_us, rtt_us);
+    } else if (!self->base_since_us || rtt_us < self->base_us) {
+        self->base_us = rtt_us;
+        self->base_since_us = now_us;
+    } else if (now_us - self->base_since_us > BASE_US) {
+        begin_probe(self, now_us);
+    }
 }
 
 void backlog_update(struct backlog *self, uint64_t now_us, size_t waiting,
@@ -63,6 +93,8 @@ void backlog_update(struct backlog *self, uint64_t now_us, size_t waiting,
     note_round_trip(self, now_us, rtt_us);
     size_t beyond = between(self->rate * BEYOND_US / 1000000, BEYOND_MIN, BEYOND_MAX);
     uint64_t in_round_trips = self->rate * ROUND_TRIPS * self->base_us / 1000000;
+    if (self->probe_us || self->base_us <= SHORT_US)
+        in_round_trips = 0;
     self->limit = between(in_round_trips, DEPTH, congestion_window + beyond);
     size_t room = self->limit / 4;
     if (self->limit > congestion_window && (self->limit - congestion_window) / 2 < room)

@@ -20,7 +20,9 @@ struct backlog {
     uint64_t window_us, window_delivered;
     uint64_t rate; /* bytes a second */
     uint64_t base_since_us;
-    uint32_t base_us; /* shortest round trip lately */
+    uint32_t base_us;                  /* shortest round trip lately */
+    uint64_t probe_since_us, probe_us; /* measuring the base again; probe_us 0: not now */
+    uint32_t probe_base_us;
 };
 
 void backlog_init(struct backlog *self);

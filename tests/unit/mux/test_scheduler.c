@@ -91,6 +91,44 @@ static void test_no_starvation(void)
        sent[1]);
 }
 
+/* A small message each time the one before has gone, beside 64 bulk streams: it is first each time,
+ * until it has used half of its quantum; and the bulk streams get their share. */
+static void test_ping_beside_bulk(void)
+{
+    struct scheduler s;
+    struct scheduler_entry ping = {0}, bulk[64] = {0};
+    unsigned long ping_bytes = 0, bulk_bytes = 0, first = 0, pings = 0;
+    scheduler_init(&s);
+    for (int i = 0; i < 64; i++)
+        scheduler_add(&s, &bulk[i]);
+    for (int n = 0; n < 100; n++) /* all bulk ones are old */
+        scheduler_sent(&s, scheduler_next(&s), RECORD + 400, true);
+    for (int n = 0; n < 6400; n++) {
+        if (n % 4 == 0) {
+            scheduler_add(&s, &ping);
+            pings++;
+            first += scheduler_next(&s) == &ping;
+        }
+        struct scheduler_entry *entry = scheduler_next(&s);
+        *(entry == &ping ? &ping_bytes : &bulk_bytes) += entry == &ping ? 90 : RECORD;
+        scheduler_sent(&s, entry, entry == &ping ? 90 : RECORD, entry != &ping);
+    }
+    ok(first == pings, "a small message is first each time: %lu of %lu", first, pings);
+    ok(bulk_bytes > 70000000, "and takes next to nothing: %lu bytes of %lu", ping_bytes,
+       bulk_bytes);
+    unsigned long greedy_bytes = 0;
+    bulk_bytes = 0;
+    for (int n = 0; n < 20000; n++) {
+        scheduler_add(&s, &ping); /* always there again: many small messages are bulk, too */
+        struct scheduler_entry *entry = scheduler_next(&s);
+        *(entry == &ping ? &greedy_bytes : &bulk_bytes) += entry == &ping ? 90 : RECORD;
+        scheduler_sent(&s, entry, entry == &ping ? 90 : RECORD, entry != &ping);
+    }
+    ok(greedy_bytes <= bulk_bytes / 64 * 2 && bulk_bytes,
+       "one that never stops gets its share only: %lu bytes, the others %lu each", greedy_bytes,
+       bulk_bytes / 64);
+}
+
 static void test_remove(void)
 {
     struct scheduler s;
@@ -119,6 +157,7 @@ int main(void)
     test_fair_by_bytes();
     test_sparse_first();
     test_no_starvation();
+    test_ping_beside_bulk();
     test_remove();
     return tap_done();
 }

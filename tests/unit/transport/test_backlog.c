@@ -59,6 +59,17 @@ int main(void)
     line.now_us += 5000000;
     run(&line, 12500000, 1 << 20, 50000, 10000);
     ok(line.backlog.limit > before / 2, "a pause does not count as a slow line");
+    /* A queue that makes its own round trips: 40 ms as long as more than the depth waits. */
+    start(&line);
+    run(&line, 100000000, 32 << 20, 2000, 100000);
+    size_t most = 0;
+    for (int i = 0; i < 6000; i++) {
+        run(&line, 100000000, 32 << 20, line.waiting > 300000 ? 40000 : 2000, 10000);
+        if (i > 3000 && line.backlog.limit > most)
+            most = line.backlog.limit;
+    }
+    ok(most < 2000000, "its own queue does not count as the line's round trip (%zu)", most);
+    start(&line);
     bool sane = true;
     for (uint32_t window = 1000; window < 4000000; window *= 2) {
         backlog_update(&line.backlog, line.now_us += 7000, 0, window, 1000);
