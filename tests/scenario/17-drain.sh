@@ -5,7 +5,7 @@
 
 GLOBAL_OPTIONS='drain_timeout = 30;'
 for end in client server; do
-    rm -f "$dir"/*.err
+    rm -f "$dir"/*.err "$dir"/*.out # of the round before
     SERVER_LOCAL=127.0.0.1:0
     start_pair
     start download "$TOOLS/load" down --to "$TO" --bytes "$(scaled 20000000)" --stall-after 100000

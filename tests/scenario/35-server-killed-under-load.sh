@@ -29,4 +29,16 @@ for round in 1 2 3; do
     check "round $round: connections pass" load rr --to "$TO" --connections 200 --parallel 16
 done
 check "nothing stays open" wait_until 10 is_idle client
+# The client would wait for 2 s if the server, which knows nothing of the association, kept silent.
+lost=$(status client '.tunnels[0].counters.associations_lost')
+start traffic "$TOOLS/load" both --to "$TO" --connections 8 --bytes 1000000000 --timeout 60
+check "there is load once more" wait_until 20 status_has client '.tunnels[0].connections.open >= 8'
+crash server
+start_server
+check "started again at once: its connections end with an error" ended_with_error
+check "and the client has noticed by the server's answer" \
+    has_line client.err 'the peer does not know this association'
+check "the tunnel comes up again" wait_until 20 is_up client
+check "one association was lost" \
+    status_has client ".tunnels[0].counters.associations_lost >= $lost + 1"
 finish
