@@ -1,9 +1,12 @@
 # shellcheck shell=bash disable=SC2034 # sourced by bench/cell, which reads ENTRY and sets the rest
 # Hawser: a client and a server process, one association over UDP, everything at its defaults
-# (TLS 1.3, AES-128-GCM, mutual authentication) except how many streams there may be.
+# (TLS 1.3, AES-128-GCM, mutual authentication) except how many streams there may be, and the number
+# of workers.
 
 HAWSER_STREAMS_INITIAL=${HAWSER_STREAMS_INITIAL:-16}
 HAWSER_STREAMS_MAX=2048
+# Both ends share the cores: a worker for each core and each end would be twice too many.
+HAWSER_THREADS=${HAWSER_THREADS:-$((($(nproc) + 1) / 2))}
 
 peer_missing() {
     [ -x "$HAWSER" ] || echo "$HAWSER (make)"
@@ -26,6 +29,7 @@ hawser_name() {
 hawser_write_config() {
     local keys=$HOME_OF_PEER/keys
     cat >"$WORK/$1.cfg" <<END
+threads = $HAWSER_THREADS;
 admin = { socket = "$WORK/$1.sock"; };
 log = { level = "${HAWSER_LOG:-warning}"; format = "json"; };
 tunnels = ( {
@@ -76,7 +80,8 @@ hawser_logged_at() { # ROLE WORDS
 # 1000 children from one association, and what the same handshakes cost in memory. Looking every
 # 20 ms costs the machine less than a tenth and is in the figure.
 peer_extra() {
-    HAWSER_STREAMS_INITIAL=1000 HAWSER_LOG=info
+    # The floor has two threads that do the work of both ends: as many here as cores.
+    HAWSER_STREAMS_INITIAL=1000 HAWSER_LOG=info HAWSER_THREADS=$(nproc)
     peer_start
     say children "$(awk -v a="$(hawser_logged_at client '1000 streams ready')" \
         -v b="$(hawser_logged_at client 'association up')" 'BEGIN { print 1000 * (a - b) }')"
