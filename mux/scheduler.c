@@ -2,9 +2,6 @@
 
 enum place { PLACE_NONE, PLACE_FRESH, PLACE_OLD, PLACE_RESTING, PLACE_SPARSE };
 
-/* An entry with at least so much of its quantum left when it has nothing more is sparse. */
-#define SPARSE_LEFT (SCHEDULER_QUANTUM / 2)
-
 static void list_init(struct scheduler_list *list)
 {
     list->first = NULL;
@@ -82,13 +79,12 @@ void scheduler_add(struct scheduler *scheduler, struct scheduler_entry *entry)
     if (is_active(entry))
         return;
     scheduler->active++;
-    bool round_over = entry->list == PLACE_NONE || is_round_over(scheduler, entry);
-    if (round_over)
-        begin_round(scheduler, entry);
     if (entry->list == PLACE_RESTING) {
         entry->list = PLACE_OLD;
         return;
     }
+    if (entry->list == PLACE_NONE || is_round_over(scheduler, entry))
+        begin_round(scheduler, entry);
     if (entry->list != PLACE_NONE)
         take_out(scheduler, entry);
     append(&scheduler->fresh, entry, PLACE_FRESH);
@@ -123,9 +119,11 @@ void scheduler_sent(struct scheduler *scheduler, struct scheduler_entry *entry, 
     scheduler->sent += length;
     if (has_more)
         return;
-    enum place place = entry->deficit >= SPARSE_LEFT ? PLACE_SPARSE : PLACE_RESTING;
-    if (entry->deficit <= 0) /* its turn ends here: else it would go to the end twice a round */
+    enum place place = entry->deficit > 0 ? PLACE_SPARSE : PLACE_RESTING;
+    if (entry->deficit <= 0) { /* its turn ends here: else it would go to the end twice a round */
         entry->deficit += SCHEDULER_QUANTUM;
+        entry->since = scheduler->sent;
+    }
     scheduler->active--;
     move_to_old(scheduler, entry, place);
 }

@@ -8,8 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One full record: a bulk stream sends one message a round. */
-#define SCHEDULER_QUANTUM 16645
+/* Four full records: what belongs to one stream arrives together, so that the far end writes it
+ * with one system call; beside 16 bulk streams that is 17% more than with one record (445 to 520
+ * MB/s). */
+#define SCHEDULER_QUANTUM (4 * 16645)
 
 struct scheduler_entry {
     struct scheduler_entry *next, **link; /* link: what points here */
@@ -24,7 +26,7 @@ struct scheduler_list {
 
 /* fresh: began to send just now, before all others. old: in turn. An entry that has nothing more
  * rests in its place of old until its turn comes, so that pausing does not make it fresh each time
- * (RFC 8290 section 4.2). But while it has used less than half of its quantum it is sparse: it may
+ * (RFC 8290 section 4.2). But while some of its quantum is left it is sparse: it may
  * go first again, with what is left of it, and with a whole one when a round of all active entries
  * has been sent since. Otherwise a 64-byte message beside 64 bulk streams waits
  * for a whole round of them at each of its turns (measured: 2 to 3 ms of 3 to 5). */

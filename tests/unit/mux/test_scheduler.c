@@ -101,7 +101,7 @@ static void test_ping_beside_bulk(void)
     scheduler_init(&s);
     for (int i = 0; i < 64; i++)
         scheduler_add(&s, &bulk[i]);
-    for (int n = 0; n < 100; n++) /* all bulk ones are old */
+    for (int n = 0; n < 64 * 5; n++) /* all bulk ones are old */
         scheduler_sent(&s, scheduler_next(&s), RECORD + 400, true);
     for (int n = 0; n < 6400; n++) {
         if (n % 4 == 0) {
