@@ -20,9 +20,10 @@
 #define BATCH        32
 #define MOST_BATCHES 16 /* of each class in the depot: 9 MB in all */
 
-/* Frames without data fit the small class; everything else is about one full TLS record. */
+/* Frames without data and a child's ClientHello with its ticket (1.5 KB) fit the small class;
+ * everything else is about one full TLS record. */
 enum { SMALL, LARGE, CLASSES };
-static const uint32_t class_capacity[CLASSES] = {[SMALL] = 1024, [LARGE] = MESSAGE_MAX};
+static const uint32_t class_capacity[CLASSES] = {[SMALL] = 2048, [LARGE] = MESSAGE_MAX};
 
 struct list {
     struct message *first;
