@@ -416,8 +416,13 @@ static inline int bed_main_begin(void)
 
 /* ---- looking inside: only of a stepped bed ---- */
 
+/* The one that is ready, else the newest: a server may have others, whose peers went while they
+ * connected. */
 static inline struct link *side_link(const struct side *side)
 {
+    for (struct link *link = side->tunnel->links; link; link = link->next)
+        if (link->state == LINK_READY)
+            return link;
     return side->tunnel->links;
 }
 

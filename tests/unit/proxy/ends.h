@@ -254,6 +254,9 @@ static inline struct pair *ends_connect(struct ends *ends, const struct address 
     pair->client.plan = client;
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
     must(fd >= 0);
+    int small = 65536; /* what a reader that does not read takes */
+    if (client.stalled)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     int rc = connect(fd, &address->any, address->length);
     must(rc == 0 || errno == EINPROGRESS);
     end_watch(&pair->client, ends, fd);

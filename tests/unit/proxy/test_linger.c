@@ -3,8 +3,9 @@
 
 #include "tests/unit/proxy/bed.h"
 
-/* More than the buffers of a TCP connection take, less than the window. */
-#define MANY (12u << 20)
+/* More than the buffers of a TCP connection take (4 MB to send by default), less than the window.
+ */
+#define MANY (6u << 20)
 
 /* The target has sent everything and ended, the client has ended too, but does not read. */
 static struct pair *leave_behind(struct bed *bed)
