@@ -3,6 +3,7 @@
  *
  *     fuzz_x FILE|FOLDER... */
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,26 +21,20 @@ static int replay_file(const char *path)
         perror(path);
         return -1;
     }
-    size_t size = 0, room = 4096;
-    uint8_t *data = malloc(room);
-    for (size_t got; data && (got = fread(data + size, 1, room - size, file)) > 0;) {
-        size += got;
-        if (size == room)
-            data = realloc(data, room *= 2);
-    }
+    fseek(file, 0, SEEK_END);
+    long end = ftell(file);
+    size_t size = end > 0 ? (size_t)end : 0;
+    rewind(file);
+    uint8_t *data = malloc(size ? size : 1); /* exact, so that a sanitizer sees a read beyond it */
+    bool complete = data && fread(data, 1, size, file) == size;
     fclose(file);
-    if (!data)
-        return -1;
-    uint8_t *exact = malloc(size ? size : 1); /* so that a sanitizer sees a read beyond the end */
-    if (exact) {
-        memcpy(exact, data, size);
+    if (complete) {
         fprintf(stderr, "# %s\n", path); /* the last one is the culprit */
-        LLVMFuzzerTestOneInput(exact, size);
+        LLVMFuzzerTestOneInput(data, size);
         inputs++;
     }
-    free(exact);
     free(data);
-    return 0;
+    return complete ? 0 : -1;
 }
 
 static int replay(const char *path)

@@ -105,7 +105,6 @@ static void peer_restarts(void)
         bed_send(old_peer, 1, i, 9000, 0);
     }
     loop_turn(bed.loop, 0); /* some have arrived, the rest is under way */
-    uint64_t at_old_peer = old_peer->messages;
     reopen(&bed, &bed.client, NULL);
     struct bed_user *user = bed_connect(&bed), *peer = bed_latest(&bed);
     ok(user->up && peer != old_peer && peer->up, "a peer that restarts comes up at once");
@@ -118,7 +117,8 @@ static void peer_restarts(void)
         bed_send(peer, 1, i, 5000, 1);
     ok(bed_wait_messages(peer, 100, 2 * SECOND) && bed_wait_messages(user, 100, 2 * SECOND),
        "messages go both ways");
-    ok(!peer->disorders && !user->disorders && old_peer->messages == at_old_peer,
+    /* What the old one sent may still reach its owner before the restart does: 20 at most. */
+    ok(!peer->disorders && !user->disorders && old_peer->messages <= 20 && peer->messages == 100,
        "and none to the old owner");
     bed_close(&bed);
     free(old);
