@@ -38,6 +38,8 @@ struct side {
     struct mux_budget budget;
     struct tunnel *tunnel;
     bool frozen;   /* its loops are not turned */
+    bool hasty;    /* side_stop gives peers no time that went while they connected: they would
+                    * have 5 s to answer */
     bool looks_up; /* with a resolver */
     struct resolver *resolver;
     uint16_t stream; /* for errands */
@@ -265,6 +267,9 @@ static inline void side_start(struct side *side)
 
 static inline int side_close(struct side *side)
 {
+    for (struct link *link = side->tunnel->links; side->hasty && link; link = link->next)
+        if (!link->was_ready)
+            link_close(link, ERR_DRAIN_TIMEOUT, NULL, false);
     tunnel_close(side->tunnel, ERR_LOCAL_SHUTDOWN);
     return 0;
 }

@@ -109,6 +109,9 @@ static void prepare(struct bed *bed, unsigned long seed)
     bed->client.config.streams_initial = (uint32_t)(1 + seed % 2);
     bed->client.config.waiting_max = bed->server.config.waiting_max = 1000;
     bed->client.config.connect_timeout_us = 50000;
+    bed->client.config.tls.handshake_timeout_us = bed->server.config.tls.handshake_timeout_us =
+        1000000;
+    bed->client.hasty = bed->server.hasty = true;
     bed->client.config.waiting_timeout_us = bed->server.config.waiting_timeout_us = 8000000;
     memory_set_faults(&(struct memory_faults){.seed = seed,
                                               .jitter_us = seed % 3 * 100,
@@ -121,7 +124,7 @@ static void all_at_once(unsigned long seed)
     struct bed bed;
     prepare(&bed, seed);
     bed_start(&bed);
-    for (unsigned i = 0; i < 150; i++) {
+    for (unsigned i = 0; i < 100; i++) {
         connect_at_random(&bed);
         trouble(&bed);
         for (uint64_t turns = bed_random(&bed, 40); turns; turns--)
@@ -147,7 +150,7 @@ static void all_at_once(unsigned long seed)
 int main(void)
 {
     bed_main_begin();
-    for (unsigned long seed = tap_seed(), i = 0; i < 12; i++)
+    for (unsigned long seed = tap_seed(), i = 0; i < 8; i++)
         all_at_once(seed + i);
     message_cache_clear();
     return tap_done();
