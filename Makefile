@@ -16,6 +16,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
             -Wcast-qual -Wvla -Wpointer-arith -Wundef -Wwrite-strings
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SANITIZE_tsan := -fsanitize=thread -fno-omit-frame-pointer
+SANITIZE_fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SANITIZE := $(SANITIZE_$(VARIANT))
 
 ALL_CPPFLAGS := -I. -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS)) $(CPPFLAGS)
@@ -153,16 +154,16 @@ check-valgrind: $(UNITS) $(REPLAYS) ## unit tests, conformance and simulations u
 	$(Q)UNDER='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
 	    KINDS='unit conformance sim fuzz' BUILD=$(BUILD) LIMIT=600 scripts/run-tests $(ONLY)
 
-# make fuzz: each fuzz target for SECONDS (30) with clang's libFuzzer; what it finds stays in
-# tests/fuzz/corpus. Needs clang and libclang-rt-14-dev.
+# make fuzz: each fuzz target for SECONDS (30) with clang's libFuzzer, from the seeds in
+# tests/fuzz/corpus; new inputs stay in build/fuzz/corpus. Needs clang and libclang-rt-14-dev.
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-SANITIZE_fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 fuzz: ## let libFuzzer look for bad input, SECONDS each
 	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=fuzz CC=clang CFLAGS='-O1 -g' $(patsubst %,build/fuzz/fuzzers/%,$(FUZZERS))
 	$(Q)for f in $(FUZZERS); do \
-	    mkdir -p tests/fuzz/corpus/$${f#fuzz_} && echo "# $$f" && \
+	    mkdir -p build/fuzz/corpus/$${f#fuzz_} && echo "# $$f" && \
 	    build/fuzz/fuzzers/$$f -max_total_time=$(or $(SECONDS),30) -timeout=10 -rss_limit_mb=1024 -verbosity=0 \
-	        -print_final_stats=1 -artifact_prefix=build/fuzz/$$f- tests/fuzz/corpus/$${f#fuzz_} || exit 1; done
+	        -print_final_stats=1 -artifact_prefix=build/fuzz/$$f- \
+	        build/fuzz/corpus/$${f#fuzz_} tests/fuzz/corpus/$${f#fuzz_} || exit 1; done
 
 $(BUILD)/fuzzers/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(call libs_of,mux control tls transport config base)
 	$(call say,LD,$@)
