@@ -8,7 +8,7 @@ SERVER_OPTIONS='dead_after = 2; heartbeat = 0.5;'
 CLIENT_OPTIONS=$SERVER_OPTIONS
 RELAY='--delay 0'
 start_pair
-start held "$TOOLS/ends" lost --to "$TO" --ask "$TARGET" --target-too --connections 20 --timeout 60
+start held "$TOOLS/ends" lost --to "$TO" --ask "$TARGET" --target-too --connections 20 --timeout 45
 check "20 connections are open, half of them with bytes coming" wait_until 20 has_line held.out '^ready'
 send_signal relay USR1
 check "a black hole: all end with RST, the target's side too" exit_code held 60
