@@ -46,7 +46,7 @@ static json_t *printable(const char *name)
 {
     char text[TLS_NAME_MAX];
     size_t length = 0;
-    for (; name[length] && length < sizeof(text) - 1; length++)
+    for (; length < sizeof(text) - 1 && name[length]; length++)
         text[length] = name[length] >= ' ' && name[length] <= '~' ? name[length] : '?';
     return json_stringn(text, length);
 }

@@ -32,6 +32,24 @@ struct end_plan {
     bool stalled; /* does not read */
 };
 
+/* Sends so many bytes, then FIN. */
+static inline struct end_plan end_sends(size_t bytes)
+{
+    return (struct end_plan){.bytes = bytes};
+}
+
+/* Sends so many bytes, then stays. */
+static inline struct end_plan end_holds(size_t bytes)
+{
+    return (struct end_plan){.bytes = bytes, .then = THEN_HOLD};
+}
+
+/* Reads nothing, and has sent its FIN. */
+static inline struct end_plan end_sleeps(void)
+{
+    return (struct end_plan){.stalled = true};
+}
+
 struct end {
     struct pair *pair; /* NULL: a target's that has not read its number */
     struct ends *ends;

@@ -14,8 +14,7 @@ static struct pair *leave_behind(struct bed *bed)
     bed->client.config.window_initial = bed->client.config.window_max = 2 * MANY;
     bed_start(bed);
     bed_up(bed);
-    struct pair *pair =
-        bed_connect(bed, (struct end_plan){.stalled = true}, (struct end_plan){.bytes = MANY});
+    struct pair *pair = bed_connect(bed, end_sleeps(), end_sends(MANY));
     bed_expect(bed,
                pair->target && end_is_closed(pair->target) && side_is_settled(&bed->client) &&
                    side_is_settled(&bed->server),
@@ -47,8 +46,7 @@ static void slow_reader(void)
     struct pair *slow = leave_behind(&bed);
     ok(lingering_bytes(&bed) > 0 && lingering_bytes(&bed) < MANY, "%zu bytes wait for it",
        lingering_bytes(&bed));
-    struct pair *next =
-        bed_connect(&bed, (struct end_plan){.bytes = 100}, (struct end_plan){.bytes = 100});
+    struct pair *next = bed_connect(&bed, end_sends(100), end_sends(100));
     bed_expect(&bed, pair_is_complete(next), "the stream carries the next connection");
     read_all(&bed, slow);
     bed_fini(&bed);
@@ -79,7 +77,7 @@ static void process_ends(void)
 {
     struct bed bed;
     struct pair *slow = leave_behind(&bed), *slow2 = NULL;
-    slow2 = bed_connect(&bed, (struct end_plan){.stalled = true}, (struct end_plan){.bytes = MANY});
+    slow2 = bed_connect(&bed, end_sleeps(), end_sends(MANY));
     bed_expect(&bed, slow2->target && end_is_closed(slow2->target), "a second one lingers");
     side_stop(&bed.client);
     slow->client.plan.stalled = slow2->client.plan.stalled = false;
@@ -98,11 +96,10 @@ static void full(void)
     bed_start(&bed);
     bed_up(&bed);
     bed.server.workers[0].lingering_bytes = LINGER_MAX;
-    struct pair *pair =
-        bed_connect(&bed, (struct end_plan){.bytes = 10}, (struct end_plan){.bytes = 10});
+    struct pair *pair = bed_connect(&bed, end_sends(10), end_sends(10));
     bed_expect(&bed, pair->client.got_reset, "a full worker refuses");
     bed.server.workers[0].lingering_bytes = 0;
-    pair = bed_connect(&bed, (struct end_plan){.bytes = 10}, (struct end_plan){.bytes = 10});
+    pair = bed_connect(&bed, end_sends(10), end_sends(10));
     bed_expect(&bed, pair_is_complete(pair), "and accepts again when there is room");
     bed_fini(&bed);
 }

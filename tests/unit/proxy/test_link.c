@@ -6,10 +6,9 @@
 /* Three connections: one that is short, one that is long, one that stays. */
 static void connect_three(struct bed *bed)
 {
-    bed_connect(bed, (struct end_plan){.bytes = 10}, (struct end_plan){.bytes = 10});
-    bed_connect(bed, (struct end_plan){.bytes = 200000}, (struct end_plan){.bytes = 200000});
-    bed_connect(bed, (struct end_plan){.bytes = 10, .then = THEN_HOLD},
-                (struct end_plan){.bytes = 10, .then = THEN_HOLD});
+    bed_connect(bed, end_sends(10), end_sends(10));
+    bed_connect(bed, end_sends(200000), end_sends(200000));
+    bed_connect(bed, end_holds(10), end_holds(10));
 }
 
 static int abort_links(struct side *side)
@@ -75,8 +74,7 @@ static void lose_after(unsigned messages, unsigned workers)
     /* If it was not lost yet, this one may lose it. */
     struct pair *pair = NULL;
     for (int attempt = 0; attempt < 2 && !(pair && pair_is_complete(pair)); attempt++) {
-        pair =
-            bed_connect(&bed, (struct end_plan){.bytes = 50000}, (struct end_plan){.bytes = 50000});
+        pair = bed_connect(&bed, end_sends(50000), end_sends(50000));
         bed_reach(&bed, pair_is_over(pair));
     }
     ok(pair_is_complete(pair), "connections go through the new one");
@@ -96,8 +94,7 @@ static void reset_with_the_association(void)
     bed_init(&bed, 2, 2, false);
     bed_start(&bed);
     bed_up(&bed);
-    struct pair *pair = bed_connect(&bed, (struct end_plan){.bytes = 10, .then = THEN_HOLD},
-                                    (struct end_plan){.bytes = 10, .then = THEN_HOLD});
+    struct pair *pair = bed_connect(&bed, end_holds(10), end_holds(10));
     bed_reach(&bed, pair->target && pair->client.received == 10 && pair->target->received == 10);
     link_close(side_link(&bed.server), ERR_INTERNAL, "test", false);
     bed_expect(&bed, pair->client.got_reset && pair->target->got_reset,

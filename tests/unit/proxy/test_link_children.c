@@ -23,7 +23,7 @@ static void child_fails(bool at_client, unsigned workers)
                "four children fail");
     bed_expect(&bed, both_have(&bed, 4), "others take their place, at both ends");
     for (size_t i = 0; i < 8; i++)
-        bed_connect(&bed, (struct end_plan){.bytes = 100}, (struct end_plan){.bytes = 100});
+        bed_connect(&bed, end_sends(100), end_sends(100));
     bed_expect(&bed, ends_all(&bed.ends, pair_is_complete), "connections go through them");
     bed_fini(&bed);
 }
@@ -93,9 +93,86 @@ static void races(unsigned long seed, unsigned workers, uint32_t streams, bool h
     bed_fini(&bed);
 }
 
+static bool all_are_open(const struct ends *ends)
+{
+    for (uint32_t i = 0; i < ends->pair_count; i++)
+        if (ends->pairs[i]->client.received != 10)
+            return false;
+    return true;
+}
+
+/* The server asks for the children that its connections need, and gets no more than a few. */
+static void wants(unsigned workers)
+{
+    struct bed bed;
+    bed_init(&bed, workers, workers, false);
+    bed.client.config.streams_max = bed.server.config.streams_max = 100;
+    bed.client.config.streams_initial = bed.server.config.streams_initial = 1;
+    bed.server.config.waiting_max = 100;
+    add_services(&bed);
+    bed_start(&bed);
+    bed_up(&bed);
+    for (size_t i = 0; i < 20; i++)
+        ends_connect(&bed.ends, side_listener(&bed.server, 1), end_holds(10), end_holds(10));
+    bed_expect(&bed, all_are_open(&bed.ends),
+               "20 connections of the server where 1 stream was ready");
+    ok(side_count(&bed.client, children_started) <= 30, "%llu children were made for them",
+       (unsigned long long)side_count(&bed.client, children_started));
+    bed_fini(&bed);
+}
+
+/* Both sides' limits hold. */
+static void fewer_streams(bool at_client)
+{
+    struct bed bed;
+    bed_init(&bed, 2, 2, false);
+    (at_client ? &bed.client : &bed.server)->config.streams_max = 2;
+    bed.client.config.streams_initial = bed.server.config.streams_initial = 2;
+    bed_start(&bed);
+    bed_up(&bed);
+    for (size_t i = 0; i < 10; i++)
+        bed_connect(&bed, end_sends(5000), end_sends(5000));
+    bed_expect(&bed, ends_all(&bed.ends, pair_is_complete), "ten connections share two streams");
+    ok(side_count(&bed.client, children_started) == 2 && side_link(&bed.client)->streams_max == 2 &&
+           side_link(&bed.server)->streams_max == 2,
+       "the %s allows no more", at_client ? "client" : "server");
+    bed_fini(&bed);
+}
+
+/* A stream that is kept for a service is there when the others have taken all they may. */
+static void kept_streams(void)
+{
+    struct bed bed;
+    bed_init(&bed, 2, 2, false);
+    struct config_service *kept =
+        side_add_service(&bed.client, "kept", CONFIG_LISTEN, bed_loopback(0));
+    side_add_service(&bed.server, "kept", CONFIG_CONNECT, bed.ends.address);
+    kept->streams_min = 1;
+    kept->streams_max = 2;
+    bed.client.config.streams_max = 3;
+    bed.client.config.streams_initial = bed.server.config.streams_initial = 3;
+    bed.client.config.waiting_timeout_us = 30000;
+    bed_start(&bed);
+    bed_up(&bed);
+    struct end_plan stay = {.bytes = 10, .then = THEN_HOLD};
+    bed_connect(&bed, stay, stay);
+    bed_connect(&bed, stay, stay);
+    bed_reach(&bed, all_are_open(&bed.ends));
+    struct pair *third = bed_connect(&bed, stay, stay);
+    bed_expect(&bed, third->client.got_reset, "a third connection waits in vain");
+    struct pair *pair = ends_connect(&bed.ends, side_listener(&bed.client, 1), stay, stay);
+    bed_expect(&bed, pair->client.received == 10, "the third stream is kept for the other service");
+    bed_fini(&bed);
+}
+
 int main(void)
 {
     bed_main_begin();
+    wants(1);
+    wants(3);
+    fewer_streams(true);
+    fewer_streams(false);
+    kept_streams();
     for (unsigned long seed = tap_seed(), i = 0; i < 12; i++)
         races(seed + i, (unsigned)(1 + i % 4), (uint32_t)(1 + i % 3), i % 2);
     for (unsigned workers = 1; workers <= 3; workers++) {

@@ -9,7 +9,7 @@ static void leaves_after_the_last(unsigned workers, size_t bytes)
     memory_set_faults(&(struct memory_faults){.queue_bytes = 20000, .delay_us = 2000});
     bed_start(&bed);
     bed_up(&bed);
-    bed_connect(&bed, (struct end_plan){.bytes = 10}, (struct end_plan){.bytes = bytes});
+    bed_connect(&bed, end_sends(10), end_sends(bytes));
     const struct counters *server = &bed.server.tunnel->counters;
     bed_reach(&bed, counter_get(&server->connections_total) == 1 &&
                         counter_get(&server->connections_open) == 0);

@@ -2,11 +2,6 @@
 #include "tests/unit/proxy/bed.h"
 #include "tests/unit/tls/clock.h"
 
-static struct end_plan plan(size_t bytes)
-{
-    return (struct end_plan){.bytes = bytes};
-}
-
 static bool is_up(const struct bed *bed)
 {
     return side_is_up(&bed->client) && side_is_up(&bed->server);
@@ -37,7 +32,7 @@ static void renewals(unsigned workers)
     bed_start(&bed);
     bed_up(&bed);
     for (uint64_t i = 1; i <= 5; i++) {
-        bed_connect(&bed, plan(200000), plan(200000));
+        bed_connect(&bed, end_sends(200000), end_sends(200000));
         renew_now(&bed);
         bed_expect(&bed,
                    side_count(&bed.client, masters_renewed) == i &&
@@ -50,7 +45,7 @@ static void renewals(unsigned workers)
     ok(side_count(&bed.client, children_full) == 0 && side_count(&bed.server, children_full) == 0,
        "all of them resumed");
     ok(side_count(&bed.client, associations_total) == 1, "in one association");
-    struct pair *pair = bed_connect(&bed, plan(1000), plan(1000));
+    struct pair *pair = bed_connect(&bed, end_sends(1000), end_sends(1000));
     bed_expect(&bed, pair_is_complete(pair), "connections go on");
     bed_fini(&bed);
 }
@@ -89,8 +84,7 @@ static void renewal_fails(bool at_client)
     memory_set_faults(&(struct memory_faults){.delay_us = 2000});
     bed_start(&bed);
     bed_up(&bed);
-    struct pair *pair = bed_connect(&bed, (struct end_plan){.bytes = 10, .then = THEN_HOLD},
-                                    (struct end_plan){.bytes = 10, .then = THEN_HOLD});
+    struct pair *pair = bed_connect(&bed, end_holds(10), end_holds(10));
     bed_reach(&bed, pair->target && pair->client.received == 10);
     renew_now(&bed);
     struct side *side = at_client ? &bed.client : &bed.server;
@@ -135,7 +129,7 @@ static void clock_jumps(void)
     ok(side_count(&bed.client, masters_renewed) == 1 &&
            side_count(&bed.client, associations_total) == 1,
        "of a master that was renewed for them, in the same association");
-    struct pair *pair = bed_connect(&bed, plan(1000), plan(1000));
+    struct pair *pair = bed_connect(&bed, end_sends(1000), end_sends(1000));
     bed_expect(&bed, pair_is_complete(pair), "connections go on");
     bed_fini(&bed);
     clock_shift = 0;
@@ -175,7 +169,7 @@ static void wrong_peer(bool client_is_wrong)
     }
     bed.client.config.waiting_timeout_us = 50000;
     bed_start(&bed);
-    struct pair *pair = bed_connect(&bed, plan(10), plan(10));
+    struct pair *pair = bed_connect(&bed, end_sends(10), end_sends(10));
     bed_expect(&bed, side_count(client_is_wrong ? &bed.server : &bed.client, masters_failed) >= 3,
                "%s is refused again and again", client_is_wrong ? "a client" : "a server");
     bed_expect(&bed, pair->client.got_reset, "a connection waits in vain");

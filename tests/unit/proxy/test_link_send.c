@@ -28,7 +28,7 @@ static void with_faults(const char *what, struct memory_faults faults, unsigned 
     memory_set_faults(&faults);
     bed_start(&bed);
     for (size_t i = 0; i < 6; i++)
-        bed_connect(&bed, (struct end_plan){.bytes = 400000}, (struct end_plan){.bytes = 400000});
+        bed_connect(&bed, end_sends(400000), end_sends(400000));
     int32_t most = 0;
     bed_arm(&bed, BED_PATIENCE_US);
     while (!ends_all(&bed.ends, pair_is_over) && bed_turn(&bed)) {
@@ -54,8 +54,7 @@ static void stale_messages(void)
     bed_up(&bed);
     for (unsigned round = 0; round < 4; round++) {
         for (size_t i = 0; i < 4; i++)
-            bed_connect(&bed, (struct end_plan){.bytes = 500000},
-                        (struct end_plan){.bytes = 500000});
+            bed_connect(&bed, end_sends(500000), end_sends(500000));
         bed_pause(&bed, 4000);
         for (uint16_t stream = 1; stream <= 8; stream++)
             if (side_link(&bed.client)->streams[stream].child == CHILD_READY)
@@ -64,8 +63,7 @@ static void stale_messages(void)
     bed_expect(&bed, ends_all(&bed.ends, pair_is_over), "sessions fail with full queues");
     ok(ends_all(&bed.ends, pair_is_honest), "none of their connections looks complete");
     bed_expect(&bed, is_settled(&bed), "nothing of them stays in the queue");
-    struct pair *pair =
-        bed_connect(&bed, (struct end_plan){.bytes = 1000}, (struct end_plan){.bytes = 1000});
+    struct pair *pair = bed_connect(&bed, end_sends(1000), end_sends(1000));
     bed_expect(&bed, pair_is_complete(pair), "and connections go on");
     bed_fini(&bed);
 }
@@ -80,7 +78,7 @@ static void closes_with_full_queue(void)
     bed_start(&bed);
     bed_up(&bed);
     for (size_t i = 0; i < 4; i++)
-        bed_connect(&bed, (struct end_plan){.bytes = 2000000}, (struct end_plan){.bytes = 2000000});
+        bed_connect(&bed, end_sends(2000000), end_sends(2000000));
     bed_pause(&bed, 4000);
     uint64_t begun = loop_now(bed.loop);
     side_stop(&bed.client);

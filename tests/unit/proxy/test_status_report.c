@@ -140,11 +140,9 @@ static void up(void)
     bed_init(&bed, 2, 2, false);
     bed_start(&bed);
     bed_up(&bed);
-    struct pair *gone =
-        bed_connect(&bed, (struct end_plan){.bytes = 1000}, (struct end_plan){.bytes = 2000});
+    struct pair *gone = bed_connect(&bed, end_sends(1000), end_sends(2000));
     bed_reach(&bed, pair_is_complete(gone) && !bed_open_connections(&bed));
-    struct pair *open = bed_connect(&bed, (struct end_plan){.bytes = 100, .then = THEN_HOLD},
-                                    (struct end_plan){.bytes = 200, .then = THEN_HOLD});
+    struct pair *open = bed_connect(&bed, end_holds(100), end_holds(200));
     bed_reach(&bed, open->target && open->client.received == 200 && open->target->received == 100);
     check_side(&bed.client, true);
     check_side(&bed.server, false);

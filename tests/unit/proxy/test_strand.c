@@ -49,7 +49,7 @@ static void restarts(void)
         side_hurt_child(round % 2 ? &bed.client : &bed.server, (uint16_t)(1 + round % 4));
         if (round % 10 == 5)
             loop_timer_set(bed.client.workers[0].loop, &side_link(&bed.client)->renew_timer, 0);
-        bed_connect(&bed, (struct end_plan){.bytes = 3000}, (struct end_plan){.bytes = 3000});
+        bed_connect(&bed, end_sends(3000), end_sends(3000));
         for (uint64_t turns = bed_random(&bed, 8); turns; turns--)
             bed_turn(&bed);
     }
@@ -81,8 +81,7 @@ static void epochs_wrap(void)
     }
     ok(both_have(&bed, 1) && side_link(&bed.client)->streams[1].epoch == 300 % 256,
        "300 sessions on one stream");
-    struct pair *pair =
-        bed_connect(&bed, (struct end_plan){.bytes = 100}, (struct end_plan){.bytes = 100});
+    struct pair *pair = bed_connect(&bed, end_sends(100), end_sends(100));
     bed_expect(&bed, pair_is_complete(pair), "the last one is good");
     bed_fini(&bed);
 }

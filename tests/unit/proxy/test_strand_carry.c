@@ -3,11 +3,6 @@
 
 #include "tests/unit/proxy/bed.h"
 
-static struct end_plan plan(size_t bytes, enum end_then then)
-{
-    return (struct end_plan){.bytes = bytes, .then = then};
-}
-
 /* A port that nobody listens on, kept so that nobody else takes it. */
 static struct address closed_port(int *fd)
 {
@@ -35,10 +30,10 @@ static void half_close(void)
     struct bed bed;
     begin(&bed);
     struct pair *asks =
-        bed_connect(&bed, plan(70000, THEN_FIN), (struct end_plan){.bytes = 300000, .waits = true});
+        bed_connect(&bed, end_sends(70000), (struct end_plan){.bytes = 300000, .waits = true});
     struct pair *listens =
-        bed_connect(&bed, (struct end_plan){.bytes = 300000, .waits = true}, plan(70000, THEN_FIN));
-    struct pair *silent = bed_connect(&bed, plan(0, THEN_FIN), plan(0, THEN_FIN));
+        bed_connect(&bed, (struct end_plan){.bytes = 300000, .waits = true}, end_sends(70000));
+    struct pair *silent = bed_connect(&bed, end_sends(0), end_sends(0));
     bed_expect(&bed, pair_is_complete(asks), "an answer that waits for the client's FIN");
     bed_expect(&bed, pair_is_complete(listens), "a client that waits for the target's FIN");
     bed_expect(&bed, pair_is_complete(silent), "no byte at all, and FIN both ways");
@@ -58,7 +53,7 @@ static void reset_by(bool client, bool after_fin)
 {
     struct bed bed;
     begin(&bed);
-    struct pair *pair = bed_connect(&bed, plan(1000, THEN_HOLD), plan(1000, THEN_HOLD));
+    struct pair *pair = bed_connect(&bed, end_holds(1000), end_holds(1000));
     bed_expect(&bed,
                pair->target && pair->client.received == 1000 && pair->target->received == 1000,
                "a connection is open");
@@ -82,7 +77,7 @@ static void reset_in_bulk(bool client)
 {
     struct bed bed;
     begin(&bed);
-    struct pair *pair = bed_connect(&bed, plan(30000000, THEN_FIN), plan(30000000, THEN_FIN));
+    struct pair *pair = bed_connect(&bed, end_sends(30000000), end_sends(30000000));
     bed_reach(&bed, pair->target && pair->client.received > 500000);
     end_reset(client ? &pair->client : pair->target);
     bed_expect(&bed, pair_is_over(pair), "reset in bulk both ways: both ends are over");
@@ -104,7 +99,7 @@ static void refusals(void)
     bed_up(&bed);
     for (size_t service = 1; service <= 2; service++) {
         struct pair *pair = ends_connect(&bed.ends, side_listener(&bed.client, service),
-                                         plan(50000, THEN_HOLD), plan(0, THEN_FIN));
+                                         end_holds(50000), end_sends(0));
         bed_expect(&bed, pair->client.got_reset && !pair->client.got_end,
                    service == 1 ? "a target that refuses" : "a service that does not exist");
     }
@@ -130,12 +125,11 @@ static void reverse(void)
     bed_up(&bed);
     const struct address *listener = side_listener(&bed.server, 1);
     for (size_t i = 0; i < 20; i++)
-        ends_connect(&bed.ends, listener, plan(i * 5000, THEN_FIN),
-                     plan(100000 - i * 5000, THEN_FIN));
+        ends_connect(&bed.ends, listener, end_sends(i * 5000), end_sends(100000 - i * 5000));
     bed_expect(&bed, ends_all(&bed.ends, pair_is_complete),
                "20 connections from the server's side, on 8 streams");
     ok(side_count(&bed.client, children_started) <= 8, "no more children than there may be");
-    struct pair *pair = ends_connect(&bed.ends, listener, plan(10, THEN_HOLD), plan(10, THEN_HOLD));
+    struct pair *pair = ends_connect(&bed.ends, listener, end_holds(10), end_holds(10));
     bed_reach(&bed, pair->client.received == 10 && pair->target->received == 10);
     end_reset(pair->target);
     bed_expect(&bed, pair->client.got_reset, "a reset comes back that way");
@@ -154,7 +148,7 @@ static void leases_wrap(void)
     bed_up(&bed);
     for (unsigned round = 0; round < 60; round++) {
         for (unsigned i = 0; i < 10; i++)
-            bed_connect(&bed, plan(20, THEN_FIN), plan(20, THEN_FIN));
+            bed_connect(&bed, end_sends(20), end_sends(20));
         bed_reach(&bed, ends_all(&bed.ends, pair_is_complete));
     }
     ok(ends_all(&bed.ends, pair_is_complete), "600 connections on one stream");
@@ -167,15 +161,14 @@ static void stalled_reader(void)
 {
     struct bed bed;
     begin(&bed);
-    struct pair *stalled =
-        bed_connect(&bed, (struct end_plan){.stalled = true}, plan(40000000, THEN_FIN));
+    struct pair *stalled = bed_connect(&bed, end_sleeps(), end_sends(40000000));
     size_t before;
     do {
         before = stalled->target ? stalled->target->sent : 0;
         bed_pause(&bed, 50000);
     } while (!stalled->target || stalled->target->sent != before);
     ok(before < 30000000, "the target is held back (after %zu bytes)", before);
-    struct pair *other = bed_connect(&bed, plan(300000, THEN_FIN), plan(300000, THEN_FIN));
+    struct pair *other = bed_connect(&bed, end_sends(300000), end_sends(300000));
     bed_expect(&bed, pair_is_complete(other), "another connection passes");
     end_reset(&stalled->client);
     bed_expect(&bed, stalled->target->got_reset, "its reset is seen although nothing moves");
@@ -188,7 +181,7 @@ static void reset_called_closed(void)
 {
     struct bed bed;
     begin(&bed);
-    struct pair *pair = bed_connect(&bed, plan(10, THEN_HOLD), plan(10, THEN_HOLD));
+    struct pair *pair = bed_connect(&bed, end_holds(10), end_holds(10));
     bed_reach(&bed, pair->target && pair->client.received == 10);
     for (uint16_t stream = 1; stream <= 4; stream++) {
         struct strand *strand = side_strand(&bed.server, stream);

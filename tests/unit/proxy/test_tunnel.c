@@ -3,11 +3,6 @@
 
 #include "tests/unit/proxy/bed.h"
 
-static struct end_plan plan(size_t bytes, enum end_then then)
-{
-    return (struct end_plan){.bytes = bytes, .then = then};
-}
-
 static bool is_up(const struct bed *bed)
 {
     return side_is_up(&bed->client) && side_is_up(&bed->server);
@@ -15,7 +10,7 @@ static bool is_up(const struct bed *bed)
 
 static struct pair *open_one(struct bed *bed)
 {
-    struct pair *pair = bed_connect(bed, plan(10, THEN_HOLD), plan(10, THEN_HOLD));
+    struct pair *pair = bed_connect(bed, end_holds(10), end_holds(10));
     bed_reach(bed, pair->target && pair->client.received == 10 && pair->target->received == 10);
     return pair;
 }
@@ -34,7 +29,7 @@ static void carries_both_ways(unsigned client_workers, unsigned server_workers)
     bed_start(&bed);
     bed_up(&bed);
     for (size_t i = 0; i < 6; i++)
-        bed_connect(&bed, plan(i * 40000, THEN_FIN), plan(300000 - i * 50000, THEN_FIN));
+        bed_connect(&bed, end_sends(i * 40000), end_sends(300000 - i * 50000));
     bed_expect(&bed, ends_all(&bed.ends, pair_is_complete),
                "six connections between %u and %u workers, every byte both ways", client_workers,
                server_workers);
@@ -50,7 +45,7 @@ static void client_first(void)
     bed.server.local.address = bed.client.remote.address = bed_loopback(31000);
     side_start(&bed.client);
     for (size_t i = 0; i < 12; i++)
-        bed_connect(&bed, plan(1000 * i, THEN_FIN), plan(1000, THEN_FIN));
+        bed_connect(&bed, end_sends(1000 * i), end_sends(1000));
     bed_expect(&bed, side_count(&bed.client, connections_waiting) == 12,
                "12 connections wait for the association");
     bed_pause(&bed, 30000);
@@ -70,7 +65,7 @@ static void waiting_has_limits(void)
     bed.client.remote.address = bed_loopback(31001);
     side_start(&bed.client);
     for (size_t i = 0; i < 5; i++)
-        bed_connect(&bed, plan(10, THEN_FIN), plan(10, THEN_FIN));
+        bed_connect(&bed, end_sends(10), end_sends(10));
     bed_expect(&bed, side_count(&bed.client, connections_refused) == 2,
                "no more than waiting.max may wait for the association");
     ok(side_count(&bed.client, connections_waiting) == 3, "three of five do");
@@ -93,16 +88,16 @@ static void full_pool(void)
     bed_up(&bed);
     struct pair *first = open_one(&bed);
     open_one(&bed);
-    struct pair *third = bed_connect(&bed, plan(10, THEN_FIN), plan(10, THEN_FIN));
+    struct pair *third = bed_connect(&bed, end_sends(10), end_sends(10));
     bed_reach(&bed, side_count(&bed.client, connections_waiting) == 1);
-    struct pair *fourth = bed_connect(&bed, plan(10, THEN_HOLD), plan(10, THEN_HOLD));
+    struct pair *fourth = bed_connect(&bed, end_holds(10), end_holds(10));
     bed_reach(&bed, side_count(&bed.client, connections_waiting) == 2);
-    struct pair *fifth = bed_connect(&bed, plan(10, THEN_FIN), plan(10, THEN_FIN));
+    struct pair *fifth = bed_connect(&bed, end_sends(10), end_sends(10));
     bed_expect(&bed, fifth->client.got_reset, "beyond waiting.max a connection is refused");
     let_end(first);
     bed_expect(&bed, pair_is_complete(third) && fourth->client.received == 10,
                "those that wait get the stream, one after the other");
-    struct pair *sixth = bed_connect(&bed, plan(10, THEN_FIN), plan(10, THEN_FIN));
+    struct pair *sixth = bed_connect(&bed, end_sends(10), end_sends(10));
     bed_expect(&bed, sixth->client.got_reset && !sixth->target,
                "who waits longer than waiting.timeout is refused");
     ok(side_count(&bed.client, connections_refused) == 2, "both are counted");
@@ -117,12 +112,12 @@ static void impatient_clients(void)
     bed.server.local.address = bed.client.remote.address = bed_loopback(31002);
     side_start(&bed.client);
     for (size_t i = 0; i < 10; i++)
-        bed_connect(&bed, plan(10, THEN_RESET), plan(10, THEN_HOLD));
+        bed_connect(&bed, (struct end_plan){.bytes = 10, .then = THEN_RESET}, end_holds(10));
     bed_reach(&bed, side_count(&bed.client, connections_waiting) == 10);
     side_start(&bed.server);
     struct pair *pair = NULL;
     bed_reach(&bed, is_up(&bed));
-    pair = bed_connect(&bed, plan(10, THEN_FIN), plan(10, THEN_FIN));
+    pair = bed_connect(&bed, end_sends(10), end_sends(10));
     bed_expect(&bed, pair_is_complete(pair) && !bed_open_connections(&bed),
                "ten clients have gone while they waited, the next one is served");
     ok(ends_all(&bed.ends, pair_is_honest), "no target saw a complete one of them");
@@ -141,7 +136,7 @@ static void drains(bool server)
     bed_ask(server ? &bed.server : &bed.client, side_drain);
     if (server) {
         bed_reach(&bed, side_link(&bed.client)->peer_leaving);
-        late = bed_connect(&bed, plan(10, THEN_FIN), plan(10, THEN_FIN));
+        late = bed_connect(&bed, end_sends(10), end_sends(10));
         bed_expect(&bed, late->client.got_reset, "the server drains: a new connection is refused");
     } else {
         int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -166,8 +161,8 @@ static void drain_meets_open(void)
     bed_start(&bed);
     bed_up(&bed);
     bed_ask(&bed.client, side_drain);
-    struct pair *pair = ends_connect(&bed.ends, side_listener(&bed.server, 1), plan(10, THEN_FIN),
-                                     plan(10, THEN_FIN));
+    struct pair *pair =
+        ends_connect(&bed.ends, side_listener(&bed.server, 1), end_sends(10), end_sends(10));
     bed_expect(&bed, pair->client.got_reset && !pair->target, "a draining client refuses");
     bed_fini(&bed);
 }
@@ -183,7 +178,7 @@ static void server_comes_back(void)
     bed_up(&bed);
     for (int round = 0; round < 5; round++) {
         for (size_t i = 0; i < 5; i++)
-            bed_connect(&bed, plan(100000, THEN_FIN), plan(100000, THEN_FIN));
+            bed_connect(&bed, end_sends(100000), end_sends(100000));
         for (uint64_t turns = bed_random(&bed, 200); turns; turns--)
             bed_turn(&bed);
         side_stop(&bed.server);
@@ -194,7 +189,7 @@ static void server_comes_back(void)
     bed_expect(&bed, ends_all(&bed.ends, pair_is_over) && is_up(&bed),
                "a server that restarts five times: every connection ends");
     ok(ends_all(&bed.ends, pair_is_honest), "none is cut short without a reset");
-    struct pair *pair = bed_connect(&bed, plan(10, THEN_FIN), plan(10, THEN_FIN));
+    struct pair *pair = bed_connect(&bed, end_sends(10), end_sends(10));
     bed_expect(&bed, pair_is_complete(pair), "then all is well");
     bed_fini(&bed);
 }
@@ -234,8 +229,7 @@ static void two_clients(void)
     side_start(&bed.second);
     bed_expect(&bed, side_count(&bed.server, associations_up) == 2, "a server with two clients");
     const struct address *second = side_listener(&bed.second, 0);
-    struct pair *of_second =
-        ends_connect(&bed.ends, second, plan(300000, THEN_FIN), plan(300000, THEN_FIN));
+    struct pair *of_second = ends_connect(&bed.ends, second, end_sends(300000), end_sends(300000));
     open_one(&bed);
     side_stop(&bed.client);
     bed_expect(&bed, pair_is_complete(of_second), "one leaves, the other's connections live");
@@ -273,9 +267,75 @@ static void cannot_start(void)
     bed_fini(&bed);
 }
 
+/* Peers that connect and say nothing; what they are told. */
+struct mute {
+    struct association_events events;
+    struct association *association;
+    unsigned *downs;
+};
+
+static void mute_up(struct association_events *events, uint16_t streams)
+{
+    (void)events;
+    (void)streams;
+}
+
+static void mute_message(struct association_events *events, struct message *message)
+{
+    (void)events;
+    message_free(message);
+}
+
+static void mute_writable(struct association_events *events)
+{
+    (void)events;
+}
+
+static void mute_down(struct association_events *events, enum err reason, const char *detail)
+{
+    struct mute *mute = container_of(events, struct mute, events);
+    (void)reason;
+    (void)detail;
+    (*mute->downs)++;
+}
+
+/* Who is not verified may not keep others out. */
+static void mute_peers(void)
+{
+    enum { MUTES = 200 };
+    static struct mute mutes[MUTES];
+    struct bed bed;
+    struct transport *transport;
+    unsigned downs = 0;
+    bed_init(&bed, 1, 1, false);
+    bed.server.config.max_peers = 1000;
+    bed_start_server(&bed);
+    struct address local = bed_loopback(0);
+    struct transport_options options = {
+        .streams = 10, .max_associations = MUTES, .connect_timeout_us = 1000000};
+    must(transport_open(&memory_ops, bed.loop, &local, &options, NULL, &transport, bed.server.why,
+                        sizeof bed.server.why) == ERR_OK);
+    for (size_t i = 0; i < MUTES; i++) {
+        mutes[i] = (struct mute){.events = {.on_up = mute_up,
+                                            .on_message = mute_message,
+                                            .on_writable = mute_writable,
+                                            .on_down = mute_down},
+                                 .downs = &downs};
+        must(association_connect(transport, &bed.client.remote.address, &mutes[i].events,
+                                 &mutes[i].association) == ERR_OK);
+    }
+    bed_expect(&bed, downs >= MUTES - 128, "of 200 peers that say nothing the oldest make room");
+    side_start(&bed.client);
+    bed_expect(&bed, is_up(&bed), "for one that does");
+    transport_free(transport);
+    bed_expect(&bed, downs == MUTES, "the mute ones go");
+    bed_fini(&bed);
+}
+
 int main(void)
 {
     bed_main_begin();
+    mute_peers();
     carries_both_ways(1, 1);
     carries_both_ways(2, 4);
     carries_both_ways(4, 1);

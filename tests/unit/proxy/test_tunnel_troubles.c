@@ -141,8 +141,7 @@ static void all_at_once(unsigned long seed)
                    side_count(&bed.client, children_ready) ==
                        side_count(&bed.server, children_ready),
                "both sides agree on all streams");
-    struct pair *pair =
-        bed_connect(&bed, (struct end_plan){.bytes = 1000}, (struct end_plan){.bytes = 1000});
+    struct pair *pair = bed_connect(&bed, end_sends(1000), end_sends(1000));
     bed_expect(&bed, pair_is_complete(pair), "and connections go on");
     bed_fini(&bed);
 }
