@@ -52,6 +52,7 @@ struct bed {
     struct side client, server;
     struct side second; /* another client, if side_init was called for it */
     bool threads;
+    bool still; /* the ends' loop is not turned */
     uint64_t random;
     uint64_t deadline_us;
     size_t descriptors; /* before anything was opened */
@@ -93,7 +94,8 @@ static inline void bed_step(struct bed *bed)
 {
     struct loop *loops[1 + 3 * 8];
     size_t count = 0;
-    loops[count++] = bed->loop;
+    if (!bed->still)
+        loops[count++] = bed->loop;
     struct side *sides[] = {&bed->client, &bed->server, &bed->second};
     for (size_t s = 0; s < 3 && !bed->threads; s++)
         for (unsigned i = 0; sides[s]->workers && !sides[s]->frozen && i < sides[s]->worker_count;
@@ -447,6 +449,15 @@ static inline void side_hurt_child(struct side *side, uint16_t stream)
     side_link(side)->events.on_message(&side_link(side)->events, message);
 }
 
+/* Turns the workers until all mail has come; clients and target do nothing meanwhile. */
+static inline void bed_calm_down(struct bed *bed)
+{
+    bed->still = true;
+    for (int i = 0; i < 1000; i++)
+        bed_step(bed);
+    bed->still = false;
+}
+
 /* Whether the link's books say that nothing is leased, begun or on its way. Thread: home. */
 static inline bool side_books_are_even(const struct side *side)
 {
@@ -463,6 +474,26 @@ static inline bool side_books_are_even(const struct side *side)
     }
     return !link->children_started && pool_idle(link->pool) == ready && !pool_leased(link->pool) &&
            !pool_waiting(link->pool);
+}
+
+/* Whether the link knows which streams are leased, once all mail has come. Only of a stepped bed.
+ */
+static inline bool side_knows_its_leases(const struct side *side)
+{
+    const struct link *link = side_link(side);
+    uint32_t own = 0;
+    if (!link || link->state != LINK_READY)
+        return true;
+    for (uint32_t i = 1; i <= link->streams_max; i++) {
+        const struct link_stream *stream = &link->streams[i];
+        own += stream->lease == LEASE_OWN;
+        if (stream->lease == LEASE_BOTH)
+            return false;
+        if (stream->child == CHILD_READY &&
+            mux_stream_is_idle(stream->strand->mux) != (stream->lease == LEASE_NONE))
+            return false;
+    }
+    return pool_leased(link->pool) == own;
 }
 
 /* Whether the strands agree with that. Only of a stepped bed. */

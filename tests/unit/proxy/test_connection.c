@@ -210,8 +210,7 @@ static void urgent(void)
     int waiting = 0;
     local_reach(&bed.local, ioctl(bed.connection->socket.fd, FIONREAD, &waiting) == 0 && waiting);
     local_pause(&bed.local, 3000);
-    while (fill(&bed, &at, ROOM, &ended, &right))
-        ;
+    fill(&bed, &at, ROOM, &ended, &right); /* it is not asked again before on_readable */
     ok(at == 12 && right, "what follows urgent data is read without a further announcement (%zu)",
        at);
     end(&bed);

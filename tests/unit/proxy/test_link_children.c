@@ -76,15 +76,21 @@ static void races(unsigned long seed, unsigned workers, uint32_t streams, bool h
         .seed = seed, .jitter_us = 50 * (seed % 3), .again_percent = seed % 5 * 10});
     bed_start(&bed);
     bed_reach(&bed, side_is_up(&bed.client));
+    bool known = true;
     for (size_t i = 0; i < 200; i++) {
         connect_at_random(&bed);
         if (hurt && i % 10 == 9)
             hurt_at_random(&bed);
+        if (i % 40 == 39) {
+            bed_calm_down(&bed);
+            known &= side_knows_its_leases(&bed.client) && side_knows_its_leases(&bed.server);
+        }
         for (uint64_t steps = bed_random(&bed, 30); steps; steps--)
             bed_turn(&bed);
     }
     bed_expect(&bed, ends_all(&bed.ends, pair_is_over), "seed %lu: 200 connections end", seed);
     ok(ends_all(&bed.ends, pair_is_honest), "none is cut short without a reset");
+    ok(known, "at every time each side knew which streams were leased");
     bed_expect(&bed, !bed_open_connections(&bed) && both_have(&bed, streams),
                "both sides agree on all streams");
     uint64_t failed = side_count(&bed.client, children_failed);
