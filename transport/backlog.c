@@ -3,7 +3,7 @@
 #include <stdbool.h>
 
 /* What may wait in any case. */
-#define DEPTH (160 * 1024)
+#define DEPTH (256 * 1024)
 
 /* What may wait beyond the congestion window: enough for a late turn of the loop. */
 #define BEYOND_US  2000
