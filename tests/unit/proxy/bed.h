@@ -26,7 +26,7 @@
 #include "transport/memory.h"
 
 #define BED_SERVICES_MAX 4
-#define BED_PATIENCE_US  8000000ull
+#define BED_PATIENCE_US  20000000ull /* for a machine that is busy */
 
 struct side {
     struct bed *bed;
