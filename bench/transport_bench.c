@@ -152,7 +152,7 @@ static struct transport *open_end(struct bench *self, uint32_t mtu)
     self->acceptor.on_incoming = on_incoming;
     self->loop = loop_new();
     must(self->loop);
-    must(transport_open(&udp_ops, self->loop, &local, &options, &self->acceptor, &transport, why,
+    must(transport_open(&udp_ops, self->loop, &local, 1, &options, &self->acceptor, &transport, why,
                         sizeof why) == ERR_OK);
     return transport;
 }
@@ -203,7 +203,7 @@ static void run(struct bench *self, uint32_t mtu, int address_pipe, double secon
     must(read(address_pipe, &server, sizeof server) == sizeof server);
     loop_turn(self->loop, 0);
     self->stop_us = loop_now(self->loop) + (uint64_t)(seconds * 1e6);
-    must(association_connect(transport, &server, &self->events, &self->association) == ERR_OK);
+    must(association_connect(transport, &server, 1, &self->events, &self->association) == ERR_OK);
     while (self->association && loop_now(self->loop) < self->stop_us)
         loop_turn(self->loop, 10000);
     self->sending = false;

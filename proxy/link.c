@@ -180,11 +180,11 @@ struct link *link_connect(struct tunnel *tunnel, const struct address *remote, c
     struct transport_options options;
     tunnel_transport_options(tunnel, &options);
     struct link *link = link_new(tunnel, remote);
-    enum err result = transport_open(tunnel->ops, loop_of(link), &local, &options, NULL,
+    enum err result = transport_open(tunnel->ops, loop_of(link), &local, 1, &options, NULL,
                                      &link->own_transport, why, why_size);
     if (result == ERR_OK) {
         result =
-            association_connect(link->own_transport, remote, &link->events, &link->association);
+            association_connect(link->own_transport, remote, 1, &link->events, &link->association);
         if (result != ERR_OK)
             snprintf(why, why_size, "%s", err_text(result));
     }

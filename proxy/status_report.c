@@ -26,10 +26,11 @@ static json_t *report_paths(const struct association_status *status)
     for (size_t i = 0; i < status->path_count; i++) {
         const struct path_status *path = &status->paths[i];
         char text[ADDRESS_TEXT_MAX];
-        json_array_append_new(paths, json_pack("{s:s, s:s, s:I, s:I}", "address",
-                                               address_format(&path->address, text), "state",
-                                               path->state, "rtt_us", (json_int_t)path->rtt_us,
-                                               "mtu", (json_int_t)path->mtu));
+        json_array_append_new(paths,
+                              json_pack("{s:s, s:s, s:I, s:I}", "address",
+                                        address_format(&path->address, text), "state",
+                                        transport_path_state_name(path->state), "rtt_us",
+                                        (json_int_t)path->rtt_us, "mtu", (json_int_t)path->mtu));
     }
     return paths;
 }

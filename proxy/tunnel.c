@@ -344,7 +344,7 @@ static int open_endpoints(struct tunnel *tunnel, char *why, size_t why_size)
         endpoint->tunnel = tunnel;
         endpoint->acceptor.on_incoming = on_incoming;
         char reason[256];
-        if (transport_open(tunnel->ops, tunnel->home->loop, &config->local[i].address, &options,
+        if (transport_open(tunnel->ops, tunnel->home->loop, &config->local[i].address, 1, &options,
                            &endpoint->acceptor, &endpoint->transport, reason,
                            sizeof(reason)) != ERR_OK) {
             snprintf(why, why_size, "tunnel \"%s\": cannot use %s: %s", config->name,

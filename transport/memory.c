@@ -125,11 +125,13 @@ static void delist(struct memory *self)
     pthread_mutex_unlock(&registry.lock);
 }
 
-static enum err memory_open(struct loop *loop, const struct address *local,
+/* Paths are not what it is for: only the first address of each end counts. */
+static enum err memory_open(struct loop *loop, const struct address *local, size_t local_count,
                             const struct transport_options *options,
                             struct transport_acceptor *acceptor, struct transport **transport,
                             char *why, size_t why_size)
 {
+    must(local_count > 0);
     if (local->any.sa_family != AF_INET && local->any.sa_family != AF_INET6) {
         snprintf(why, why_size, "needs an IPv4 or IPv6 address");
         return ERR_TRANSPORT_ADDRESS;
@@ -176,15 +178,17 @@ static void memory_free(struct transport *transport)
     free(self);
 }
 
-static const struct address *memory_local(struct transport *transport)
+static const struct address *memory_local(struct transport *transport, size_t index)
 {
-    return &memory_of(transport)->local;
+    return index ? NULL : &memory_of(transport)->local;
 }
 
 static enum err memory_connect(struct transport *transport, const struct address *remote,
-                               struct association_events *events, struct association **association)
+                               size_t remote_count, struct association_events *events,
+                               struct association **association)
 {
     struct memory *self = memory_of(transport);
+    must(remote_count > 0);
     if (remote->any.sa_family != AF_INET && remote->any.sa_family != AF_INET6)
         return ERR_TRANSPORT_ADDRESS;
     struct memory_end *end = memory_end_new(self, remote);

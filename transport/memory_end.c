@@ -352,11 +352,13 @@ void memory_end_close(struct association *association, enum association_close ho
 void memory_end_status(struct association *association, struct association_status *status)
 {
     const struct memory_end *self = container_of(association, struct memory_end, base);
-    *status = (struct association_status){.streams = self->streams, .path_count = 1};
+    *status = (struct association_status){
+        .streams = self->streams, .scheduler = "first-come", .path_count = 1};
     bool active = self->state == END_UP || self->state == END_SHUTTING;
     status->paths[0] = (struct path_status){
         .address = self->peer,
-        .state = active ? "active" : "inactive",
+        .state = active ? PATH_ACTIVE : PATH_INACTIVE,
+        .in_use = active,
         .rtt_us = active ? (uint32_t)(2 * self->transport->faults.delay_us + 1) : 0,
         .mtu = PLAUSIBLE_IP,
     };

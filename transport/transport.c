@@ -14,3 +14,12 @@ const struct transport_ops *transport_find(const char *name)
             return transports[i];
     return NULL;
 }
+
+const char *transport_path_state_name(enum path_state state)
+{
+    static const char *const names[] = {[PATH_UNCONFIRMED] = "unconfirmed",
+                                        [PATH_ACTIVE] = "active",
+                                        [PATH_FAILING] = "failing",
+                                        [PATH_INACTIVE] = "inactive"};
+    return names[state];
+}

@@ -21,6 +21,9 @@
 struct transport;
 struct association;
 
+/* Most addresses of one end, and most paths of an association. */
+#define TRANSPORT_ADDRESSES_MAX 8
+
 struct transport_options {
     uint16_t streams;            /* asked for in each direction, 1..65535 */
     uint32_t max_associations;   /* peers served at once; further INITs are not answered */
@@ -28,6 +31,33 @@ struct transport_options {
     uint64_t heartbeat_us;       /* interval of heartbeats on an idle path */
     uint64_t dead_after_us;      /* a silent peer is given up after about this long */
     uint32_t mtu;                /* largest IP packet in bytes; 0: found out from the route */
+
+    /* SCTP's own clock (RFC 9260 section 6.3.1); 0: the transport's default. */
+    uint64_t rto_initial_us, rto_min_us, rto_max_us;
+    uint32_t path_retransmissions; /* time-outs in a row that make a path inactive; 0: default */
+    uint32_t failing_after;        /* time-outs in a row that a path may have before others
+                                    * are preferred (RFC 7829 PFMR) */
+    uint32_t association_retransmissions; /* on all paths together; 0: default */
+    uint16_t encap_port;   /* kernel: UDP port of the peer's encapsulation (RFC 6951); 0: none */
+    uint32_t buffer_bytes; /* of each of SCTP's two socket buffers; 0: default */
+};
+
+/* State of a path (RFC 9260 section 8.2, RFC 7829 section 3). */
+enum path_state {
+    PATH_UNCONFIRMED, /* the peer has not answered on it yet */
+    PATH_ACTIVE,
+    PATH_FAILING, /* time-outs: another one is used meanwhile ("potentially failed") */
+    PATH_INACTIVE,
+};
+
+struct path_status {
+    struct address address; /* of the peer */
+    struct address local;   /* own one; length 0: the system chooses */
+    enum path_state state;
+    bool in_use;                /* data goes this way now */
+    uint32_t rtt_us;            /* smoothed; 0: not measured yet */
+    uint32_t mtu;               /* bytes of an IP packet */
+    uint32_t congestion_window; /* bytes */
 };
 
 /* What a user of an association is told. Embedded in the user's struct. */
@@ -42,6 +72,8 @@ struct association_events {
      * not authenticated: for the log only). The association is gone when it returns.
      * ERR_LOCAL_SHUTDOWN after the user's own association_close. */
     void (*on_down)(struct association_events *self, enum err reason, const char *detail);
+    /* A path has come, has changed its state, or has become the one in use. NULL: not wanted. */
+    void (*on_path)(struct association_events *self, const struct path_status *path);
 };
 
 /* Who takes associations that peers begin. Embedded in the user's struct. */
@@ -53,16 +85,11 @@ struct transport_acceptor {
                                               const struct address *peer);
 };
 
-struct path_status {
-    struct address address; /* of the peer */
-    const char *state;      /* "active", "inactive" */
-    uint32_t rtt_us;        /* smoothed; 0: not measured yet */
-    uint32_t mtu;           /* bytes of an IP packet */
-};
-
 struct association_status {
     uint16_t streams;
-    struct path_status paths[8];
+    const char *scheduler;    /* of streams inside SCTP: "round-robin", "first-come" */
+    uint64_t retransmissions; /* packets or chunks sent again */
+    struct path_status paths[TRANSPORT_ADDRESSES_MAX];
     size_t path_count;
 };
 
@@ -75,13 +102,14 @@ enum association_close {
 struct transport_ops {
     const char *name;
     bool (*available)(char *why, size_t why_size);
-    enum err (*open)(struct loop *loop, const struct address *local,
+    enum err (*open)(struct loop *loop, const struct address *locals, size_t local_count,
                      const struct transport_options *options, struct transport_acceptor *acceptor,
                      struct transport **transport, char *why, size_t why_size);
     void (*free)(struct transport *transport);
-    const struct address *(*local)(struct transport *transport);
-    enum err (*connect)(struct transport *transport, const struct address *remote,
-                        struct association_events *events, struct association **association);
+    const struct address *(*local)(struct transport *transport, size_t index);
+    enum err (*connect)(struct transport *transport, const struct address *remotes,
+                        size_t remote_count, struct association_events *events,
+                        struct association **association);
     enum err (*send)(struct association *association, struct message *message);
     void (*close)(struct association *association, enum association_close how, const char *detail);
     void (*status)(struct association *association, struct association_status *status);
@@ -95,8 +123,11 @@ struct association {
     const struct transport_ops *ops;
 };
 
-/* By name ("udp", "memory"); NULL if there is none. */
+/* By name ("udp", "kernel", "memory"); NULL if there is none. */
 const struct transport_ops *transport_find(const char *name);
+
+/* "active", "failing"… */
+const char *transport_path_state_name(enum path_state state);
 
 /* Whether this machine can do it; if not, one sentence in why. */
 static inline bool transport_available(const struct transport_ops *ops, char *why, size_t size)
@@ -104,16 +135,18 @@ static inline bool transport_available(const struct transport_ops *ops, char *wh
     return ops->available(why, size);
 }
 
-/* Binds an endpoint. local with port 0 takes a free port (transport_local tells). acceptor NULL:
- * peers cannot begin associations. Returns ERR_OK, ERR_TRANSPORT_ADDRESS or ERR_TRANSPORT_SOCKET
- * with a sentence in why. Owns: caller, transport_free; options are copied. */
+/* Binds an endpoint to 1..TRANSPORT_ADDRESSES_MAX addresses: peers may reach it at any of them, and
+ * an association lives on as long as one path between the two ends does. Port 0 takes a free one
+ * (transport_local tells; the kernel needs the same port at all of them). acceptor NULL: peers
+ * cannot begin associations. Returns ERR_OK, ERR_TRANSPORT_ADDRESS or ERR_TRANSPORT_SOCKET
+ * with a sentence in why. Owns: caller, transport_free; addresses and options are copied. */
 static inline enum err transport_open(const struct transport_ops *ops, struct loop *loop,
-                                      const struct address *local,
+                                      const struct address *locals, size_t local_count,
                                       const struct transport_options *options,
                                       struct transport_acceptor *acceptor,
                                       struct transport **transport, char *why, size_t why_size)
 {
-    return ops->open(loop, local, options, acceptor, transport, why, why_size);
+    return ops->open(loop, locals, local_count, options, acceptor, transport, why, why_size);
 }
 
 /* Aborts what is still up (their on_down runs inside), closes the sockets. Not inside on_up,
@@ -124,21 +157,28 @@ static inline void transport_free(struct transport *transport)
         transport->ops->free(transport);
 }
 
-/* The bound address, with the port taken. */
-static inline const struct address *transport_local(struct transport *transport)
+/* A bound address, with the port taken, in the order of transport_open; NULL after the last. */
+static inline const struct address *transport_local_at(struct transport *transport, size_t index)
 {
-    return transport->ops->local(transport);
+    return transport->ops->local(transport, index);
 }
 
-/* Begins an association; on_up or on_down follows, never inside this call.
+static inline const struct address *transport_local(struct transport *transport)
+{
+    return transport_local_at(transport, 0);
+}
+
+/* Begins an association with the peer that answers first at one of these addresses, tried in this
+ * order; those of them that turn out to be the same peer's are its paths, preferred in this order.
+ * on_up or on_down follows, never inside this call.
  * Returns ERR_OK, or ERR_TRANSPORT_SOCKET / ERR_TRANSPORT_ADDRESS (then no callback follows).
- * Owns: the transport owns the association until on_down. */
+ * Owns: the transport owns the association until on_down; the addresses are copied. */
 static inline enum err association_connect(struct transport *transport,
-                                           const struct address *remote,
+                                           const struct address *remotes, size_t remote_count,
                                            struct association_events *events,
                                            struct association **association)
 {
-    return transport->ops->connect(transport, remote, events, association);
+    return transport->ops->connect(transport, remotes, remote_count, events, association);
 }
 
 /* Queues one message on message->stream. ERR_OK: the message is consumed. ERR_AGAIN: it stays

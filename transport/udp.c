@@ -53,12 +53,12 @@ static void on_tick(struct stack_user *user)
     udp_receive_deliver(self);
 }
 
-static enum err udp_open(struct loop *loop, const struct address *local,
+static enum err udp_open(struct loop *loop, const struct address *local, size_t local_count,
                          const struct transport_options *options,
                          struct transport_acceptor *acceptor, struct transport **transport,
                          char *why, size_t why_size)
 {
-    must(options->streams > 0);
+    must(options->streams > 0 && local_count == 1);
     struct udp *self = check_alloc(sizeof *self);
     self->base.ops = &udp_ops;
     self->loop = loop;
@@ -103,9 +103,9 @@ static void udp_free(struct transport *transport)
     free(self);
 }
 
-static const struct address *udp_local(struct transport *transport)
+static const struct address *udp_local(struct transport *transport, size_t index)
 {
-    return &udp_of(transport)->socket.local;
+    return index ? NULL : &udp_of(transport)->socket.local;
 }
 
 const struct transport_ops udp_ops = {

@@ -166,13 +166,14 @@ static bool choose_path(struct udp_association *self)
     return false;
 }
 
-enum err udp_association_connect(struct transport *transport, const struct address *remote,
-                                 struct association_events *events,
+enum err udp_association_connect(struct transport *transport, const struct address *remotes,
+                                 size_t remote_count, struct association_events *events,
                                  struct association **association)
 {
     struct udp *udp = container_of(transport, struct udp, base);
     struct address wire;
-    if (!datagram_wire_address(&udp->socket, remote, &wire))
+    must(remote_count == 1);
+    if (!datagram_wire_address(&udp->socket, remotes, &wire))
         return ERR_TRANSPORT_ADDRESS;
     struct udp_association *self = new_association(udp, &wire);
     if (!choose_path(self) || !attach(self, self->path.key.own_port)) {
@@ -322,14 +323,16 @@ void udp_association_close(struct association *association, enum association_clo
 void udp_association_status(struct association *association, struct association_status *status)
 {
     struct udp_association *self = container_of(association, struct udp_association, base);
-    *status = (struct association_status){.streams = self->streams, .path_count = 1};
+    *status = (struct association_status){
+        .streams = self->streams, .scheduler = "round-robin", .path_count = 1};
     struct udp_socket_state state = {0};
     if (self->socket && udp_association_is_up(self))
         state = udp_socket_look(self->socket);
     /* usrsctp's own value counts data too, but in steps of 1 ms. */
     status->paths[0] = (struct path_status){
         .address = self->plain,
-        .state = state.active ? "active" : "inactive",
+        .state = state.active ? PATH_ACTIVE : PATH_INACTIVE,
+        .in_use = true,
         .rtt_us = state.rtt_us >= 2000 || !self->rtt_us ? state.rtt_us : self->rtt_us,
         .mtu = self->payload + route_overhead(&self->wire),
     };

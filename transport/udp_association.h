@@ -4,8 +4,8 @@
 #include "transport/udp.h"
 
 /* association_connect, association_close, association_status. */
-enum err udp_association_connect(struct transport *transport, const struct address *remote,
-                                 struct association_events *events,
+enum err udp_association_connect(struct transport *transport, const struct address *remotes,
+                                 size_t remote_count, struct association_events *events,
                                  struct association **association);
 void udp_association_close(struct association *association, enum association_close how,
                            const char *detail);

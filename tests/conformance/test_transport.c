@@ -13,7 +13,7 @@ static void connect_and_accept(const struct transport_ops *ops)
     ok(user->ups == 1 && peer->ups == 1, "and are told once");
     struct association_status status;
     association_status(user->association, &status);
-    ok(status.path_count == 1 && !strcmp(status.paths[0].state, "active"), "the path is active");
+    ok(status.path_count == 1 && status.paths[0].state == PATH_ACTIVE, "the path is active");
     ok(status.paths[0].rtt_us > 0, "its round trip time is known (%u us)", status.paths[0].rtt_us);
     ok(status.paths[0].mtu >= 1280, "its MTU is known (%u)", status.paths[0].mtu);
     ok(address_equal(&status.paths[0].address, transport_local(bed.server)),
@@ -95,7 +95,7 @@ static void fewer_streams_win(const struct transport_ops *ops)
     bed.options.streams = 1000;
     struct address any = bed_address("127.0.0.1:0");
     char why[128];
-    ok(transport_open(ops, bed.loop, &any, &bed.options, NULL, &bed.client, why, sizeof why) ==
+    ok(transport_open(ops, bed.loop, &any, 1, &bed.options, NULL, &bed.client, why, sizeof why) ==
            ERR_OK,
        "an endpoint with more streams opens");
     struct bed_user *user = bed_connect(&bed);
@@ -205,7 +205,7 @@ static void nobody_there(const struct transport_ops *ops)
     transport_free(bed.server);
     bed.server = NULL;
     struct bed_user *user = bed_user_new(&bed);
-    ok(association_connect(bed.client, &gone, &user->events, &user->association) == ERR_OK,
+    ok(association_connect(bed.client, &gone, 1, &user->events, &user->association) == ERR_OK,
        "connecting to nobody begins");
     ok(!user->down, "on_down does not run inside association_connect");
     ok(bed_wait_down(user, 2 * SECOND), "and fails at once");
@@ -224,10 +224,10 @@ static void no_acceptor(const struct transport_ops *ops)
     bed.client = NULL;
     struct address any = bed_address("127.0.0.1:0");
     char why[128];
-    must(transport_open(ops, bed.loop, &any, &bed.options, NULL, &bed.client, why, sizeof why) ==
+    must(transport_open(ops, bed.loop, &any, 1, &bed.options, NULL, &bed.client, why, sizeof why) ==
          ERR_OK);
     struct bed_user *user = bed_user_new(&bed);
-    must(association_connect(bed.client, transport_local(bed.server), &user->events,
+    must(association_connect(bed.client, transport_local(bed.server), 1, &user->events,
                              &user->association) == ERR_OK);
     ok(bed_wait_down(user, 2 * SECOND) &&
            (user->reason == ERR_TRANSPORT_TIMEOUT || user->reason == ERR_TRANSPORT_REFUSED),
@@ -243,7 +243,7 @@ static void refused_by_user(const struct transport_ops *ops)
     bed_open(&bed, ops);
     bed.accepting = false;
     struct bed_user *user = bed_user_new(&bed);
-    must(association_connect(bed.client, transport_local(bed.server), &user->events,
+    must(association_connect(bed.client, transport_local(bed.server), 1, &user->events,
                              &user->association) == ERR_OK);
     ok(bed_wait_down(user, 2 * SECOND), "on_incoming may refuse");
     ok(user->reason == ERR_TRANSPORT_ABORTED || user->reason == ERR_TRANSPORT_REFUSED,
@@ -287,7 +287,7 @@ static void bounded_associations(const struct transport_ops *ops)
     bed_open_at(&bed, "127.0.0.1:0", "127.0.0.1:0");
     struct bed_user *first = bed_connect(&bed), *second = bed_connect(&bed);
     struct bed_user *third = bed_user_new(&bed);
-    must(association_connect(bed.client, transport_local(bed.server), &third->events,
+    must(association_connect(bed.client, transport_local(bed.server), 1, &third->events,
                              &third->association) == ERR_OK);
     ok(bed_wait_down(third, 2 * SECOND), "a third peer where two may be is not served");
     ok(third->reason == ERR_TRANSPORT_TIMEOUT && bed.accepted_count == 2, "nor answered (%s)",
@@ -326,14 +326,14 @@ static void local_addresses(const struct transport_ops *ops)
     bed_open(&bed, ops);
     struct transport *other = NULL;
     char why[128] = "";
-    enum err e = transport_open(ops, bed.loop, transport_local(bed.server), &bed.options, NULL,
+    enum err e = transport_open(ops, bed.loop, transport_local(bed.server), 1, &bed.options, NULL,
                                 &other, why, sizeof why);
     ok(e == ERR_TRANSPORT_ADDRESS && !other && why[0], "an address in use is refused: %s", why);
     struct address path = bed_address("unix:/tmp/x");
-    e = transport_open(ops, bed.loop, &path, &bed.options, NULL, &other, why, sizeof why);
+    e = transport_open(ops, bed.loop, &path, 1, &bed.options, NULL, &other, why, sizeof why);
     ok(e == ERR_TRANSPORT_ADDRESS && !other, "a UNIX socket too: %s", why);
     struct bed_user *user = bed_user_new(&bed);
-    ok(association_connect(bed.client, &path, &user->events, &user->association) ==
+    ok(association_connect(bed.client, &path, 1, &user->events, &user->association) ==
            ERR_TRANSPORT_ADDRESS,
        "nor can one connect to it");
     bed_run(&bed, SECOND / 50);
@@ -362,7 +362,7 @@ static void free_while_connecting(const struct transport_ops *ops)
     struct bed bed;
     bed_open(&bed, ops);
     struct bed_user *user = bed_user_new(&bed);
-    must(association_connect(bed.client, transport_local(bed.server), &user->events,
+    must(association_connect(bed.client, transport_local(bed.server), 1, &user->events,
                              &user->association) == ERR_OK);
     transport_free(bed.client);
     bed.client = NULL;
@@ -378,7 +378,7 @@ static void close_while_connecting(const struct transport_ops *ops)
     struct bed bed;
     bed_open(&bed, ops);
     struct bed_user *user = bed_user_new(&bed);
-    must(association_connect(bed.client, transport_local(bed.server), &user->events,
+    must(association_connect(bed.client, transport_local(bed.server), 1, &user->events,
                              &user->association) == ERR_OK);
     struct message *message = bed_message(0, 0, 10, 0);
     ok(association_send(user->association, message) == ERR_AGAIN, "nothing is sent before on_up");

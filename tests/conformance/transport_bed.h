@@ -182,8 +182,8 @@ static inline struct transport *bed_open_one(struct bed *bed, const char *local,
     struct address address = bed_address(local);
     struct transport *transport = NULL;
     char why[256] = "";
-    enum err e = transport_open(bed->ops, bed->loop, &address, &bed->options, acceptor, &transport,
-                                why, sizeof why);
+    enum err e = transport_open(bed->ops, bed->loop, &address, 1, &bed->options, acceptor,
+                                &transport, why, sizeof why);
     if (e != ERR_OK)
         fprintf(stderr, "# open %s: %s: %s\n", local, err_text(e), why);
     return transport;
@@ -247,7 +247,7 @@ static inline bool bed_both_up(void *argument)
 static inline struct bed_user *bed_connect(struct bed *bed)
 {
     struct bed_user *user = bed_user_new(bed);
-    must(association_connect(bed->client, transport_local(bed->server), &user->events,
+    must(association_connect(bed->client, transport_local(bed->server), 1, &user->events,
                              &user->association) == ERR_OK);
     unsigned before = bed->accepted_count;
     bed_wait(bed, bed_both_up, user, 5 * SECOND);

@@ -313,15 +313,15 @@ static void mute_peers(void)
     struct address local = bed_loopback(0);
     struct transport_options options = {
         .streams = 10, .max_associations = MUTES, .connect_timeout_us = 1000000};
-    must(transport_open(&memory_ops, bed.loop, &local, &options, NULL, &transport, bed.server.why,
-                        sizeof bed.server.why) == ERR_OK);
+    must(transport_open(&memory_ops, bed.loop, &local, 1, &options, NULL, &transport,
+                        bed.server.why, sizeof bed.server.why) == ERR_OK);
     for (size_t i = 0; i < MUTES; i++) {
         mutes[i] = (struct mute){.events = {.on_up = mute_up,
                                             .on_message = mute_message,
                                             .on_writable = mute_writable,
                                             .on_down = mute_down},
                                  .downs = &downs};
-        must(association_connect(transport, &bed.client.remote.address, &mutes[i].events,
+        must(association_connect(transport, &bed.client.remote.address, 1, &mutes[i].events,
                                  &mutes[i].association) == ERR_OK);
     }
     bed_expect(&bed, downs >= MUTES - 128, "of 200 peers that say nothing the oldest make room");

@@ -86,7 +86,7 @@ static void slow_connect_times_out(void)
     bed_open_at(&bed, "127.0.0.1:0", "127.0.0.1:0");
     memory_set_faults(&(struct memory_faults){0});
     struct bed_user *user = bed_user_new(&bed);
-    must(association_connect(bed.client, transport_local(bed.server), &user->events,
+    must(association_connect(bed.client, transport_local(bed.server), 1, &user->events,
                              &user->association) == ERR_OK);
     ok(bed_wait_down(user, SECOND) && user->reason == ERR_TRANSPORT_TIMEOUT,
        "a peer that is too slow is given up");
@@ -124,7 +124,7 @@ static void two_threads(void)
     struct bed bed = {.ops = &memory_ops, .options = bed_default_options()};
     bed_open_at(&bed, "127.0.0.1:0", NULL);
     struct bed_user *user = bed_user_new(&bed);
-    must(association_connect(bed.client, transport_local(server.bed.server), &user->events,
+    must(association_connect(bed.client, transport_local(server.bed.server), 1, &user->events,
                              &user->association) == ERR_OK);
     while (!user->up && !user->down)
         loop_turn(bed.loop, 1000);

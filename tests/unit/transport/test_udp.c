@@ -91,7 +91,7 @@ static void reopen(struct bed *bed, struct transport **endpoint,
     udp_cut(*endpoint, true);
     transport_free(*endpoint);
     char why[128];
-    must(transport_open(&udp_ops, bed->loop, &same_port, &bed->options, acceptor, endpoint, why,
+    must(transport_open(&udp_ops, bed->loop, &same_port, 1, &bed->options, acceptor, endpoint, why,
                         sizeof why) == ERR_OK);
 }
 
@@ -134,7 +134,7 @@ static void client_at_new_port(void)
     transport_free(bed.client);
     struct address any = bed_address("127.0.0.1:0");
     char why[128];
-    must(transport_open(&udp_ops, bed.loop, &any, &bed.options, NULL, &bed.client, why,
+    must(transport_open(&udp_ops, bed.loop, &any, 1, &bed.options, NULL, &bed.client, why,
                         sizeof why) == ERR_OK);
     struct bed_user *user = bed_connect(&bed);
     ok(user->up && old_peer->up, "at another port it is another peer");
@@ -302,12 +302,12 @@ static void both_families(void)
     server.in.sin_port = transport_local(bed.server)->in6.sin6_port;
     bed.acceptor.on_incoming = note_peer;
     struct bed_user *user = bed_user_new(&bed);
-    must(association_connect(bed.client, &server, &user->events, &user->association) == ERR_OK);
+    must(association_connect(bed.client, &server, 1, &user->events, &user->association) == ERR_OK);
     bed_wait_down(user, 2 * SECOND);
     ok(user->ups == 1, "[::] takes IPv4 peers");
     ok(address_equal(&seen, transport_local(bed.client)), "and shows them as such");
     struct address six = bed_address("[::1]:9");
-    ok(association_connect(bed.client, &six, &user->events, &user->association) ==
+    ok(association_connect(bed.client, &six, 1, &user->events, &user->association) ==
            ERR_TRANSPORT_ADDRESS,
        "an IPv4 socket does not reach IPv6");
     bed_close(&bed);
@@ -322,7 +322,7 @@ static void one_loop_only(void)
     struct address any = bed_address("127.0.0.1:0");
     struct transport *transport = NULL;
     char why[128] = "";
-    ok(transport_open(&udp_ops, other, &any, &bed.options, NULL, &transport, why, sizeof why) ==
+    ok(transport_open(&udp_ops, other, &any, 1, &bed.options, NULL, &transport, why, sizeof why) ==
                ERR_TRANSPORT_SOCKET &&
            !transport,
        "a second loop is refused: %s", why);
@@ -338,7 +338,7 @@ static void silence(void)
     bed_open_at(&bed, "127.0.0.1:0", "127.0.0.1:0");
     udp_cut(bed.server, true);
     struct bed_user *user = bed_user_new(&bed);
-    must(association_connect(bed.client, transport_local(bed.server), &user->events,
+    must(association_connect(bed.client, transport_local(bed.server), 1, &user->events,
                              &user->association) == ERR_OK);
     uint64_t took = time_until_down(user, SECOND);
     ok(user->reason == ERR_TRANSPORT_TIMEOUT && took < SECOND / 3,

@@ -156,7 +156,7 @@ static struct relay *relay_open(struct bed *bed, enum malice malice, uint64_t se
     must(loop_fd_add(bed->loop, &self->front, EPOLLIN) == 0);
     must(loop_fd_add(bed->loop, &self->back, EPOLLIN) == 0);
     *user = bed_user_new(bed);
-    must(association_connect(bed->client, &front, &(*user)->events, &(*user)->association) ==
+    must(association_connect(bed->client, &front, 1, &(*user)->events, &(*user)->association) ==
          ERR_OK);
     return self;
 }
@@ -400,7 +400,7 @@ static void cookie_came_too_late(void)
     open_bed(&bed);
     int fd = udp_socket(&own);
     struct bed_user *user = bed_user_new(&bed);
-    must(association_connect(bed.client, transport_local(bed.server), &user->events,
+    must(association_connect(bed.client, transport_local(bed.server), 1, &user->events,
                              &user->association) == ERR_OK);
     for (uint16_t i = 1; i <= 400; i++)
         send_init(fd, transport_local(bed.server), i);
