@@ -37,7 +37,7 @@ struct config_tls {
 struct config_tunnel {
     char *name;
     enum config_role role;
-    char *transport;        /* "udp" ("auto" is resolved to it until there is "kernel") */
+    char *transport;        /* "udp", "kernel" or "auto" */
     struct endpoint *local; /* server: at least one; client: optional */
     size_t local_count;
     struct endpoint *remote; /* client: at least one */
@@ -48,7 +48,12 @@ struct config_tunnel {
     uint64_t waiting_timeout_us;
     uint64_t connect_timeout_us, heartbeat_us, dead_after_us;
     uint64_t reconnect_min_us, reconnect_max_us;
-    uint32_t mtu;       /* 0: found out */
+    uint32_t mtu;        /* 0: found out */
+    uint32_t buffer;     /* bytes of each of SCTP's socket buffers */
+    uint16_t encap_port; /* 0: none */
+    /* SCTP's clock and its limits (RFC 9260, RFC 7829) */
+    uint64_t rto_min_us, rto_initial_us, rto_max_us;
+    uint32_t path_retransmissions, failing_after, association_retransmissions;
     uint32_t max_peers; /* server: associations at once */
     struct config_tls tls;
     struct config_service *services;

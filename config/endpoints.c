@@ -24,7 +24,7 @@ static void add_hint(const char *text, enum endpoints_use use, char *why, size_t
         snprintf(why + used, size - used, "; write \"%s:PORT\"", text);
 }
 
-static bool is_any(const struct address *address)
+bool endpoints_is_any(const struct address *address)
 {
     return address->any.sa_family == AF_INET    ? address->in.sin_addr.s_addr == INADDR_ANY
            : address->any.sa_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&address->in6.sin6_addr)
@@ -51,7 +51,7 @@ static const char *misfit(const struct endpoint *endpoint, enum endpoints_use us
     }
     if (!binds && endpoint->port == 0)
         return "port 0 cannot be connected to; write the port of the far end";
-    if (!binds && !endpoint->needs_lookup && is_any(&endpoint->address))
+    if (!binds && !endpoint->needs_lookup && endpoints_is_any(&endpoint->address))
         return "it stands for every address of this host and cannot be connected to; write one "
                "address";
     return NULL;
@@ -91,5 +91,5 @@ bool endpoints_collide(const struct address *a, const struct address *b)
         return strcmp(a->un.sun_path, b->un.sun_path) == 0;
     if (port(a) != port(b) || port(a) == 0)
         return false;
-    return is_any(a) || is_any(b) || address_equal(a, b);
+    return endpoints_is_any(a) || endpoints_is_any(b) || address_equal(a, b);
 }

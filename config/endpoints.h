@@ -21,3 +21,6 @@ enum err endpoints_parse(struct endpoint *endpoint, const char *text, enum endpo
 /* Whether binding both must fail: same family and port (not 0), and the same host or one of them
  * every host; or the same UNIX path. */
 bool endpoints_collide(const struct address *a, const struct address *b);
+
+/* Whether it stands for every host: 0.0.0.0 or [::]. */
+bool endpoints_is_any(const struct address *address);

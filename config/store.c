@@ -11,6 +11,9 @@ void store_number(void *field, size_t size, uint64_t number)
     case sizeof(uint8_t):
         *(uint8_t *)field = (uint8_t)number;
         break;
+    case sizeof(uint16_t):
+        *(uint16_t *)field = (uint16_t)number;
+        break;
     case sizeof(uint32_t):
         *(uint32_t *)field = (uint32_t)number;
         break;

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "config/endpoints.h"
 #include "config/verify_files.h"
+#include "config/verify_paths.h"
 
 #define THREADS_MAX 256 /* of options.def */
 
@@ -57,25 +58,6 @@ static void verify_times(struct loading *loading, const struct config_tunnel *tu
                  "heartbeat = %g is not shorter than dead_after = %g; a peer would be given up "
                  "before it can answer",
                  (double)tunnel->heartbeat_us / 1e6, (double)tunnel->dead_after_us / 1e6);
-}
-
-/* A client tries its remotes in turn, each from the same address. */
-static void verify_addresses(struct loading *loading, const struct config_tunnel *tunnel)
-{
-    if (tunnel->local_count > 1 && tunnel->role == CONFIG_CLIENT)
-        complain(loading, ERROR, &tunnel->local, tunnel,
-                 "local has %zu addresses, but a client sends from one with transport \"%s\"; keep "
-                 "one of them, or none",
-                 tunnel->local_count, tunnel->transport);
-    if (!tunnel->local_count || tunnel->role != CONFIG_CLIENT)
-        return;
-    sa_family_t family = tunnel->local[0].address.any.sa_family;
-    for (size_t i = 0; i < tunnel->remote_count; i++)
-        if (!tunnel->remote[i].needs_lookup && tunnel->remote[i].address.any.sa_family != family)
-            complain(loading, ERROR, &tunnel->remote, tunnel,
-                     "remote \"%s\" cannot be reached from local \"%s\"; both must be IPv4 or both "
-                     "IPv6",
-                     tunnel->remote[i].text, tunnel->local[0].text);
 }
 
 static void verify_peer(struct loading *loading, const struct config_tunnel *tunnel)
@@ -170,7 +152,8 @@ static void verify_tunnel(struct loading *loading, struct config_tunnel *tunnel,
     verify_growth(loading, tunnel, &tunnel->streams_initial, &tunnel->streams_max, "streams");
     verify_growth(loading, tunnel, &tunnel->window_initial, &tunnel->window_max, "window");
     verify_times(loading, tunnel);
-    verify_addresses(loading, tunnel);
+    verify_paths_clock(loading, tunnel);
+    verify_paths_addresses(loading, tunnel);
     verify_peer(loading, tunnel);
     verify_services(loading, tunnel);
     verify_files_tls(loading, tunnel, check_pair);
@@ -187,15 +170,23 @@ static void verify_tunnel(struct loading *loading, struct config_tunnel *tunnel,
 struct binding {
     const struct endpoint *endpoint;
     const void *field; /* whose place is named */
-    bool is_udp;
+    enum { BINDS_TCP = 1, BINDS_UDP = 2, BINDS_SCTP = 4 } protocols;
 };
+
+static int protocols_of(const char *transport)
+{
+    return strcmp(transport, "kernel") == 0 ? BINDS_SCTP
+           : strcmp(transport, "auto") == 0 ? BINDS_UDP | BINDS_SCTP
+                                            : BINDS_UDP;
+}
 
 static void verify_binding(struct loading *loading, struct binding *bindings, size_t count,
                            struct binding one)
 {
     for (size_t i = 0; i < count; i++) {
         const struct binding *other = &bindings[i];
-        if (other->is_udp != one.is_udp ||
+        /* Two of one tunnel: verify_paths_addresses has better words for them. */
+        if (!(other->protocols & one.protocols) || other->field == one.field ||
             !endpoints_collide(&other->endpoint->address, &one.endpoint->address))
             continue;
         complain(loading, ERROR, one.field, NULL,
@@ -225,13 +216,14 @@ static void verify_bindings(struct loading *loading)
         for (size_t j = 0; j < tunnel->local_count; j++)
             if (is_bound(&tunnel->local[j]))
                 verify_binding(loading, bindings, count++,
-                               (struct binding){&tunnel->local[j], &tunnel->local, true});
+                               (struct binding){&tunnel->local[j], &tunnel->local,
+                                                protocols_of(tunnel->transport)});
         for (size_t j = 0; j < tunnel->service_count; j++)
             if (tunnel->services[j].direction == CONFIG_LISTEN &&
                 is_bound(&tunnel->services[j].endpoint))
                 verify_binding(loading, bindings, count++,
                                (struct binding){&tunnel->services[j].endpoint,
-                                                &tunnel->services[j].endpoint, false});
+                                                &tunnel->services[j].endpoint, BINDS_TCP});
     }
     free(bindings);
 }

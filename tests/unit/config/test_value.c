@@ -34,12 +34,10 @@ static void test_words(void)
 {
     says("transport = \"upd\"; ", "3: transport = \"upd\" is not known; did you mean \"udp\"?");
     says("transport = \"quic\"; ",
-         "3: transport = \"quic\" is not known; write \"udp\" or \"auto\"");
-    says("transport = \"kernel\"; ", "3: transport = \"kernel\" is not possible: this build has no "
-                                     "kernel transport; write \"udp\" or \"auto\"");
+         "3: transport = \"quic\" is not known; write \"udp\", \"kernel\" or \"auto\"");
     says("transport = \"memory\"; ",
          "3: transport = \"memory\" is not possible: that transport joins two ends inside one "
-         "process, for tests; write \"udp\" or \"auto\"");
+         "process, for tests; write \"udp\", \"kernel\" or \"auto\"");
     service_says("name2 = 1; connect = \"h:1\";",
                  "3: name2 is not known in a service; did you mean name?");
     ok(fixture_says(&fixture, "tunnels = ( { name = \"a b\"; } );",
@@ -87,7 +85,9 @@ static void test_stored(void)
         "threads = 3; drain_timeout = 0.5; memory_limit = 8589934592L;\n"
         "log = { level = \"debug\"; format = \"json\"; }; admin = { socket = \"a.sock\"; };\n"
         "tunnels = ( { name = \"t\"; role = \"server\"; transport = \"auto\"; local = "
-        "\"127.0.0.1:0\"; mtu = 1400;\n"
+        "\"127.0.0.1:0\"; mtu = 1400; encap_port = 9900; buffer = 1000000;\n"
+        "paths = { rto_min = 0.05; rto_initial = 0.1; rto_max = 2; max_retransmissions = 5; "
+        "failing_after = 1; association_retransmissions = 20; };\n"
         "tls = { ca = \"ca.pem\"; cert = \"a.pem\"; key = \"a.key\"; allow = ( \"x\", \"y\" ); "
         "resume = \"prefer\"; priority = \"NORMAL\"; };\n"
         "services = ( { name = \"s\"; listen = \"unix:x.sock\"; socket_mode = \"0660\"; keepalive "
@@ -102,7 +102,12 @@ static void test_stored(void)
     ok(config->log_level == LOG_DEBUG && config->log_format == CONFIG_JSON, "words");
     snprintf(path, sizeof(path), "%s/a.sock", fixture.directory);
     ok(strcmp(config->admin_socket, path) == 0, "a socket's path is made absolute");
-    ok(strcmp(tunnel->transport, "udp") == 0 && tunnel->mtu == 1400, "auto is udp");
+    ok(strcmp(tunnel->transport, "auto") == 0 && tunnel->mtu == 1400, "auto stays");
+    ok(tunnel->encap_port == 9900 && tunnel->buffer == 1000000, "numbers of other sizes");
+    ok(tunnel->rto_min_us == 50000 && tunnel->rto_initial_us == 100000 &&
+           tunnel->rto_max_us == 2000000 && tunnel->path_retransmissions == 5 &&
+           tunnel->failing_after == 1 && tunnel->association_retransmissions == 20,
+       "SCTP's clock");
     ok(tunnel->local_count == 1 && !strcmp(tunnel->local[0].text, "127.0.0.1:0"), "one address");
     snprintf(path, sizeof(path), "%s/a.key", fixture.directory);
     ok(strcmp(tunnel->tls.key, path) == 0, "a file's path is made absolute");

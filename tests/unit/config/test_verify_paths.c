@@ -1,0 +1,106 @@
+#include "config/verify_paths.h"
+
+#include "tests/lib/tap.h"
+#include "tests/unit/config/fixture.h"
+
+static struct fixture fixture;
+#define says(more, line) ok(fixture_client_says(&fixture, more FIXTURE_SERVICES, line), "%s", line)
+
+static void test_clock(void)
+{
+    says("paths = { rto_min = 0.6; }; ",
+         "3: paths.rto_min = 0.6 is more than paths.rto_initial = 0.5 (its default); the order is "
+         "rto_min, rto_initial, rto_max");
+    says("paths = { rto_initial = 3; rto_max = 2; }; ",
+         "3: paths.rto_initial = 3 is more than paths.rto_max = 2; the order is rto_min, "
+         "rto_initial, rto_max");
+    says("paths = { rto_initial = 0.1; }; ",
+         "3: paths.rto_min = 0.2 is more than paths.rto_initial = 0.1 (the first one is a "
+         "default); the order is rto_min, rto_initial, rto_max");
+    says("paths = { rto_max = 20; }; ",
+         "3: warning: paths.rto_max = 20 is longer than dead_after = 15; the peer would be given "
+         "up before it is tried again");
+    says("paths = { failing_after = 4; }; ",
+         "3: paths.failing_after = 4 is more than paths.max_retransmissions = 3; a path is failing "
+         "before it is inactive: lower it");
+    says("paths = { pathmaxrxt = 4; }; ",
+         "3: paths.pathmaxrxt is not known in paths; did you mean max_retransmissions?");
+    says("rto_min = 1; ", "3: rto_min is not known in a tunnel; it belongs in paths = { … }");
+    struct config *config = fixture_load_client(&fixture, FIXTURE_SERVICES);
+    const struct config_tunnel *t = config->tunnels;
+    ok(t->rto_min_us == 200000 && t->rto_initial_us == 500000 && t->rto_max_us == 10000000 &&
+           t->path_retransmissions == 3 && !t->failing_after &&
+           t->association_retransmissions == 10 && !t->encap_port && t->buffer == 4194304,
+       "the defaults");
+    config_free(config);
+    config = fixture_load_client(&fixture, "heartbeat = 0.1; dead_after = 1;" FIXTURE_SERVICES);
+    t = config->tunnels;
+    ok(t->rto_min_us == 62500 && t->rto_initial_us == 250000 && t->rto_max_us == 666666,
+       "they give way to a short dead_after");
+    config_free(config);
+}
+
+static void test_families(void)
+{
+    says("local = \"[::1]:0\"; ", "1: remote \"127.0.0.1:1\" cannot be reached from local "
+                                  "\"[::1]:0\"; both must be IPv4 or both IPv6");
+    says("local = [ \"127.0.0.1:0\", \"[::1]:0\" ]; ",
+         "3: warning: local \"[::1]:0\" leads nowhere: no remote is IPv6; remove it, or add such "
+         "a remote");
+}
+
+static void test_lists(void)
+{
+    says("local = [ \"127.0.0.1:0\", \"127.0.0.1:0\" ]; ",
+         "3: local has \"127.0.0.1:0\" twice; a path begins or ends at each address once: keep "
+         "one of them");
+    says("local = [ \"127.0.0.1:5\", \"0.0.0.0:5\" ]; ",
+         "3: local has \"0.0.0.0:5\", which stands for every address of this host, beside "
+         "\"127.0.0.1:5\"; keep the first one alone, or write each address");
+    says("transport = \"kernel\"; local = [ \"127.0.0.1:5\", \"127.0.0.2:6\" ]; ",
+         "3: local has port 5 and port 6, but the kernel's SCTP has one port at all addresses of "
+         "an end; use one port, or transport = \"udp\"");
+    says("encap_port = 9899; ",
+         "3: warning: encap_port has no effect with transport = \"udp\", which is inside UDP "
+         "anyway, at the ports of local and remote; it is for transport = \"kernel\"");
+    ok(fixture_says(&fixture,
+                    "tunnels = ( { role = \"client\"; transport = \"auto\";\n"
+                    "remote = [ \"h:1\", \"10.0.0.1:2\", \"h:1\" ]; } );",
+                    "2: remote has \"h:1\" twice; a path begins or ends at each address once: keep "
+                    "one of them"),
+       "a name twice");
+    ok(fixture_says(&fixture,
+                    "tunnels = ( { role = \"client\"; transport = \"auto\";\n"
+                    "remote = [ \"h:1\", \"10.0.0.1:2\" ]; } );",
+                    "2: remote has port 1 and port 2, but the kernel's SCTP has one port at all "
+                    "addresses of an end; use one port, or transport = \"udp\""),
+       "ports of names count too");
+    struct config *config = fixture_load_client(
+        &fixture, "local = [ \"127.0.0.1:5\", \"127.0.0.2:6\" ];" FIXTURE_SERVICES);
+    ok(config && !*fixture.said && config->tunnels[0].local_count == 2,
+       "a client with two addresses, and two ports with transport udp");
+    config_free(config);
+}
+
+/* SCTP's ports are not UDP's. */
+static void test_two_transports(void)
+{
+    struct config *config = fixture_load(
+        &fixture, "tunnels = ( { name = \"a\"; role = \"server\"; local = \"127.0.0.1:9899\"; "
+                  "transport = \"kernel\"; " FIXTURE_TLS_SERVER FIXTURE_SERVICES " },"
+                  "{ name = \"b\"; role = \"server\"; local = \"127.0.0.1:9899\"; "
+                  "transport = \"udp\"; " FIXTURE_TLS_SERVER FIXTURE_SERVICES " } );");
+    ok(config && !*fixture.said, "kernel and udp at the same port");
+    config_free(config);
+}
+
+int main(void)
+{
+    fixture_init(&fixture);
+    test_clock();
+    test_families();
+    test_lists();
+    test_two_transports();
+    fixture_fini(&fixture);
+    return tap_done();
+}
