@@ -12,14 +12,6 @@
 #include "base/check.h"
 #include "tls/credentials_private.h"
 
-/* One group and one cipher do nearly always, so a client makes one key share and the server never
- * has to ask for another; AES-128 with SHA-256 halves the key schedule of AES-256 with SHA-384.
- * Child, both ends: 240 µs against 350 to 460 µs with the library's defaults. The compatibility
- * mode of TLS 1.3 is for middleboxes on TCP: there are none inside SCTP. */
-const char TLS_PRIORITY_DEFAULT[] =
-    "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM:+CHACHA20-POLY1305:+AES-256-GCM:"
-    "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:%DISABLE_TLS13_COMPAT_MODE";
-
 /* Longest lifetime of a ticket (RFC 8446 section 4.6.1): seven days. */
 #define TICKET_LIFETIME_MAX_S 604800
 
@@ -170,43 +162,6 @@ static enum err load_authorities(struct tls_credentials *credentials, const char
     return result;
 }
 
-/* TLS 1.2 has no forward secrecy for resumed sessions and no key update. Pure PSK (psk_ke) has none
- * either, and the ticket key serves more than one association: whoever stole it could read what
- * was recorded. */
-static enum err check_priority(gnutls_priority_t priority, const char *text, struct reason why)
-{
-    const unsigned *list;
-    int count = gnutls_priority_protocol_list(priority, &list);
-    for (int i = 0; i < count; i++) {
-        if (list[i] != GNUTLS_TLS1_3)
-            return fail(why, "priority string \"%s\" allows %s; only TLS 1.3 is supported", text,
-                        gnutls_protocol_get_name(list[i]));
-    }
-    if (count <= 0)
-        return fail(why, "priority string \"%s\" allows no version of TLS", text);
-    count = gnutls_priority_kx_list(priority, &list);
-    for (int i = 0; i < count; i++) {
-        if (list[i] == GNUTLS_KX_PSK)
-            return fail(why, "priority string \"%s\" allows PSK without forward secrecy", text);
-    }
-    return ERR_OK;
-}
-
-static enum err load_priority(struct tls_credentials *credentials, const char *text,
-                              struct reason why)
-{
-    const char *at = NULL;
-    if (!text)
-        text = TLS_PRIORITY_DEFAULT;
-    int rc = gnutls_priority_init(&credentials->priority, text, &at);
-    if (rc < 0) {
-        credentials->priority = NULL;
-        return fail(why, "priority string \"%s\": %s at \"%s\"", text, gnutls_strerror(rc),
-                    at ? at : "");
-    }
-    return check_priority(credentials->priority, text, why);
-}
-
 static enum err load(struct tls_credentials *credentials, const struct tls_options *options,
                      struct reason why)
 {
@@ -215,7 +170,7 @@ static enum err load(struct tls_credentials *credentials, const struct tls_optio
     if (options->ticket_lifetime_s < 1 || options->ticket_lifetime_s > TICKET_LIFETIME_MAX_S)
         return fail(why, "ticket lifetime %u s is out of range 1..%u", options->ticket_lifetime_s,
                     TICKET_LIFETIME_MAX_S);
-    enum err result = load_priority(credentials, options->priority, why);
+    enum err result = tls_policy_load(&credentials->policy, options, why.text, why.size);
     if (result == ERR_OK)
         result = load_authorities(credentials, options->ca, why);
     if (result == ERR_OK)
@@ -243,6 +198,9 @@ enum err tls_credentials_new(const struct tls_options *options, struct tls_crede
     pthread_mutex_init(&credentials->ticket_keys.lock, NULL);
     credentials->role = options->role;
     credentials->resume = options->resume;
+    credentials->children = options->children;
+    credentials->resume_by = options->resume_by;
+    credentials->rekey_bytes = options->rekey_bytes;
     credentials->ticket_lifetime_s = options->ticket_lifetime_s;
     copy_names(credentials, options);
     must(gnutls_certificate_allocate_credentials(&credentials->x509) == 0);
@@ -268,8 +226,7 @@ void tls_credentials_unref(struct tls_credentials *credentials)
         atomic_fetch_sub_explicit(&credentials->references, 1, memory_order_acq_rel) != 1)
         return;
     gnutls_certificate_free_credentials(credentials->x509);
-    if (credentials->priority)
-        gnutls_priority_deinit(credentials->priority);
+    tls_policy_clear(&credentials->policy);
     tls_ticket_key_clear(&credentials->ticket_keys);
     pthread_mutex_destroy(&credentials->ticket_keys.lock);
     for (size_t i = 0; i < credentials->allow_count; i++)

@@ -26,11 +26,17 @@ struct tls_options {
     uint32_t ticket_lifetime_s; /* how long children can be resumed from one master; the same value
                                  * for master and children (research: else nothing resumes) */
     enum tls_resume resume;
+    enum tls_version min_version, max_version; /* both ends: what they share is used */
+    enum tls_children children;                /* TLS 1.3; the same at both ends */
+    enum tls_resume_by resume_by;              /* server, TLS 1.2 */
+    uint64_t rekey_bytes; /* TLS 1.3: KeyUpdate after as many bytes written; 0: when the cipher
+                           * needs it (2^24 records of AES-GCM) */
 };
 
-/* TLS 1.3 only, X25519, AES-128-GCM first; the measured cheapest with forward secrecy. A priority
- * string that allows TLS 1.2 or PSK without a key exchange is refused: a ticket key serves many
- * associations, and with either of them who steals it can read what was recorded. */
+/* TLS 1.3 only, X25519, AES-128-GCM first; the measured cheapest with forward secrecy. Other
+ * versions have defaults of the same kind. A priority string that allows a version outside of
+ * min_version..max_version, PSK without a key exchange, or a suite of TLS 1.2 other than ECDHE with
+ * an AEAD cipher is refused. */
 extern const char TLS_PRIORITY_DEFAULT[];
 
 /* Loads and checks everything: files readable, key fits certificate, certificate not expired,

@@ -5,16 +5,20 @@
 #include <stdatomic.h>
 
 #include "tls/credentials.h"
+#include "tls/policy.h"
 #include "tls/ticket_key.h"
 
 struct tls_credentials {
     atomic_uint references;
     enum tls_role role;
     enum tls_resume resume;
+    enum tls_children children;
+    enum tls_resume_by resume_by;
+    uint64_t rekey_bytes;
     uint32_t ticket_lifetime_s;
     int64_t expires_at;                             /* own certificate, wall clock, seconds */
     struct gnutls_certificate_credentials_st *x509; /* shared by all sessions, only read */
-    struct gnutls_priority_st *priority;            /* the same */
+    struct tls_policy policy;                       /* the same */
     char *peer;                                     /* client */
     char **allow;                                   /* server */
     size_t allow_count;

@@ -88,12 +88,15 @@ static unsigned init_flags(const struct tls_session *session)
 static bool set_up(struct tls_session *session)
 {
     const struct tls_credentials *credentials = session->credentials;
+    struct gnutls_priority_st *priority =
+        session->master ? credentials->policy.master
+                        : tls_policy_child(&credentials->policy, session->generation->version);
     if (gnutls_init(&session->gnutls, init_flags(session)) < 0) {
         session->gnutls = NULL;
         return false;
     }
     gnutls_session_t gnutls = session->gnutls;
-    if (gnutls_priority_set(gnutls, credentials->priority) < 0 ||
+    if (!priority || gnutls_priority_set(gnutls, priority) < 0 ||
         gnutls_credentials_set(gnutls, GNUTLS_CRD_CERTIFICATE, credentials->x509) < 0)
         return false;
     if (session->is_server) {

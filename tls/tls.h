@@ -9,3 +9,26 @@ enum tls_resume {
     TLS_RESUME_REQUIRE, /* refused (and retried by the client) */
     TLS_RESUME_PREFER,  /* accepted if its peer's certificate equals the master's */
 };
+
+/* TLS 1.2 has to be asked for (docs/decisions/011). */
+enum tls_version {
+    TLS_VERSION_DEFAULT, /* TLS 1.3 */
+    TLS_VERSION_1_2,
+    TLS_VERSION_1_3,
+};
+
+/* What a TLS 1.3 child adds to the secret of its master. Both ends must say the same. */
+enum tls_children {
+    TLS_CHILDREN_DHE, /* a key exchange of its own (psk_dhe_ke, X25519): forward secrecy */
+    TLS_CHILDREN_PSK, /* nothing (psk_ke): a third of the cost. The ticket key is the association's
+                       * own and dies with it, so masters are never resumed: every ticket of a
+                       * master leads to the same secret (RFC 8446 section 4.6.1), and one under
+                       * a key that lives longer would open what the children said. */
+};
+
+/* By what a TLS 1.2 server lets sessions be resumed; TLS 1.3 knows tickets only. */
+enum tls_resume_by {
+    TLS_BY_ANY,    /* tickets with clients that take them, else session ids */
+    TLS_BY_TICKET, /* state at the client, encrypted with the ticket key */
+    TLS_BY_ID,     /* state at the server: the store, and each generation for its children */
+};
