@@ -7,22 +7,37 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "tls/identity.h"
 #include "tls/tls.h"
 
 struct tls_credentials;
 
-/* Longest name of a peer that is kept for the log and status. */
-#define TLS_NAME_MAX 256
-
+/* Three ways to know the peer; exactly one is set:
+ *   ca, or pins, or both     certificates
+ *   known                    raw public keys (RFC 7250), in the manner of SSH and WireGuard
+ *   psk                      a shared secret (TLS 1.3 with a key exchange of its own)
+ */
 struct tls_options {
     enum tls_role role;
-    const char *ca;           /* PEM file with one or more CA certificates */
-    const char *cert;         /* PEM file: certificate, then its chain */
-    const char *key;          /* PEM file */
+    const char *ca;   /* PEM file with one or more CA certificates, or a directory of such files
+                       * (*.pem, *.crt, *.cer) */
+    const char *crl;  /* with ca: PEM or DER file of revocation lists, or a directory (*.pem, *.crl,
+                       * *.der); NULL: none */
+    const char *cert; /* with ca or pins: PEM file or PKCS#11 URI: certificate, then its chain */
+    const char *key;  /* PEM file or PKCS#11 URI (PIN: its pin-value or pin-source); not with psk */
+    const char *staple;      /* OCSP response for cert, DER or PEM file; NULL: none */
+    enum tls_ocsp ocsp;      /* with ca: what the peer must staple */
+    const char *const *pins; /* "sha256:…": the keys, one of which the peer's certificate must
+                              * have, beside or instead of a CA */
+    size_t pin_count;
+    const char *known;        /* file of known raw public keys (tls/known.h) */
+    const char *psk;          /* file of pre-shared keys (tls/psk.h) */
+    const char *psk_identity; /* client: the line of it to use; NULL: there is only one */
     const char *priority;     /* GnuTLS priority string; NULL: TLS_PRIORITY_DEFAULT */
-    const char *peer;         /* client: DNS name or IP that the server's certificate must carry */
-    const char *const *allow; /* server: DNS names (or CN), one of which the client must carry */
-    size_t allow_count;       /* server: 0 allows every certificate that the CA signed */
+    const char *peer;         /* client: whom it wants to reach, a pattern of tls/identity.h; a DNS
+                               * name or IP with a CA is compared as RFC 6125 says; needed with ca */
+    const char *const *allow; /* server: patterns of tls/identity.h, one of which must match */
+    size_t allow_count;       /* server: 0 allows every peer that is known or that the CA signed */
     uint32_t ticket_lifetime_s; /* how long children can be resumed from one master; the same value
                                  * for master and children (research: else nothing resumes) */
     enum tls_resume resume;

@@ -32,3 +32,10 @@ enum tls_resume_by {
     TLS_BY_TICKET, /* state at the client, encrypted with the ticket key */
     TLS_BY_ID,     /* state at the server: the store, and each generation for its children */
 };
+
+/* What a peer must show beside its certificate (RFC 6066 section 8, RFC 8446 section 4.4.2.1). */
+enum tls_ocsp {
+    TLS_OCSP_IF_STAPLED, /* a response that is stapled must be good; required only of a certificate
+                          * that says so itself (RFC 7633) */
+    TLS_OCSP_REQUIRE,    /* nobody comes without; so masters are never resumed */
+};
