@@ -1,0 +1,94 @@
+/* Files of shared keys: what is accepted, and what is too dangerous to be used. */
+#include "tls/key_file.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tests/lib/tap.h"
+#include "tests/unit/tls/certificates.h"
+
+static char why[256];
+static struct tls_key_file file;
+
+static bool reads(const char *name, size_t size)
+{
+    return tls_key_file_read(path_of(name), size, &file, why, sizeof why) == ERR_OK;
+}
+
+static void refuses(const char *text, const char *word)
+{
+    write_file("keys", text, strlen(text));
+    must(chmod(path_of("keys"), 0600) == 0);
+    ok(!reads("keys", 32) && strstr(why, word) && !file.count, "refused: %s",
+       strrchr(why, '/') + 1);
+}
+
+static void test_create_and_rotate(void)
+{
+    struct tls_key_file before;
+    struct stat status;
+    const char *path = path_of("made");
+    certificates_made[certificates_count++] = check_strdup("made");
+    ok(tls_key_file_create(path, 64, why, sizeof why) == ERR_OK && stat(path, &status) == 0 &&
+           (status.st_mode & 0777) == 0600,
+       "a new file, mode 600");
+    ok(reads("made", 64) && file.count == 1, "with one key");
+    before = file;
+    ok(tls_key_file_create(path, 64, why, sizeof why) != ERR_OK && reads("made", 64) &&
+           memcmp(&file, &before, sizeof file) == 0,
+       "an existing file is left alone: %s", strrchr(why, '/') + 1);
+    ok(!reads("made", 32), "and is no file of shorter keys: %s", strrchr(why, '/') + 1);
+
+    ok(tls_key_file_rotate(path, 64, 1, why, sizeof why) == ERR_OK && reads("made", 64) &&
+           file.count == 2 && memcmp(file.keys[1], before.keys[0], 64) == 0 &&
+           memcmp(file.keys[0], before.keys[0], 64) != 0 && stat(path, &status) == 0 &&
+           (status.st_mode & 0777) == 0600,
+       "rotation puts a new key before the old one");
+    ok(tls_key_file_rotate(path, 64, 1, why, sizeof why) == ERR_OK && reads("made", 64) &&
+           file.count == 2 && memcmp(file.keys[1], before.keys[0], 64) != 0,
+       "and lets go of what is older than was asked for");
+    for (int i = 0; i < 20; i++)
+        must(tls_key_file_rotate(path, 64, 99, why, sizeof why) == ERR_OK);
+    ok(reads("made", 64) && file.count == TLS_KEY_FILE_MAX_KEYS, "never more than %d keys",
+       TLS_KEY_FILE_MAX_KEYS);
+    tls_key_file_clear(&file);
+}
+
+static void test_refusals(void)
+{
+    static const char key[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+    char many[10 * sizeof key] = "", longer[9000];
+    refuses("", "no key");
+    refuses("# only a remark\n\n", "no key");
+    refuses("!!!\n", ":1: not base64");
+    refuses("\nAAAA\n", ":2: a key of 3 bytes");
+    for (int i = 0; i < 9; i++)
+        strcat(many, key);
+    refuses(many, "more than 8");
+    memset(longer, '#', sizeof longer - 1);
+    longer[sizeof longer - 1] = 0;
+    refuses(longer, "longer than");
+    many[8 * (sizeof key - 1)] = 0;
+    write_file("keys", many, strlen(many));
+    must(chmod(path_of("keys"), 0600) == 0);
+    ok(reads("keys", 32) && file.count == 8, "eight are fine");
+    must(chmod(path_of("keys"), 0640) == 0);
+    ok(!reads("keys", 32) && strstr(why, "640"), "readable by a group: %s", strrchr(why, '/') + 1);
+    if (geteuid() == 0) {
+        must(chmod(path_of("keys"), 0600) == 0 && chown(path_of("keys"), 4711, 0) == 0);
+        ok(reads("keys", 32) == false && strstr(why, "4711"), "somebody else's: %s",
+           strrchr(why, '/') + 1);
+    } else {
+        tap_skip("a file of another user", "only root can make one");
+    }
+    ok(!reads("nothing", 32) && strstr(why, "cannot read"), "missing: %s", strrchr(why, '/') + 1);
+    ok(!reads("", 32) && strstr(why, "not a file"), "a directory");
+}
+
+int main(void)
+{
+    make_certificates();
+    test_create_and_rotate();
+    test_refusals();
+    return tap_done();
+}

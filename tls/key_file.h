@@ -1,0 +1,41 @@
+/* tls/key_file.h: secret keys that several servers share, in a file: one key a line, in base64, of
+ * equal size; empty lines and lines that begin with # are skipped. The first key is the current
+ * one, the others are still accepted. Take a key out, and what it protects is refused from the next
+ * reading on.
+ *
+ *   tickets (tls_options.ticket_key_file): 64 bytes a key
+ *   values in Redis (tls/store_redis.h):   32 bytes a key
+ *
+ * Rotation without a gap: tls_key_file_rotate on one server, copy the file to the others, make all
+ * of them read it again. Until the last has, tickets of the new key are not resumed there. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define TLS_KEY_FILE_MAX_KEYS 8
+#define TLS_KEY_MAX_SIZE      64
+
+/* Zero-initialised is empty. */
+struct tls_key_file {
+    size_t count;
+    uint8_t keys[TLS_KEY_FILE_MAX_KEYS][TLS_KEY_MAX_SIZE];
+};
+
+/* Reads 1 to TLS_KEY_FILE_MAX_KEYS keys of size bytes. Only a regular file that belongs to root or
+ * to us, and that nobody else may read or write, is accepted. Returns ERR_OK, or
+ * ERR_TLS_CREDENTIALS with a sentence in why and no keys. Owns: tls_key_file_clear. Thread: any,
+ * but it reads a file. */
+enum err tls_key_file_read(const char *path, size_t size, struct tls_key_file *file, char *why,
+                           size_t why_size);
+void tls_key_file_clear(struct tls_key_file *file);
+
+/* Makes a file with one new key, mode 0600; an existing one is left alone (ERR_TLS_CREDENTIALS). */
+enum err tls_key_file_create(const char *path, size_t size, char *why, size_t why_size);
+
+/* A new key in front of the others, of which at most keep stay; the file is replaced as a whole, by
+ * rename. Returns as tls_key_file_read. */
+enum err tls_key_file_rotate(const char *path, size_t size, size_t keep, char *why,
+                             size_t why_size);
