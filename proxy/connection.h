@@ -37,13 +37,14 @@ struct connection_events {
 
 struct connection {
     struct service *service;
-    uint64_t id;        /* on the wire */
-    char *client;       /* text of the TCP client's address */
-    uint64_t begun_us;  /* loop_now */
-    uint64_t parked_us; /* since when it waits for an association */
-    uint16_t stream;    /* 0: none yet */
-    bool opened_here;   /* accepted by our listener, as against opened by the peer */
-    struct mail mail;   /* for its ways between workers */
+    uint64_t id;             /* on the wire */
+    char *client;            /* text of the TCP client's address */
+    uint64_t begun_us;       /* loop_now */
+    uint64_t waits_since_us; /* for an association and a stream; 0: never did */
+    bool parked;             /* in its tunnel's list */
+    uint16_t stream;         /* 0: none yet */
+    bool opened_here;        /* accepted by our listener, as against opened by the peer */
+    struct mail mail;        /* for its ways between workers */
     struct pool_waiter waiter;
     struct link *link; /* whose pool it waits in or whose stream it has */
 
@@ -61,7 +62,8 @@ struct connection {
     bool reads_on;                          /* a short read may not be the last: FIN, RST or urgent
                                              * data (a read stops at its mark) was signalled */
     struct connection_events linger_events; /* of proxy/linger.c */
-    size_t linger_bytes;                    /* of backlog */
+    struct connection_events waiting_events;      /* of proxy/tunnel_waiting.c */
+    size_t linger_bytes;                          /* of backlog */
     struct connection *list_next, *list_previous; /* lingering, or parked in its tunnel */
     uint64_t bytes_in, bytes_out; /* from the tunnel to the socket; from the socket to the tunnel */
 };

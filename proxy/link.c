@@ -31,11 +31,10 @@ static void on_gone(struct loop_task *task)
 {
     struct link *link = container_of(task, struct link, gone_task);
     struct tunnel *tunnel = link->tunnel;
-    bool was_ready = link->was_ready;
     for (uint32_t i = 0; link->streams && i < link->granted; i++)
         strand_free(link->streams[i].strand);
     transport_free(link->own_transport);
-    tunnel_link_gone(tunnel, link, was_ready);
+    tunnel_link_gone(tunnel, link);
     free(link->streams);
     free(link->shares);
     free(link);
@@ -71,6 +70,7 @@ static void dismantle(struct link *link)
     loop_timer_cancel(loop_of(link), &link->close_timer);
     if (link->was_ready)
         counter_sub(&tunnel->counters.associations_up, 1);
+    link_paths_end(link);
     link_send_clear(link);
     link_master_end(link);
     link_children_end(link);
@@ -94,6 +94,7 @@ static void on_up(struct association_events *events, uint16_t streams)
     link->granted = streams;
     link->state = LINK_MASTER;
     link->streams = check_alloc(streams * sizeof(*link->streams));
+    link_paths_up(link);
     if (streams < 3) {
         link_close(link, ERR_CONTROL_PROTOCOL, "the peer grants fewer than 3 SCTP streams", false);
         return;
@@ -134,10 +135,12 @@ static void on_down(struct association_events *events, enum err reason, const ch
 
 /* ---- the beginning ---- */
 
-static struct link *link_new(struct tunnel *tunnel, const struct address *peer)
+static struct link *link_new(struct tunnel *tunnel, const struct transport_ops *ops,
+                             const struct address *peer)
 {
     struct link *link = check_alloc(sizeof(*link));
     link->tunnel = tunnel;
+    link->ops = ops;
     link->state = LINK_CONNECTING;
     link->begun_us = loop_now(tunnel->home->loop);
     link->events = (struct association_events){
@@ -146,6 +149,7 @@ static struct link *link_new(struct tunnel *tunnel, const struct address *peer)
     address_format(peer, link->peer_text);
     link->gone_task.on_run = on_gone;
     link_send_init(link);
+    link_paths_init(link);
     link->shares = check_alloc(tunnel->worker_count * sizeof(*link->shares));
     for (unsigned i = 0; i < tunnel->worker_count; i++)
         link->shares[i] = (struct link_share){.link = link,
@@ -169,22 +173,15 @@ static void link_discard(struct link *link)
     free(link);
 }
 
-struct link *link_connect(struct tunnel *tunnel, const struct address *remote, char *why,
+struct link *link_connect(struct tunnel *tunnel, const struct link_route *route, char *why,
                           size_t why_size)
 {
-    struct address local = {.length = sizeof(local.in), .in.sin_family = AF_INET};
-    if (tunnel->config->local_count)
-        local = tunnel->config->local[0].address;
-    else if (remote->any.sa_family == AF_INET6)
-        local = (struct address){.length = sizeof(local.in6), .in6.sin6_family = AF_INET6};
-    struct transport_options options;
-    tunnel_transport_options(tunnel, &options);
-    struct link *link = link_new(tunnel, remote);
-    enum err result = transport_open(tunnel->ops, loop_of(link), &local, 1, &options, NULL,
-                                     &link->own_transport, why, why_size);
+    struct link *link = link_new(tunnel, route->ops, &route->remotes[0]);
+    enum err result = transport_open(route->ops, loop_of(link), route->locals, route->local_count,
+                                     &route->options, NULL, &link->own_transport, why, why_size);
     if (result == ERR_OK) {
-        result =
-            association_connect(link->own_transport, remote, 1, &link->events, &link->association);
+        result = association_connect(link->own_transport, route->remotes, route->remote_count,
+                                     &link->events, &link->association);
         if (result != ERR_OK)
             snprintf(why, why_size, "%s", err_text(result));
     }
@@ -197,7 +194,7 @@ struct link *link_connect(struct tunnel *tunnel, const struct address *remote, c
 struct association_events *link_accept(struct tunnel *tunnel, struct association *association,
                                        const struct address *peer)
 {
-    struct link *link = link_new(tunnel, peer);
+    struct link *link = link_new(tunnel, association->ops, peer);
     link->association = association;
     return &link->events;
 }
@@ -212,8 +209,8 @@ void link_became_ready(struct link *link)
     counter_add(&counters->associations_up, 1);
     counter_add(&counters->associations_total, 1);
     log_write(LOG_INFO, LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name),
-              "association up with %s: %s, %s, master session %s, up to %u streams",
-              link->peer_text, link->tls_version, link->tls_cipher,
+              "association up with %s over %s: %s, %s, master session %s, up to %u streams",
+              link->peer_text, link->ops->name, link->tls_version, link->tls_cipher,
               link->master_resumed ? "resumed" : "by full handshake", link->streams_max);
     link_children_begin(link);
     tunnel_link_ready(link->tunnel, link);

@@ -2,12 +2,13 @@
  * stream 0, the children on streams 1..streams_max, the pool that leases them, and the fair queue
  * in front of SCTP.
  *
- * The link lives on the tunnel's home worker. Its strands live on all workers: stream s belongs to
- * worker (s - 1) mod n. What a strand has to tell comes as a notice, by mail.
+ * The link lives on the tunnel's home worker h. Its strands live on all workers: stream s belongs
+ * to worker (h + s - 1) mod n. What a strand has to tell comes as a notice, by mail.
  *
  * Life: CONNECTING (client) -on_up-> MASTER (handshake, HELLO) -> READY -> CLOSING -> gone.
  * Files: link.c (life), link_master.c (master, control channel, renewal), link_children.c (strands,
- * leases), link_send.c (the queue to SCTP and the way in). */
+ * leases), link_send.c (the queue to SCTP and the way in), link_paths.c (what is told of its
+ * network paths). */
 #pragma once
 
 #include <stdbool.h>
@@ -50,6 +51,21 @@ struct link_master {
     struct loop_timer timer; /* time limit of the handshake */
 };
 
+/* The network paths as the log knows them. */
+struct link_path {
+    struct path_status now;
+    enum path_state told_state;
+    bool told, told_in_use;
+};
+struct link_paths {
+    struct link_path known[TRANSPORT_ADDRESSES_MAX];
+    size_t count;
+    struct loop_task task;
+    struct loop_timer minute; /* runs while lines are held back */
+    uint64_t minute_us;       /* when the present one began */
+    unsigned lines, held_back;
+};
+
 /* The strands of one worker: only for the orderly end. */
 struct link_share {
     struct link *link;
@@ -64,10 +80,12 @@ struct link {
     bool was_ready;
     uint64_t begun_us, ready_us;
 
+    const struct transport_ops *ops;
     struct transport *own_transport; /* client: one for each association */
     struct association *association; /* NULL: down */
     struct association_events events;
-    struct address peer_address;
+    struct link_paths paths;
+    struct address peer_address; /* that is used now */
     char peer_text[ADDRESS_TEXT_MAX];
     char peer_name[TLS_NAME_MAX]; /* once the master is verified */
     const char *tls_version, *tls_cipher;
@@ -119,9 +137,17 @@ enum link_notice_kind {
     NOTICE_RETURNED, /* connection comes back: the peer was first; NULL: it has ended meanwhile */
 };
 
-/* A client's new association, to one address; a server's, which the transport accepted. The link is
- * in tunnel->links until tunnel_link_gone. NULL with a sentence in why. */
-struct link *link_connect(struct tunnel *tunnel, const struct address *remote, char *why,
+/* What a client's new association takes. */
+struct link_route {
+    const struct transport_ops *ops;
+    struct transport_options options;
+    struct address locals[TRANSPORT_ADDRESSES_MAX], remotes[TRANSPORT_ADDRESSES_MAX];
+    size_t local_count, remote_count;
+};
+
+/* A client's new association; a server's, which the transport accepted. The link is in
+ * tunnel->links until tunnel_link_gone. NULL with a sentence in why. */
+struct link *link_connect(struct tunnel *tunnel, const struct link_route *route, char *why,
                           size_t why_size);
 struct association_events *link_accept(struct tunnel *tunnel, struct association *association,
                                        const struct address *peer);
@@ -136,6 +162,8 @@ void link_drain(struct link *link);
 
 /* Leases a stream for the connection, or lets it wait, or ends it. Owns: consumed. */
 void link_carry(struct link *link, struct connection *connection);
+/* It waits no longer, because it ends. Owns: still the caller's. */
+void link_carry_cancel(struct connection *connection);
 
 /* From a strand: queues a notice to the link. detail is copied. Thread: the strand's worker. */
 void link_notify(struct strand *strand, enum link_notice_kind kind, enum err why,
@@ -145,6 +173,9 @@ void link_put(struct strand *strand, struct message *message);
 
 /* Between the files of link. */
 void link_became_ready(struct link *link);
+void link_paths_init(struct link *link);
+void link_paths_up(struct link *link);
+void link_paths_end(struct link *link);
 void link_send_init(struct link *link);
 void link_send_now(struct link *link);
 void link_send_clear(struct link *link);

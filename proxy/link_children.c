@@ -45,12 +45,18 @@ static void deliver_start(struct mail *mail)
     free(start);
 }
 
+/* Stream 1, which is leased first, is at home and needs no mail. */
+static struct worker *worker_of(const struct tunnel *tunnel, uint16_t id)
+{
+    return &tunnel->workers[(tunnel->home->index + id - 1u) % tunnel->worker_count];
+}
+
 static void start_child(struct link *link, uint16_t id, uint8_t epoch)
 {
     struct link_stream *stream = &link->streams[id];
     struct tunnel *tunnel = link->tunnel;
     if (!stream->strand)
-        stream->strand = strand_new(link, &tunnel->workers[(id - 1u) % tunnel->worker_count], id);
+        stream->strand = strand_new(link, worker_of(tunnel, id), id);
     for (struct message *stale; (stale = message_queue_pop(&stream->out));) {
         strand_sent(stream->strand, stale->length);
         message_free(stale);
@@ -272,6 +278,7 @@ static void on_stream(struct pool_waiter *waiter, uint16_t id)
 {
     struct connection *connection = container_of(waiter, struct connection, waiter);
     counter_sub(&connection->link->tunnel->counters.connections_waiting, 1);
+    tunnel_waiting_end(connection);
     lease(connection->link, connection, id);
 }
 
@@ -293,17 +300,26 @@ void link_carry(struct link *link, struct connection *connection)
     connection->link = link;
     connection->waiter.on_stream = on_stream;
     connection->waiter.on_failed = on_wait_failed;
+    /* What it has waited already counts. */
+    uint64_t since = connection->waits_since_us ? connection->waits_since_us : now(link);
     enum err result =
-        pool_lease(link->pool, connection->service->index, &connection->waiter, now(link), &id);
+        pool_lease(link->pool, connection->service->index, &connection->waiter, since, &id);
     if (result == ERR_OK) {
         lease(link, connection, id);
     } else if (result == ERR_AGAIN) {
         counter_add(&link->tunnel->counters.connections_waiting, 1);
+        tunnel_waiting_begin(link->tunnel, connection);
         set_pool_timer(link, pool_expire(link->pool, now(link)));
     } else {
         connection_end(connection, result, NULL);
     }
     link_start_children(link);
+}
+
+void link_carry_cancel(struct connection *connection)
+{
+    pool_cancel(connection->link->pool, &connection->waiter);
+    counter_sub(&connection->link->tunnel->counters.connections_waiting, 1);
 }
 
 /* ---- notices ---- */

@@ -150,7 +150,7 @@ static int make_tunnels(struct process *process)
     process->tunnels = check_alloc((config->tunnel_count + 1) * sizeof(*process->tunnels));
     for (size_t i = 0; i < config->tunnel_count; i++) {
         struct tunnel *tunnel =
-            tunnel_new(&config->tunnels[i], process->workers, process->worker_count,
+            tunnel_new(&config->tunnels[i], i, process->workers, process->worker_count,
                        &process->budget, process->why, sizeof(process->why));
         if (!tunnel)
             return -1;

@@ -25,12 +25,15 @@ static json_t *report_paths(const struct association_status *status)
     json_t *paths = json_array();
     for (size_t i = 0; i < status->path_count; i++) {
         const struct path_status *path = &status->paths[i];
-        char text[ADDRESS_TEXT_MAX];
-        json_array_append_new(paths,
-                              json_pack("{s:s, s:s, s:I, s:I}", "address",
-                                        address_format(&path->address, text), "state",
-                                        transport_path_state_name(path->state), "rtt_us",
-                                        (json_int_t)path->rtt_us, "mtu", (json_int_t)path->mtu));
+        char to[ADDRESS_TEXT_MAX], from[ADDRESS_TEXT_MAX] = "";
+        if (path->local.length)
+            address_format(&path->local, from);
+        json_array_append_new(
+            paths, json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:I}", "address",
+                             address_format(&path->address, to), "local", from, "state",
+                             transport_path_state_name(path->state), "in_use", (int)path->in_use,
+                             "rtt_us", (json_int_t)path->rtt_us, "mtu", (json_int_t)path->mtu,
+                             "congestion_window", (json_int_t)path->congestion_window));
     }
     return paths;
 }
@@ -60,10 +63,12 @@ static json_t *report_link(struct link *link)
     char id[2 * MUX_ASSOCIATION_ID_SIZE + 1] = "";
     for (size_t i = 0; link->was_ready && i < MUX_ASSOCIATION_ID_SIZE; i++)
         snprintf(id + 2 * i, 3, "%02x", link->association_id[i]);
-    return json_pack("{s:s, s:s, s:o, s:s, s:I, s:o, s:o}", "id", id, "state",
+    return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "id", id, "state",
                      link_states[link->state], "peer", printable(link->peer_name), "address",
-                     link->peer_text, "streams", (json_int_t)link->streams_max, "paths",
-                     report_paths(&status), "tls", report_tls(link));
+                     link->peer_text, "transport", link->ops->name, "scheduler",
+                     status.scheduler ? status.scheduler : "", "retransmissions",
+                     (json_int_t)status.retransmissions, "streams", (json_int_t)link->streams_max,
+                     "paths", report_paths(&status), "tls", report_tls(link));
 }
 
 static json_t *report_service(const struct service *service)
@@ -131,17 +136,30 @@ static void report_associations(json_t *object, const struct tunnel *tunnel)
     json_object_set_new(object, "associations", associations);
 }
 
+/* Each address once: two transports have the same ones. */
+static void report_addresses(json_t *local, struct transport *transport)
+{
+    const struct address *address;
+    for (size_t i = 0; (address = transport_local_at(transport, i)); i++) {
+        char text[ADDRESS_TEXT_MAX];
+        bool known = false;
+        address_format(address, text);
+        for (size_t j = 0; j < json_array_size(local); j++)
+            known |= strcmp(json_string_value(json_array_get(local, j)), text) == 0;
+        if (!known)
+            json_array_append_new(local, json_string(text));
+    }
+}
+
 static json_t *report_tunnel(const struct tunnel *tunnel)
 {
     const struct config_tunnel *config = tunnel->config;
     json_t *object = json_pack("{s:s, s:s, s:s}", "name", config->name, "role",
                                config->role == CONFIG_CLIENT ? "client" : "server", "transport",
-                               tunnel->ops->name);
+                               config->transport);
     json_t *local = json_array(), *services = json_array();
-    char text[ADDRESS_TEXT_MAX];
     for (size_t i = 0; i < tunnel->endpoint_count; i++)
-        json_array_append_new(local, json_string(address_format(
-                                         transport_local(tunnel->endpoints[i].transport), text)));
+        report_addresses(local, tunnel->endpoints[i].transport);
     json_object_set_new(object, "local", local);
     report_associations(object, tunnel);
     report_counts(object, &tunnel->counters);

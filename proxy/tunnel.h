@@ -1,6 +1,8 @@
 /* proxy/tunnel.h: one configured tunnel: its services and listeners, its associations (links), and
  * for a client the endless attempt to have one.
  *
+ * Files: tunnel.c (life), tunnel_attempt.c (a client's attempts), tunnel_endpoints.c (a server's
+ * transports), tunnel_waiting.c (connections that wait).
  * Thread: the home worker, except the counters, which anybody counts. */
 #pragma once
 
@@ -13,6 +15,7 @@
 #include "config/config.h"
 #include "control/counters.h"
 #include "mux/credit.h"
+#include "proxy/carriers.h"
 #include "proxy/connector.h"
 #include "proxy/listener.h"
 #include "tls/credentials.h"
@@ -22,6 +25,7 @@
 struct connection;
 struct link;
 struct process;
+struct remote_lookup;
 struct worker;
 
 struct service {
@@ -32,7 +36,7 @@ struct service {
     _Atomic uint64_t open, total, refused;
 };
 
-/* A bound endpoint of a server. */
+/* A bound endpoint of a server: one transport, at all its addresses. */
 struct tunnel_endpoint {
     struct tunnel *tunnel;
     struct transport *transport;
@@ -41,8 +45,8 @@ struct tunnel_endpoint {
 
 struct tunnel {
     const struct config_tunnel *config;
-    const struct transport_ops *ops;
-    struct worker *home;
+    struct carriers carriers;
+    struct worker *home;    /* where all of it lives; carriers_home says which */
     struct worker *workers; /* all of the process */
     unsigned worker_count;
     struct mux_budget *budget; /* of the process */
@@ -51,7 +55,7 @@ struct tunnel {
     struct service *services;
     atomic_bool draining;
 
-    struct tunnel_endpoint *endpoints; /* server: one for each local address */
+    struct tunnel_endpoint endpoints[CARRIERS_MAX]; /* server */
     size_t endpoint_count;
     struct link *links; /* newest first */
 
@@ -59,19 +63,24 @@ struct tunnel {
     struct tls_ticket *ticket; /* for the next association */
     struct loop_timer reconnect;
     uint64_t backoff_us;
-    unsigned attempts;
-    struct resolver_query *lookup; /* NULL: none under way */
-    const char *state;             /* for status: "resolving", "connecting", "up"… */
+    struct remote_lookup *lookup; /* NULL: none under way */
+    struct loop_timer lookup_timer;
+    struct address remotes[TRANSPORT_ADDRESSES_MAX]; /* of this attempt */
+    size_t remote_count;
+    size_t carrier;          /* that an attempt begins with: the last one that worked */
+    size_t carriers_tried;   /* in this attempt */
+    char why_not_first[320]; /* the first carrier: its name and why it failed */
+    const char *state;       /* for status: "resolving", "connecting", "up"… */
 
-    /* connections that came while no association was up, oldest first */
+    /* connections that came while no association was up; those that wait longest first */
     struct connection *parked_first, *parked_last;
     size_t parked_count;
     struct loop_timer parked_timer;
 };
 
-/* Loads the credentials. Returns NULL with a sentence in why. Owns: caller, tunnel_free.
- * Thread: main, before the workers run. */
-struct tunnel *tunnel_new(const struct config_tunnel *config, struct worker *workers,
+/* Loads the credentials; index is its number in the configuration. Returns NULL with a sentence in
+ * why. Owns: caller, tunnel_free. Thread: main, before the workers run. */
+struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index, struct worker *workers,
                           unsigned worker_count, struct mux_budget *budget, char *why,
                           size_t why_size);
 /* After the last link is gone: closes the transports, which belong to the home worker's thread. */
@@ -95,10 +104,26 @@ void tunnel_carry(struct tunnel *tunnel, struct connection *connection);
 
 /* From links: it is ready for connections; it is gone for good. */
 void tunnel_link_ready(struct tunnel *tunnel, struct link *link);
-void tunnel_link_gone(struct tunnel *tunnel, struct link *link, bool was_ready);
+void tunnel_link_gone(struct tunnel *tunnel, struct link *link);
 
 /* What the transport is to do, from the configuration. */
 void tunnel_transport_options(const struct tunnel *tunnel, struct transport_options *options);
 
 /* The service that connects under this name, NULL: none. Thread: any. */
 struct service *tunnel_find_target(struct tunnel *tunnel, const char *name);
+
+/* Between the files of tunnel. */
+void tunnel_attempt_init(struct tunnel *tunnel);
+void tunnel_attempt_begin(struct tunnel *tunnel);
+void tunnel_attempt_succeeded(struct tunnel *tunnel, const struct link *link);
+void tunnel_attempt_again(struct tunnel *tunnel, const struct link *link);
+void tunnel_attempt_stop(struct tunnel *tunnel);
+int tunnel_endpoints_open(struct tunnel *tunnel, char *why, size_t why_size);
+void tunnel_endpoints_close(struct tunnel *tunnel);
+void tunnel_waiting_init(struct tunnel *tunnel);
+void tunnel_waiting_park(struct tunnel *tunnel, struct connection *connection);
+struct connection *tunnel_waiting_unpark(struct tunnel *tunnel); /* NULL: none is left */
+
+/* Also for connections in a link's pool: watched while they wait, from the first time on. */
+void tunnel_waiting_begin(struct tunnel *tunnel, struct connection *connection);
+void tunnel_waiting_end(struct connection *connection);

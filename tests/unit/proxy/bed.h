@@ -257,7 +257,7 @@ static inline void side_start(struct side *side)
     side->resolver = side->looks_up ? resolver_new() : NULL;
     for (unsigned i = 0; i < side->worker_count; i++)
         must(worker_init(&side->workers[i], i, side->resolver) == 0);
-    side->tunnel = tunnel_new(&side->config, side->workers, side->worker_count, &side->budget,
+    side->tunnel = tunnel_new(&side->config, 0, side->workers, side->worker_count, &side->budget,
                               side->why, sizeof side->why);
     if (!side->tunnel)
         tap_note("%s", side->why);

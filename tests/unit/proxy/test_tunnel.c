@@ -252,7 +252,7 @@ static void cannot_start(void)
     side_add_service(&other, "twice", CONFIG_LISTEN, *side_listener(&bed.client, 0));
     other.workers = check_alloc(sizeof *other.workers);
     must(worker_init(other.workers, 0, NULL) == 0);
-    other.tunnel = tunnel_new(&other.config, other.workers, 1, &other.budget, other.why, 512);
+    other.tunnel = tunnel_new(&other.config, 0, other.workers, 1, &other.budget, other.why, 512);
     must(other.tunnel);
     ok(side_start_tunnel(&other) < 0 && strstr(other.why, "twice"), "%s", other.why);
     side_stop(&other);
@@ -260,7 +260,7 @@ static void cannot_start(void)
     other.config.tls.key = certificates_path("client.key");
     free(other.config.tls.cert);
     other.config.tls.cert = certificates_path("none.pem");
-    ok(!tunnel_new(&other.config, bed.client.workers, 1, &other.budget, other.why, 512) &&
+    ok(!tunnel_new(&other.config, 0, bed.client.workers, 1, &other.budget, other.why, 512) &&
            strstr(other.why, "none.pem"),
        "%s", other.why);
     side_clear(&other);

@@ -1,0 +1,138 @@
+/* Connections that wait: parked while no association is up, or queued in the pool of one. Both
+ * together wait no longer than waiting.timeout, and their sockets are watched meanwhile: a client
+ * that has gone gives its place up. */
+#include "base/check.h"
+#include "proxy/connection.h"
+#include "proxy/link.h"
+#include "proxy/tunnel.h"
+#include "proxy/worker.h"
+
+static uint64_t now(const struct tunnel *tunnel)
+{
+    return loop_now(tunnel->home->loop);
+}
+
+/* ---- the list, those that wait longest first ---- */
+
+static void unlink_parked(struct tunnel *tunnel, struct connection *connection)
+{
+    *(connection->list_previous ? &connection->list_previous->list_next : &tunnel->parked_first) =
+        connection->list_next;
+    *(connection->list_next ? &connection->list_next->list_previous : &tunnel->parked_last) =
+        connection->list_previous;
+    connection->list_next = connection->list_previous = NULL;
+    connection->parked = false;
+    tunnel->parked_count--;
+    counter_sub(&tunnel->counters.connections_waiting, 1);
+}
+
+/* Those that come back from a pool have waited longer than those that came here first. */
+static void link_parked(struct tunnel *tunnel, struct connection *connection)
+{
+    struct connection *before = tunnel->parked_last;
+    while (before && before->waits_since_us > connection->waits_since_us)
+        before = before->list_previous;
+    connection->list_previous = before;
+    connection->list_next = before ? before->list_next : tunnel->parked_first;
+    *(connection->list_next ? &connection->list_next->list_previous : &tunnel->parked_last) =
+        connection;
+    *(before ? &before->list_next : &tunnel->parked_first) = connection;
+    connection->parked = true;
+    tunnel->parked_count++;
+    counter_add(&tunnel->counters.connections_waiting, 1);
+}
+
+static void set_timer(struct tunnel *tunnel)
+{
+    if (tunnel->parked_first)
+        loop_timer_set(tunnel->home->loop, &tunnel->parked_timer,
+                       tunnel->parked_first->waits_since_us + tunnel->config->waiting_timeout_us);
+    else
+        loop_timer_cancel(tunnel->home->loop, &tunnel->parked_timer);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct tunnel *tunnel = container_of(timer, struct tunnel, parked_timer);
+    uint64_t limit = tunnel->config->waiting_timeout_us;
+    struct connection *first;
+    while ((first = tunnel->parked_first) && first->waits_since_us + limit <= now(tunnel)) {
+        unlink_parked(tunnel, first);
+        connection_end(first, ERR_TUNNEL_DOWN, NULL);
+    }
+    set_timer(tunnel);
+}
+
+void tunnel_waiting_init(struct tunnel *tunnel)
+{
+    tunnel->parked_timer.on_expire = on_timer;
+}
+
+/* ---- watching ---- */
+
+/* What the client sends, and its FIN, wait in the socket for the stream. */
+static void on_readable(struct connection_events *events)
+{
+    (void)events;
+}
+
+static void on_written(struct connection_events *events, size_t length)
+{
+    (void)events;
+    (void)length;
+}
+
+static void on_reset(struct connection_events *events)
+{
+    struct connection *connection = container_of(events, struct connection, waiting_events);
+    struct tunnel *tunnel = connection->service->tunnel;
+    if (connection->parked) {
+        unlink_parked(tunnel, connection);
+        set_timer(tunnel);
+    } else {
+        link_carry_cancel(connection);
+    }
+    connection_end(connection, ERR_LOCAL_RESET, "while it waited");
+}
+
+void tunnel_waiting_begin(struct tunnel *tunnel, struct connection *connection)
+{
+    connection->waiting_events = (struct connection_events){
+        .on_readable = on_readable, .on_written = on_written, .on_reset = on_reset};
+    if (!connection->waits_since_us)
+        connection->waits_since_us = now(tunnel);
+    /* When the system refuses, it waits unwatched. */
+    if (!connection->events)
+        connection_watch(connection, tunnel->home, &connection->waiting_events);
+}
+
+void tunnel_waiting_end(struct connection *connection)
+{
+    if (connection->events == &connection->waiting_events)
+        connection_unwatch(connection);
+}
+
+/* ---- in and out ---- */
+
+void tunnel_waiting_park(struct tunnel *tunnel, struct connection *connection)
+{
+    if (tunnel->parked_count >= tunnel->config->waiting_max) {
+        connection_end(connection, ERR_QUEUE_FULL, NULL);
+        return;
+    }
+    tunnel_waiting_begin(tunnel, connection);
+    link_parked(tunnel, connection);
+    if (tunnel->parked_first == connection)
+        set_timer(tunnel);
+}
+
+struct connection *tunnel_waiting_unpark(struct tunnel *tunnel)
+{
+    struct connection *first = tunnel->parked_first;
+    if (first) {
+        unlink_parked(tunnel, first);
+        tunnel_waiting_end(first);
+    }
+    set_timer(tunnel);
+    return first;
+}
