@@ -52,18 +52,32 @@ static const char *duration(uint64_t seconds, char out[static 64])
     return out;
 }
 
+/* One path's line; where it begins, and what it may carry, only beside others. */
+static void print_path(const json_t *path, bool several, FILE *out)
+{
+    char window[32];
+    fputs("    path          ", out);
+    if (several && has_text(path, "local"))
+        fprintf(out, "%s -> ", text(path, "local"));
+    fprintf(out, "%s %s", text(path, "address"), text(path, "state"));
+    if (several && json_is_true(json_object_get(path, "in_use")))
+        fputs(", in use", out);
+    if (number(path, "rtt_us"))
+        fprintf(out, ", round trip %.3g ms", (double)number(path, "rtt_us") / 1000);
+    if (number(path, "mtu"))
+        fprintf(out, ", MTU %" PRIu64, number(path, "mtu"));
+    if (several && number(path, "congestion_window"))
+        fprintf(out, ", window %s", bytes(number(path, "congestion_window"), window));
+    fputc('\n', out);
+}
+
 static void print_paths(const json_t *association, FILE *out)
 {
     size_t i;
-    json_t *path;
-    json_array_foreach(json_object_get(association, "paths"), i, path)
+    json_t *path, *paths = json_object_get(association, "paths");
+    json_array_foreach(paths, i, path)
     {
-        fprintf(out, "    path          %s %s", text(path, "address"), text(path, "state"));
-        if (number(path, "rtt_us"))
-            fprintf(out, ", round trip %.3g ms", (double)number(path, "rtt_us") / 1000);
-        if (number(path, "mtu"))
-            fprintf(out, ", MTU %" PRIu64, number(path, "mtu"));
-        fputc('\n', out);
+        print_path(path, json_array_size(paths) > 1, out);
     }
 }
 
@@ -73,9 +87,13 @@ static void print_association(const json_t *association, FILE *out)
     fprintf(out, "  association     %s", text(association, "id"));
     if (has_text(association, "peer") || has_text(association, "address"))
         fprintf(out, " with %s at %s", text(association, "peer"), text(association, "address"));
+    if (has_text(association, "transport"))
+        fprintf(out, " over %s", text(association, "transport"));
     fprintf(out, ": %s", text(association, "state"));
     if (number(association, "streams"))
         fprintf(out, ", %" PRIu64 " streams", number(association, "streams"));
+    if (number(association, "retransmissions"))
+        fprintf(out, ", %" PRIu64 " retransmissions", number(association, "retransmissions"));
     fputc('\n', out);
     print_paths(association, out);
     if (has_text(tls, "version"))

@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "control/status.h"
+#include "proxy/carriers.h"
 #include "proxy/init.h"
 #include "proxy/process.h"
 #include "tls/credentials.h"
@@ -68,6 +69,7 @@ static int command_check(int argc, char **argv)
     struct config *config = config_load(argv[optind], stderr, tls_credentials_check_pair);
     if (!config)
         return EXIT_USAGE;
+    carriers_check(config, stderr);
     printf("%s: fine: %zu tunnel%s\n", argv[optind], config->tunnel_count,
            config->tunnel_count == 1 ? "" : "s");
     config_free(config);

@@ -4,26 +4,73 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "base/resolver.h"
-#include "base/thread.h"
 #include "proxy/linger.h"
 #include "proxy/status_report.h"
 
 /* How often a draining process looks whether the last connection has ended. */
 #define DRAIN_CHECK_US 20000
 
-/* ---- on the home worker ---- */
+/* ---- asking the tunnels ---- */
 
-static struct loop *home_loop(const struct process *process)
+struct request {
+    struct process *process;
+    struct tunnel *tunnel;
+    enum err why;
+    bool result;
+};
+
+/* Does something with each tunnel where it lives. Returns whether the result was true for all. */
+static bool ask_all(struct process *process, void (*what)(void *request), enum err why)
 {
-    return process->workers[0].loop;
+    bool all = true;
+    for (size_t i = 0; i < process->tunnel_count; i++) {
+        struct request request = {.process = process, .tunnel = process->tunnels[i], .why = why};
+        worker_call(process->tunnels[i]->home, what, &request);
+        all = all && request.result;
+    }
+    return all;
 }
+
+static void do_start(void *argument)
+{
+    struct request *request = argument;
+    struct process *process = request->process;
+    request->result =
+        *process->why || tunnel_start(request->tunnel, process->why, sizeof(process->why)) == 0;
+}
+
+static void do_drain(void *argument)
+{
+    tunnel_drain(((struct request *)argument)->tunnel);
+}
+
+static void do_close(void *argument)
+{
+    struct request *request = argument;
+    tunnel_close(request->tunnel, request->why);
+}
+
+static void do_look(void *argument)
+{
+    struct request *request = argument;
+    request->result = tunnel_is_gone(request->tunnel);
+}
+
+static void do_stop(void *argument)
+{
+    tunnel_stop(((struct request *)argument)->tunnel);
+}
+
+/* ---- the end ---- */
 
 static uint64_t connections_open(const struct process *process)
 {
@@ -33,106 +80,92 @@ static uint64_t connections_open(const struct process *process)
     return open;
 }
 
-static bool all_gone(const struct process *process)
-{
-    for (size_t i = 0; i < process->tunnel_count; i++)
-        if (!tunnel_is_gone(process->tunnels[i]))
-            return false;
-    return true;
-}
-
 static void close_all(struct process *process, enum err why)
 {
     if (process->closing)
         return;
     process->closing = true;
-    for (size_t i = 0; i < process->tunnel_count; i++)
-        tunnel_close(process->tunnels[i], why);
-}
-
-static void stop_workers(struct process *process)
-{
-    process->stopped = true;
-    admin_free(process->admin);
-    process->admin = NULL;
-    for (size_t i = 0; i < process->tunnel_count; i++)
-        tunnel_stop(process->tunnels[i]);
-    for (unsigned i = 0; i < process->worker_count; i++)
-        worker_stop(&process->workers[i]);
+    ask_all(process, do_close, why);
 }
 
 static void on_check(struct loop_timer *timer)
 {
     struct process *process = container_of(timer, struct process, check_timer);
-    uint64_t now = loop_now(home_loop(process));
-    /* Twice in a row: the last bytes of a connection that has just ended at another worker are on
-     * their way to this one. */
+    uint64_t now = loop_now(process->loop);
+    /* Twice in a row: the last bytes of a connection that has just ended at one worker are on their
+     * way to its tunnel's. */
     bool was_quiet = process->quiet;
     process->quiet = !connections_open(process) && !process->abandoned;
     if (process->quiet && was_quiet)
         close_all(process, ERR_LOCAL_SHUTDOWN);
     else if (!process->quiet && now >= process->drain_deadline_us)
         close_all(process, ERR_DRAIN_TIMEOUT);
-    if (process->closing && all_gone(process)) {
-        stop_workers(process);
-        return;
-    }
-    loop_timer_set(home_loop(process), timer, now + DRAIN_CHECK_US);
+    if (process->closing && ask_all(process, do_look, ERR_OK))
+        loop_stop(process->loop);
+    else
+        loop_timer_set(process->loop, timer, now + DRAIN_CHECK_US);
 }
 
 static void begin_end(struct process *process, uint64_t patience_us)
 {
     process->draining = true;
-    process->drain_deadline_us = loop_now(home_loop(process)) + patience_us;
-    for (size_t i = 0; i < process->tunnel_count; i++)
-        tunnel_drain(process->tunnels[i]);
-    loop_timer_set(home_loop(process), &process->check_timer, 0);
+    process->drain_deadline_us = loop_now(process->loop) + patience_us;
+    ask_all(process, do_drain, ERR_OK);
+    loop_timer_set(process->loop, &process->check_timer, 0);
 }
 
-static void deliver_drain(struct mail *mail)
+static void drain(struct process *process)
 {
-    struct process *process = container_of(mail, struct process, drain_mail);
-    if (process->stopped) /* the start failed */
-        return;
     log_write(LOG_INFO, LOG_ABOUT_NOTHING, "draining: no new connections, %llu still open",
               (unsigned long long)connections_open(process));
     begin_end(process, process->config->drain_timeout_us);
 }
 
-static void deliver_abandon(struct mail *mail)
+static void abandon(struct process *process)
 {
-    struct process *process = container_of(mail, struct process, abandon_mail);
-    if (process->stopped) /* perhaps delivered when the tunnels are freed already */
-        return;
     log_write(LOG_INFO, LOG_ABOUT_NOTHING, "second signal: ending at once");
     process->abandoned = true;
     process->closing = false; /* a graceful end under way is cut short */
     begin_end(process, 0);
 }
 
-static int start_admin(struct process *process)
+/* ---- signals ---- */
+
+static void on_signal(struct loop_fd *signals, uint32_t events)
 {
-    if (!process->config->admin_socket)
+    struct process *process = container_of(signals, struct process, signals);
+    struct signalfd_siginfo signal_info;
+    (void)events;
+    if (read(signals->fd, &signal_info, sizeof(signal_info)) != (ssize_t)sizeof(signal_info))
+        return;
+    if (signal_info.ssi_signo == SIGHUP)
+        log_write(LOG_WARNING, LOG_ABOUT_NOTHING,
+                  "SIGHUP: this version does not reload; restart to use a new configuration");
+    else if (process->signals_seen++ == 0)
+        drain(process);
+    else if (process->signals_seen == 2)
+        abandon(process);
+}
+
+/* Blocked in every thread that begins after this; read by the main thread's loop. */
+static int take_signals(struct process *process)
+{
+    sigset_t signals;
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    process->signals.on_events = on_signal;
+    process->signals.fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (process->signals.fd >= 0 && loop_fd_add(process->loop, &process->signals, EPOLLIN) == 0)
         return 0;
-    process->admin_handler.on_request = status_report_answer;
-    process->admin = admin_new(home_loop(process), process->config->admin_socket,
-                               &process->admin_handler, process->why, sizeof(process->why));
-    return process->admin ? 0 : -1;
+    snprintf(process->why, sizeof(process->why), "out of file descriptors");
+    return -1;
 }
 
-static void deliver_start(struct mail *mail)
-{
-    struct process *process = container_of(mail, struct process, start_mail);
-    process->start_result = start_admin(process);
-    for (size_t i = 0; i < process->tunnel_count && !process->start_result; i++)
-        process->start_result =
-            tunnel_start(process->tunnels[i], process->why, sizeof(process->why));
-    if (process->start_result)
-        begin_end(process, 0);
-    sem_post(&process->started);
-}
-
-/* ---- on the main thread ---- */
+/* ---- the beginning ---- */
 
 /* Two descriptors for a connection at most; the limit is raised as far as it may be. */
 static void raise_descriptor_limit(void)
@@ -172,64 +205,37 @@ static int make_workers(struct process *process)
     return 0;
 }
 
-static void take_signals(sigset_t *signals)
+static int start_admin(struct process *process)
 {
-    signal(SIGPIPE, SIG_IGN);
-    sigemptyset(signals);
-    sigaddset(signals, SIGTERM);
-    sigaddset(signals, SIGINT);
-    sigaddset(signals, SIGHUP);
-    sigaddset(signals, SIGUSR1); /* the workers have ended */
-    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    if (!process->config->admin_socket)
+        return 0;
+    process->admin_handler.on_request = status_report_answer;
+    process->admin = admin_new(process->loop, process->config->admin_socket,
+                               &process->admin_handler, process->why, sizeof(process->why));
+    return process->admin ? 0 : -1;
 }
 
-static void *wait_for_workers(void *argument)
-{
-    struct process *process = argument;
-    for (unsigned i = 0; i < process->worker_count; i++)
-        worker_join(&process->workers[i]);
-    atomic_store(&process->workers_ended, true);
-    kill(getpid(), SIGUSR1);
-    return NULL;
-}
-
-/* Until the workers have ended, by a signal or because the start failed. */
-static void handle_signals(struct process *process, const sigset_t *signals)
-{
-    struct mail *steps[] = {&process->drain_mail, &process->abandon_mail};
-    size_t step = 0;
-    for (;;) {
-        int signal_number = 0;
-        sigwait(signals, &signal_number);
-        if (atomic_load(&process->workers_ended))
-            return;
-        if (signal_number == SIGUSR1)
-            continue; /* not ours: somebody else's */
-        if (signal_number == SIGHUP)
-            log_write(LOG_WARNING, LOG_ABOUT_NOTHING,
-                      "SIGHUP: this version does not reload; restart to use a new configuration");
-        else if (step < sizeof(steps) / sizeof(steps[0]))
-            mailbox_post(&process->workers[0].mailbox, steps[step++]);
-    }
-}
-
-static int run_workers(struct process *process, const sigset_t *signals)
+/* Returns the exit code. */
+static int run_workers(struct process *process)
 {
     for (unsigned i = 0; i < process->worker_count; i++)
         must(worker_start(&process->workers[i]) == 0);
-    pthread_t waiter;
-    must(thread_start(&waiter, "waiter", wait_for_workers, process) == 0);
-    mailbox_post(&process->workers[0].mailbox, &process->start_mail);
-    while (sem_wait(&process->started) < 0)
-        ;
-    if (process->start_result)
-        log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "%s", process->why);
-    else
+    bool started = start_admin(process) == 0 && ask_all(process, do_start, ERR_OK);
+    if (started)
         log_write(LOG_INFO, LOG_ABOUT_NOTHING, "ready: %u workers, %zu tunnels, process %ld",
                   process->worker_count, process->config->tunnel_count, (long)getpid());
-    handle_signals(process, signals);
-    thread_join(waiter);
-    return process->start_result ? 1 : 0;
+    else
+        log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "%s", process->why);
+    if (!started)
+        begin_end(process, 0);
+    loop_run(process->loop);
+    admin_free(process->admin);
+    ask_all(process, do_stop, ERR_OK);
+    for (unsigned i = 0; i < process->worker_count; i++)
+        worker_stop(&process->workers[i]);
+    for (unsigned i = 0; i < process->worker_count; i++)
+        worker_join(&process->workers[i]);
+    return started ? 0 : 1;
 }
 
 static void process_fini(struct process *process)
@@ -243,30 +249,30 @@ static void process_fini(struct process *process)
     for (unsigned i = 0; i < process->worker_count; i++)
         worker_fini(&process->workers[i]);
     free(process->workers);
-    sem_destroy(&process->started);
+    if (process->signals.fd >= 0)
+        loop_fd_close(process->loop, &process->signals);
+    loop_free(process->loop);
 }
 
 int process_run(const struct config *config)
 {
     struct process process = {.config = config,
                               .budget.limit = config->memory_limit,
-                              .start_mail.deliver = deliver_start,
-                              .drain_mail.deliver = deliver_drain,
-                              .abandon_mail.deliver = deliver_abandon,
-                              .check_timer.on_expire = on_check};
+                              .check_timer.on_expire = on_check,
+                              .loop = loop_new()};
+    must(process.loop);
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     process.started_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-    sigset_t signals;
-    take_signals(&signals);
     raise_descriptor_limit();
-    sem_init(&process.started, 0, 0);
+    int signals = take_signals(&process);
     log_start((enum log_level)config->log_level,
               config->log_format == CONFIG_JSON ? LOG_JSON : LOG_TEXT);
     process.resolver = resolver_new();
     int code = 1;
-    if (process.resolver && make_workers(&process) == 0 && make_tunnels(&process) == 0)
-        code = run_workers(&process, &signals);
+    if (signals == 0 && process.resolver && make_workers(&process) == 0 &&
+        make_tunnels(&process) == 0)
+        code = run_workers(&process);
     else
         log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "%s", process.why);
     process_fini(&process);

@@ -1,8 +1,8 @@
-/* proxy/process.h: the running program: workers, tunnels, admin socket; start, drain, stop. */
+/* proxy/process.h: the running program: workers, tunnels, admin socket; start, drain, stop.
+ *
+ * The tunnels live on their home workers; the main thread asks them to do things. */
 #pragma once
 
-#include <semaphore.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,19 +23,17 @@ struct process {
     uint64_t started_us; /* monotonic */
     bool draining;
 
-    /* on the first worker, the home of all tunnels */
+    /* of the main thread, which carries nothing: signals, the admin socket, the orderly end */
+    struct loop *loop;
+    struct loop_fd signals;
+    unsigned signals_seen;
     struct admin *admin;
     struct admin_handler admin_handler;
-    struct mail start_mail, drain_mail, abandon_mail;
     struct loop_timer check_timer;
     uint64_t drain_deadline_us;
     bool closing, abandoned;
-    bool quiet;   /* no connection was open at the last check */
-    bool stopped; /* the workers are told to end */
-    int start_result;
+    bool quiet; /* no connection was open at the last check */
     char why[512];
-    sem_t started;
-    atomic_bool workers_ended;
 };
 
 /* Runs until SIGTERM or SIGINT, drains, and ends; a second signal ends at once.

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -169,15 +170,36 @@ static json_t *report_tunnel(const struct tunnel *tunnel)
     return object;
 }
 
+struct question {
+    const struct tunnel *tunnel;
+    json_t *answer;
+};
+
+static void answer_question(void *argument)
+{
+    struct question *question = argument;
+    question->answer = report_tunnel(question->tunnel);
+}
+
+static uint64_t monotonic_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 char *status_report_answer(struct admin_handler *handler, const char *request)
 {
     struct process *process = container_of(handler, struct process, admin_handler);
     if (strcmp(request, "status") != 0)
         return NULL;
-    uint64_t uptime = (loop_now(process->workers[0].loop) - process->started_us) / 1000000;
+    uint64_t uptime = (monotonic_us() - process->started_us) / 1000000;
     json_t *tunnels = json_array();
-    for (size_t i = 0; i < process->tunnel_count; i++)
-        json_array_append_new(tunnels, report_tunnel(process->tunnels[i]));
+    for (size_t i = 0; i < process->tunnel_count; i++) {
+        struct question question = {.tunnel = process->tunnels[i]};
+        worker_call(question.tunnel->home, answer_question, &question);
+        json_array_append_new(tunnels, question.answer);
+    }
     json_t *report = json_pack("{s:s, s:I, s:I, s:I, s:b, s:o}", "version", HAWSER_VERSION, "pid",
                                (json_int_t)getpid(), "uptime_s", (json_int_t)uptime, "threads",
                                (json_int_t)process->worker_count, "draining",

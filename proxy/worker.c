@@ -1,5 +1,6 @@
 #include "proxy/worker.h"
 
+#include <semaphore.h>
 #include <stdio.h>
 
 #include "base/check.h"
@@ -74,7 +75,9 @@ int worker_start(struct worker *worker)
 {
     char name[16];
     snprintf(name, sizeof(name), "worker/%u", worker->index);
-    return thread_start(&worker->thread, name, run, worker);
+    int error = thread_start(&worker->thread, name, run, worker);
+    worker->runs = !error;
+    return error;
 }
 
 void worker_stop(struct worker *worker)
@@ -85,6 +88,7 @@ void worker_stop(struct worker *worker)
 void worker_join(struct worker *worker)
 {
     thread_join(worker->thread);
+    worker->runs = false;
 }
 
 void worker_fini(struct worker *worker)
@@ -95,4 +99,34 @@ void worker_fini(struct worker *worker)
     must(!worker->own_first);
     loop_free(worker->loop);
     worker->loop = NULL;
+}
+
+struct errand {
+    struct mail mail;
+    void (*function)(void *argument);
+    void *argument;
+    sem_t done;
+};
+
+static void deliver_errand(struct mail *mail)
+{
+    struct errand *errand = container_of(mail, struct errand, mail);
+    errand->function(errand->argument);
+    sem_post(&errand->done);
+}
+
+void worker_call(struct worker *worker, void (*function)(void *argument), void *argument)
+{
+    if (!worker->runs) {
+        function(argument);
+        return;
+    }
+    must(!current);
+    struct errand errand = {
+        .mail.deliver = deliver_errand, .function = function, .argument = argument};
+    sem_init(&errand.done, 0, 0);
+    mailbox_post(&worker->mailbox, &errand.mail);
+    while (sem_wait(&errand.done) < 0)
+        ;
+    sem_destroy(&errand.done);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ struct worker {
     struct mail *own_first, **own_last; /* mail of this worker to itself */
     struct loop_task own_task;
     struct mail stop;
+    bool runs;                    /* for worker_call: from worker_start to worker_join */
     struct resolver *resolver;    /* of the process */
     struct connection *lingering; /* proxy/linger.h */
     size_t lingering_bytes;
@@ -44,3 +46,8 @@ struct worker *worker_current(void);
 /* Posts mail; it is delivered later in every case, never inside this call: also when worker is the
  * current one (then without a system call). Order of one poster is kept. Thread: any. */
 void worker_post(struct worker *worker, struct mail *mail);
+
+/* Runs function(argument) on the worker's thread and waits for it: for what is rare, like the
+ * start, the end and the status of a tunnel. Called directly when the worker does not run.
+ * Thread: main only, because a worker that waits for another holds up its streams. */
+void worker_call(struct worker *worker, void (*function)(void *argument), void *argument);

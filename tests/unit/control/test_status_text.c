@@ -48,10 +48,26 @@ static const char full_text[] =
     "  service         web listens on 127.0.0.1:8080: 3 open, 10 in all, 1 refused\n"
     "  service         db connects to unix:/run/db: 0 open, 0 in all, 0 refused\n";
 
+static const char two_paths[] =
+    "{\"tunnels\":[{\"transport\":\"auto\",\"associations\":[{\"id\":\"ab\",\"peer\":\"s\","
+    "\"address\":\"10.1.0.2:9\",\"transport\":\"kernel\",\"state\":\"up\","
+    "\"retransmissions\":12,\"paths\":["
+    "{\"address\":\"10.1.0.2:9\",\"local\":\"10.1.0.1:9\",\"state\":\"active\",\"in_use\":true,"
+    "\"rtt_us\":310,\"mtu\":1500,\"congestion_window\":64000},"
+    "{\"address\":\"10.2.0.2:9\",\"local\":\"\",\"state\":\"failing\",\"in_use\":false}]}]}]}";
+static const char two_paths_text[] =
+    "  association     ab with s at 10.1.0.2:9 over kernel: up, 12 retransmissions\n"
+    "    path          10.1.0.1:9 -> 10.1.0.2:9 active, in use, round trip 0.31 ms, MTU 1500, "
+    "window 64.0 kB\n"
+    "    path          10.2.0.2:9 failing\n";
+
 int main(void)
 {
     const char *text = print(full);
     if (!ok(strcmp(text, full_text) == 0, "a whole report"))
+        tap_note("%s", text);
+    text = print(two_paths);
+    if (!ok(strstr(text, two_paths_text), "two paths"))
         tap_note("%s", text);
     ok(strstr(print("{\"tunnels\":[{\"children\":{\"resumed\":3,\"full\":1}}]}"),
               "WARNING         only 75% of the child sessions were resumed"),
