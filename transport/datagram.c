@@ -1,5 +1,6 @@
 #include "transport/datagram.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -9,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "transport/datagram_batch.h"
 
 /* linux/errqueue.h and linux/udp.h clash with the C library's headers. */
 #ifndef UDP_GRO
@@ -39,7 +39,8 @@ struct reader {
     struct sockaddr_in6 from[READ_DATAGRAMS];
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int)) + 64];
+        char bytes[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo)) +
+                   CMSG_SPACE(sizeof(struct in_pktinfo)) + 64];
     } control[READ_DATAGRAMS];
     uint8_t bytes[READ_DATAGRAMS][READ_SIZE];
 };
@@ -62,18 +63,6 @@ static void reader_prepare(struct reader *r, int index)
     };
 }
 
-/* Size of the packets that GRO joined, 0: it is one packet. */
-static size_t joined_size(struct msghdr *header)
-{
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c))
-        if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
-            int size;
-            memcpy(&size, CMSG_DATA(c), sizeof size);
-            return size > 0 ? (size_t)size : 0;
-        }
-    return 0;
-}
-
 static struct address address_of(const struct sockaddr_in6 *from, socklen_t length)
 {
     struct address address;
@@ -83,19 +72,63 @@ static struct address address_of(const struct sockaddr_in6 *from, socklen_t leng
     return address;
 }
 
+/* What comes with a datagram. */
+struct notes {
+    size_t joined; /* size of the packets that GRO joined, 0: it is one packet */
+    struct address own;
+};
+
+static void note_own4(struct notes *notes, const struct cmsghdr *c)
+{
+    struct in_pktinfo info;
+    memcpy(&info, CMSG_DATA(c), sizeof info);
+    notes->own.length = sizeof notes->own.in;
+    notes->own.in.sin_family = AF_INET;
+    notes->own.in.sin_addr = info.ipi_addr;
+}
+
+static void note_own6(struct notes *notes, const struct cmsghdr *c)
+{
+    struct in6_pktinfo info;
+    memcpy(&info, CMSG_DATA(c), sizeof info);
+    notes->own.length = sizeof notes->own.in6;
+    notes->own.in6.sin6_family = AF_INET6;
+    notes->own.in6.sin6_addr = info.ipi6_addr;
+    if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
+        notes->own.in6.sin6_scope_id = info.ipi6_ifindex;
+}
+
+static void read_notes(struct notes *notes, struct msghdr *header)
+{
+    notes->joined = 0;
+    notes->own.length = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c))
+        if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+            int size;
+            memcpy(&size, CMSG_DATA(c), sizeof size);
+            notes->joined = size > 0 ? (size_t)size : 0;
+        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            note_own4(notes, c);
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            note_own6(notes, c);
+        }
+}
+
 static void hand_on(struct datagram_socket *self, struct reader *r, int index)
 {
     struct msghdr *header = &r->headers[index].msg_hdr;
     size_t length = r->headers[index].msg_len;
-    if (self->cut || header->msg_flags & MSG_TRUNC || !length)
+    if (self->cut_in || header->msg_flags & MSG_TRUNC || !length)
         return;
     struct address from = address_of(&r->from[index], header->msg_namelen);
-    size_t size = joined_size(header);
-    if (!size)
-        size = length;
+    struct notes notes;
+    memset(&notes, 0, sizeof notes);
+    read_notes(&notes, header);
+    size_t size = notes.joined ? notes.joined : length;
     for (size_t at = 0; at < length; at += size) {
         self->counters.packets_in++;
-        self->on_packet(self, &from, r->bytes[index] + at, length - at < size ? length - at : size);
+        self->on_packet(self, &from, &notes.own, r->bytes[index] + at,
+                        length - at < size ? length - at : size);
     }
 }
 
@@ -144,7 +177,7 @@ static void take_errors(struct datagram_socket *self)
                   (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR)))
                 continue;
             memcpy(&queued, CMSG_DATA(c), sizeof queued);
-            if (queued.error == ECONNREFUSED && !self->cut)
+            if (queued.error == ECONNREFUSED && !self->cut_in)
                 self->on_refused(self, &peer);
         }
     }
@@ -164,14 +197,14 @@ static void on_events(struct loop_fd *fd, uint32_t events)
 
 /* ---- sending ---- */
 
-void datagram_send(struct datagram_socket *self, const struct address *wire, const void *packet,
-                   size_t length)
+void datagram_send(struct datagram_socket *self, const struct datagram_route *route,
+                   const void *packet, size_t length)
 {
-    if (self->cut)
+    if (self->cut_out)
         return;
     struct datagram_batch *batch = self->batch_count ? &self->batches[self->batch_count - 1] : NULL;
     self->counters.packets_out++;
-    if (batch && self->gso && datagram_batch_append(batch, wire, packet, length))
+    if (batch && !self->gso_refused && datagram_batch_append(batch, route, packet, length))
         return;
     if (self->batch_count == DATAGRAM_BATCHES)
         datagram_flush(self);
@@ -179,7 +212,7 @@ void datagram_send(struct datagram_socket *self, const struct address *wire, con
         self->counters.dropped_out++;
         return;
     }
-    datagram_batch_begin(&self->batches[self->batch_count++], wire, packet, length);
+    datagram_batch_begin(&self->batches[self->batch_count++], route, packet, length);
 }
 
 static void want_output(struct datagram_socket *self, bool wanted)
@@ -201,6 +234,12 @@ static void forget_batches(struct datagram_socket *self, unsigned count)
     self->batch_count -= count;
 }
 
+static void report(struct datagram_socket *self, const struct datagram_batch *batch, bool too_large)
+{
+    if (self->on_trouble)
+        self->on_trouble(self, &batch->to, too_large);
+}
+
 /* One batch was refused. GSO fails with EIO where the device computes no checksums, with EINVAL
  * or EMSGSIZE where the route's MTU is below the packets: then each packet goes by itself. */
 static bool give_up_or_split(struct datagram_socket *self, int error)
@@ -211,10 +250,12 @@ static bool give_up_or_split(struct datagram_socket *self, int error)
         return false;
     }
     if (batch->packets > 1 && (error == EIO || error == EINVAL || error == EMSGSIZE)) {
-        self->gso = self->gso && error != EIO && ++self->gso_refusals < GSO_REFUSALS_MAX;
+        self->gso_refused |= error == EIO || ++self->gso_refusals >= GSO_REFUSALS_MAX;
         self->counters.dropped_out += datagram_batch_send_singly(batch, self->fd.fd);
+        report(self, batch, error != EIO);
     } else if (error != ECONNREFUSED && error != EINTR) {
         self->counters.dropped_out += batch->packets;
+        report(self, batch, error == EMSGSIZE);
     } else {
         return true; /* the error of an earlier packet: try again */
     }
@@ -248,7 +289,7 @@ bool datagram_wire_address(const struct datagram_socket *self, const struct addr
     *wire = *peer;
     if (own == other)
         return true;
-    if (own == AF_INET)
+    if (own == AF_INET || self->ipv6_only)
         return false;
     memset(wire, 0, sizeof *wire);
     wire->length = sizeof wire->in6;
@@ -281,18 +322,21 @@ static void set_buffer(int fd, int forced, int ordinary)
 
 /* All of these improve matters and none is indispensable, so results are not looked at.
  * IP_PMTUDISC_DONT: a path narrower than the route tells fragments instead of losing packets. */
-static void set_options(int fd, sa_family_t family)
+static void set_options(int fd, sa_family_t family, bool wildcard, bool ipv6_only)
 {
-    int on = 1, off = 0, dont = IP_PMTUDISC_DONT;
+    int on = 1, only = ipv6_only, own = wildcard, dont = IP_PMTUDISC_DONT;
     set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
     set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
     setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof on);
     setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on);
     setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &dont, sizeof dont);
+    if (family == AF_INET)
+        setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &own, sizeof own);
     if (family == AF_INET6) {
         dont = IPV6_PMTUDISC_DONT;
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
         setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof on);
+        setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &own, sizeof own);
         setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &dont, sizeof dont);
     }
 }
@@ -306,8 +350,17 @@ static enum err fail(int fd, enum err reason, const char *what, char *why, size_
     return reason;
 }
 
+static bool is_wildcard(const struct address *local)
+{
+    static const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff};
+    if (local->any.sa_family == AF_INET)
+        return local->in.sin_addr.s_addr == htonl(INADDR_ANY);
+    return IN6_IS_ADDR_UNSPECIFIED(&local->in6.sin6_addr) ||
+           !memcmp(&local->in6.sin6_addr, mapped, sizeof mapped);
+}
+
 enum err datagram_open(struct datagram_socket *self, struct loop *loop, const struct address *local,
-                       char *why, size_t why_size)
+                       bool ipv6_only, char *why, size_t why_size)
 {
     sa_family_t family = local->any.sa_family;
     if (family != AF_INET && family != AF_INET6) {
@@ -317,7 +370,9 @@ enum err datagram_open(struct datagram_socket *self, struct loop *loop, const st
     int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return fail(fd, ERR_TRANSPORT_SOCKET, "UDP socket", why, why_size);
-    set_options(fd, family);
+    self->wildcard = is_wildcard(local);
+    self->ipv6_only = ipv6_only;
+    set_options(fd, family, self->wildcard, ipv6_only);
     if (bind(fd, &local->any, local->length))
         return fail(fd, ERR_TRANSPORT_ADDRESS, "bind", why, why_size);
     memset(&self->local, 0, sizeof self->local);
@@ -328,7 +383,6 @@ enum err datagram_open(struct datagram_socket *self, struct loop *loop, const st
     self->fd = (struct loop_fd){.on_events = on_events, .fd = fd};
     if (loop_fd_add(loop, &self->fd, EPOLLIN))
         return fail(fd, ERR_TRANSPORT_SOCKET, "epoll", why, why_size);
-    self->gso = true;
     self->batches = datagram_batch_new_array();
     if (!reader_users++)
         reader = check_alloc(sizeof *reader);

@@ -3,7 +3,12 @@
  *
  * Packets to one peer collect in a batch while they are of one size (the last may be smaller);
  * datagram_flush sends all batches with one system call. GSO took the prototype from 3.0 to
- * 6.1 Gbit/s at 1452 bytes. */
+ * 6.1 Gbit/s at 1452 bytes.
+ *
+ * GSO is the route's choice, not the socket's: datagrams of a GSO send that reach the SCTP
+ * encapsulation socket of a Linux kernel over loopback or veth, still joined, panic that kernel
+ * (seen with 6.1 and 7.2). At a socket that is bound to no address each packet tells the own
+ * address at which it came, so that an answer can leave from there. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,8 +18,7 @@
 #include "base/address.h"
 #include "base/error.h"
 #include "base/loop.h"
-
-struct datagram_batch;
+#include "transport/datagram_batch.h"
 
 struct datagram_counters {
     uint64_t packets_in, packets_out;
@@ -24,32 +28,38 @@ struct datagram_counters {
 
 struct datagram_socket {
     /* Callbacks, set before datagram_open. */
-    void (*on_packet)(struct datagram_socket *self, const struct address *from, uint8_t *packet,
-                      size_t length);
+    /* own: the address that the packet came to, at a wildcard socket; else of length 0. */
+    void (*on_packet)(struct datagram_socket *self, const struct address *from,
+                      const struct address *own, uint8_t *packet, size_t length);
     void (*on_batch_end)(struct datagram_socket *self); /* after each bulk of on_packet */
     void (*on_refused)(struct datagram_socket *self, const struct address *peer);
+    /* The system does not send to peer: no route, no such own address any more; or packets are
+     * larger than the route takes (each is then sent in IP fragments). NULL: not wanted. */
+    void (*on_trouble)(struct datagram_socket *self, const struct address *peer, bool too_large);
 
     struct address local;
-    bool cut; /* both ways lose everything: for tests of vanished peers */
+    bool wildcard;
+    bool cut_in, cut_out; /* everything is lost: for tests of vanished peers and broken paths */
     struct datagram_counters counters;
 
     /* private */
     struct loop *loop;
     struct loop_fd fd;
-    bool gso, waiting;
+    bool ipv6_only;
+    bool gso_refused, waiting;
     unsigned gso_refusals;
     struct datagram_batch *batches;
     unsigned batch_count;
 };
 
-/* Binds to local; [::] takes IPv4 too. Returns ERR_OK, ERR_TRANSPORT_ADDRESS or
+/* Binds to local; [::] takes IPv4 too, unless ipv6_only. Returns ERR_OK, ERR_TRANSPORT_ADDRESS or
  * ERR_TRANSPORT_SOCKET with a sentence in why. Owns: caller, datagram_close. */
 enum err datagram_open(struct datagram_socket *self, struct loop *loop, const struct address *local,
-                       char *why, size_t why_size);
+                       bool ipv6_only, char *why, size_t why_size);
 void datagram_close(struct datagram_socket *self);
 
 /* Whether an address can be reached from this socket; *wire is its form to use (IPv4 addresses
- * become IPv4-mapped ones on an IPv6 socket). */
+ * become IPv4-mapped ones on an IPv6 socket that takes IPv4). */
 bool datagram_wire_address(const struct datagram_socket *self, const struct address *peer,
                            struct address *wire);
 
@@ -57,8 +67,8 @@ bool datagram_wire_address(const struct datagram_socket *self, const struct addr
 struct address datagram_plain_address(const struct address *wire);
 
 /* Copies the packet; it leaves with the next flush at the latest. */
-void datagram_send(struct datagram_socket *self, const struct address *wire, const void *packet,
-                   size_t length);
+void datagram_send(struct datagram_socket *self, const struct datagram_route *route,
+                   const void *packet, size_t length);
 
 /* Sends what was collected. What the system does not take now waits for EPOLLOUT; when that
  * queue is full too, further packets are dropped and counted. */

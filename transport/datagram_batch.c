@@ -31,23 +31,34 @@ void datagram_batch_free_array(struct datagram_batch *batches)
     free(batches);
 }
 
-void datagram_batch_begin(struct datagram_batch *batch, const struct address *to,
+static void copy_address(struct address *to, const struct address *from)
+{
+    to->length = from->length;
+    memcpy(&to->in6, &from->in6, sizeof from->in6);
+}
+
+static bool same_address(const struct address *a, const struct address *b)
+{
+    return a->length == b->length && !memcmp(&a->any, &b->any, a->length);
+}
+
+void datagram_batch_begin(struct datagram_batch *batch, const struct datagram_route *route,
                           const void *packet, size_t length)
 {
-    batch->to.length = to->length;
-    memcpy(&batch->to.in6, &to->in6, sizeof to->in6);
+    copy_address(&batch->to, &route->to);
+    copy_address(&batch->from, &route->from);
     batch->length = batch->segment = (uint32_t)length;
     batch->packets = 1;
-    batch->closed = false;
+    batch->closed = !route->gso;
     memcpy(batch->bytes, packet, length);
 }
 
-bool datagram_batch_append(struct datagram_batch *batch, const struct address *to,
+bool datagram_batch_append(struct datagram_batch *batch, const struct datagram_route *route,
                            const void *packet, size_t length)
 {
-    if (batch->closed || length > batch->segment || batch->packets == SEGMENTS_MAX ||
-        batch->length + length > DATAGRAM_BATCH_SIZE || batch->to.length != to->length ||
-        memcmp(&batch->to.any, &to->any, to->length))
+    if (batch->closed || !route->gso || length > batch->segment || batch->packets == SEGMENTS_MAX ||
+        batch->length + length > DATAGRAM_BATCH_SIZE || !same_address(&batch->to, &route->to) ||
+        !same_address(&batch->from, &route->from))
         return false;
     memcpy(batch->bytes + batch->length, packet, length);
     batch->length += (uint32_t)length;
@@ -56,50 +67,74 @@ bool datagram_batch_append(struct datagram_batch *batch, const struct address *t
     return true;
 }
 
-union segment_control {
+/* What goes with a batch: UDP_SEGMENT, IP_PKTINFO or IPV6_PKTINFO. */
+union controls {
     struct cmsghdr align;
-    char bytes[CMSG_SPACE(sizeof(uint16_t))];
+    char bytes[CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
 
+static void add_control(struct msghdr *header, int level, int type, const void *data, size_t size)
+{
+    struct cmsghdr *c =
+        (struct cmsghdr *)(void *)((char *)header->msg_control + header->msg_controllen);
+    c->cmsg_level = level;
+    c->cmsg_type = type;
+    c->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(c), data, size);
+    header->msg_controllen += CMSG_SPACE(size);
+}
+
+static void add_source(struct msghdr *header, const struct address *from)
+{
+    if (from->any.sa_family == AF_INET) {
+        struct in_pktinfo info = {.ipi_spec_dst = from->in.sin_addr};
+        add_control(header, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+    } else {
+        struct in6_pktinfo info = {.ipi6_addr = from->in6.sin6_addr,
+                                   .ipi6_ifindex = from->in6.sin6_scope_id};
+        add_control(header, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+    }
+}
+
 static void describe(struct datagram_batch *batch, struct msghdr *header, struct iovec *vector,
-                     union segment_control *control)
+                     union controls *controls)
 {
     *vector = (struct iovec){batch->bytes, batch->length};
     *header = (struct msghdr){.msg_name = &batch->to.any,
                               .msg_namelen = batch->to.length,
                               .msg_iov = vector,
                               .msg_iovlen = 1};
-    if (batch->packets == 1)
+    if (batch->packets == 1 && !batch->from.length)
         return;
-    memset(control, 0, sizeof *control);
-    header->msg_control = control;
-    header->msg_controllen = sizeof control->bytes;
-    struct cmsghdr *c = CMSG_FIRSTHDR(header);
-    c->cmsg_level = SOL_UDP;
-    c->cmsg_type = UDP_SEGMENT;
-    c->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+    memset(controls, 0, sizeof *controls);
+    header->msg_control = controls;
+    if (batch->from.length)
+        add_source(header, &batch->from);
     uint16_t segment = (uint16_t)batch->segment;
-    memcpy(CMSG_DATA(c), &segment, sizeof segment);
+    if (batch->packets > 1)
+        add_control(header, SOL_UDP, UDP_SEGMENT, &segment, sizeof segment);
 }
 
 int datagram_batch_send(struct datagram_batch *batches, unsigned count, int fd)
 {
     struct mmsghdr headers[DATAGRAM_BATCHES] = {0};
     struct iovec vectors[DATAGRAM_BATCHES];
-    union segment_control controls[DATAGRAM_BATCHES];
+    union controls controls[DATAGRAM_BATCHES];
     for (unsigned i = 0; i < count; i++)
         describe(&batches[i], &headers[i].msg_hdr, &vectors[i], &controls[i]);
     return sendmmsg(fd, headers, count, MSG_DONTWAIT);
 }
 
-unsigned datagram_batch_send_singly(const struct datagram_batch *batch, int fd)
+unsigned datagram_batch_send_singly(struct datagram_batch *batch, int fd)
 {
     unsigned lost = 0;
     for (uint32_t at = 0; at < batch->length; at += batch->segment) {
         uint32_t left = batch->length - at;
-        ssize_t sent = sendto(fd, batch->bytes + at, left < batch->segment ? left : batch->segment,
-                              MSG_DONTWAIT, &batch->to.any, batch->to.length);
-        lost += sent < 0;
+        struct datagram_batch one = *batch;
+        one.bytes += at;
+        one.length = left < batch->segment ? left : batch->segment;
+        one.packets = 1;
+        lost += datagram_batch_send(&one, 1, fd) != 1;
     }
     return lost;
 }

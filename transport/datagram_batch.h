@@ -7,13 +7,20 @@
 
 #include "base/address.h"
 
+/* How packets reach a peer. All of it is compared, so unset bytes must be zero. */
+struct datagram_route {
+    struct address to;
+    struct address from; /* own address at a wildcard socket; length 0: the system chooses */
+    bool gso;            /* the peer bears it: see datagram.h */
+};
+
 /* Batches that one socket collects for one sendmmsg. */
 #define DATAGRAM_BATCHES 16
 /* Payload of the largest UDP datagram over IPv4, 65507, rounded down. */
 #define DATAGRAM_BATCH_SIZE 65500
 
 struct datagram_batch {
-    struct address to;
+    struct address to, from;
     uint32_t length;  /* bytes */
     uint32_t segment; /* size of each packet but the last */
     uint32_t packets;
@@ -25,14 +32,14 @@ struct datagram_batch {
 struct datagram_batch *datagram_batch_new_array(void);
 void datagram_batch_free_array(struct datagram_batch *batches);
 
-void datagram_batch_begin(struct datagram_batch *batch, const struct address *to,
+void datagram_batch_begin(struct datagram_batch *batch, const struct datagram_route *route,
                           const void *packet, size_t length);
 /* False when the packet does not go with those in the batch. */
-bool datagram_batch_append(struct datagram_batch *batch, const struct address *to,
+bool datagram_batch_append(struct datagram_batch *batch, const struct datagram_route *route,
                            const void *packet, size_t length);
 
 /* How many of the batches the system took, or -1 with errno of the first. */
 int datagram_batch_send(struct datagram_batch *batches, unsigned count, int fd);
 
 /* Each packet as a datagram of its own. Returns how many were not taken. */
-unsigned datagram_batch_send_singly(const struct datagram_batch *batch, int fd);
+unsigned datagram_batch_send_singly(struct datagram_batch *batch, int fd);

@@ -1,6 +1,5 @@
 #include "transport/packet.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/wire.h"
@@ -9,8 +8,6 @@
 
 /* RFC 9260 section 3.2, table of chunk types, and RFC 4820 (PAD), beside enum packet_chunk. */
 enum chunk_type {
-    CHUNK_DATA = 0,
-    CHUNK_SACK = 3,
     CHUNK_SHUTDOWN = 7,
     CHUNK_PAD = 0x84,
 };
@@ -32,12 +29,12 @@ struct chunk_rule {
 static struct chunk_rule rule_of(uint8_t type)
 {
     switch (type) {
-    case CHUNK_DATA:
+    case PACKET_CHUNK_DATA:
         return (struct chunk_rule){17, TAIL_ANY, false}; /* at least one byte of data */
     case PACKET_CHUNK_INIT:
     case PACKET_CHUNK_INIT_ACK:
         return (struct chunk_rule){20, TAIL_TLV, true};
-    case CHUNK_SACK:
+    case PACKET_CHUNK_SACK:
         return (struct chunk_rule){16, TAIL_SACK, false};
     case PACKET_CHUNK_HEARTBEAT:
     case PACKET_CHUNK_HEARTBEAT_ACK:
@@ -151,6 +148,58 @@ enum packet_kind packet_check(uint8_t *packet, size_t length, struct packet_port
     return first == PACKET_CHUNK_INIT          ? PACKET_INIT
            : first == PACKET_CHUNK_COOKIE_ECHO ? PACKET_COOKIE_ECHO
                                                : PACKET_OTHER;
+}
+
+/* ---- of packets that add up ---- */
+
+uint32_t packet_tag(const uint8_t *packet)
+{
+    struct wire_reader reader = wire_reader(packet + 4, 4);
+    return wire_get_u32(&reader);
+}
+
+bool packet_tag_reflected(const uint8_t *packet)
+{
+    uint8_t type = packet[PACKET_HEADER];
+    return (type == PACKET_CHUNK_ABORT || type == PACKET_CHUNK_SHUTDOWN_COMPLETE) &&
+           packet[PACKET_HEADER + 1] & 1;
+}
+
+static size_t padded_length(const uint8_t *chunk)
+{
+    return (((size_t)chunk[2] << 8 | chunk[3]) + 3) & ~(size_t)3;
+}
+
+bool packet_only_moves_data(const uint8_t *packet, size_t length)
+{
+    for (size_t at = PACKET_HEADER; at + 4 <= length; at += padded_length(packet + at))
+        if (packet[at] != PACKET_CHUNK_DATA && packet[at] != PACKET_CHUNK_SACK &&
+            packet[at] != CHUNK_PAD)
+            return false;
+    return true;
+}
+
+unsigned packet_repeats(struct packet_tsn *sent, const uint8_t *packet, size_t length, bool *data)
+{
+    unsigned repeated = 0;
+    *data = false;
+    for (size_t at = PACKET_HEADER; at + 8 <= length; at += padded_length(packet + at)) {
+        if (packet[at] != PACKET_CHUNK_DATA) {
+            if (padded_length(packet + at) == 0)
+                break;
+            continue;
+        }
+        struct wire_reader reader = wire_reader(packet + at + 4, 4);
+        uint32_t tsn = wire_get_u32(&reader);
+        *data = true;
+        if (sent->any && (int32_t)(tsn - sent->highest) <= 0) {
+            repeated++;
+        } else {
+            sent->any = true;
+            sent->highest = tsn;
+        }
+    }
+    return repeated;
 }
 
 void packet_seal(uint8_t *packet, size_t length)

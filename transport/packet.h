@@ -5,6 +5,7 @@
  * extensions that we do not negotiate (AUTH, ASCONF, RE-CONFIG, PKTDROP, I-DATA, FORWARD-TSN). */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,8 +16,10 @@
 
 /* First byte of a chunk (section 3.2), as far as others than packet.c look at it. */
 enum packet_chunk {
+    PACKET_CHUNK_DATA = 0,
     PACKET_CHUNK_INIT = 1,
     PACKET_CHUNK_INIT_ACK = 2,
+    PACKET_CHUNK_SACK = 3,
     PACKET_CHUNK_HEARTBEAT = 4,
     PACKET_CHUNK_HEARTBEAT_ACK = 5,
     PACKET_CHUNK_ABORT = 6,
@@ -43,6 +46,25 @@ struct packet_ports {
  * plausible for its type, parameters that add up. Reads nothing beyond length; restores the
  * checksum field that it clears meanwhile. Thread: any. */
 enum packet_kind packet_check(uint8_t *packet, size_t length, struct packet_ports *ports);
+
+/* Verification tag of a packet, and whether its first chunk has the T bit, which says that the
+ * tag is the sender's own (section 3.3.7, 3.3.13). */
+uint32_t packet_tag(const uint8_t *packet);
+bool packet_tag_reflected(const uint8_t *packet);
+
+/* Whether each chunk of a checked packet is DATA, SACK or PAD: nothing that begins, ends or
+ * changes an association. Thread: any. */
+bool packet_only_moves_data(const uint8_t *packet, size_t length);
+
+/* The highest TSN of the DATA chunks sent; all zero: none yet. */
+struct packet_tsn {
+    bool any;
+    uint32_t highest;
+};
+
+/* Looks at a packet about to be sent. Returns how many of its DATA chunks were sent before;
+ * *data tells whether it has any. */
+unsigned packet_repeats(struct packet_tsn *sent, const uint8_t *packet, size_t length, bool *data);
 
 /* Fills in the checksum of a packet about to be sent. */
 void packet_seal(uint8_t *packet, size_t length);

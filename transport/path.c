@@ -8,13 +8,15 @@
 
 #define FIRST_BUCKETS 64
 
-struct path_key path_key(const struct address *peer, uint16_t peer_port, uint16_t own_port)
+struct path_key path_key(const struct address *peer, const struct address *own, uint16_t socket,
+                         uint16_t peer_port, uint16_t own_port)
 {
     struct path_key key;
     memset(&key, 0, sizeof key);
     key.family = peer->any.sa_family;
     key.peer_port = peer_port;
     key.own_port = own_port;
+    key.socket = socket;
     if (key.family == AF_INET) {
         memcpy(key.host, &peer->in.sin_addr, 4);
         key.udp_port = peer->in.sin_port;
@@ -23,6 +25,20 @@ struct path_key path_key(const struct address *peer, uint16_t peer_port, uint16_
         key.udp_port = peer->in6.sin6_port;
         key.scope = peer->in6.sin6_scope_id;
     }
+    if (own->length && own->any.sa_family == AF_INET)
+        memcpy(key.own, &own->in.sin_addr, 4);
+    else if (own->length)
+        memcpy(key.own, &own->in6.sin6_addr, 16);
+    return key;
+}
+
+struct path_key path_key_of_tag(uint32_t tag, uint16_t peer_port, uint16_t own_port)
+{
+    struct path_key key;
+    memset(&key, 0, sizeof key);
+    memcpy(key.host, &tag, sizeof tag);
+    key.peer_port = peer_port;
+    key.own_port = own_port;
     return key;
 }
 
@@ -38,11 +54,11 @@ static uint64_t mix(uint64_t hash, uint64_t word)
 
 static size_t bucket_of(const struct path_table *table, const struct path_key *key)
 {
-    uint64_t words[4] = {0};
+    uint64_t words[6] = {0};
     _Static_assert(sizeof *key <= sizeof words, "a key fits the words that are hashed");
     memcpy(words, key, sizeof *key);
     uint64_t hash = table->seed;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 6; i++)
         hash = mix(hash, words[i]);
     return (size_t)hash & table->mask;
 }

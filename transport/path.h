@@ -1,6 +1,7 @@
 /* transport/path.h: which association a datagram belongs to: a hash table from the peer's UDP
- * address and the two SCTP ports. The hash is seeded at random, so that a peer cannot choose
- * addresses that collide. */
+ * address, our socket (and our address, where it is bound to none) and the two SCTP ports; or, for
+ * peers whose address has changed, from our verification tag. The hash is seeded at random, so that
+ * a peer cannot choose addresses that collide. */
 #pragma once
 
 #include <stddef.h>
@@ -10,10 +11,11 @@
 
 /* All of it is compared, so it is always made by path_key(): no unset bytes. */
 struct path_key {
-    uint8_t host[16]; /* IPv4 in the first four */
+    uint8_t host[16], own[16]; /* IPv4 in the first four */
     uint32_t scope;
-    uint16_t family, udp_port; /* as in the address */
+    uint16_t family, udp_port; /* as in the address; 0: host holds a tag */
     uint16_t peer_port, own_port;
+    uint16_t socket, unused;
 };
 
 /* Embedded in what the path leads to. */
@@ -28,7 +30,10 @@ struct path_table {
     uint64_t seed;
 };
 
-struct path_key path_key(const struct address *peer, uint16_t peer_port, uint16_t own_port);
+/* socket: number of ours; own: our address, of length 0 when the socket decides. */
+struct path_key path_key(const struct address *peer, const struct address *own, uint16_t socket,
+                         uint16_t peer_port, uint16_t own_port);
+struct path_key path_key_of_tag(uint32_t tag, uint16_t peer_port, uint16_t own_port);
 
 /* Owns: caller, path_table_fini, after all paths were removed. */
 void path_table_init(struct path_table *table);

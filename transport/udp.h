@@ -1,14 +1,15 @@
 /* transport/udp.h: SCTP in user space over UDP (usrsctp behind RFC 6951 encapsulation). The
  * structures that the udp_*.c share; users need only transport.h and the two functions below.
  *
- * A transport is a UDP socket. Each association has a path (peer's UDP address and SCTP ports), a
- * slot of the stack (the AF_CONN address by which usrsctp knows the peer) and an SCTP socket of
- * its own, from its first INIT on:
+ * A transport is one UDP socket for each of its addresses. Each association has paths (a socket of
+ * ours and the peer's UDP address), of which usrsctp knows nothing, a slot of the stack (the
+ * AF_CONN address by which it knows the peer) and an SCTP socket of its own, from its first INIT
+ * on:
  *
  *   HALF_OPEN -> UP -> SHUTTING -> ENDED     a peer's: the socket listens until its cookie returns
  *   CONNECTING -> UP -> SHUTTING -> ENDED    ours
  *
- * ENDED has neither socket, slot nor path; on_down follows in a task of the loop. What the peer
+ * ENDED has neither socket, slot nor paths; on_down follows in a task of the loop. What the peer
  * sends after that, or after a restart of this endpoint, is out of the blue (transport/stray.h). */
 #pragma once
 
@@ -19,10 +20,12 @@
 
 #include "transport/backlog.h"
 #include "transport/datagram.h"
+#include "transport/packet.h"
 #include "transport/path.h"
 #include "transport/stack.h"
 #include "transport/stray.h"
 #include "transport/transport.h"
+#include "transport/udp_paths.h"
 
 /* SCTP port on which every endpoint listens: the number that RFC 6951 gives to the encapsulation,
  * because the UDP port, which may be translated on the way, cannot be used. */
@@ -32,6 +35,33 @@
 #define UDP_DETAIL_MAX 200
 
 enum udp_state { UDP_HALF_OPEN, UDP_CONNECTING, UDP_UP, UDP_SHUTTING, UDP_ENDED };
+
+/* An INIT of usrsctp's: 20 bytes and a few parameters. */
+#define UDP_INIT_MAX 256
+
+struct udp_local {
+    struct datagram_socket socket;
+    struct udp *transport;
+    uint16_t number;
+};
+
+/* What belongs to a path of the association's choice, at the same place. */
+struct udp_path {
+    struct path node;
+    struct udp_association *owner; /* NULL: there is none here */
+    struct udp_local *local;
+    struct datagram_route route;
+    uint32_t payload; /* of a UDP datagram that this route takes */
+};
+
+/* INIT goes to one address after the other until one answers. */
+struct udp_init {
+    uint8_t packet[UDP_INIT_MAX];
+    size_t length;
+    unsigned next, left; /* path that is next; so many more in this round */
+    unsigned refused;    /* bit set: somebody there says no */
+    bool answered;
+};
 
 struct udp_association {
     struct association base;
@@ -45,8 +75,17 @@ struct udp_association {
     uint16_t streams;
     uint32_t payload; /* of a UDP datagram */
 
-    struct path path;
-    struct address wire, plain; /* the peer, as the socket wants it and as people do */
+    struct udp_path paths[TRANSPORT_ADDRESSES_MAX];
+    struct udp_paths choice;
+    struct loop_timer path_timer; /* probes; before that: INITs */
+    uint8_t narrowed;             /* bit set: packets were too large for that path */
+    struct udp_init init;
+    uint16_t own_port, peer_port;
+    uint32_t own_tag, peer_tag; /* 0: not known yet */
+    struct path by_tag;
+    bool tagged; /* by_tag is in the table */
+    struct packet_tsn sent;
+    uint64_t retransmissions;
     struct stack_peer peer;
     struct socket *socket; /* usrsctp's */
 
@@ -69,9 +108,10 @@ struct udp_association {
 TAILQ_HEAD(udp_association_list, udp_association);
 
 struct udp_counters {
-    uint64_t bad_packets;    /* not plausible, or with a wrong checksum */
-    uint64_t stray_packets;  /* of no association */
-    uint64_t stray_answers;  /* that told their senders so */
+    uint64_t bad_packets;   /* not plausible, or with a wrong checksum */
+    uint64_t stray_packets; /* of no association */
+    uint64_t stray_answers; /* that told their senders so */
+    uint64_t bad_probes;
     uint64_t bad_messages;   /* with an identifier that is not ours */
     uint64_t half_open_lost; /* INITs that never completed, or had to make room */
     struct datagram_counters datagrams;
@@ -82,14 +122,16 @@ struct udp {
     struct loop *loop;
     struct transport_options options;
     struct transport_acceptor *acceptor;
-    struct datagram_socket socket;
+    struct udp_local locals[TRANSPORT_ADDRESSES_MAX];
+    uint16_t local_count;
     struct stack_user user;
-    struct path_table paths;
-    struct stray_limit strays;
+    struct path_table paths;        /* by address and by tag */
+    struct stray_limit strays;      /* answers to packets of no association */
+    struct stray_limit unconfirmed; /* answers to probes from addresses not confirmed */
     struct udp_association_list all, half_open;
     size_t established, half_open_count;
     struct udp_association *touched, **last_touched; /* had packets in this bulk */
-    struct udp_association *latest;                  /* of the last packet: likely the next, too */
+    struct udp_path *latest;                         /* of the last packet: likely the next, too */
     struct message *spare;                           /* to be received into */
     bool delivering;
     struct udp_counters counters;
@@ -99,5 +141,21 @@ extern const struct transport_ops udp_ops;
 
 /* Cuts the line or mends it: everything in and out is lost, as when a host vanishes. For tests. */
 void udp_cut(struct transport *transport, bool cut);
+/* The same at one of the sockets, in each direction. For tests. */
+void udp_cut_local(struct transport *transport, size_t index, bool in, bool out);
+
+/* The user's number of a path. */
+static inline unsigned udp_path_number(const struct udp_path *path)
+{
+    return (unsigned)(path - path->owner->paths);
+}
+
+static inline struct udp_path *udp_path_in_use(struct udp_association *association)
+{
+    return &association->paths[association->choice.in_use];
+}
+
+/* Sends what was collected at all sockets. */
+void udp_flush(struct udp *transport);
 
 void udp_count(struct transport *transport, struct udp_counters *counters);

@@ -9,15 +9,10 @@
 #include "base/check.h"
 #include "transport/packet.h"
 #include "transport/route.h"
+#include "transport/udp_connect.h"
 #include "transport/udp_receive.h"
 #include "transport/udp_send.h"
 #include "transport/udp_socket.h"
-
-/* SCTP ports of the associations that we begin. Chosen from the bottom, not at random: an endpoint
- * that died and came back at the same UDP port then takes the same port again, which the peer's
- * SCTP recognises as a restart instead of keeping the dead association until it times out. */
-#define FIRST_OWN_PORT 49152
-#define LAST_OWN_PORT  65535
 
 /* An INIT must be followed by the cookie within this time; so many may wait. A full house makes
  * room by dropping the oldest, so a flood of forged INITs only delays others. */
@@ -43,7 +38,15 @@ static void on_output(struct stack_peer *peer, uint8_t *packet, size_t length)
     if (type != PACKET_CHUNK_HEARTBEAT && type != PACKET_CHUNK_HEARTBEAT_ACK)
         stack_busy();
     packet_seal(packet, length);
-    datagram_send(&self->transport->socket, &self->wire, packet, length);
+    if (type == PACKET_CHUNK_INIT && !self->init.answered) {
+        udp_connect_output(self, packet, length);
+        return;
+    }
+    bool data;
+    self->retransmissions += packet_repeats(&self->sent, packet, length, &data);
+    if (data)
+        udp_path_io_busy(self);
+    udp_path_io_send(self, packet, length);
 }
 
 /* ---- the end ---- */
@@ -100,12 +103,10 @@ void udp_association_end(struct udp_association *self, enum err reason, const ch
     if (self->socket) {
         udp_socket_close(self->socket);
         self->socket = NULL;
-        path_table_remove(&transport->paths, &self->path);
+        udp_path_io_fini(self);
         stack_slot_give(&self->peer);
-        datagram_flush(&transport->socket);
+        udp_flush(transport);
     }
-    if (transport->latest == self)
-        transport->latest = NULL;
     loop_task_queue(transport->loop, &self->end_task);
 }
 
@@ -113,84 +114,57 @@ void udp_association_end(struct udp_association *self, enum err reason, const ch
 
 static void on_timer(struct loop_timer *timer);
 
-static struct udp_association *new_association(struct udp *transport, const struct address *wire)
+struct udp_association *udp_association_new(struct udp *transport, bool ours)
 {
     struct udp_association *self = check_alloc(sizeof *self);
     self->base.ops = &udp_ops;
     self->transport = transport;
-    self->wire = *wire;
-    self->plain = datagram_plain_address(wire);
     self->peer = (struct stack_peer){.on_output = on_output};
     self->timer = (struct loop_timer){.on_expire = on_timer};
     self->end_task = (struct loop_task){.on_run = on_end_task};
     self->heard_us = loop_now(transport->loop);
+    udp_path_io_init(self, ours);
     udp_send_init(self);
     TAILQ_INSERT_TAIL(&transport->all, self, link);
     return self;
 }
 
-/* Undoes new_association for one that nobody knows yet. */
+/* Undoes udp_association_new for one that nobody knows yet. */
 static void discard(struct udp_association *self)
 {
+    udp_path_io_fini(self);
     stack_slot_give(&self->peer);
     TAILQ_REMOVE(&self->transport->all, self, link);
     free(self);
 }
 
-/* Slot, path and socket. False with errno. */
-static bool attach(struct udp_association *self, uint16_t own_port)
+static uint32_t smallest_payload(const struct udp_association *self)
+{
+    uint32_t least = UINT32_MAX;
+    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
+        if (self->paths[i].owner && self->paths[i].payload < least)
+            least = self->paths[i].payload;
+    return least;
+}
+
+bool udp_association_attach(struct udp_association *self, uint16_t peer_port, uint16_t own_port)
 {
     stack_slot_take(&self->peer);
-    self->payload = route_payload(&self->wire, self->transport->options.mtu);
+    self->peer_port = peer_port;
+    self->own_port = own_port;
+    self->payload = smallest_payload(self);
     udp_socket_prepare(self->payload);
     self->socket = udp_socket_open(&self->transport->options, self->payload,
                                    stack_address(&self->peer), own_port);
-    if (!self->socket)
-        return false;
-    path_table_add(&self->transport->paths, &self->path);
-    return true;
-}
-
-static void set_timer(struct udp_association *self, uint64_t after_us)
-{
-    loop_timer_set(self->transport->loop, &self->timer, loop_now(self->transport->loop) + after_us);
-}
-
-static bool choose_path(struct udp_association *self)
-{
-    for (uint32_t port = FIRST_OWN_PORT; port <= LAST_OWN_PORT; port++) {
-        self->path.key = path_key(&self->wire, UDP_SCTP_PORT, (uint16_t)port);
-        if (!path_table_find(&self->transport->paths, &self->path.key))
-            return true;
-    }
+    if (self->socket)
+        return true;
+    discard(self);
     return false;
 }
 
-enum err udp_association_connect(struct transport *transport, const struct address *remotes,
-                                 size_t remote_count, struct association_events *events,
-                                 struct association **association)
+void udp_association_limit(struct udp_association *self, uint64_t after_us)
 {
-    struct udp *udp = container_of(transport, struct udp, base);
-    struct address wire;
-    must(remote_count == 1);
-    if (!datagram_wire_address(&udp->socket, remotes, &wire))
-        return ERR_TRANSPORT_ADDRESS;
-    struct udp_association *self = new_association(udp, &wire);
-    if (!choose_path(self) || !attach(self, self->path.key.own_port)) {
-        discard(self);
-        return ERR_TRANSPORT_SOCKET;
-    }
-    self->state = UDP_CONNECTING;
-    self->events = events;
-    if (udp_socket_connect(self->socket, stack_address(&self->peer))) {
-        self->events = NULL;
-        udp_association_end(self, ERR_TRANSPORT_SOCKET, "");
-        return ERR_TRANSPORT_SOCKET;
-    }
-    set_timer(self, udp->options.connect_timeout_us);
-    datagram_flush(&udp->socket);
-    *association = &self->base;
-    return ERR_OK;
+    loop_timer_set(self->transport->loop, &self->timer, loop_now(self->transport->loop) + after_us);
 }
 
 static void make_room(struct udp *transport)
@@ -201,28 +175,27 @@ static void make_room(struct udp *transport)
     udp_association_end(TAILQ_FIRST(&transport->half_open), ERR_TRANSPORT_TIMEOUT, "");
 }
 
-struct udp_association *udp_association_half_open(struct udp *transport, const struct address *wire,
-                                                  const struct path_key *key)
+struct udp_path *udp_association_half_open(struct udp_local *local, const struct address *wire,
+                                           const struct address *own, const struct path_key *key)
 {
+    struct udp *transport = local->transport;
     if (!transport->acceptor || key->own_port != UDP_SCTP_PORT ||
         transport->established >= transport->options.max_associations)
         return NULL;
     make_room(transport);
-    struct udp_association *self = new_association(transport, wire);
-    self->path.key = *key;
-    if (!attach(self, UDP_SCTP_PORT)) {
-        discard(self);
+    struct udp_association *self = udp_association_new(transport, false);
+    must(udp_path_io_add(self, local, wire, own, key, false));
+    if (!udp_association_attach(self, key->peer_port, UDP_SCTP_PORT))
         return NULL;
-    }
     self->state = UDP_HALF_OPEN;
     TAILQ_INSERT_TAIL(&transport->half_open, self, half_link);
     transport->half_open_count++;
-    set_timer(self, HALF_OPEN_US);
+    udp_association_limit(self, HALF_OPEN_US);
     if (udp_socket_listen(self->socket)) {
         udp_association_end(self, ERR_TRANSPORT_SOCKET, "");
         return NULL;
     }
-    return self;
+    return &self->paths[0];
 }
 
 void udp_association_accept(struct udp_association *self)
@@ -242,11 +215,13 @@ void udp_association_up(struct udp_association *self, uint16_t streams)
     self->state = UDP_UP;
     self->streams = streams;
     transport->established++;
-    set_timer(self, transport->options.dead_after_us);
+    udp_association_limit(self, transport->options.dead_after_us);
+    udp_path_io_up(self);
     if (!self->events) {
+        struct address plain = datagram_plain_address(&udp_path_in_use(self)->route.to);
         if (transport->established <= transport->options.max_associations)
             self->events =
-                transport->acceptor->on_incoming(transport->acceptor, &self->base, &self->plain);
+                transport->acceptor->on_incoming(transport->acceptor, &self->base, &plain);
         if (!self->events) {
             udp_association_close(&self->base, ASSOCIATION_ABORT, "not accepted");
             return;
@@ -263,14 +238,12 @@ void udp_association_restarted(struct udp_association *self, uint16_t streams)
         udp_association_end(self, ERR_TRANSPORT_RESTARTED, "");
         return;
     }
-    struct udp_association *heir = new_association(transport, &self->wire);
+    struct udp_association *heir = udp_association_new(transport, self->choice.options.chooses);
     heir->state = UDP_CONNECTING;
     heir->payload = self->payload;
     heir->socket = self->socket;
-    heir->path.key = self->path.key;
+    udp_path_io_move(self, heir);
     stack_slot_move(&self->peer, &heir->peer);
-    path_table_remove(&transport->paths, &self->path);
-    path_table_add(&transport->paths, &heir->path);
     self->socket = NULL;
     udp_association_end(self, ERR_TRANSPORT_RESTARTED, "");
     udp_receive_touch(heir);
@@ -317,23 +290,29 @@ void udp_association_close(struct association *association, enum association_clo
     }
     self->state = UDP_SHUTTING;
     udp_send_pending(self);
-    datagram_flush(&self->transport->socket);
+    udp_flush(self->transport);
 }
 
 void udp_association_status(struct association *association, struct association_status *status)
 {
     struct udp_association *self = container_of(association, struct udp_association, base);
-    *status = (struct association_status){
-        .streams = self->streams, .scheduler = "round-robin", .path_count = 1};
+    *status = (struct association_status){.streams = self->streams,
+                                          .scheduler = "round-robin",
+                                          .retransmissions = self->retransmissions};
+    if (self->state == UDP_ENDED)
+        return;
     struct udp_socket_state state = {0};
     if (self->socket && udp_association_is_up(self))
         state = udp_socket_look(self->socket);
-    /* usrsctp's own value counts data too, but in steps of 1 ms. */
-    status->paths[0] = (struct path_status){
-        .address = self->plain,
-        .state = state.active ? PATH_ACTIVE : PATH_INACTIVE,
-        .in_use = true,
-        .rtt_us = state.rtt_us >= 2000 || !self->rtt_us ? state.rtt_us : self->rtt_us,
-        .mtu = self->payload + route_overhead(&self->wire),
-    };
+    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++) {
+        if (!self->paths[i].owner)
+            continue;
+        struct path_status *path = &status->paths[status->path_count++];
+        udp_path_io_status(self, i, path);
+        if (!path->in_use)
+            continue;
+        path->congestion_window = state.congestion_window;
+        /* usrsctp's own value counts data too, but in steps of 1 ms. */
+        path->rtt_us = state.rtt_us >= 2000 || !self->rtt_us ? state.rtt_us : self->rtt_us;
+    }
 }

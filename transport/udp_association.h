@@ -3,17 +3,23 @@
 
 #include "transport/udp.h"
 
-/* association_connect, association_close, association_status. */
-enum err udp_association_connect(struct transport *transport, const struct address *remotes,
-                                 size_t remote_count, struct association_events *events,
-                                 struct association **association);
+/* association_close, association_status. */
 void udp_association_close(struct association *association, enum association_close how,
                            const char *detail);
 void udp_association_status(struct association *association, struct association_status *status);
 
-/* For the INIT of an unknown peer: a listening one, or NULL when it is not to be answered. */
-struct udp_association *udp_association_half_open(struct udp *transport, const struct address *wire,
-                                                  const struct path_key *key);
+/* A new one without paths and socket; ours: we begin it. */
+struct udp_association *udp_association_new(struct udp *transport, bool ours);
+/* After its paths were added: takes a slot and opens the socket. False with errno, and it is gone.
+ */
+bool udp_association_attach(struct udp_association *self, uint16_t peer_port, uint16_t own_port);
+/* It must be up within this time. */
+void udp_association_limit(struct udp_association *self, uint64_t after_us);
+
+/* For the INIT of an unknown peer: the path of a listening one, or NULL when it is not to be
+ * answered. */
+struct udp_path *udp_association_half_open(struct udp_local *local, const struct address *wire,
+                                           const struct address *own, const struct path_key *key);
 /* After its COOKIE ECHO: takes over the association if the cookie was good. */
 void udp_association_accept(struct udp_association *self);
 

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "transport/packet.h"
 #include "transport/udp_association.h"
+#include "transport/udp_connect.h"
 #include "transport/udp_message.h"
 #include "transport/udp_send.h"
 #include "transport/udp_socket.h"
@@ -43,21 +44,23 @@ static void measure(struct udp_association *self, uint8_t type)
                                 : (uint32_t)(sample ? sample : 1);
 }
 
-static struct udp_association *find(struct udp *transport, const struct path_key *key)
+static struct udp_path *find(struct udp *transport, const struct path_key *key)
 {
-    struct udp_association *latest = transport->latest;
-    if (latest && !memcmp(&latest->path.key, key, sizeof *key))
+    struct udp_path *latest = transport->latest;
+    if (latest && !memcmp(&latest->node.key, key, sizeof *key))
         return latest;
-    struct path *path = path_table_find(&transport->paths, key);
-    if (path)
-        transport->latest = container_of(path, struct udp_association, path);
-    return path ? transport->latest : NULL;
+    struct path *node = path_table_find(&transport->paths, key);
+    if (node)
+        transport->latest = container_of(node, struct udp_path, node);
+    return node ? transport->latest : NULL;
 }
 
 /* One end of each association of ours has the port on which endpoints listen. */
-static void out_of_the_blue(struct udp *transport, const struct address *from,
-                            const struct path_key *key, const uint8_t *packet, size_t length)
+static void out_of_the_blue(struct udp_local *local, const struct address *from,
+                            const struct address *own, const struct path_key *key,
+                            const uint8_t *packet, size_t length)
 {
+    struct udp *transport = local->transport;
     uint8_t answer[STRAY_ANSWER];
     transport->counters.stray_packets++;
     if ((key->own_port != UDP_SCTP_PORT && key->peer_port != UDP_SCTP_PORT) ||
@@ -65,30 +68,40 @@ static void out_of_the_blue(struct udp *transport, const struct address *from,
         !stray_allow(&transport->strays, key, loop_now(transport->loop)))
         return;
     transport->counters.stray_answers++;
-    datagram_send(&transport->socket, from, answer, sizeof answer);
+    struct datagram_route route = {.to = *from, .from = *own};
+    datagram_send(&local->socket, &route, answer, sizeof answer);
 }
 
-void udp_receive_packet(struct udp *transport, const struct address *from, uint8_t *packet,
-                        size_t length)
+/* The path of a packet from an address that is not known, or known for what does not explain it. */
+static struct udp_path *find_otherwise(struct udp_local *local, struct udp_path *path,
+                                       const struct address *from, const struct address *own,
+                                       const struct path_key *key, enum packet_kind kind,
+                                       const uint8_t *packet, size_t length)
 {
-    struct packet_ports ports;
-    enum packet_kind kind = packet_check(packet, length, &ports);
-    if (kind == PACKET_BAD) {
-        transport->counters.bad_packets++;
-        return;
+    if (kind == PACKET_INIT) {
+        if (path)
+            udp_path_io_remove(path);
+        return udp_association_half_open(local, from, own, key);
     }
-    struct path_key key = path_key(from, ports.source, ports.destination);
-    struct udp_association *self = find(transport, &key);
-    if (!self && kind == PACKET_INIT)
-        self = udp_association_half_open(transport, from, &key);
-    /* A half-open one is no association yet: what is neither INIT nor cookie belongs to one that
-     * the peer had before. */
-    if (!self || (self->state == UDP_HALF_OPEN && kind == PACKET_OTHER)) {
-        out_of_the_blue(transport, from, &key, packet, length);
-        return;
-    }
+    return kind == PACKET_OTHER ? udp_path_io_learn(local, path, from, own, key, packet, length)
+                                : NULL;
+}
+
+/* Whether the association of a path has nothing to do with this kind of packet. A half-open one is
+ * no association yet: what is neither INIT nor cookie belongs to one that the peer had before. INIT
+ * means a restart only where the peer was last. */
+static bool is_for_another(const struct udp_path *path, enum packet_kind kind)
+{
+    struct udp_association *self = path->owner;
+    if (self->state == UDP_HALF_OPEN)
+        return kind == PACKET_OTHER;
+    return kind == PACKET_INIT && udp_association_is_up(self) && path != udp_path_in_use(self);
+}
+
+static void pass(struct udp_association *self, enum packet_kind kind, const uint8_t *packet,
+                 size_t length)
+{
     uint8_t type = packet[PACKET_HEADER];
-    self->heard_us = loop_now(transport->loop);
     measure(self, type);
     if (type != PACKET_CHUNK_HEARTBEAT && type != PACKET_CHUNK_HEARTBEAT_ACK)
         stack_busy();
@@ -99,15 +112,76 @@ void udp_receive_packet(struct udp *transport, const struct address *from, uint8
         udp_receive_touch(self);
 }
 
-void udp_receive_refused(struct udp *transport, const struct address *wire)
+void udp_receive_packet(struct udp_local *local, const struct address *from,
+                        const struct address *own, uint8_t *packet, size_t length)
+{
+    struct udp *transport = local->transport;
+    struct packet_ports ports;
+    enum packet_kind kind = packet_check(packet, length, &ports);
+    if (kind == PACKET_BAD) {
+        transport->counters.bad_packets++;
+        return;
+    }
+    /* Where we began, the system chooses our address each time anew. */
+    static const struct address any;
+    if (ports.destination != UDP_SCTP_PORT)
+        own = &any;
+    struct path_key key = path_key(from, own, local->number, ports.source, ports.destination);
+    struct udp_path *path = find(transport, &key);
+    if (!path || is_for_another(path, kind))
+        path = find_otherwise(local, path, from, own, &key, kind, packet, length);
+    enum udp_take take = !path ? UDP_TAKE_STRAY
+                         : udp_association_is_up(path->owner)
+                             ? udp_path_io_take(path, packet, length)
+                             : udp_connect_take(path, packet, length);
+    if (take == UDP_TAKE_STRAY)
+        out_of_the_blue(local, from, own, &key, packet, length);
+    else if (take == UDP_TAKE_PASS)
+        pass(path->owner, kind, packet, length);
+}
+
+static bool is_at(const struct udp_path *path, const struct udp_local *local,
+                  const struct address *plain)
+{
+    if (!path->owner || path->local != local)
+        return false;
+    struct address own_plain = datagram_plain_address(&path->route.to);
+    return address_equal(&own_plain, plain);
+}
+
+static struct udp_path *path_at(struct udp_association *self, const struct udp_local *local,
+                                const struct address *plain)
+{
+    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
+        if (is_at(&self->paths[i], local, plain))
+            return &self->paths[i];
+    return NULL;
+}
+
+/* What is up is only probed for it: anybody can forge it, and a restarting peer answers so. */
+void udp_receive_refused(struct udp_local *local, const struct address *wire)
 {
     struct udp_association *self;
     struct address plain = datagram_plain_address(wire);
-    TAILQ_FOREACH(self, &transport->all, link)
+    TAILQ_FOREACH(self, &local->transport->all, link)
     {
-        /* What is up ignores it: anybody can forge it, and a restarting peer answers so. */
-        if (self->state == UDP_CONNECTING && self->events && address_equal(&self->plain, &plain))
+        struct udp_path *path = self->state == UDP_ENDED ? NULL : path_at(self, local, &plain);
+        if (path && self->state == UDP_CONNECTING && self->events && udp_connect_refused(path))
             udp_association_end(self, ERR_TRANSPORT_REFUSED, "nobody listens at that port");
+        else if (path)
+            udp_path_io_trouble(path, false);
+    }
+}
+
+void udp_receive_trouble(struct udp_local *local, const struct address *wire, bool too_large)
+{
+    struct udp_association *self;
+    struct address plain = datagram_plain_address(wire);
+    TAILQ_FOREACH(self, &local->transport->all, link)
+    {
+        struct udp_path *path = self->state == UDP_ENDED ? NULL : path_at(self, local, &plain);
+        if (path)
+            udp_path_io_trouble(path, too_large);
     }
 }
 
@@ -284,7 +358,8 @@ void udp_receive_deliver(struct udp *transport)
         while (self->state != UDP_ENDED && receive_one(self))
             ;
         udp_send_continue(self);
+        udp_path_io_tell(self);
     }
     transport->delivering = false;
-    datagram_flush(&transport->socket);
+    udp_flush(transport);
 }

@@ -5,8 +5,8 @@
 #include "transport/udp.h"
 
 /* A UDP datagram. */
-void udp_receive_packet(struct udp *transport, const struct address *from, uint8_t *packet,
-                        size_t length);
+void udp_receive_packet(struct udp_local *local, const struct address *from,
+                        const struct address *own, uint8_t *packet, size_t length);
 
 /* The association will be looked at by the next udp_receive_deliver. */
 void udp_receive_touch(struct udp_association *self);
@@ -15,4 +15,6 @@ void udp_receive_touch(struct udp_association *self);
 void udp_receive_deliver(struct udp *transport);
 
 /* The peer's host says that nobody listens there (ICMP port unreachable). */
-void udp_receive_refused(struct udp *transport, const struct address *wire);
+void udp_receive_refused(struct udp_local *local, const struct address *wire);
+/* The system does not send to it, or not packets of this size. */
+void udp_receive_trouble(struct udp_local *local, const struct address *wire, bool too_large);

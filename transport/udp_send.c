@@ -41,7 +41,7 @@ static void on_send_task(struct loop_task *task)
 {
     struct udp_association *self = container_of(task, struct udp_association, send_task);
     udp_send_pending(self);
-    datagram_flush(&self->transport->socket);
+    udp_flush(self->transport);
 }
 
 enum err udp_send_message(struct association *association, struct message *message)

@@ -38,6 +38,13 @@ struct buffer_use {
     uint32_t sending, receiving;
 };
 
+/* The same: verification tags, of sctp_uio.h. */
+#define GET_NONCE_VALUES 0x1105
+struct nonce_values {
+    sctp_assoc_t association;
+    uint32_t peer, own;
+};
+
 static int set(struct socket *socket, int option, const void *value, socklen_t size)
 {
     return usrsctp_setsockopt(socket, IPPROTO_SCTP, option, value, size);
@@ -51,15 +58,24 @@ static uint32_t clamp(uint64_t value, uint32_t low, uint32_t high)
 /* Heartbeats must come several times within dead_after, and a lost one must be repeated in time,
  * so short limits shorten everything. usrsctp sends a heartbeat after interval + RTO, plus or
  * minus half an RTO. */
+static uint32_t milliseconds(uint64_t us, uint32_t otherwise)
+{
+    return us ? clamp(us / 1000, 1, UINT32_MAX) : otherwise;
+}
+
 static int set_times(struct socket *socket, const struct transport_options *options)
 {
     uint64_t dead_ms = options->dead_after_us / 1000;
     struct sctp_rtoinfo rto = {
-        .srto_initial = clamp(dead_ms / 4, 50, RTO_INITIAL_MS),
-        .srto_max = clamp(dead_ms / 4, 100, RTO_MAX_MS),
-        .srto_min = clamp(dead_ms / 16, 20, RTO_MIN_MS),
+        .srto_initial =
+            milliseconds(options->rto_initial_us, clamp(dead_ms / 4, 50, RTO_INITIAL_MS)),
+        .srto_max = milliseconds(options->rto_max_us, clamp(dead_ms / 4, 100, RTO_MAX_MS)),
+        .srto_min = milliseconds(options->rto_min_us, clamp(dead_ms / 16, 20, RTO_MIN_MS)),
     };
-    struct sctp_assocparams limits = {.sasoc_asocmaxrxt = RETRANSMISSIONS_MAX};
+    uint32_t most = options->association_retransmissions;
+    struct sctp_assocparams limits = {.sasoc_asocmaxrxt = most && most < RETRANSMISSIONS_MAX
+                                                              ? (uint16_t)most
+                                                              : RETRANSMISSIONS_MAX};
     struct sctp_initmsg init = {.sinit_num_ostreams = options->streams,
                                 .sinit_max_instreams = options->streams,
                                 .sinit_max_attempts = RETRANSMISSIONS_MAX,
@@ -77,7 +93,8 @@ static int set_path(struct socket *socket, const struct transport_options *optio
         .spp_flags = SPP_PMTUD_DISABLE | SPP_HB_ENABLE,
         .spp_hbinterval = clamp(options->heartbeat_us / 1000, 10, clamp(dead_ms / 5, 10, 60000)),
         .spp_pathmtu = payload - PACKET_HEADER, /* usrsctp adds the common header */
-        .spp_pathmaxrxt = RETRANSMISSIONS_INACTIVE,
+        .spp_pathmaxrxt = options->path_retransmissions ? (uint16_t)options->path_retransmissions
+                                                        : RETRANSMISSIONS_INACTIVE,
     };
     path.spp_address.ss_family = AF_CONN;
     return set(socket, SCTP_PEER_ADDR_PARAMS, &path, sizeof path);
@@ -98,7 +115,7 @@ static int set_events(struct socket *socket)
 static int configure(struct socket *socket, const struct transport_options *options,
                      uint32_t payload)
 {
-    int on = 1, size = BUFFER;
+    int on = 1, size = options->buffer_bytes ? (int)options->buffer_bytes : BUFFER;
     struct linger abort_on_close = {.l_onoff = 1, .l_linger = 0};
     return usrsctp_set_non_blocking(socket, 1) ||
            usrsctp_setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) ||
@@ -164,6 +181,27 @@ struct socket *udp_socket_accept(struct socket *listener)
     return accepted;
 }
 
+bool udp_socket_tags(struct socket *socket, uint32_t *own, uint32_t *peer)
+{
+    struct nonce_values values = {0};
+    socklen_t size = sizeof values;
+    if (usrsctp_getsockopt(socket, IPPROTO_SCTP, GET_NONCE_VALUES, &values, &size))
+        return false;
+    *own = values.own;
+    *peer = values.peer;
+    return true;
+}
+
+void udp_socket_set_payload(struct socket *socket, void *address, uint16_t peer_port,
+                            uint32_t payload)
+{
+    struct sctp_paddrparams path = {.spp_flags = SPP_PMTUD_DISABLE,
+                                    .spp_pathmtu = payload - PACKET_HEADER};
+    struct sockaddr_conn peer = conn_address(address, peer_port);
+    memcpy(&path.spp_address, &peer, sizeof peer);
+    set(socket, SCTP_PEER_ADDR_PARAMS, &path, sizeof path);
+}
+
 void udp_socket_cork(struct socket *socket, bool corked)
 {
     int nodelay = !corked;
@@ -189,7 +227,6 @@ struct udp_socket_state udp_socket_look(struct socket *socket)
     if (!usrsctp_getsockopt(socket, IPPROTO_SCTP, SCTP_STATUS, &status, &status_size)) {
         state.congestion_window = status.sstat_primary.spinfo_cwnd;
         state.rtt_us = status.sstat_primary.spinfo_srtt * 1000;
-        state.active = status.sstat_primary.spinfo_state == SCTP_ACTIVE;
     }
     return state;
 }

@@ -12,7 +12,6 @@ struct udp_socket_state {
     size_t queued; /* bytes sent and not yet acknowledged, or not yet sent */
     uint32_t congestion_window;
     uint32_t rtt_us; /* smoothed, in steps of 1000 */
-    bool active;     /* the path answers */
 };
 
 /* A configured socket bound to (address, port) of AF_CONN; NULL with errno. Closing it aborts
@@ -30,6 +29,13 @@ int udp_socket_connect(struct socket *socket, void *address);
 int udp_socket_listen(struct socket *socket);
 /* The association that came up on a listening socket, NULL if none did. */
 struct socket *udp_socket_accept(struct socket *listener);
+
+/* Tags of the association that is up: what its packets to us carry, and ours to the peer. */
+bool udp_socket_tags(struct socket *socket, uint32_t *own, uint32_t *peer);
+
+/* Packets of at most this size from now on; only ever smaller ones. */
+void udp_socket_set_payload(struct socket *socket, void *address, uint16_t peer_port,
+                            uint32_t payload);
 
 /* Whether small messages wait for each other while others are in flight (RFC 9260 section
  * 6.1, rule on bundling). */

@@ -10,13 +10,15 @@ static struct {
     unsigned packets, batches, refused;
     size_t bytes, sizes[400];
     bool damaged;
+    struct address own;
 } got;
 
-static void on_packet(struct datagram_socket *self, const struct address *from, uint8_t *packet,
-                      size_t length)
+static void on_packet(struct datagram_socket *self, const struct address *from,
+                      const struct address *own, uint8_t *packet, size_t length)
 {
     (void)self;
     (void)from;
+    got.own = *own;
     for (size_t i = 1; i < length; i++)
         got.damaged = got.damaged || packet[i] != (uint8_t)(packet[0] + i);
     if (got.packets < 400)
@@ -44,7 +46,7 @@ static void open_socket(struct datagram_socket *socket, struct loop *loop, const
         .on_packet = on_packet, .on_batch_end = on_batch_end, .on_refused = on_refused};
     struct address address = bed_address(local);
     char why[128];
-    must(datagram_open(socket, loop, &address, why, sizeof why) == ERR_OK);
+    must(datagram_open(socket, loop, &address, false, why, sizeof why) == ERR_OK);
 }
 
 static void send_packet(struct datagram_socket *socket, const struct address *to, uint8_t first,
@@ -53,7 +55,11 @@ static void send_packet(struct datagram_socket *socket, const struct address *to
     static uint8_t packet[65536];
     for (size_t i = 0; i < length; i++)
         packet[i] = (uint8_t)(first + i);
-    datagram_send(socket, to, packet, length);
+    struct datagram_route route;
+    memset(&route, 0, sizeof route);
+    route.to = *to;
+    route.gso = true;
+    datagram_send(socket, &route, packet, length);
 }
 
 static void wait_for_packets(struct loop *loop, unsigned count)
@@ -157,11 +163,14 @@ static void addresses(struct loop *loop)
 static void batches(void)
 {
     struct datagram_batch *array = datagram_batch_new_array(), *batch = &array[0];
-    struct address a = bed_address("127.0.0.1:1"), b = bed_address("127.0.0.1:2");
+    struct datagram_route a = {.to = bed_address("127.0.0.1:1"), .gso = true}, b = a, c = a;
+    b.to.in.sin_port++;
+    c.from = a.to;
     static uint8_t packet[60000];
     datagram_batch_begin(batch, &a, packet, 1000);
     ok(datagram_batch_append(batch, &a, packet, 1000), "equal sizes join");
     ok(!datagram_batch_append(batch, &b, packet, 1000), "another peer does not");
+    ok(!datagram_batch_append(batch, &c, packet, 1000), "nor another own address");
     ok(!datagram_batch_append(batch, &a, packet, 1001), "nor a larger packet");
     ok(datagram_batch_append(batch, &a, packet, 999), "a smaller one does");
     ok(!datagram_batch_append(batch, &a, packet, 999), "as the last");
@@ -172,6 +181,9 @@ static void batches(void)
     ok(joined == 64, "at most 64 packets go together");
     datagram_batch_begin(batch, &a, packet, 40000);
     ok(!datagram_batch_append(batch, &a, packet, 40000), "and 64 KB");
+    a.gso = false;
+    datagram_batch_begin(batch, &a, packet, 100);
+    ok(!datagram_batch_append(batch, &a, packet, 100), "none join for a peer that bears no GSO");
     datagram_batch_free_array(array);
 }
 

@@ -24,20 +24,28 @@ static struct address ipv6(uint8_t last, uint16_t port, uint32_t scope)
     return address;
 }
 
+static const struct address none;
+
 static void keys(void)
 {
     struct address a = ipv4(1, 10), b = ipv4(1, 10), c = ipv4(2, 10), d = ipv4(1, 11);
-    struct path_key key = path_key(&a, 7, 8), other = path_key(&b, 7, 8);
+    struct path_key key = path_key(&a, &none, 0, 7, 8), other = path_key(&b, &none, 0, 7, 8);
     ok(!memcmp(&key, &other, sizeof key), "equal addresses give equal keys");
-    other = path_key(&c, 7, 8);
+    other = path_key(&c, &none, 0, 7, 8);
     ok(memcmp(&key, &other, sizeof key), "another host does not");
-    other = path_key(&d, 7, 8);
+    other = path_key(&d, &none, 0, 7, 8);
     ok(memcmp(&key, &other, sizeof key), "nor another UDP port");
-    other = path_key(&a, 9, 8);
+    other = path_key(&a, &none, 0, 9, 8);
     ok(memcmp(&key, &other, sizeof key), "nor another SCTP port");
+    other = path_key(&a, &none, 1, 7, 8);
+    ok(memcmp(&key, &other, sizeof key), "nor another socket of ours");
+    other = path_key(&a, &c, 0, 7, 8);
+    ok(memcmp(&key, &other, sizeof key), "nor another own address");
+    struct path_key tag = path_key_of_tag(1, 7, 8), tag2 = path_key_of_tag(2, 7, 8);
+    ok(memcmp(&tag, &tag2, sizeof tag), "tags differ, too");
     struct address e = ipv6(1, 10, 1), f = ipv6(1, 10, 2);
-    key = path_key(&e, 7, 8);
-    other = path_key(&f, 7, 8);
+    key = path_key(&e, &none, 0, 7, 8);
+    other = path_key(&f, &none, 0, 7, 8);
     ok(memcmp(&key, &other, sizeof key), "nor another scope of IPv6");
 }
 
@@ -48,7 +56,7 @@ static void table_grows(void)
     path_table_init(&table);
     for (unsigned i = 0; i < 5000; i++) {
         struct address address = ipv4(i / 10, (uint16_t)(i % 10 + 1));
-        paths[i].key = path_key(&address, 1, 2);
+        paths[i].key = path_key(&address, &none, 0, 1, 2);
         path_table_add(&table, &paths[i]);
     }
     unsigned found = 0, wrong = 0;

@@ -90,7 +90,7 @@ static struct path_key peer(unsigned number)
     address.length = sizeof address.in;
     address.in.sin_family = AF_INET;
     address.in.sin_addr.s_addr = number;
-    return path_key(&address, 1, 2);
+    return path_key(&address, &(struct address){0}, 0, 1, 2);
 }
 
 static unsigned allowed(struct stray_limit *limit, unsigned asked, uint64_t from_us,

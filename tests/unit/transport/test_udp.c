@@ -379,7 +379,7 @@ static void send_foreign(struct bed_user *user, size_t length, uint32_t ppid, ui
     struct sctp_sndinfo info = {.snd_sid = 1, .snd_ppid = htonl(ppid), .snd_flags = flags};
     must(usrsctp_sendv(association->socket, data, length, NULL, 0, &info, sizeof info,
                        SCTP_SENDV_SNDINFO, 0) == (ssize_t)length);
-    datagram_flush(&association->transport->socket);
+    udp_flush(association->transport);
 }
 
 static void foreign_messages(void)

@@ -1,0 +1,83 @@
+#include "transport/probe.h"
+
+#include <string.h>
+
+#include "base/wire.h"
+
+#define INFO_TYPE   1
+#define INFO_SIZE   36
+#define CHUNK_SIZE  (4 + INFO_SIZE)
+#define MARK_AT     (PACKET_HEADER + 8)
+#define MARK_SIZE   8
+#define FLAGS_AT    (MARK_AT + MARK_SIZE)
+#define FLAGS_KNOWN (PROBE_BY_OURS | PROBE_IN_USE)
+
+_Static_assert(PACKET_HEADER + CHUNK_SIZE == PROBE_SIZE, "the layout adds up");
+
+static const uint8_t mark[MARK_SIZE] = {'H', 'W', 'S', 'P', 'R', 'O', 'B', '1'};
+
+/* Only the first chunk is looked at: usrsctp never sends the mark, whoever bundles it with
+ * something else is not one of ours. */
+static bool is_marked(const uint8_t *packet, size_t length)
+{
+    uint8_t type = packet[PACKET_HEADER];
+    return (type == PACKET_CHUNK_HEARTBEAT || type == PACKET_CHUNK_HEARTBEAT_ACK) &&
+           length >= MARK_AT + MARK_SIZE && !memcmp(packet + MARK_AT, mark, MARK_SIZE);
+}
+
+enum probe_kind probe_read(const uint8_t *packet, size_t length, struct probe *probe)
+{
+    if (!is_marked(packet, length))
+        return PROBE_NONE;
+    if (length != PROBE_SIZE)
+        return PROBE_BAD;
+    struct wire_reader reader = wire_reader(packet + PACKET_HEADER, CHUNK_SIZE);
+    uint8_t type = wire_get_u8(&reader);
+    uint8_t chunk_flags = wire_get_u8(&reader);
+    bool lengths = wire_get_u16(&reader) == CHUNK_SIZE;
+    lengths = wire_get_u16(&reader) == INFO_TYPE && lengths;
+    lengths = wire_get_u16(&reader) == INFO_SIZE && lengths;
+    wire_get_bytes(&reader, MARK_SIZE);
+    probe->flags = wire_get_u8(&reader);
+    uint32_t rest = (uint32_t)wire_get_u8(&reader) << 16 | wire_get_u16(&reader);
+    probe->path = wire_get_u32(&reader);
+    memcpy(probe->nonce, wire_get_bytes(&reader, PROBE_NONCE), PROBE_NONCE);
+    bool question = type == PACKET_CHUNK_HEARTBEAT;
+    if (!lengths || chunk_flags || rest || probe->flags & ~FLAGS_KNOWN ||
+        (question && probe->flags & PROBE_BY_OURS))
+        return PROBE_BAD;
+    return question ? PROBE_QUESTION : PROBE_ANSWER;
+}
+
+void probe_ask(uint8_t packet[PROBE_SIZE], struct packet_ports ports, uint32_t tag,
+               const struct probe *probe)
+{
+    struct wire_writer writer = wire_writer(packet, PROBE_SIZE);
+    wire_put_u16(&writer, ports.source);
+    wire_put_u16(&writer, ports.destination);
+    wire_put_u32(&writer, tag);
+    wire_put_u32(&writer, 0);
+    wire_put_u8(&writer, PACKET_CHUNK_HEARTBEAT);
+    wire_put_u8(&writer, 0);
+    wire_put_u16(&writer, CHUNK_SIZE);
+    wire_put_u16(&writer, INFO_TYPE);
+    wire_put_u16(&writer, INFO_SIZE);
+    wire_put_bytes(&writer, mark, MARK_SIZE);
+    wire_put_u32(&writer, (uint32_t)probe->flags << 24);
+    wire_put_u32(&writer, probe->path);
+    wire_put_bytes(&writer, probe->nonce, PROBE_NONCE);
+    packet_seal(packet, PROBE_SIZE);
+}
+
+void probe_answer(uint8_t packet[PROBE_SIZE], uint32_t tag)
+{
+    uint8_t ports[4];
+    memcpy(ports, packet + 2, 2);
+    memcpy(ports + 2, packet, 2);
+    memcpy(packet, ports, sizeof ports);
+    struct wire_writer writer = wire_writer(packet + 4, 4);
+    wire_put_u32(&writer, tag);
+    packet[PACKET_HEADER] = PACKET_CHUNK_HEARTBEAT_ACK;
+    packet[FLAGS_AT] |= PROBE_BY_OURS;
+    packet_seal(packet, PROBE_SIZE);
+}

@@ -1,0 +1,52 @@
+/* transport/probe.h: probes of paths: SCTP HEARTBEATs of our own beside those of usrsctp
+ * (docs/PROTOCOL.md section 7). Every SCTP answers them; who is one of ours says so in the answer.
+ *
+ * The layout of a probe's packet, 52 bytes:
+ *
+ *   0  common header   ports, verification tag, checksum
+ *  12  4, 0, 40        HEARTBEAT; its answer: 5 (HEARTBEAT ACK)
+ *  16  1, 36           Heartbeat Info (RFC 9260 section 3.3.5)
+ *  20  "HWSPROB1"
+ *  28  flags, 0, 0, 0
+ *  32  path            a number of the asker's
+ *  36  nonce           16 unguessable bytes
+ *
+ * Pure: neither clock nor sockets. Thread: any. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "transport/packet.h"
+
+#define PROBE_SIZE  52
+#define PROBE_NONCE 16
+
+enum probe_flag {
+    PROBE_BY_OURS = 1, /* set in the answer: an endpoint like this one has given it */
+    PROBE_IN_USE = 2,  /* set in the question: what is not a probe goes this way */
+};
+
+enum probe_kind {
+    PROBE_NONE,     /* no probe: it is usrsctp's */
+    PROBE_BAD,      /* the mark of a probe and something wrong: to be dropped */
+    PROBE_QUESTION, /* to be answered */
+    PROBE_ANSWER,
+};
+
+struct probe {
+    uint8_t flags;
+    uint32_t path;
+    uint8_t nonce[PROBE_NONCE];
+};
+
+/* Reads a packet that passed packet_check. probe is set for a question or an answer. */
+enum probe_kind probe_read(const uint8_t *packet, size_t length, struct probe *probe);
+
+/* Makes a sealed question. */
+void probe_ask(uint8_t packet[PROBE_SIZE], struct packet_ports ports, uint32_t tag,
+               const struct probe *probe);
+
+/* Makes the sealed answer of a question's packet in place; tag: the asker's. As long as it was. */
+void probe_answer(uint8_t packet[PROBE_SIZE], uint32_t tag);

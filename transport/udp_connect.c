@@ -1,0 +1,186 @@
+#include "transport/udp_connect.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/wire.h"
+#include "transport/udp_association.h"
+#include "transport/udp_socket.h"
+
+/* SCTP ports of the associations that we begin. Chosen from the bottom, not at random: an endpoint
+ * that died and came back at the same UDP port then takes the same port again, which the peer's
+ * SCTP recognises as a restart instead of keeping the dead association until it times out. */
+#define FIRST_OWN_PORT 49152
+#define LAST_OWN_PORT  65535
+
+/* RFC 8305 (Happy Eyeballs) section 5: 250 ms until the next address is tried. */
+#define NEXT_ADDRESS_US 250000
+
+static const struct address any_own;
+
+/* ---- candidates ---- */
+
+struct candidate {
+    struct udp_local *local;
+    struct address wire;
+    struct path_key key;
+};
+
+struct candidates {
+    struct candidate list[TRANSPORT_ADDRESSES_MAX];
+    size_t count;
+};
+
+static void consider(struct candidates *self, struct udp_local *local, const struct address *remote)
+{
+    struct candidate one = {.local = local};
+    if (self->count == TRANSPORT_ADDRESSES_MAX ||
+        !datagram_wire_address(&local->socket, remote, &one.wire))
+        return;
+    one.key = path_key(&one.wire, &any_own, local->number, 0, 0);
+    for (size_t i = 0; i < self->count; i++)
+        if (!memcmp(&self->list[i].key, &one.key, sizeof one.key))
+            return; /* configured twice */
+    self->list[self->count++] = one;
+}
+
+static struct candidates find_candidates(struct udp *udp, const struct address *remotes,
+                                         size_t remote_count)
+{
+    struct candidates candidates = {.count = 0};
+    for (size_t shift = 0; shift < udp->local_count; shift++)
+        for (size_t i = 0; i < remote_count; i++)
+            consider(&candidates, &udp->locals[(i + shift) % udp->local_count], &remotes[i]);
+    return candidates;
+}
+
+/* One SCTP port with which none of the paths is in use. */
+static bool choose_port(struct udp *udp, struct candidates *candidates)
+{
+    for (uint32_t port = FIRST_OWN_PORT; port <= LAST_OWN_PORT; port++) {
+        bool taken = false;
+        for (size_t i = 0; i < candidates->count; i++) {
+            struct candidate *one = &candidates->list[i];
+            one->key =
+                path_key(&one->wire, &any_own, one->local->number, UDP_SCTP_PORT, (uint16_t)port);
+            taken = taken || path_table_find(&udp->paths, &one->key);
+        }
+        if (!taken)
+            return true;
+    }
+    return false;
+}
+
+static void add_candidates(struct udp_association *self, const struct candidates *candidates)
+{
+    for (size_t i = 0; i < candidates->count; i++) {
+        const struct candidate *one = &candidates->list[i];
+        must(udp_path_io_add(self, one->local, &one->wire, &any_own, &one->key, false));
+    }
+}
+
+enum err udp_connect_begin(struct transport *transport, const struct address *remotes,
+                           size_t remote_count, struct association_events *events,
+                           struct association **association)
+{
+    struct udp *udp = container_of(transport, struct udp, base);
+    struct candidates candidates = find_candidates(udp, remotes, remote_count);
+    if (!candidates.count)
+        return ERR_TRANSPORT_ADDRESS;
+    if (!choose_port(udp, &candidates))
+        return ERR_TRANSPORT_SOCKET;
+    struct udp_association *self = udp_association_new(udp, true);
+    add_candidates(self, &candidates);
+    if (!udp_association_attach(self, UDP_SCTP_PORT, candidates.list[0].key.own_port))
+        return ERR_TRANSPORT_SOCKET;
+    self->state = UDP_CONNECTING;
+    self->events = events;
+    if (udp_socket_connect(self->socket, stack_address(&self->peer))) {
+        self->events = NULL;
+        udp_association_end(self, ERR_TRANSPORT_SOCKET, "");
+        return ERR_TRANSPORT_SOCKET;
+    }
+    udp_association_limit(self, udp->options.connect_timeout_us);
+    udp_flush(udp);
+    *association = &self->base;
+    return ERR_OK;
+}
+
+/* ---- INIT ---- */
+
+static void send_to(struct udp_association *self, const struct udp_path *path)
+{
+    datagram_send(&path->local->socket, &path->route, self->init.packet, self->init.length);
+}
+
+static void send_next(struct udp_association *self)
+{
+    struct udp_init *init = &self->init;
+    for (unsigned tried = 0; tried < self->choice.count; tried++) {
+        unsigned number = init->next++ % self->choice.count;
+        if (init->left)
+            init->left--;
+        if (init->refused & 1u << number)
+            continue;
+        send_to(self, &self->paths[number]);
+        break;
+    }
+    if (init->left)
+        loop_timer_set(self->transport->loop, &self->path_timer,
+                       loop_now(self->transport->loop) + NEXT_ADDRESS_US);
+}
+
+void udp_connect_output(struct udp_association *self, const uint8_t *packet, size_t length)
+{
+    must(length <= sizeof self->init.packet);
+    struct wire_reader reader = wire_reader(packet + PACKET_HEADER + 4, 4);
+    memcpy(self->init.packet, packet, length);
+    self->init.length = length;
+    self->own_tag = wire_get_u32(&reader);
+    self->init.left = self->choice.count;
+    send_next(self);
+}
+
+void udp_connect_next(struct udp_association *self)
+{
+    if (self->state != UDP_CONNECTING || self->init.answered || !self->init.length)
+        return;
+    send_next(self);
+    udp_flush(self->transport);
+}
+
+bool udp_connect_refused(struct udp_path *path)
+{
+    struct udp_association *self = path->owner;
+    unsigned all = (1u << self->choice.count) - 1, number = udp_path_number(path);
+    if (self->init.answered)
+        return number == self->choice.in_use;
+    if (self->init.refused & 1u << number)
+        return false;
+    self->init.refused |= 1u << number;
+    if (self->init.refused == all)
+        return true;
+    loop_timer_set(self->transport->loop, &self->path_timer, loop_now(self->transport->loop));
+    return false;
+}
+
+enum udp_take udp_connect_take(struct udp_path *path, const uint8_t *packet, size_t length)
+{
+    struct udp_association *self = path->owner;
+    uint8_t type = packet[PACKET_HEADER];
+    (void)length;
+    if (!self->choice.options.chooses)
+        return UDP_TAKE_PASS;
+    if (self->init.answered)
+        return path == udp_path_in_use(self) ? UDP_TAKE_PASS : UDP_TAKE_DROP;
+    if (packet_tag(packet) != self->own_tag)
+        return UDP_TAKE_DROP;
+    if (type == PACKET_CHUNK_ABORT && !packet_tag_reflected(packet))
+        return udp_connect_refused(path) ? UDP_TAKE_PASS : UDP_TAKE_DROP;
+    if (type != PACKET_CHUNK_INIT_ACK)
+        return UDP_TAKE_DROP;
+    self->init.answered = true;
+    loop_timer_cancel(self->transport->loop, &self->path_timer);
+    udp_paths_use(&self->choice, udp_path_number(path), loop_now(self->transport->loop));
+    return UDP_TAKE_PASS;
+}

@@ -1,0 +1,369 @@
+#include "transport/udp_path_io.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/check.h"
+#include "transport/probe.h"
+#include "transport/route.h"
+#include "transport/udp_association.h"
+#include "transport/udp_connect.h"
+#include "transport/udp_receive.h"
+#include "transport/udp_socket.h"
+
+static uint64_t now_of(const struct udp_association *self)
+{
+    return loop_now(self->transport->loop);
+}
+
+static void rearm(struct udp_association *self)
+{
+    uint64_t next = udp_paths_next(&self->choice, now_of(self));
+    if (next == UINT64_MAX)
+        loop_timer_cancel(self->transport->loop, &self->path_timer);
+    else
+        loop_timer_set(self->transport->loop, &self->path_timer, next);
+}
+
+/* ---- records ---- */
+
+static void clear(struct udp_path *path)
+{
+    struct udp *transport = path->owner->transport;
+    path_table_remove(&transport->paths, &path->node);
+    if (transport->latest == path)
+        transport->latest = NULL;
+    path->owner = NULL;
+}
+
+/* The choice made room or forgot: the records follow. */
+static void clear_absent(struct udp_association *self)
+{
+    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
+        if (self->paths[i].owner && !self->choice.paths[i].present)
+            clear(&self->paths[i]);
+}
+
+struct udp_path *udp_path_io_add(struct udp_association *self, struct udp_local *local,
+                                 const struct address *wire, const struct address *own,
+                                 const struct path_key *key, bool confirmed)
+{
+    int number = udp_paths_add(&self->choice, now_of(self), confirmed);
+    if (number < 0)
+        return NULL;
+    struct udp_path *path = &self->paths[number];
+    if (path->owner)
+        clear(path);
+    memset(path, 0, sizeof *path);
+    path->owner = self;
+    path->local = local;
+    path->route = (struct datagram_route){.to = *wire, .from = *own, .gso = self->choice.ours};
+    path->payload = route_payload(wire, self->transport->options.mtu);
+    path->node.key = *key;
+    path_table_add(&self->transport->paths, &path->node);
+    return path;
+}
+
+void udp_path_io_remove(struct udp_path *path)
+{
+    udp_paths_remove(&path->owner->choice, udp_path_number(path));
+    clear(path);
+}
+
+static void forget_tag(struct udp_association *self)
+{
+    if (self->tagged)
+        path_table_remove(&self->transport->paths, &self->by_tag);
+    self->tagged = false;
+}
+
+static void learn_tags(struct udp_association *self)
+{
+    struct udp *transport = self->transport;
+    forget_tag(self);
+    if (!udp_socket_tags(self->socket, &self->own_tag, &self->peer_tag))
+        return;
+    self->by_tag.key = path_key_of_tag(self->own_tag, self->peer_port, self->own_port);
+    self->tagged = !path_table_find(&transport->paths, &self->by_tag.key);
+    if (self->tagged)
+        path_table_add(&transport->paths, &self->by_tag);
+}
+
+void udp_path_io_fini(struct udp_association *self)
+{
+    loop_timer_cancel(self->transport->loop, &self->path_timer);
+    forget_tag(self);
+    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
+        if (self->paths[i].owner)
+            clear(&self->paths[i]);
+}
+
+void udp_path_io_move(struct udp_association *from, struct udp_association *to)
+{
+    struct udp_path kept = *udp_path_in_use(from);
+    udp_path_io_fini(from);
+    to->own_port = from->own_port;
+    to->peer_port = from->peer_port;
+    udp_path_io_add(to, kept.local, &kept.route.to, &kept.route.from, &kept.node.key, true);
+}
+
+/* ---- packet sizes ---- */
+
+/* A packet must fit every path that is used. usrsctp can only go down; what it has cut already is
+ * sent in IP fragments. */
+static void fit(struct udp_association *self, uint32_t payload)
+{
+    if (payload >= self->payload || !self->socket)
+        return;
+    self->payload = payload;
+    udp_socket_set_payload(self->socket, stack_address(&self->peer), self->peer_port, payload);
+}
+
+static void measure_route(struct udp_association *self, struct udp_path *path)
+{
+    path->payload = route_payload(&path->route.to, self->transport->options.mtu);
+    fit(self, path->payload);
+}
+
+/* ---- out ---- */
+
+void udp_path_io_send(struct udp_association *self, const uint8_t *packet, size_t length)
+{
+    struct udp_path *path = udp_path_in_use(self);
+    datagram_send(&path->local->socket, &path->route, packet, length);
+}
+
+static void ask(struct udp_association *self, unsigned number)
+{
+    struct udp_path *path = &self->paths[number];
+    struct probe probe = {.path = number};
+    uint8_t packet[PROBE_SIZE];
+    if (number == self->choice.in_use)
+        probe.flags = PROBE_IN_USE;
+    must(getrandom(probe.nonce, sizeof probe.nonce, 0) == sizeof probe.nonce);
+    probe_ask(packet, (struct packet_ports){self->own_port, self->peer_port}, self->peer_tag,
+              &probe);
+    udp_paths_asked(&self->choice, number, probe.nonce, now_of(self));
+    datagram_send(&path->local->socket, &path->route, packet, sizeof packet);
+}
+
+/* After anything that may have changed the choice. */
+static void go_on(struct udp_association *self)
+{
+    unsigned used = self->choice.in_use;
+    for (int number; (number = udp_paths_tick(&self->choice, now_of(self))) >= 0;)
+        ask(self, (unsigned)number);
+    if (used != self->choice.in_use)
+        measure_route(self, udp_path_in_use(self));
+    clear_absent(self);
+    rearm(self);
+    if (self->choice.changed)
+        udp_receive_touch(self);
+}
+
+static void on_path_timer(struct loop_timer *timer)
+{
+    struct udp_association *self = container_of(timer, struct udp_association, path_timer);
+    if (!udp_association_is_up(self)) {
+        udp_connect_next(self);
+        return;
+    }
+    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
+        if (self->narrowed & 1u << i && self->paths[i].owner)
+            measure_route(self, &self->paths[i]);
+    self->narrowed = 0;
+    go_on(self);
+    udp_receive_deliver(self->transport);
+}
+
+void udp_path_io_init(struct udp_association *self, bool chooses)
+{
+    const struct transport_options *options = &self->transport->options;
+    bool wildcard = false;
+    for (uint16_t i = 0; i < self->transport->local_count; i++)
+        wildcard = wildcard || self->transport->locals[i].socket.wildcard;
+    self->path_timer = (struct loop_timer){.on_expire = on_path_timer};
+    udp_paths_init(&self->choice,
+                   &(struct udp_paths_options){.chooses = chooses,
+                                               .roams = chooses && wildcard,
+                                               .heartbeat_us = options->heartbeat_us,
+                                               .failing_after = options->failing_after,
+                                               .inactive_after = options->path_retransmissions});
+}
+
+void udp_path_io_up(struct udp_association *self)
+{
+    learn_tags(self);
+    udp_paths_use(&self->choice, self->choice.in_use, now_of(self));
+    go_on(self);
+}
+
+void udp_path_io_busy(struct udp_association *self)
+{
+    if (udp_paths_busy(&self->choice, now_of(self)))
+        rearm(self);
+}
+
+void udp_path_io_trouble(struct udp_path *path, bool too_large)
+{
+    struct udp_association *self = path->owner;
+    if (!udp_association_is_up(self))
+        return;
+    if (too_large)
+        self->narrowed |= (uint8_t)(1u << udp_path_number(path));
+    else
+        udp_paths_suspect(&self->choice, udp_path_number(path), now_of(self));
+    loop_timer_set(self->transport->loop, &self->path_timer, now_of(self));
+}
+
+/* ---- in ---- */
+
+static bool is_question(const uint8_t *packet, size_t length)
+{
+    struct probe probe;
+    return probe_read(packet, length, &probe) == PROBE_QUESTION;
+}
+
+struct udp_path *udp_path_io_learn(struct udp_local *local, struct udp_path *known,
+                                   const struct address *wire, const struct address *own,
+                                   const struct path_key *key, const uint8_t *packet, size_t length)
+{
+    struct path_key by_tag = path_key_of_tag(packet_tag(packet), key->peer_port, key->own_port);
+    struct path *node = path_table_find(&local->transport->paths, &by_tag);
+    if (!node)
+        return NULL;
+    struct udp_association *self = container_of(node, struct udp_association, by_tag);
+    if (self->choice.options.chooses || !self->choice.ours || !udp_association_is_up(self) ||
+        !(packet_only_moves_data(packet, length) || is_question(packet, length)))
+        return NULL;
+    if (known)
+        udp_association_end(known->owner, ERR_TRANSPORT_TIMEOUT, "");
+    return udp_path_io_add(self, local, wire, own, key, false);
+}
+
+static void answer(struct udp_association *self, struct udp_path *path, uint8_t *packet)
+{
+    if (!self->choice.paths[udp_path_number(path)].confirmed &&
+        !stray_allow(&self->transport->unconfirmed, &path->node.key, now_of(self)))
+        return;
+    probe_answer(packet, self->peer_tag);
+    datagram_send(&path->local->socket, &path->route, packet, PROBE_SIZE);
+}
+
+static void learn_kind(struct udp_association *self)
+{
+    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
+        self->paths[i].route.gso = self->choice.ours;
+}
+
+static void take_probe(struct udp_association *self, struct udp_path *path, uint8_t *packet,
+                       enum probe_kind kind, const struct probe *probe)
+{
+    unsigned number = udp_path_number(path);
+    bool right = packet_tag(packet) == self->own_tag && kind != PROBE_BAD;
+    if (right && kind == PROBE_ANSWER)
+        right =
+            probe->path == number && udp_paths_answered(&self->choice, number, probe->nonce,
+                                                        probe->flags & PROBE_BY_OURS, now_of(self));
+    if (!right) {
+        self->transport->counters.bad_probes++;
+        return;
+    }
+    if (self->choice.paths[number].confirmed)
+        self->heard_us = now_of(self);
+    if (kind == PROBE_QUESTION) {
+        answer(self, path, packet);
+        udp_paths_heard(&self->choice, number, probe->flags & PROBE_IN_USE, now_of(self));
+    } else {
+        learn_kind(self);
+    }
+    go_on(self);
+}
+
+static bool moves_data(const uint8_t *packet)
+{
+    return packet[PACKET_HEADER] == PACKET_CHUNK_DATA || packet[PACKET_HEADER] == PACKET_CHUNK_SACK;
+}
+
+/* With the right tag and no probe. */
+static enum udp_take take_packet(struct udp_association *self, struct udp_path *path,
+                                 const uint8_t *packet, size_t length)
+{
+    unsigned number = udp_path_number(path), used = self->choice.in_use;
+    const struct udp_path_health *health = &self->choice.paths[number];
+    bool confirmed = health->confirmed;
+    if (!confirmed && (self->choice.options.chooses || !packet_only_moves_data(packet, length)))
+        return UDP_TAKE_DROP;
+    /* Somebody there knows nothing of this association; the peer does, where it still answers. */
+    if (number != used && packet_tag_reflected(packet) &&
+        udp_paths_healthy(&self->choice.paths[used])) {
+        udp_paths_refused(&self->choice, number, now_of(self));
+        go_on(self);
+        return UDP_TAKE_DROP;
+    }
+    if (confirmed)
+        self->heard_us = now_of(self);
+    udp_paths_heard(&self->choice, number, true, now_of(self));
+    bool denser = moves_data(packet) && udp_paths_busy(&self->choice, now_of(self));
+    if (denser || !confirmed || used != self->choice.in_use)
+        go_on(self);
+    return UDP_TAKE_PASS;
+}
+
+enum udp_take udp_path_io_take(struct udp_path *path, uint8_t *packet, size_t length)
+{
+    struct udp_association *self = path->owner;
+    struct probe probe;
+    enum probe_kind kind = probe_read(packet, length, &probe);
+    if (kind != PROBE_NONE) {
+        take_probe(self, path, packet, kind, &probe);
+        return UDP_TAKE_DROP;
+    }
+    uint32_t tag = packet_tag(packet),
+             right = packet_tag_reflected(packet) ? self->peer_tag : self->own_tag;
+    if (tag == right)
+        return take_packet(self, path, packet, length);
+    return path == udp_path_in_use(self) ? UDP_TAKE_PASS : UDP_TAKE_STRAY;
+}
+
+/* ---- for the user ---- */
+
+static void own_address(const struct udp_path *path, struct address *own)
+{
+    *own = path->route.from;
+    if (own->length)
+        own->in.sin_port = path->local->socket.local.in.sin_port;
+    else if (!path->local->socket.wildcard)
+        *own = path->local->socket.local;
+    if (own->length)
+        *own = datagram_plain_address(own);
+}
+
+void udp_path_io_status(struct udp_association *self, unsigned number, struct path_status *status)
+{
+    const struct udp_path *path = &self->paths[number];
+    const struct udp_path_health *health = &self->choice.paths[number];
+    *status = (struct path_status){
+        .address = datagram_plain_address(&path->route.to),
+        .state = health->state,
+        .in_use = number == self->choice.in_use,
+        .rtt_us = health->rtt_us,
+        .mtu = (path->payload < self->payload ? path->payload : self->payload) +
+               route_overhead(&path->route.to),
+    };
+    own_address(path, &status->local);
+}
+
+void udp_path_io_tell(struct udp_association *self)
+{
+    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX && udp_association_is_up(self); i++) {
+        if (!(self->choice.changed & 1u << i))
+            continue;
+        self->choice.changed &= (uint8_t) ~(1u << i);
+        struct path_status status;
+        if (!self->paths[i].owner || !self->events->on_path)
+            continue;
+        udp_path_io_status(self, i, &status);
+        self->events->on_path(self->events, &status);
+    }
+}

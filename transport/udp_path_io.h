@@ -1,0 +1,48 @@
+/* transport/udp_path_io.h: the paths of an association at work: records of them, probes out and in,
+ * the tags by which packets from new addresses are known. What is decided is decided by
+ * transport/udp_paths.h. */
+#pragma once
+
+#include "transport/udp.h"
+
+void udp_path_io_init(struct udp_association *self, bool chooses);
+/* Forgets all paths and the tag. */
+void udp_path_io_fini(struct udp_association *self);
+/* The association lives on in another record, with its path in use only. */
+void udp_path_io_move(struct udp_association *from, struct udp_association *to);
+
+/* Adds a path; its address must not be known yet. NULL when there is no room now. */
+struct udp_path *udp_path_io_add(struct udp_association *self, struct udp_local *local,
+                                 const struct address *wire, const struct address *own,
+                                 const struct path_key *key, bool confirmed);
+/* Not the one in use. */
+void udp_path_io_remove(struct udp_path *path);
+
+/* It is up: learns the tags, begins to probe. */
+void udp_path_io_up(struct udp_association *self);
+
+/* A packet for the peer, sealed, by the path in use. */
+void udp_path_io_send(struct udp_association *self, const uint8_t *packet, size_t length);
+
+/* The path on which a packet from an unknown address came, when it belongs to an association that
+ * a peer began: it has our tag and is data or a probe. NULL: it does not. known: of a half-open one
+ * with that address, NULL if there is none; it makes room: the peer's INIT went there, too. */
+struct udp_path *udp_path_io_learn(struct udp_local *local, struct udp_path *known,
+                                   const struct address *wire, const struct address *own,
+                                   const struct path_key *key, const uint8_t *packet,
+                                   size_t length);
+
+/* What is to be done with a packet of an association that is up. */
+enum udp_take { UDP_TAKE_PASS, UDP_TAKE_DROP, UDP_TAKE_STRAY };
+enum udp_take udp_path_io_take(struct udp_path *path, uint8_t *packet, size_t length);
+
+/* Tells the user what has changed. It may end the association. */
+void udp_path_io_tell(struct udp_association *self);
+
+/* Data moves: probes become denser. */
+void udp_path_io_busy(struct udp_association *self);
+
+/* The system has trouble with packets to this address. Only notes it. */
+void udp_path_io_trouble(struct udp_path *path, bool too_large);
+
+void udp_path_io_status(struct udp_association *self, unsigned number, struct path_status *status);
