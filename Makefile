@@ -8,7 +8,7 @@ ifeq ($(origin CC),default)
 CC       := gcc
 endif
 CFLAGS   ?= -O2 -g
-PKGS     := gnutls libconfig jansson
+PKGS     := gnutls libconfig jansson hiredis
 FOLDERS  := base config transport tls mux control proxy
 VERSION  := 0.1.0
 
@@ -30,7 +30,7 @@ OPTIMISED    := $(wildcard build/usrsctp/libusrsctp.a)
 USRSCTP      := $(or $(OPTIMISED),-lusrsctp)
 USRSCTP_IS_  := Debian's package, compiled without optimisation (scripts/build-usrsctp makes a faster one)
 USRSCTP_IS_y := optimised, from Debian's source package
-LIBS         := $(USRSCTP) $(shell pkg-config --libs $(PKGS)) -pthread
+LIBS         := $(USRSCTP) -lsctp $(shell pkg-config --libs $(PKGS)) -pthread
 ALL_LDFLAGS  := $(LDFLAGS) $(SANITIZE)
 
 Q := $(if $(V),,@)

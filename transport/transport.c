@@ -2,10 +2,11 @@
 
 #include <string.h>
 
+#include "transport/kernel.h"
 #include "transport/memory.h"
 #include "transport/udp.h"
 
-static const struct transport_ops *const transports[] = {&udp_ops, &memory_ops};
+static const struct transport_ops *const transports[] = {&udp_ops, &kernel_ops, &memory_ops};
 
 const struct transport_ops *transport_find(const char *name)
 {

@@ -106,12 +106,15 @@ static void fewer_streams_win(const struct transport_ops *ops)
 
 static void again_and_writable(const struct transport_ops *ops)
 {
-    struct bed bed;
-    bed_open(&bed, ops);
+    struct bed bed = {.ops = ops, .options = bed_default_options()};
+    bed.options.buffer_bytes = 1 << 20;
+    bed_open_at(&bed, "127.0.0.1:0", "127.0.0.1:0");
     struct bed_user *user = bed_connect(&bed), *peer = bed_latest(&bed);
     uint32_t sent = 0;
     size_t bytes = 0;
-    for (;; sent++) { /* without turning the loop: nothing can leave the queue */
+    /* Without turning the loop nothing leaves the queue, but what the kernel itself hands over into
+     * the buffer of the peer's socket. */
+    for (;; sent++) {
         struct message *message = bed_message(1, sent, 10000, 0);
         if (association_send(user->association, message) != ERR_OK) {
             message_free(message);
@@ -191,8 +194,11 @@ static void abort_cuts_shutdown(const struct transport_ops *ops)
     association_close(user->association, ASSOCIATION_ABORT, "in a hurry");
     ok(bed_wait_down(user, SECOND) && user->reason == ERR_LOCAL_SHUTDOWN && user->downs == 1,
        "an abort cuts a shutdown short");
-    ok(bed_wait_down(peer, 3 * SECOND) && peer->reason == ERR_TRANSPORT_ABORTED,
-       "the peer sees it as one");
+    /* The kernel may have delivered all and shut down before the second call. */
+    ok(bed_wait_down(peer, 3 * SECOND) &&
+           (peer->reason == ERR_TRANSPORT_ABORTED ||
+            (peer->reason == ERR_TRANSPORT_CLOSED && peer->messages == 20)),
+       "the peer sees it as one, unless all has arrived before (%s)", err_name(peer->reason));
     bed_close(&bed);
     free(user);
 }
@@ -290,8 +296,10 @@ static void bounded_associations(const struct transport_ops *ops)
     must(association_connect(bed.client, transport_local(bed.server), 1, &third->events,
                              &third->association) == ERR_OK);
     ok(bed_wait_down(third, 2 * SECOND), "a third peer where two may be is not served");
-    ok(third->reason == ERR_TRANSPORT_TIMEOUT && bed.accepted_count == 2, "nor answered (%s)",
-       err_name(third->reason));
+    /* udp leaves its INIT unanswered; the kernel aborts it, as for any port that does not listen */
+    ok((third->reason == ERR_TRANSPORT_TIMEOUT || third->reason == ERR_TRANSPORT_REFUSED) &&
+           bed.accepted_count == 2,
+       "nor does anybody hear of it (%s)", err_name(third->reason));
     association_close(first->association, ASSOCIATION_ABORT, NULL);
     bed_wait_down(bed.accepted[0], 2 * SECOND);
     struct bed_user *fourth = bed_connect(&bed);
@@ -438,6 +446,7 @@ int main(int count, char **arguments)
     } else {
         run_all("memory");
         run_all("udp");
+        run_all("kernel");
     }
     ok(transport_find("carrier pigeon") == NULL, "there is no other transport");
     return tap_done();

@@ -1,0 +1,161 @@
+#include "transport/kernel_send.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/sctp.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/check.h"
+#include "transport/kernel_association.h"
+#include "transport/kernel_socket.h"
+#include "transport/udp_message.h"
+
+/* Messages of one turn are given to the kernel together, so that small ones share packets; beyond
+ * this many bytes at once, so that the peer's processor works at the same time as ours. */
+#define BURST_BYTES (64 * 1024)
+
+/* ---- room ---- */
+
+static size_t queued(const struct kernel_association *self)
+{
+    return self->outstanding + self->pending.bytes;
+}
+
+/* Two system calls: only when the bound was reached. */
+static void look(struct kernel_association *self)
+{
+    struct kernel_socket_state state = kernel_socket_look(self->fd.fd);
+    uint32_t rtt_us = state.rtt_us ? state.rtt_us : self->handshake_rtt_us;
+    self->outstanding = state.queued;
+    backlog_update(&self->backlog, loop_now(self->transport->loop), state.queued,
+                   state.congestion_window, rtt_us);
+}
+
+static bool has_room(struct kernel_association *self)
+{
+    if (queued(self) < self->backlog.limit)
+        return true;
+    look(self);
+    return queued(self) < self->backlog.limit;
+}
+
+static void set_mark(struct kernel_association *self, size_t mark)
+{
+    if (mark != self->mark)
+        kernel_socket_set_mark(self->fd.fd, &self->transport->options, mark);
+    self->mark = mark;
+}
+
+/* epoll calls a socket writable when its send buffer has any room at all, and SCTP says nothing
+ * of a lower mark (SO_SNDLOWAT is fixed). So the size of the buffer is that mark while the user
+ * waits. Data that waits itself needs only that any room has come. */
+void kernel_send_wait(struct kernel_association *self)
+{
+    if (!kernel_association_is_up(self) || self->send_task.queued)
+        return;
+    bool has_data = self->pending.first, wanted = self->want_writable && self->state == KERNEL_UP;
+    if (wanted && !has_data)
+        set_mark(self, self->backlog.resume);
+    uint32_t others = self->interest & ~(uint32_t)EPOLLOUT;
+    kernel_association_watch(self, others | (has_data || wanted ? EPOLLOUT : 0));
+}
+
+void kernel_send_continue(struct kernel_association *self)
+{
+    if (!kernel_association_is_up(self))
+        return;
+    set_mark(self, 0);
+    if (self->pending.first)
+        kernel_send_pending(self);
+    if (!self->want_writable || self->pending.first || self->state != KERNEL_UP) {
+        kernel_send_wait(self);
+        return;
+    }
+    look(self);
+    bool has_come = queued(self) <= self->backlog.resume;
+    self->want_writable = !has_come;
+    kernel_send_wait(self);
+    if (has_come)
+        self->events->on_writable(self->events);
+}
+
+/* ---- messages ---- */
+
+enum err kernel_send_message(struct association *association, struct message *message)
+{
+    struct kernel_association *self = container_of(association, struct kernel_association, base);
+    must(message->length > 0 && message->length <= MESSAGE_MAX);
+    if (self->state == KERNEL_SHUTTING || self->state == KERNEL_ENDED)
+        return ERR_TRANSPORT_CLOSED;
+    if (self->state == KERNEL_UP && message->stream >= self->streams)
+        return ERR_TRANSPORT_STREAM;
+    if (self->state != KERNEL_UP || !has_room(self)) {
+        self->want_writable = true;
+        loop_task_queue(self->transport->loop, &self->send_task);
+        return ERR_AGAIN;
+    }
+    message_queue_push(&self->pending, message);
+    if (self->pending.bytes >= BURST_BYTES)
+        kernel_send_pending(self);
+    else
+        loop_task_queue(self->transport->loop, &self->send_task);
+    return ERR_OK;
+}
+
+/* False: the kernel takes no more now. Its other errors mean that the association is gone, which a
+ * notification tells; the message is dropped with it. */
+static bool give(struct kernel_association *self, struct message *message, int flags)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(struct sctp_sndinfo))];
+    } control = {.header = {.cmsg_level = IPPROTO_SCTP,
+                            .cmsg_type = SCTP_SNDINFO,
+                            .cmsg_len = CMSG_LEN(sizeof(struct sctp_sndinfo))}};
+    struct sctp_sndinfo info = {.snd_sid = message->stream,
+                                .snd_ppid = htonl(UDP_MESSAGE_PPID | message->epoch)};
+    memcpy(CMSG_DATA(&control.header), &info, sizeof info);
+    struct iovec part = {.iov_base = message->data, .iov_len = message->length};
+    struct msghdr header = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
+                            .msg_controllen = sizeof control};
+    if (sendmsg(self->fd.fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL | flags) < 0)
+        return errno != EAGAIN && errno != EINTR && errno != ENOBUFS && errno != ENOMEM;
+    self->outstanding += message->length;
+    backlog_give(&self->backlog, message->length);
+    return true;
+}
+
+void kernel_send_pending(struct kernel_association *self)
+{
+    if (!kernel_association_is_up(self))
+        return;
+    /* More follow: the kernel fills packets, and the last one pushes out the rest. */
+    while (self->pending.first &&
+           give(self, self->pending.first, self->pending.count > 1 ? MSG_MORE : 0))
+        message_free(message_queue_pop(&self->pending));
+    if (!self->pending.first && self->state == KERNEL_SHUTTING)
+        kernel_socket_shutdown(self->fd.fd);
+    kernel_send_wait(self);
+}
+
+static void on_send_task(struct loop_task *task)
+{
+    kernel_send_pending(container_of(task, struct kernel_association, send_task));
+}
+
+void kernel_send_init(struct kernel_association *self)
+{
+    self->send_task = (struct loop_task){.on_run = on_send_task};
+    backlog_init(&self->backlog);
+}
+
+void kernel_send_fini(struct kernel_association *self)
+{
+    loop_task_cancel(self->transport->loop, &self->send_task);
+    message_queue_clear(&self->pending);
+}
