@@ -235,7 +235,9 @@ make_certificates() {
 
 THREADS=${THREADS:-2}
 LOG_FORMAT=text
-SERVER_LOCAL=127.0.0.1:0
+TRANSPORT=udp
+SERVER_LOCAL=127.0.0.1:0                     # one or more
+SERVER_SIDE=() CLIENT_SIDE=()                # commands that put a program on one side of a network
 SERVER_NAME=server CLIENT_NAME=client        # certificates
 SERVER_CA=ca CLIENT_CA=ca                    # whom they trust
 PEER=server.example ALLOW='"client.example"' # whom they expect
@@ -255,9 +257,16 @@ tunnels = ( $2 );
 END
 }
 
+quoted_list() { # WORD...
+    local list
+    list=$(printf ', "%s"' "$@")
+    echo "${list#, }"
+}
+
 server_tunnel() { # NAME SERVICES
+    # shellcheck disable=SC2086 # several addresses
     cat <<END
-  { name = "$1"; role = "server"; transport = "udp"; local = [ "$SERVER_LOCAL" ];
+  { name = "$1"; role = "server"; transport = "$TRANSPORT"; local = [ $(quoted_list $SERVER_LOCAL) ];
     tls = { ca = "$SERVER_CA.pem"; cert = "$SERVER_NAME.pem"; key = "$SERVER_NAME.key";
             allow = [ $ALLOW ]; };
     services = ( $2 );
@@ -266,9 +275,10 @@ server_tunnel() { # NAME SERVICES
 END
 }
 
-client_tunnel() { # NAME SERVICES REMOTE
+client_tunnel() { # NAME SERVICES REMOTES
+    # shellcheck disable=SC2086 # several addresses
     cat <<END
-  { name = "$1"; role = "client"; transport = "udp"; remote = [ "$3" ];
+  { name = "$1"; role = "client"; transport = "$TRANSPORT"; remote = [ $(quoted_list $3) ];
     reconnect = { min = 0.05; max = 0.5; };
     tls = { ca = "$CLIENT_CA.pem"; cert = "$CLIENT_NAME.pem"; key = "$CLIENT_NAME.key";
             peer = "$PEER"; };
@@ -280,22 +290,27 @@ END
 
 # start_target [ADDRESS]: sets TARGET to the address of a new target.
 start_target() {
-    start target "$TOOLS/target" --listen "${1:-127.0.0.1:0}"
+    start target "${SERVER_SIDE[@]}" "$TOOLS/target" --listen "${1:-127.0.0.1:0}"
     wait_until 10 has_line target.out '^listening' || fatal "the target does not start"
     TARGET=$(sed -n 's/^listening //p' "$dir/target.out" | head -n 1)
 }
 
 run_hawser() { # NAME
-    start "$1" "$HAWSER" run "$dir/$1.cfg"
+    local side=()
+    case $1 in
+    server*) side=("${SERVER_SIDE[@]}") ;;
+    client*) side=("${CLIENT_SIDE[@]}") ;;
+    esac
+    start "$1" "${side[@]}" "$HAWSER" run "$dir/$1.cfg"
     wait_until 20 is_answering "$1" || fatal "the $1 does not start"
 }
 
-# Sets SERVER to its UDP address, and keeps it for the next start.
+# Sets SERVER to its addresses, and keeps them for the next start.
 start_server() {
     [ -n "$SERVER_SERVICES" ] || SERVER_SERVICES="{ name = \"target\"; connect = \"$TARGET\"; }"
     write_config server "$(server_tunnel site "$SERVER_SERVICES")"
     run_hawser server
-    SERVER=$(tunnel server '.local[0]')
+    SERVER=$(tunnel server '.local | join(" ")')
     SERVER_LOCAL=$SERVER
 }
 
@@ -336,9 +351,9 @@ fatal() {
 }
 
 load() {
-    "$TOOLS/load" "$@"
+    "${CLIENT_SIDE[@]}" "$TOOLS/load" "$@"
 }
 
 ends() {
-    "$TOOLS/ends" "$@"
+    "${CLIENT_SIDE[@]}" "$TOOLS/ends" "$@"
 }
