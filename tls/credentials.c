@@ -176,6 +176,8 @@ static enum err load(struct tls_credentials *credentials, const struct tls_optio
     if (result == ERR_OK)
         result = load_pair(credentials->x509, options->cert, options->key, &credentials->expires_at,
                            why);
+    if (result == ERR_OK)
+        result = tls_credentials_reload_ticket_keys(credentials, why.text, why.size);
     return result;
 }
 
@@ -202,6 +204,9 @@ enum err tls_credentials_new(const struct tls_options *options, struct tls_crede
     credentials->resume_by = options->resume_by;
     credentials->rekey_bytes = options->rekey_bytes;
     credentials->ticket_lifetime_s = options->ticket_lifetime_s;
+    credentials->ticket_key_file = check_strdup(options->ticket_key_file);
+    credentials->store = options->store ? tls_store_ref(options->store) : NULL;
+    tls_fingerprint(options, credentials->fingerprint);
     copy_names(credentials, options);
     must(gnutls_certificate_allocate_credentials(&credentials->x509) == 0);
 
@@ -228,12 +233,28 @@ void tls_credentials_unref(struct tls_credentials *credentials)
     gnutls_certificate_free_credentials(credentials->x509);
     tls_policy_clear(&credentials->policy);
     tls_ticket_key_clear(&credentials->ticket_keys);
+    free(credentials->ticket_key_file);
+    tls_store_unref(credentials->store);
     pthread_mutex_destroy(&credentials->ticket_keys.lock);
     for (size_t i = 0; i < credentials->allow_count; i++)
         free(credentials->allow[i]);
     free(credentials->allow);
     free(credentials->peer);
     free(credentials);
+}
+
+enum err tls_credentials_reload_ticket_keys(struct tls_credentials *credentials, char *why,
+                                            size_t why_size)
+{
+    struct tls_key_file file;
+    if (!credentials->ticket_key_file)
+        return ERR_OK;
+    enum err result =
+        tls_key_file_read(credentials->ticket_key_file, TLS_TICKET_KEY_SIZE, &file, why, why_size);
+    if (result == ERR_OK)
+        tls_ticket_key_share(&credentials->ticket_keys, &file);
+    tls_key_file_clear(&file);
+    return result;
 }
 
 int64_t tls_credentials_expires_in(const struct tls_credentials *credentials)

@@ -44,6 +44,11 @@ struct tls_options {
     enum tls_version min_version, max_version; /* both ends: what they share is used */
     enum tls_children children;                /* TLS 1.3; the same at both ends */
     enum tls_resume_by resume_by;              /* server, TLS 1.2 */
+    const char *ticket_key_file; /* server: keys that several servers share and that outlive it
+                                  * (tls/key_file.h, 64 bytes a key). NULL: a random key, made anew
+                                  * each lifetime. Not used for TLS_CHILDREN_PSK. */
+    struct tls_store *store;     /* server, TLS 1.2: where masters are remembered by session id, for
+                                  * as many credentials as wanted. NULL: nowhere */
     uint64_t rekey_bytes; /* TLS 1.3: KeyUpdate after as many bytes written; 0: when the cipher
                            * needs it (2^24 records of AES-GCM) */
 };
@@ -63,6 +68,11 @@ enum err tls_credentials_new(const struct tls_options *options, struct tls_crede
 struct tls_credentials *tls_credentials_ref(struct tls_credentials *credentials);
 /* Frees with the last reference, secrets wiped. NULL is fine. Thread: any. */
 void tls_credentials_unref(struct tls_credentials *credentials);
+/* Reads ticket_key_file again: masters from now on use the new keys. With an error the old keys
+ * stay. ERR_OK (also without such a file), or ERR_TLS_CREDENTIALS with a sentence. Thread: any but
+ * a worker (a file). */
+enum err tls_credentials_reload_ticket_keys(struct tls_credentials *credentials, char *why,
+                                            size_t why_size);
 /* Seconds until the own certificate expires, negative if it has. Thread: any. */
 int64_t tls_credentials_expires_in(const struct tls_credentials *credentials);
 

@@ -5,7 +5,9 @@
 #include <stdatomic.h>
 
 #include "tls/credentials.h"
+#include "tls/fingerprint.h"
 #include "tls/policy.h"
+#include "tls/store.h"
 #include "tls/ticket_key.h"
 
 struct tls_credentials {
@@ -22,5 +24,8 @@ struct tls_credentials {
     char *peer;                                     /* client */
     char **allow;                                   /* server */
     size_t allow_count;
+    uint8_t fingerprint[TLS_FINGERPRINT_SIZE];
     struct tls_ticket_keys ticket_keys; /* server; has its own lock */
+    char *ticket_key_file;              /* server; NULL: none */
+    struct tls_store *store;            /* server; NULL: none */
 };

@@ -15,6 +15,13 @@ struct tls_generation *tls_generation_new(void)
     return generation;
 }
 
+void tls_generation_keep(struct tls_generation *generation, const uint8_t *data, size_t size)
+{
+    generation->data = check_alloc(size);
+    generation->data_size = size;
+    memcpy(generation->data, data, size);
+}
+
 struct tls_generation *tls_generation_ref(struct tls_generation *generation)
 {
     atomic_fetch_add_explicit(&generation->references, 1, memory_order_relaxed);

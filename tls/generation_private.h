@@ -18,7 +18,8 @@ struct tls_generation {
     size_t leaf_size;
     char peer[TLS_NAME_MAX];
 
-    uint8_t *data; /* client: GnuTLS's session data with the ticket and its secret */
+    uint8_t *data; /* GnuTLS's session data: the ticket and its secret at a client; at a server what
+                    * children are resumed from by session id (TLS 1.2), else NULL */
     size_t data_size;
 
     struct tls_ticket_key *ticket_key; /* server */
@@ -28,5 +29,7 @@ struct tls_generation {
 
 /* Owns: caller has one reference; fills the rest before anybody else sees it. */
 struct tls_generation *tls_generation_new(void);
+/* A copy of data. Once. */
+void tls_generation_keep(struct tls_generation *generation, const uint8_t *data, size_t size);
 /* Whether the server's session id is that of the master. */
 bool tls_generation_has_id(const struct tls_generation *generation, const uint8_t *id, size_t size);

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/wire.h"
 #include "tls/failure.h"
+#include "tls/resume.h"
 #include "tls/verify.h"
 
 /* The code that our callbacks return to stop GnuTLS; the reason is in the session by then. */
@@ -105,6 +106,13 @@ static int64_t expiry(const struct tls_session *session, uint32_t lifetime)
     return at < master->expires_at ? at : master->expires_at;
 }
 
+static bool is_12(const struct tls_session *session)
+{
+    return gnutls_protocol_get_version(session->gnutls) == GNUTLS_TLS1_2;
+}
+
+/* The first is for the children, the second for the next association (of TLS 1.2 both are the
+ * same). Not where children have no key exchange of their own: see enum tls_children. */
 static void keep_ticket(struct tls_session *session, int64_t expires_at)
 {
     struct tls_master *master = session->master;
@@ -113,12 +121,11 @@ static void keep_ticket(struct tls_session *session, int64_t expires_at)
         return;
     if (!master->made) {
         master->made = new_generation(session, expires_at);
-        master->made->data = check_alloc(data.size);
-        master->made->data_size = data.size;
-        memcpy(master->made->data, data.data, data.size);
-    } else {
+        tls_generation_keep(master->made, data.data, data.size);
+    } else if (session->credentials->children == TLS_CHILDREN_DHE || is_12(session)) {
         tls_ticket_free(master->ticket);
-        master->ticket = tls_ticket_new(session->credentials, expires_at, data.data, data.size);
+        master->ticket = tls_ticket_new(session->credentials->fingerprint, expires_at,
+                                        is_12(session), data.data, data.size);
     }
     gnutls_memset(data.data, 0, data.size);
     gnutls_free(data.data);
@@ -132,6 +139,8 @@ static int on_ticket(gnutls_session_t gnutls, unsigned type, unsigned when, unsi
     (void)type;
     struct tls_session *session = gnutls_session_get_ptr(gnutls);
     struct tls_master *master = session->master;
+    if (is_12(session))
+        return 0; /* it belongs to the handshake there */
     if (incoming && when == GNUTLS_HOOK_POST) {
         keep_ticket(session, expiry(session, master->ticket_lifetime_s));
         return 0;
@@ -141,12 +150,10 @@ static int on_ticket(gnutls_session_t gnutls, unsigned type, unsigned when, unsi
     wire_get_bytes(&reader, 4); /* ticket_age_add */
     wire_get_bytes(&reader, wire_get_u8(&reader));
     size_t length = wire_get_u16(&reader);
-    const uint8_t *ticket = wire_get_bytes(&reader, length);
-    master->ticket_lifetime_s = ticket ? lifetime : 0;
-    if (!incoming && ticket) {
+    bool is_whole = wire_get_bytes(&reader, length);
+    master->ticket_lifetime_s = is_whole ? lifetime : 0;
+    if (!incoming && is_whole)
         master->expires_at = expiry(session, lifetime);
-        tls_ticket_key_learn_name(master->key, ticket, length);
-    }
     return 0;
 }
 
@@ -162,49 +169,57 @@ void tls_handshake_prepare(struct tls_session *session)
                                            GNUTLS_HOOK_POST, on_client_hello);
 }
 
-/* GnuTLS takes one ticket key for a session, but the client may come with a ticket of the key
- * before: its name is in the ClientHello in the clear. When a ClientHello is cut into pieces, the
- * newest key is taken, and at worst the client has to try again. */
-static void choose_ticket_key(struct tls_session *session)
+/* TLS 1.2 at the server: when the session ends that the children are resumed from. Only GnuTLS
+ * knows when that began, if a ticket brought it. */
+static int64_t expiry_12(const struct tls_session *session)
 {
-    struct tls_ticket_key *key, *older;
-    if (session->master) {
-        key = session->master->key;
-        older = session->master->older_key;
-    } else {
-        key = session->generation->ticket_key;
-        older = session->previous ? session->previous->ticket_key : NULL;
+    const struct tls_master *master = session->master;
+    uint32_t lifetime = session->credentials->ticket_lifetime_s;
+    gnutls_datum_t data;
+    int64_t began = master->started;
+    if (gnutls_session_is_resumed(session->gnutls) &&
+        gnutls_session_get_data2(session->gnutls, &data) == 0) {
+        began = gnutls_db_check_entry_time(&data);
+        gnutls_memset(data.data, 0, data.size);
+        gnutls_free(data.data);
     }
-    const struct message *hello = session->input.first;
-    if (older && older != key &&
-        tls_ticket_key_is_in(older, hello->data + hello->offset, hello->length - hello->offset)) {
-        key = older;
-        /* The tickets of this master will be of that key. */
-        if (session->master) {
-            session->master->older_key = session->master->key;
-            session->master->key = key;
-        }
-    }
-    gnutls_datum_t secret = {key->secret, sizeof key->secret};
-    must(gnutls_session_ticket_enable_server(session->gnutls, &secret) == 0);
-    session->has_ticket_key = true;
+    return began + lifetime;
+}
+
+static void finish_server(struct tls_session *session)
+{
+    struct tls_master *master = session->master;
+    gnutls_datum_t id;
+    gnutls_session_get_id2(session->gnutls, &id);
+    must(id.size <= TLS_SESSION_ID_MAX);
+    if (is_12(session))
+        master->expires_at = expiry_12(session);
+    else if (master->expires_at == INT64_MAX)
+        /* No ticket was sent when the chain of a resumed master has no second left. */
+        master->expires_at = master->started;
+    master->made = new_generation(session, master->expires_at);
+    master->made->ticket_key = tls_ticket_key_ref(master->key);
+    memcpy(master->made->session_id, id.data, id.size);
+    master->made->session_id_size = id.size;
+    if (master->stored)
+        tls_generation_keep(master->made, master->stored, master->stored_size);
 }
 
 static enum err finish_master(struct tls_session *session)
 {
-    struct tls_master *master = session->master;
-    if (!session->is_server)
-        return ERR_OK; /* its tickets come later */
-    gnutls_datum_t id;
-    gnutls_session_get_id2(session->gnutls, &id);
-    must(id.size <= TLS_SESSION_ID_MAX);
-    /* No ticket was sent when the chain of a resumed master has no second left. */
-    master->made = new_generation(session, master->expires_at == INT64_MAX ? master->started
-                                                                           : master->expires_at);
-    master->made->ticket_key = tls_ticket_key_ref(master->key);
-    memcpy(master->made->session_id, id.data, id.size);
-    master->made->session_id_size = id.size;
-    return ERR_OK;
+    if (session->is_server) {
+        finish_server(session);
+        return ERR_OK;
+    }
+    /* What was offered says nothing about the session that we got instead. */
+    if (!gnutls_session_is_resumed(session->gnutls))
+        session->master->expires_at = INT64_MAX;
+    if (is_12(session)) {
+        int64_t expires_at = expiry(session, session->credentials->ticket_lifetime_s);
+        keep_ticket(session, expires_at);
+        keep_ticket(session, expires_at);
+    }
+    return ERR_OK; /* the tickets of TLS 1.3 come later */
 }
 
 /* Server: a ticket of another master opens with the same key; the id inside tells. Masters that
@@ -264,6 +279,16 @@ static bool is_expired(const struct tls_session *session)
            tls_generation_expires_in(session->generation) <= 0;
 }
 
+/* A ticket that is sent is used up. */
+static void start(struct tls_session *session)
+{
+    session->has_started = true;
+    if (session->master) {
+        tls_ticket_free(session->master->ticket);
+        session->master->ticket = NULL;
+    }
+}
+
 enum err tls_handshake_run(struct tls_session *session)
 {
     if (session->failure != ERR_OK)
@@ -272,12 +297,13 @@ enum err tls_handshake_run(struct tls_session *session)
         return ERR_OK;
     if (session->is_server && !session->input.first)
         return ERR_AGAIN;
-    if (session->is_server && !session->has_ticket_key)
-        choose_ticket_key(session);
+    if (session->is_server && tls_resume_begin(session) == ERR_AGAIN)
+        return ERR_AGAIN;
     if (!session->has_started && is_expired(session))
         return tls_failure_set(session, ERR_TLS_NOT_RESUMED, 0,
                                "the tickets of the master have expired");
-    session->has_started = true;
+    if (!session->has_started)
+        start(session);
     int rc;
     uint64_t pulled;
     do {

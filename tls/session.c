@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "tls/failure.h"
 #include "tls/handshake.h"
+#include "tls/resume.h"
 #include "tls/session_private.h"
 
 /* Largest plaintext of a record (RFC 8446 section 5.1). */
@@ -80,9 +81,7 @@ static unsigned init_flags(const struct tls_session *session)
 {
     if (!session->is_server)
         return GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_KEY_SHARE_TOP;
-    /* Two tickets follow a master: for the children, and for the next association. Tickets of a
-     * child would only cost: 2 KB and a flight each. */
-    return GNUTLS_SERVER | GNUTLS_NONBLOCK | (session->master ? 0 : GNUTLS_NO_AUTO_SEND_TICKET);
+    return GNUTLS_SERVER | GNUTLS_NONBLOCK | tls_resume_flags(session);
 }
 
 static bool set_up(struct tls_session *session)
@@ -104,6 +103,7 @@ static bool set_up(struct tls_session *session)
         /* A client does not show a certificate whose CA we do not name; we want to see it, to be
          * able to say what is wrong with it. */
         gnutls_certificate_send_x509_rdn_sequence(gnutls, 1);
+        tls_resume_prepare(session);
     }
     /* GnuTLS derives the ticket key from it too: the same everywhere, or nothing resumes. */
     gnutls_db_set_cache_expiration(gnutls, (int)credentials->ticket_lifetime_s);
@@ -125,13 +125,18 @@ static struct tls_session *new_session(struct tls_credentials *credentials,
     return session;
 }
 
+/* Kept until the handshake begins: one that was not used can be taken back. */
 static void use_ticket(struct tls_session *session, struct tls_ticket *ticket)
 {
-    if (ticket && !session->is_server && ticket->credentials == session->credentials &&
-        ticket->expires_at > session->master->started &&
-        gnutls_session_set_data(session->gnutls, ticket->data, ticket->data_size) == 0)
-        session->master->expires_at = ticket->expires_at;
-    tls_ticket_free(ticket);
+    struct tls_master *master = session->master;
+    if (ticket && !session->is_server && tls_ticket_fits(ticket, session->credentials) &&
+        ticket->expires_at > master->started &&
+        gnutls_session_set_data(session->gnutls, ticket->data, ticket->data_size) == 0) {
+        master->expires_at = ticket->expires_at;
+        master->ticket = ticket;
+    } else {
+        tls_ticket_free(ticket);
+    }
 }
 
 struct tls_session *tls_session_new_master(struct tls_credentials *credentials,
@@ -141,9 +146,6 @@ struct tls_session *tls_session_new_master(struct tls_credentials *credentials,
     struct tls_master *master = session->master = check_alloc(sizeof *session->master);
     master->started = time(NULL);
     master->expires_at = INT64_MAX;
-    if (session->is_server)
-        master->key = tls_ticket_key_current(&credentials->ticket_keys,
-                                             credentials->ticket_lifetime_s, &master->older_key);
     if (!set_up(session)) {
         tls_ticket_free(ticket);
         tls_session_free(session);
@@ -184,7 +186,9 @@ static void free_master(struct tls_master *master)
     tls_generation_unref(master->made);
     tls_ticket_free(master->ticket);
     tls_ticket_key_unref(master->key);
-    tls_ticket_key_unref(master->older_key);
+    if (master->stored)
+        gnutls_memset(master->stored, 0, master->stored_size);
+    free(master->stored);
     free(master);
 }
 
@@ -193,6 +197,7 @@ void tls_session_free(struct tls_session *session)
     if (!session)
         return;
     release_packet(session);
+    tls_resume_abandon(session);
     if (session->gnutls)
         gnutls_deinit(session->gnutls);
     message_queue_clear(&session->input);

@@ -22,6 +22,14 @@ struct tls_output {
      * tls_session_handshake, _read, _write and _bye: the callee must not call into this session
      * (but for tls_session_feed of the other end). At most MESSAGE_MAX bytes each. */
     void (*on_output)(struct tls_output *self, struct message *message);
+    /* Optional, and then with reply_to, the mailbox of the session's thread: lets a master of a
+     * server ask the store of other servers (tls/store_redis.h). While it waits,
+     * tls_session_handshake says ERR_AGAIN; then this is called on that thread: call
+     * tls_session_handshake again. Never called after tls_session_free, nor inside of another
+     * function of the session. Without it only the local store is asked. The mailbox may close
+     * right after tls_session_free, but must then deliver what it holds (mailbox_fini does). */
+    void (*on_ready)(struct tls_output *self);
+    struct mailbox *reply_to;
 };
 
 /* A master session: full handshake, or resumed from ticket (client, may be NULL; consumed, and

@@ -8,6 +8,7 @@
 
 struct gnutls_session_int;
 struct mbuffer_st;
+struct tls_resume_wait;
 
 /* What only a master needs; children, of which there are thousands, go without. */
 struct tls_master {
@@ -16,8 +17,12 @@ struct tls_master {
     uint32_t ticket_lifetime_s; /* of the ticket that is being read */
     char peer[TLS_NAME_MAX];
     struct tls_generation *made;
-    struct tls_ticket *ticket;              /* client: for the next association */
-    struct tls_ticket_key *key, *older_key; /* server */
+    struct tls_ticket *ticket;  /* client: before the handshake the one to be used, then the one
+                                 * for the next association */
+    struct tls_ticket_key *key; /* server, once the ClientHello has come */
+    uint8_t *stored;            /* server, TLS 1.2: what its children are resumed from by id */
+    size_t stored_size;
+    struct tls_resume_wait *wait; /* server: for an answer of the store; NULL: for none */
 };
 
 struct tls_session {
@@ -42,4 +47,6 @@ struct tls_session {
     bool is_drained; /* GnuTLS has seen all that was fed and has nothing for us */
     bool has_read;   /* a record of data has come */
     bool has_said_bye;
+    uint64_t unkeyed;   /* bytes written since the last KeyUpdate of ours */
+    int64_t rekeyed_at; /* ms, monotonic: when that was; 0: never */
 };

@@ -2,7 +2,8 @@
  *
  * A key is random, shared by the masters that start within one ticket lifetime, and kept by their
  * generations: a key that is replaced still resumes the children (and the next association) of the
- * masters that it served, and is wiped when the last of them is gone. */
+ * masters that it served, and is wiped when the last of them is gone. Or the keys come from a file
+ * that several servers share (tls/key_file.h). */
 #pragma once
 
 #include <pthread.h>
@@ -10,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "tls/key_file.h"
 
 /* GnuTLS takes 64 bytes: name, cipher key and MAC key; a ticket begins with the name of its key. */
 #define TLS_TICKET_KEY_SIZE 64
@@ -19,32 +22,35 @@ struct tls_ticket_key {
     atomic_uint references;
     int64_t born; /* wall clock, seconds */
     uint8_t secret[TLS_TICKET_KEY_SIZE];
-    /* GnuTLS derives the name inside, so we learn it from the first ticket: see
-     * tls_ticket_key_learn_name. */
-    pthread_mutex_t lock; /* guards name and named */
-    bool named;
-    uint8_t name[TLS_TICKET_KEY_NAME];
 };
 
-/* The current key of a server and the one before; zero-initialised but for the lock. */
+/* The keys of a server; zero-initialised but for the lock. */
 struct tls_ticket_keys {
-    pthread_mutex_t lock; /* guards the two */
+    pthread_mutex_t lock; /* guards all below */
     struct tls_ticket_key *current, *older;
+    struct tls_ticket_key *shared[TLS_KEY_FILE_MAX_KEYS]; /* of the file; the first is current */
+    size_t shared_count;                                  /* 0: no file */
 };
 
+/* A key of its own, for one association. Owns: caller has a reference. */
+struct tls_ticket_key *tls_ticket_key_new(void);
 struct tls_ticket_key *tls_ticket_key_ref(struct tls_ticket_key *key);
 /* NULL is fine. Thread: any. Wiped with the last reference. */
 void tls_ticket_key_unref(struct tls_ticket_key *key);
 
-/* Remembers the name that GnuTLS gave the key, from a ticket that it encrypted. Thread: any. */
-void tls_ticket_key_learn_name(struct tls_ticket_key *key, const uint8_t *ticket, size_t length);
-/* Whether a ticket of this key is in these bytes of a ClientHello. Thread: any. */
-bool tls_ticket_key_is_in(struct tls_ticket_key *key, const uint8_t *bytes, size_t length);
+/* Whether a ticket of this key is in these bytes of a ClientHello. lifetime_s: what the sessions of
+ * this key have. GnuTLS does not encrypt with the key that we give it, but with one that it derives
+ * anew every three lifetimes, and accepts that and the one before: so the
+ * names are derived here in the same way. Thread: any. */
+bool tls_ticket_key_is_in(const struct tls_ticket_key *key, uint32_t lifetime_s,
+                          const uint8_t *bytes, size_t length);
 
-/* The key for a new master: made anew when the current one is lifetime_s old. *older is the one
- * before while its tickets may live, else NULL. Owns: caller has a reference to both. Thread: any.
- */
-struct tls_ticket_key *tls_ticket_key_current(struct tls_ticket_keys *keys, uint32_t lifetime_s,
-                                              struct tls_ticket_key **older);
+/* The key for a master: the one whose ticket is in the ClientHello, if there is such a ticket and
+ * we have its key; else the current one, made anew when it is lifetime_s old. Owns: caller has a
+ * reference. Thread: any. */
+struct tls_ticket_key *tls_ticket_key_choose(struct tls_ticket_keys *keys, uint32_t lifetime_s,
+                                             const uint8_t *hello, size_t length);
+/* From now on these; sessions keep those they have. Thread: any. */
+void tls_ticket_key_share(struct tls_ticket_keys *keys, const struct tls_key_file *file);
 /* Gives the references back. */
 void tls_ticket_key_clear(struct tls_ticket_keys *keys);

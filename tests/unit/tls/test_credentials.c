@@ -84,7 +84,7 @@ static void test_policy(void)
     bad = good, bad.priority = "NORMAL:+NONSENSE";
     refuses(bad, "NONSENSE", "priority string");
     bad = good, bad.priority = "NORMAL";
-    refuses(bad, "NORMAL", "only TLS 1.2 and 1.3");
+    refuses(bad, "NORMAL", "the minimum version is TLS 1.3");
     bad = good, bad.priority = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+PSK";
     refuses(bad, "+PSK", "forward secrecy");
     bad = good, bad.priority = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-SECP256R1";

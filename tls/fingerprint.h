@@ -1,0 +1,13 @@
+/* tls/fingerprint.h: private to tls/: a hash over all that decides who is accepted and how, so that
+ * a session is never resumed under other rules than it was made under. Whoever adds an option that
+ * decides such a thing adds it in fingerprint.c too. */
+#pragma once
+
+#include "tls/credentials.h"
+
+#define TLS_FINGERPRINT_SIZE 32
+
+/* Client: our own certificate and the name that is expected belong to it. Server: what applies to
+ * clients only, the same on each of several servers. Files count by content; one that cannot be
+ * read counts as empty (tls_credentials_new complains about it). */
+void tls_fingerprint(const struct tls_options *options, uint8_t out[TLS_FINGERPRINT_SIZE]);

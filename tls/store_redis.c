@@ -1,0 +1,437 @@
+#include "tls/store_redis.h"
+
+#include <arpa/inet.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <hiredis/hiredis.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "base/thread.h"
+#include "tls/store_seal.h"
+
+#define DEFAULT_TIMEOUT_MS 50
+#define DEFAULT_QUEUED     1024
+#define BACKOFF_MIN_US     100000
+#define BACKOFF_MAX_US     5000000
+/* Hex digits of a SHA-256, behind a prefix that says whose it is and in which format. */
+#define NAME_MAX_SIZE 80
+
+/* A value on its way to Redis. */
+struct write {
+    struct write *next;
+    struct tls_store_key key;
+    int64_t expires_at;
+    size_t size;
+    uint8_t data[];
+};
+
+struct tls_store_redis {
+    char *host, *password, *key_path;
+    uint16_t port;
+    uint32_t timeout_us, max_queued;
+    pthread_t thread;
+
+    pthread_mutex_t lock; /* of all below, but for the last group */
+    pthread_cond_t asked;
+    struct tls_store_query *first, **last; /* not begun */
+    struct tls_store_query *current;       /* being answered */
+    struct write *first_write, **last_write;
+    uint32_t queries, writes; /* how many wait */
+    struct tls_key_file keys;
+    struct tls_store_redis_statistics statistics;
+    bool closing;
+
+    redisContext *context; /* the thread's own, from here on; NULL: not connected */
+    uint64_t retry_at;     /* µs, monotonic: before that there is no new attempt */
+    uint64_t backoff;
+    unsigned seed;
+};
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void deliver_answer(struct mail *mail)
+{
+    struct tls_store_query *query = container_of(mail, struct tls_store_query, mail);
+    query->on_answer(query);
+}
+
+/* Under the lock, so that a question that was taken back is not posted. */
+static void answer_locked(struct tls_store_query *query)
+{
+    if (query->is_abandoned) {
+        if (query->data)
+            gnutls_memset(query->data, 0, query->size);
+        free(query->data);
+        free(query);
+        return;
+    }
+    query->mail.deliver = deliver_answer;
+    mailbox_post(query->reply_to, &query->mail);
+}
+
+static void unlink_locked(struct tls_store_redis *redis, struct tls_store_query *query)
+{
+    *query->link = query->next;
+    if (query->next)
+        query->next->link = query->link;
+    else
+        redis->last = query->link;
+    query->link = NULL;
+    redis->queries--;
+}
+
+static void free_write(struct write *write)
+{
+    gnutls_memset(write->data, 0, write->size);
+    free(write);
+}
+
+static struct write *take_write_locked(struct tls_store_redis *redis)
+{
+    struct write *write = redis->first_write;
+    redis->first_write = write->next;
+    if (!redis->first_write)
+        redis->last_write = &redis->first_write;
+    redis->writes--;
+    return write;
+}
+
+static void drop_writes_locked(struct tls_store_redis *redis)
+{
+    while (redis->first_write) {
+        free_write(take_write_locked(redis));
+        redis->statistics.dropped++;
+    }
+}
+
+static void set_connected(struct tls_store_redis *redis, bool connected)
+{
+    pthread_mutex_lock(&redis->lock);
+    redis->statistics.is_connected = connected;
+    pthread_mutex_unlock(&redis->lock);
+}
+
+static void disconnect(struct tls_store_redis *redis)
+{
+    if (redis->context)
+        redisFree(redis->context);
+    redis->context = NULL;
+    set_connected(redis, false);
+}
+
+/* The next attempt: later each time, and not with all other servers at the same moment. */
+static void back_off(struct tls_store_redis *redis)
+{
+    disconnect(redis);
+    redis->backoff = redis->backoff ? redis->backoff * 2 : BACKOFF_MIN_US;
+    if (redis->backoff > BACKOFF_MAX_US)
+        redis->backoff = BACKOFF_MAX_US;
+    redis->retry_at =
+        now_us() + redis->backoff / 2 + (uint64_t)rand_r(&redis->seed) % (redis->backoff / 2);
+}
+
+static struct timeval left_until(uint64_t deadline)
+{
+    uint64_t now = now_us(), left = deadline > now ? deadline - now : 1;
+    return (struct timeval){.tv_sec = (time_t)(left / 1000000),
+                            .tv_usec = (suseconds_t)(left % 1000000)};
+}
+
+static bool log_in(struct tls_store_redis *redis)
+{
+    if (!redis->password)
+        return true;
+    redisReply *reply = redisCommand(redis->context, "AUTH %s", redis->password);
+    bool accepted = reply && reply->type == REDIS_REPLY_STATUS;
+    freeReplyObject(reply);
+    return accepted;
+}
+
+static bool connect_to(struct tls_store_redis *redis, uint64_t deadline)
+{
+    if (redis->context) {
+        redisSetTimeout(redis->context, left_until(deadline));
+        return true;
+    }
+    if (now_us() < redis->retry_at)
+        return false;
+    struct timeval left = left_until(deadline);
+    redis->context = redis->host[0] == '/'
+                         ? redisConnectUnixWithTimeout(redis->host, left)
+                         : redisConnectWithTimeout(redis->host, redis->port, left);
+    if (!redis->context || redis->context->err ||
+        redisSetTimeout(redis->context, left_until(deadline)) != REDIS_OK || !log_in(redis)) {
+        back_off(redis);
+        return false;
+    }
+    redis->backoff = 0;
+    set_connected(redis, true);
+    return true;
+}
+
+static void make_name(const struct tls_store_key *key, char name[static NAME_MAX_SIZE])
+{
+    uint8_t hash[32];
+    must(gnutls_hash_fast(GNUTLS_DIG_SHA256, key, sizeof *key, hash) == 0);
+    int used = snprintf(name, NAME_MAX_SIZE, "hawser:1:");
+    for (size_t i = 0; i < sizeof hash; i++)
+        used += snprintf(name + used, NAME_MAX_SIZE - (size_t)used, "%02x", hash[i]);
+}
+
+/* The answer, or NULL when there is none: Redis is asked anew later. */
+static redisReply *get_value(struct tls_store_redis *redis, const struct tls_store_query *query)
+{
+    char name[NAME_MAX_SIZE];
+    make_name(&query->key, name);
+    redisReply *reply = redisCommand(redis->context, "GET %s", name);
+    if (!reply)
+        back_off(redis);
+    return reply;
+}
+
+static void complete(struct tls_store_redis *redis, struct tls_store_query *query,
+                     const redisReply *reply, bool was_connected)
+{
+    pthread_mutex_lock(&redis->lock);
+    redis->current = NULL;
+    struct tls_store_redis_statistics *statistics = &redis->statistics;
+    query->answer = TLS_STORE_NO_ANSWER;
+    if (!reply || reply->type == REDIS_REPLY_ERROR) {
+        (*(was_connected && !reply ? &statistics->timeouts : &statistics->unavailable))++;
+    } else if (reply->type != REDIS_REPLY_STRING) {
+        query->answer = TLS_STORE_MISS;
+        statistics->misses++;
+    } else if (tls_store_unseal(&redis->keys, &query->key, reply->str, reply->len, &query->data,
+                                &query->size, &query->expires_at)) {
+        query->answer = TLS_STORE_HIT;
+        statistics->hits++;
+    } else {
+        query->answer = TLS_STORE_MISS;
+        statistics->not_accepted++;
+    }
+    answer_locked(query);
+    pthread_mutex_unlock(&redis->lock);
+}
+
+static void answer(struct tls_store_redis *redis, struct tls_store_query *query)
+{
+    bool connected = now_us() < query->deadline && connect_to(redis, query->deadline);
+    redisReply *reply = connected ? get_value(redis, query) : NULL;
+    complete(redis, query, reply, connected || now_us() >= query->deadline);
+    freeReplyObject(reply);
+}
+
+static void store_value(struct tls_store_redis *redis, const struct write *write)
+{
+    char name[NAME_MAX_SIZE];
+    int64_t left_s = write->expires_at - time(NULL);
+    redisReply *reply = NULL;
+    if (left_s > 0 && connect_to(redis, now_us() + redis->timeout_us)) {
+        size_t size;
+        pthread_mutex_lock(&redis->lock);
+        uint8_t *sealed = tls_store_seal(&redis->keys, &write->key, write->data, write->size,
+                                         write->expires_at, &size);
+        pthread_mutex_unlock(&redis->lock);
+        make_name(&write->key, name);
+        reply = redisCommand(redis->context, "SET %s %b NX EX %lld", name, sealed, size,
+                             (long long)left_s);
+        free(sealed);
+        if (!reply)
+            back_off(redis);
+    }
+    bool stored = reply && reply->type == REDIS_REPLY_STATUS;
+    freeReplyObject(reply);
+    pthread_mutex_lock(&redis->lock);
+    redis->statistics.stored += stored;
+    redis->statistics.dropped += !stored;
+    pthread_mutex_unlock(&redis->lock);
+}
+
+/* Questions first: somebody waits for them. Without a connection nothing is kept for later: after a
+ * long outage it would only delay what is new. */
+static void *serve(void *argument)
+{
+    struct tls_store_redis *redis = argument;
+    pthread_mutex_lock(&redis->lock);
+    while (!redis->closing) {
+        if (redis->first) {
+            struct tls_store_query *query = redis->current = redis->first;
+            unlink_locked(redis, query);
+            pthread_mutex_unlock(&redis->lock);
+            answer(redis, query);
+            pthread_mutex_lock(&redis->lock);
+        } else if (redis->first_write) {
+            struct write *write = take_write_locked(redis);
+            pthread_mutex_unlock(&redis->lock);
+            store_value(redis, write);
+            free_write(write);
+            pthread_mutex_lock(&redis->lock);
+        } else {
+            pthread_cond_wait(&redis->asked, &redis->lock);
+        }
+    }
+    pthread_mutex_unlock(&redis->lock);
+    disconnect(redis);
+    return NULL;
+}
+
+static void destroy(struct tls_store_redis *redis)
+{
+    tls_key_file_clear(&redis->keys);
+    pthread_cond_destroy(&redis->asked);
+    pthread_mutex_destroy(&redis->lock);
+    if (redis->password)
+        gnutls_memset(redis->password, 0, strlen(redis->password));
+    free(redis->password);
+    free(redis->key_path);
+    free(redis->host);
+    free(redis);
+}
+
+static enum err check_host(const char *host, char *why, size_t why_size)
+{
+    struct in6_addr ignored;
+    if (host[0] == '/' || inet_pton(AF_INET, host, &ignored) == 1 ||
+        inet_pton(AF_INET6, host, &ignored) == 1)
+        return ERR_OK;
+    snprintf(why, why_size, "\"%s\" is neither an IP address nor the path of a socket", host);
+    return ERR_TLS_CREDENTIALS;
+}
+
+enum err tls_store_redis_new(const struct tls_store_redis_options *options,
+                             struct tls_store_redis **out, char *why, size_t why_size)
+{
+    struct tls_store_redis *redis = check_alloc(sizeof *redis);
+    pthread_mutex_init(&redis->lock, NULL);
+    pthread_cond_init(&redis->asked, NULL);
+    redis->host = check_strdup(options->host);
+    redis->password = check_strdup(options->password);
+    redis->key_path = check_strdup(options->keys);
+    redis->port = options->port;
+    redis->timeout_us = (options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS) * 1000;
+    redis->max_queued = options->max_queued ? options->max_queued : DEFAULT_QUEUED;
+    redis->last = &redis->first;
+    redis->last_write = &redis->first_write;
+    redis->seed = (unsigned)now_us();
+    *out = NULL;
+    enum err result = check_host(options->host, why, why_size);
+    if (result == ERR_OK)
+        result = tls_store_redis_reload(redis, why, why_size);
+    if (result == ERR_OK && thread_start(&redis->thread, "session-store", serve, redis) != 0) {
+        snprintf(why, why_size, "cannot start the thread of the session store");
+        result = ERR_TLS_CREDENTIALS;
+    }
+    if (result == ERR_OK)
+        *out = redis;
+    else
+        destroy(redis);
+    return result;
+}
+
+void tls_store_redis_free(struct tls_store_redis *redis)
+{
+    if (!redis)
+        return;
+    pthread_mutex_lock(&redis->lock);
+    redis->closing = true;
+    while (redis->first) {
+        struct tls_store_query *query = redis->first;
+        unlink_locked(redis, query);
+        query->answer = TLS_STORE_NO_ANSWER;
+        answer_locked(query);
+    }
+    drop_writes_locked(redis);
+    pthread_cond_signal(&redis->asked);
+    pthread_mutex_unlock(&redis->lock);
+    thread_join(redis->thread);
+    destroy(redis);
+}
+
+enum err tls_store_redis_reload(struct tls_store_redis *redis, char *why, size_t why_size)
+{
+    struct tls_key_file file;
+    enum err result = tls_key_file_read(redis->key_path, TLS_STORE_KEY_SIZE, &file, why, why_size);
+    if (result == ERR_OK) {
+        pthread_mutex_lock(&redis->lock);
+        redis->keys = file;
+        pthread_mutex_unlock(&redis->lock);
+    }
+    tls_key_file_clear(&file);
+    return result;
+}
+
+void tls_store_redis_ask(struct tls_store_redis *redis, struct tls_store_query *query)
+{
+    query->is_abandoned = false;
+    query->data = NULL;
+    query->size = 0;
+    query->next = NULL;
+    query->deadline = now_us() + redis->timeout_us;
+    pthread_mutex_lock(&redis->lock);
+    if (redis->queries >= redis->max_queued) {
+        redis->statistics.unavailable++;
+        query->link = NULL;
+        query->answer = TLS_STORE_NO_ANSWER;
+        answer_locked(query);
+    } else {
+        query->link = redis->last;
+        *redis->last = query;
+        redis->last = &query->next;
+        redis->queries++;
+        pthread_cond_signal(&redis->asked);
+    }
+    pthread_mutex_unlock(&redis->lock);
+}
+
+bool tls_store_redis_cancel(struct tls_store_redis *redis, struct tls_store_query *query)
+{
+    pthread_mutex_lock(&redis->lock);
+    bool waits = query->link != NULL;
+    if (waits)
+        unlink_locked(redis, query);
+    else
+        query->is_abandoned = true;
+    pthread_mutex_unlock(&redis->lock);
+    return waits;
+}
+
+void tls_store_redis_put(struct tls_store_redis *redis, const struct tls_store_key *key,
+                         const void *data, size_t size, int64_t expires_at)
+{
+    struct write *write = check_alloc(sizeof *write + size);
+    write->key = *key;
+    write->expires_at = expires_at;
+    write->size = size;
+    memcpy(write->data, data, size);
+    pthread_mutex_lock(&redis->lock);
+    bool has_room = redis->writes < redis->max_queued;
+    if (has_room) {
+        *redis->last_write = write;
+        redis->last_write = &write->next;
+        redis->writes++;
+        pthread_cond_signal(&redis->asked);
+    } else {
+        redis->statistics.dropped++;
+    }
+    pthread_mutex_unlock(&redis->lock);
+    if (!has_room)
+        free_write(write);
+}
+
+void tls_store_redis_statistics(struct tls_store_redis *redis,
+                                struct tls_store_redis_statistics *out)
+{
+    pthread_mutex_lock(&redis->lock);
+    *out = redis->statistics;
+    pthread_mutex_unlock(&redis->lock);
+}
