@@ -130,13 +130,18 @@ static void send_next(struct udp_association *self)
                        loop_now(self->transport->loop) + NEXT_ADDRESS_US);
 }
 
+static uint32_t initiate_tag(const uint8_t *packet)
+{
+    struct wire_reader reader = wire_reader(packet + PACKET_HEADER + 4, 4);
+    return wire_get_u32(&reader);
+}
+
 void udp_connect_output(struct udp_association *self, const uint8_t *packet, size_t length)
 {
     must(length <= sizeof self->init.packet);
-    struct wire_reader reader = wire_reader(packet + PACKET_HEADER + 4, 4);
     memcpy(self->init.packet, packet, length);
     self->init.length = length;
-    self->own_tag = wire_get_u32(&reader);
+    self->own_tag = initiate_tag(packet);
     self->init.left = self->choice.count;
     send_next(self);
 }
@@ -164,23 +169,38 @@ bool udp_connect_refused(struct udp_path *path)
     return false;
 }
 
-enum udp_take udp_connect_take(struct udp_path *path, const uint8_t *packet, size_t length)
+static enum udp_take take_answer(struct udp_path *path, const uint8_t *packet)
 {
     struct udp_association *self = path->owner;
     uint8_t type = packet[PACKET_HEADER];
-    (void)length;
-    if (!self->choice.options.chooses)
-        return UDP_TAKE_PASS;
-    if (self->init.answered)
-        return path == udp_path_in_use(self) ? UDP_TAKE_PASS : UDP_TAKE_DROP;
     if (packet_tag(packet) != self->own_tag)
         return UDP_TAKE_DROP;
     if (type == PACKET_CHUNK_ABORT && !packet_tag_reflected(packet))
         return udp_connect_refused(path) ? UDP_TAKE_PASS : UDP_TAKE_DROP;
     if (type != PACKET_CHUNK_INIT_ACK)
         return UDP_TAKE_DROP;
+    self->peer_tag = initiate_tag(packet);
     self->init.answered = true;
     loop_timer_cancel(self->transport->loop, &self->path_timer);
     udp_paths_use(&self->choice, udp_path_number(path), loop_now(self->transport->loop));
     return UDP_TAKE_PASS;
+}
+
+enum udp_take udp_connect_take(struct udp_path *path, uint8_t *packet, size_t length)
+{
+    struct udp_association *self = path->owner;
+    struct probe probe;
+    if (!self->choice.options.chooses)
+        return UDP_TAKE_PASS;
+    if (!self->init.answered)
+        return take_answer(path, packet);
+    if (path != udp_path_in_use(self))
+        return UDP_TAKE_DROP;
+    enum probe_kind kind = probe_read(packet, length, &probe);
+    if (kind == PROBE_NONE)
+        return UDP_TAKE_PASS;
+    /* The peer is up and we are soon: its first probe comes right behind COOKIE ACK. */
+    if (kind == PROBE_QUESTION && packet_tag(packet) == self->own_tag)
+        udp_path_io_answer(path, packet);
+    return UDP_TAKE_DROP;
 }

@@ -22,4 +22,4 @@ bool udp_connect_refused(struct udp_path *path);
 
 /* A packet before the association is up: whether usrsctp is to see it. Only the first address that
  * answers is heard from then on. */
-enum udp_take udp_connect_take(struct udp_path *path, const uint8_t *packet, size_t length);
+enum udp_take udp_connect_take(struct udp_path *path, uint8_t *packet, size_t length);

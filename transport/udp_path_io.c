@@ -241,8 +241,9 @@ struct udp_path *udp_path_io_learn(struct udp_local *local, struct udp_path *kno
     return udp_path_io_add(self, local, wire, own, key, false);
 }
 
-static void answer(struct udp_association *self, struct udp_path *path, uint8_t *packet)
+void udp_path_io_answer(struct udp_path *path, uint8_t *packet)
 {
+    struct udp_association *self = path->owner;
     if (!self->choice.paths[udp_path_number(path)].confirmed &&
         !stray_allow(&self->transport->unconfirmed, &path->node.key, now_of(self)))
         return;
@@ -272,7 +273,7 @@ static void take_probe(struct udp_association *self, struct udp_path *path, uint
     if (self->choice.paths[number].confirmed)
         self->heard_us = now_of(self);
     if (kind == PROBE_QUESTION) {
-        answer(self, path, packet);
+        udp_path_io_answer(path, packet);
         udp_paths_heard(&self->choice, number, probe->flags & PROBE_IN_USE, now_of(self));
     } else {
         learn_kind(self);

@@ -36,6 +36,9 @@ struct udp_path *udp_path_io_learn(struct udp_local *local, struct udp_path *kno
 enum udp_take { UDP_TAKE_PASS, UDP_TAKE_DROP, UDP_TAKE_STRAY };
 enum udp_take udp_path_io_take(struct udp_path *path, uint8_t *packet, size_t length);
 
+/* Answers a probe, in place; at addresses that are not confirmed not too often. */
+void udp_path_io_answer(struct udp_path *path, uint8_t *packet);
+
 /* Tells the user what has changed. It may end the association. */
 void udp_path_io_tell(struct udp_association *self);
 
