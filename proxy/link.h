@@ -60,6 +60,8 @@ struct link_path {
 struct link_paths {
     struct link_path known[TRANSPORT_ADDRESSES_MAX];
     size_t count;
+    struct link_path *last_used;
+    bool carried; /* the traffic had a path before */
     struct loop_task task;
     struct loop_timer minute; /* runs while lines are held back */
     uint64_t minute_us;       /* when the present one began */

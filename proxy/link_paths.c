@@ -44,8 +44,11 @@ static struct link_path *entry_of(struct link_paths *paths, const struct path_st
     }
     if (paths->count < TRANSPORT_ADDRESSES_MAX)
         unused = &paths->known[paths->count++];
-    if (unused)
-        *unused = (struct link_path){.now = *path};
+    if (!unused)
+        return NULL;
+    if (unused == paths->last_used)
+        paths->last_used = NULL;
+    *unused = (struct link_path){.now = *path};
     return unused;
 }
 
@@ -59,17 +62,21 @@ static void take_peer_address(struct link *link, const struct address *address)
 static void note(struct link *link, const struct path_status *path)
 {
     struct counters *counters = &link->tunnel->counters;
+    struct link_paths *paths = &link->paths;
     struct link_path *before = in_use(link);
     enum path_state state = path->state;
-    struct link_path *entry = entry_of(&link->paths, path);
+    struct link_path *entry = entry_of(paths, path);
     if (!entry)
         return;
     if (entry->now.state != state)
         counter_add(&counters->path_changes, 1);
-    bool moved = path->in_use && before && before != entry;
-    if (moved) {
-        counter_add(&counters->failovers, 1);
-        before->now.in_use = false;
+    if (path->in_use) {
+        if (before)
+            before->now.in_use = false;
+        if (paths->carried && paths->last_used != entry)
+            counter_add(&counters->failovers, 1);
+        paths->last_used = entry;
+        paths->carried = true;
     }
     entry->now = *path;
     if (path->in_use)

@@ -35,6 +35,7 @@ struct side {
     struct endpoint local, remote;
     struct worker *workers; /* NULL: not started */
     unsigned worker_count;
+    size_t number; /* of the tunnel in its configuration: decides which worker is its home */
     struct mux_budget budget;
     struct tunnel *tunnel;
     bool frozen;   /* its loops are not turned */
@@ -162,7 +163,7 @@ static inline int bed_ask(struct side *side, int (*run)(struct side *side))
     if (!side->bed->threads)
         return run(side);
     struct bed_errand errand = {.mail.deliver = bed_on_errand, .side = side, .run = run};
-    mailbox_post(&side->workers[0].mailbox, &errand.mail);
+    mailbox_post(&side->tunnel->home->mailbox, &errand.mail);
     while (!atomic_load(&errand.done))
         loop_turn(side->bed->loop, 100);
     return errand.result;
@@ -257,8 +258,8 @@ static inline void side_start(struct side *side)
     side->resolver = side->looks_up ? resolver_new() : NULL;
     for (unsigned i = 0; i < side->worker_count; i++)
         must(worker_init(&side->workers[i], i, side->resolver) == 0);
-    side->tunnel = tunnel_new(&side->config, 0, side->workers, side->worker_count, &side->budget,
-                              side->why, sizeof side->why);
+    side->tunnel = tunnel_new(&side->config, side->number, side->workers, side->worker_count,
+                              &side->budget, side->why, sizeof side->why);
     if (!side->tunnel)
         tap_note("%s", side->why);
     must(side->tunnel);

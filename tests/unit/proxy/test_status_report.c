@@ -73,14 +73,19 @@ static const char *const texts[] = {"name",
                                     "state",
                                     "peer",
                                     "association.id",
+                                    "association.transport",
+                                    "association.scheduler",
                                     "association.paths.0.address",
+                                    "association.paths.0.local",
                                     "association.paths.0.state",
                                     "tls.version",
                                     "tls.cipher",
                                     "services.0.name",
                                     NULL};
 static const char *const numbers[] = {"association.streams",
+                                      "association.retransmissions",
                                       "association.paths.0.rtt_us",
+                                      "association.paths.0.congestion_window",
                                       "association.paths.0.mtu",
                                       "children.started",
                                       "children.ready",
@@ -97,6 +102,8 @@ static const char *const numbers[] = {"association.streams",
                                       "services.0.total",
                                       "services.0.refused",
                                       "counters.masters_renewed",
+                                      "counters.path_changes",
+                                      "counters.failovers",
                                       NULL};
 
 static void check_side(struct side *side, bool client)
@@ -110,7 +117,10 @@ static void check_side(struct side *side, bool client)
            is_text(tunnel, "transport", "memory") && is_text(tunnel, "state", "up") &&
            is_text(tunnel, "peer", client ? "server.example" : "client.example"),
        "who it is and whom it talks to");
-    ok(is_text(tunnel, "tls.version", "TLS1.3"), "how");
+    ok(is_text(tunnel, "tls.version", "TLS1.3") &&
+           is_text(tunnel, "association.transport", "memory") &&
+           json_is_true(at(tunnel, "association.paths.0.in_use")),
+       "how");
     ok(json_integer_value(at(tunnel, "association.streams")) == 8 &&
            strlen(json_string_value(at(tunnel, "association.id"))) == 32,
        "in which association");

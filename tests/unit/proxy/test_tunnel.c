@@ -104,23 +104,79 @@ static void full_pool(void)
     bed_fini(&bed);
 }
 
-/* Clients that go while they wait: nothing of them reaches the target's books. */
+/* Clients that go while they wait for an association: they give their places up at once, and
+ * nothing of them reaches the target. */
 static void impatient_clients(void)
 {
     struct bed bed;
     bed_init(&bed, 2, 2, false);
     bed.server.local.address = bed.client.remote.address = bed_loopback(31002);
+    bed.client.config.waiting_max = 11;
+    bed.client.config.waiting_timeout_us = BED_PATIENCE_US;
     side_start(&bed.client);
     for (size_t i = 0; i < 10; i++)
         bed_connect(&bed, (struct end_plan){.bytes = 10, .then = THEN_RESET}, end_holds(10));
-    bed_reach(&bed, side_count(&bed.client, connections_waiting) == 10);
+    struct pair *half = bed_connect(&bed, end_sends(10), end_sends(10));
+    bed_expect(&bed,
+               side_count(&bed.client, connections_total) == 11 &&
+                   side_count(&bed.client, connections_waiting) == 1,
+               "ten clients have gone and wait no more, one has only sent its FIN");
+    ok(bed.client.tunnel->parked_first && bed.client.tunnel->parked_count == 1,
+       "it is still there");
     side_start(&bed.server);
-    struct pair *pair = NULL;
-    bed_reach(&bed, is_up(&bed));
-    pair = bed_connect(&bed, end_sends(10), end_sends(10));
-    bed_expect(&bed, pair_is_complete(pair) && !bed_open_connections(&bed),
-               "ten clients have gone while they waited, the next one is served");
-    ok(ends_all(&bed.ends, pair_is_honest), "no target saw a complete one of them");
+    struct pair *pair = bed_connect(&bed, end_sends(10), end_sends(10));
+    bed_expect(&bed,
+               pair_is_complete(half) && pair_is_complete(pair) && !bed_open_connections(&bed),
+               "it is served, and so is the next one");
+    ok(ends_all(&bed.ends, pair_is_honest), "no target saw one of those that went");
+    bed_fini(&bed);
+}
+
+/* The same while they wait for a stream. */
+static void impatient_for_a_stream(void)
+{
+    struct bed bed;
+    bed_init(&bed, 2, 2, false);
+    bed.client.config.streams_max = bed.client.config.streams_initial = 1;
+    bed.server.config.streams_initial = 1;
+    bed.client.config.waiting_timeout_us = BED_PATIENCE_US;
+    bed_start(&bed);
+    bed_up(&bed);
+    struct pair *first = open_one(&bed);
+    struct pair *goes = bed_connect(&bed, end_holds(10), end_holds(10));
+    bed_reach(&bed, side_count(&bed.client, connections_waiting) == 1);
+    struct pair *stays = bed_connect(&bed, end_sends(10), end_sends(10));
+    bed_reach(&bed, side_count(&bed.client, connections_waiting) == 2);
+    end_reset(&goes->client);
+    bed_expect(&bed, side_count(&bed.client, connections_waiting) == 1,
+               "a client that goes while it waits for a stream gives its place up");
+    let_end(first);
+    bed_expect(&bed, pair_is_complete(stays) && !goes->target, "the stream is the next one's");
+    bed_fini(&bed);
+}
+
+/* Parked first, queued in the pool then: the time counts from the beginning. */
+static void waits_once(void)
+{
+    struct bed bed;
+    bed_init(&bed, 1, 1, false);
+    bed.client.config.streams_max = bed.client.config.streams_initial = 1;
+    bed.server.config.streams_initial = 1;
+    bed.client.config.waiting_timeout_us = 400000;
+    bed.server.local.address = bed.client.remote.address = bed_loopback(31004);
+    side_start(&bed.client);
+    struct pair *served = bed_connect(&bed, end_holds(10), end_holds(10));
+    bed_reach(&bed, side_count(&bed.client, connections_waiting) == 1);
+    struct pair *waits = bed_connect(&bed, end_holds(10), end_holds(10));
+    bed_reach(&bed, side_count(&bed.client, connections_waiting) == 2);
+    uint64_t begun = loop_now(bed.loop);
+    bed_pause(&bed, 200000);
+    side_start(&bed.server);
+    bed_reach(&bed, waits->client.got_reset || served->client.got_reset);
+    uint64_t waited = loop_now(bed.loop) - begun;
+    ok(waited >= 350000 && waited < 580000,
+       "200 ms without an association and then no stream: refused after 400 ms in all (%llu)",
+       (unsigned long long)waited / 1000);
     bed_fini(&bed);
 }
 
@@ -194,26 +250,89 @@ static void server_comes_back(void)
     bed_fini(&bed);
 }
 
-/* A server that is known by name, or not even that. */
+/* A server that is known by name, or not even that; beside others that are. */
 static void names(void)
 {
     struct bed bed;
     bed_init(&bed, 1, 1, false);
     bed_start_server(&bed);
-    bed.client.remote.needs_lookup = true;
-    bed.client.remote.host = (char *)(uintptr_t) "localhost";
-    bed.client.remote.port = ntohs(bed.client.remote.address.in.sin_port);
+    struct endpoint named[3] = {{.text = (char *)(uintptr_t) "named", .needs_lookup = true}};
+    named[0].host = (char *)(uintptr_t) "localhost";
+    named[0].port = ntohs(bed.client.remote.address.in.sin_port);
+    bed.client.config.remote = named;
     bed.client.looks_up = true;
     side_start(&bed.client);
     bed_up(&bed);
     side_stop(&bed.client);
-    bed.client.remote.host = (char *)(uintptr_t) "no-such-host.invalid";
+    named[1] = named[2] = named[0];
+    named[0].host = (char *)(uintptr_t) "no-such-host.invalid";
+    named[2] = bed.client.remote;
+    bed.client.config.remote_count = 3;
+    side_start(&bed.client);
+    bed_up(&bed);
+    const struct tunnel *tunnel = bed.client.tunnel;
+    ok(tunnel->remote_count >= 1 && address_equal(&tunnel->remotes[0], &named[2].address),
+       "a name without an address is left out, an address that comes twice is taken once");
+    size_t same = 0;
+    for (size_t i = 0; i < tunnel->remote_count; i++)
+        same += address_equal(&tunnel->remotes[i], &named[2].address);
+    ok(same == 1, "among %zu addresses", tunnel->remote_count);
+    side_stop(&bed.client);
+    bed.client.config.remote_count = 1;
     side_start(&bed.client);
     bed_expect(&bed, strcmp(bed.client.tunnel->state, "waiting") == 0,
                "a name that does not exist is asked for again later");
     /* Closed in the middle of a look-up. */
     bed_reach(&bed, bed.client.tunnel->lookup);
+    ok(bed.client.tunnel->lookup, "it is");
     side_stop(&bed.client);
+    bed_fini(&bed);
+}
+
+/* An association that dies as soon as it is up is one more failure. */
+static void dies_at_once(void)
+{
+    struct bed bed;
+    bed_init(&bed, 1, 1, false);
+    bed.client.config.reconnect_min_us = 10000;
+    bed.client.config.reconnect_max_us = 60000000;
+    bed_start(&bed);
+    for (int i = 0; i < 6; i++) {
+        bed_reach(&bed, side_link(&bed.client) && side_link(&bed.client)->state == LINK_READY);
+        link_close(side_link(&bed.client), ERR_INTERNAL, "test", false);
+        bed_reach(&bed, strcmp(bed.client.tunnel->state, "waiting") == 0);
+    }
+    uint64_t pause = bed.client.tunnel->backoff_us;
+    ok(pause >= 100000, "six of them: the pause has grown from 10 to %llu ms",
+       (unsigned long long)pause / 1000);
+    bed_reach(&bed, side_link(&bed.client) && side_link(&bed.client)->state == LINK_READY);
+    bed_pause(&bed, 2 * bed.client.tunnel->backoff_us);
+    link_close(side_link(&bed.client), ERR_INTERNAL, "test", false);
+    bed_reach(&bed, strcmp(bed.client.tunnel->state, "waiting") == 0);
+    ok(bed.client.tunnel->backoff_us == 20000, "one that lived longer than the pause is forgiven");
+    bed_fini(&bed);
+}
+
+/* A tunnel need not live on the first worker. */
+static void other_homes(void)
+{
+    struct bed bed;
+    bed_init(&bed, 3, 4, false);
+    bed.client.number = 2;
+    bed.server.number = 7;
+    bed_start(&bed);
+    ok(bed.client.tunnel->home == &bed.client.workers[2] &&
+           bed.server.tunnel->home == &bed.server.workers[3],
+       "the tunnels live on workers 2 and 3");
+    bed_up(&bed);
+    ok(side_strand(&bed.client, 1)->worker == bed.client.tunnel->home &&
+           side_strand(&bed.client, 2)->worker == &bed.client.workers[0] &&
+           side_strand(&bed.server, 1)->worker == bed.server.tunnel->home,
+       "their first streams too, the next one on the next worker");
+    for (size_t i = 0; i < 6; i++)
+        bed_connect(&bed, end_sends(i * 40000), end_sends(300000 - i * 50000));
+    bed_expect(&bed, ends_all(&bed.ends, pair_is_complete), "every byte goes both ways");
+    bed_expect(&bed, !bed_open_connections(&bed), "and they end");
     bed_fini(&bed);
 }
 
@@ -343,6 +462,10 @@ int main(void)
     waiting_has_limits();
     full_pool();
     impatient_clients();
+    impatient_for_a_stream();
+    waits_once();
+    dies_at_once();
+    other_homes();
     drains(true);
     drains(false);
     drain_meets_open();

@@ -149,8 +149,35 @@ static void ends(void)
     ok(last_came, "and what comes behind it, at the latest by worker_fini");
 }
 
+static void note_worker(void *argument)
+{
+    *(struct worker **)argument = worker_current();
+}
+
+static void calls(void)
+{
+    struct worker *where = &workers[0];
+    must(worker_init(&workers[0], 0, NULL) == 0);
+    must(worker_init(&workers[1], 1, NULL) == 0);
+    worker_call(&workers[1], note_worker, &where);
+    ok(!where, "a call to a worker that does not run is a plain call");
+    for (unsigned i = 0; i < 2; i++)
+        must(worker_start(&workers[i]) == 0);
+    worker_call(&workers[1], note_worker, &where);
+    ok(where == &workers[1], "one to a worker that runs is made on its thread");
+    for (unsigned i = 0; i < 2; i++) {
+        worker_stop(&workers[i]);
+        worker_join(&workers[i]);
+    }
+    worker_call(&workers[1], note_worker, &where);
+    ok(!where, "afterwards it is a plain one again");
+    for (unsigned i = 0; i < 2; i++)
+        worker_fini(&workers[i]);
+}
+
 int main(void)
 {
+    calls();
     round_trips();
     order();
     ends();
