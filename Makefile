@@ -136,8 +136,13 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/rep
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-.PHONY: check check-variant check-asan check-tsan check-valgrind fuzz demo
+.PHONY: check check-variant check-kernel check-asan check-tsan check-valgrind fuzz demo
 check: all check-variant ## run all tests
+
+# Kernel SCTP, in the lab (tests/lab/README.md); LAB=uml or LAB=direct chooses its kernel.
+check-kernel: $(BUILD)/hawser $(BUILD)/tests/conformance/test_transport ## the tests that need a kernel with SCTP and netem
+	$(Q)$(MAKE) --no-print-directory VARIANT=default BUILD=build/default tools
+	$(Q)KINDS=lab $(RUN_TESTS)
 
 check-asan: ## all tests under AddressSanitizer and UBSan
 	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=asan check-variant

@@ -122,10 +122,10 @@ lab_apply() { # PATH DIRECTION
 }
 
 lab_set() { # ARRAY PATH DIRECTIONS VALUE
-    # shellcheck disable=SC2034 # a name for one of the three
     local -n array=$1
     local direction
     for direction in $(lab_directions "$3"); do
+        # shellcheck disable=SC2034 # a name for one of the three
         array["$2-$direction"]=$4
         lab_apply "$2" "$direction"
     done
