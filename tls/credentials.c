@@ -1,9 +1,6 @@
 #include "tls/credentials.h"
 
-#include <errno.h>
 #include <gnutls/gnutls.h>
-#include <gnutls/x509.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,171 +8,126 @@
 
 #include "base/check.h"
 #include "tls/credentials_private.h"
+#include "tls/known.h"
+#include "tls/ocsp.h"
+#include "tls/own.h"
+#include "tls/pin.h"
+#include "tls/psk.h"
+#include "tls/trust.h"
+#include "tls/verify.h"
 
 /* Longest lifetime of a ticket (RFC 8446 section 4.6.1): seven days. */
 #define TICKET_LIFETIME_MAX_S 604800
 
-#define CERTIFICATES_MAX 16
-
-/* Where the sentence of an error goes. */
-struct reason {
-    char *text;
-    size_t size;
-};
-
-static enum err fail(struct reason why, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static enum err fail(struct reason why, const char *format, ...)
+/* What names may a peer have that nobody vouches for? None: only its key counts. */
+static enum err check_pattern(const struct tls_credentials *credentials, const char *pattern,
+                              struct tls_reason why)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(why.text, why.size, format, arguments);
-    va_end(arguments);
-    return ERR_TLS_CREDENTIALS;
+    enum err result = tls_identity_check_pattern(pattern, why.text, why.size);
+    if (result != ERR_OK || credentials->mode != TLS_MODE_CERTIFICATES || credentials->trust ||
+        strncmp(pattern, "sha256:", 7) == 0)
+        return result;
+    return tls_reason_set(
+        why, "\"%s\" cannot be checked: without a CA, certificates are known by their pins only",
+        pattern);
 }
 
-static void wipe_datum(gnutls_datum_t *datum)
+static enum err check_patterns(const struct tls_credentials *credentials, struct tls_reason why)
 {
-    if (datum->data)
-        gnutls_memset(datum->data, 0, datum->size);
-    gnutls_free(datum->data);
-    datum->size = 0;
-}
-
-static enum err read_file(const char *path, gnutls_datum_t *datum, struct reason why)
-{
-    errno = 0;
-    if (gnutls_load_file(path, datum) < 0)
-        return fail(why, "cannot read %s: %s", path, strerror(errno ? errno : EIO));
-    return ERR_OK;
-}
-
-static const char *format_date(time_t when, char text[static 32])
-{
-    struct tm parts;
-    gmtime_r(&when, &parts);
-    strftime(text, 32, "%Y-%m-%d %H:%M UTC", &parts);
-    return text;
-}
-
-static enum err check_leaf(gnutls_x509_crt_t leaf, const char *path, int64_t *expires_at,
-                           struct reason why)
-{
-    char date[32];
-    time_t now = time(NULL), from = gnutls_x509_crt_get_activation_time(leaf),
-           until = gnutls_x509_crt_get_expiration_time(leaf);
-    if (now > until)
-        return fail(why, "the certificate in %s expired on %s", path, format_date(until, date));
-    if (now < from)
-        return fail(why, "the certificate in %s is not valid before %s (or the clock is wrong)",
-                    path, format_date(from, date));
-    *expires_at = until;
-    return ERR_OK;
-}
-
-static enum err check_certificate(const gnutls_datum_t *pem, const char *path, int64_t *expires_at,
-                                  struct reason why)
-{
-    gnutls_x509_crt_t chain[CERTIFICATES_MAX];
-    unsigned count = CERTIFICATES_MAX;
-    int rc = gnutls_x509_crt_list_import(chain, &count, pem, GNUTLS_X509_FMT_PEM,
-                                         GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED);
-    if (rc < 0)
-        return fail(why, "%s holds no usable certificate: %s", path, gnutls_strerror(rc));
-    enum err result = count ? check_leaf(chain[0], path, expires_at, why)
-                            : fail(why, "%s holds no certificate", path);
-    for (unsigned i = 0; i < count; i++)
-        gnutls_x509_crt_deinit(chain[i]);
+    enum err result =
+        credentials->peer ? check_pattern(credentials, credentials->peer, why) : ERR_OK;
+    for (size_t i = 0; i < credentials->allow_count && result == ERR_OK; i++)
+        result = check_pattern(credentials, credentials->allow[i], why);
     return result;
 }
 
-static enum err check_key(const gnutls_datum_t *pem, const char *path, struct reason why)
+static enum err load_pins(struct tls_credentials *credentials, const struct tls_options *options,
+                          struct tls_reason why)
 {
-    gnutls_x509_privkey_t key;
-    must(gnutls_x509_privkey_init(&key) == 0);
-    int rc = gnutls_x509_privkey_import2(key, pem, GNUTLS_X509_FMT_PEM, NULL, 0);
-    gnutls_x509_privkey_deinit(key);
-    if (rc == GNUTLS_E_DECRYPTION_FAILED)
-        return fail(why, "the key in %s is protected by a passphrase; it must be stored without",
-                    path);
-    if (rc < 0)
-        return fail(why, "%s holds no usable private key: %s", path, gnutls_strerror(rc));
-    return ERR_OK;
-}
-
-static enum err load_pair(gnutls_certificate_credentials_t x509, const char *cert_path,
-                          const char *key_path, int64_t *expires_at, struct reason why)
-{
-    gnutls_datum_t cert = {0}, key = {0};
-    enum err result = read_file(cert_path, &cert, why);
-    if (result == ERR_OK)
-        result = read_file(key_path, &key, why);
-    if (result == ERR_OK)
-        result = check_certificate(&cert, cert_path, expires_at, why);
-    if (result == ERR_OK)
-        result = check_key(&key, key_path, why);
-    if (result == ERR_OK) {
-        int rc =
-            gnutls_certificate_set_x509_key_mem2(x509, &cert, &key, GNUTLS_X509_FMT_PEM, NULL, 0);
-        if (rc == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
-            result = fail(why, "the key in %s does not belong to the certificate in %s", key_path,
-                          cert_path);
-        else if (rc < 0)
-            result =
-                fail(why, "%s and %s cannot be used: %s", cert_path, key_path, gnutls_strerror(rc));
+    credentials->pin_count = options->pin_count;
+    credentials->pins = check_alloc((options->pin_count + 1) * sizeof *credentials->pins);
+    for (size_t i = 0; i < options->pin_count; i++) {
+        if (!tls_pin_parse(options->pins[i], credentials->pins[i]))
+            return tls_reason_set(
+                why, "\"%s\" is no pin: sha256: and 64 hex digits, or 32 bytes in base64",
+                options->pins[i]);
     }
-    wipe_datum(&cert);
-    wipe_datum(&key);
-    return result;
+    return ERR_OK;
 }
 
-/* An end certificate in the list would be trusted as if a CA had signed it, so we insist. */
-static enum err check_are_authorities(const gnutls_datum_t *pem, const char *path,
-                                      struct reason why)
+/* How peers are known: exactly one way. */
+static enum err choose_mode(struct tls_credentials *credentials, const struct tls_options *options,
+                            struct tls_reason why)
 {
-    gnutls_x509_crt_t *list;
-    unsigned count;
-    int rc = gnutls_x509_crt_list_import2(&list, &count, pem, GNUTLS_X509_FMT_PEM, 0);
-    if (rc < 0)
-        return fail(why, "%s holds no usable CA certificate: %s", path, gnutls_strerror(rc));
-    enum err result = count ? ERR_OK : fail(why, "%s holds no CA certificate", path);
-    for (unsigned i = 0; i < count; i++) {
-        if (gnutls_x509_crt_get_ca_status(list[i], NULL) <= 0)
-            result = fail(why, "certificate number %u in %s is not that of a CA", i + 1, path);
-        gnutls_x509_crt_deinit(list[i]);
-    }
-    gnutls_free(list);
-    return result;
+    bool has_certificates = options->ca || options->pin_count;
+    if (has_certificates + (options->known != NULL) + (options->psk != NULL) != 1)
+        return tls_reason_set(why, "peers are known by certificates (a CA, pins), or by known raw "
+                                   "keys, or by pre-shared keys: exactly one of them must be set");
+    if (!options->ca && (options->crl || options->ocsp == TLS_OCSP_REQUIRE))
+        return tls_reason_set(why, "revocation lists and OCSP need a CA");
+    credentials->mode = options->known ? TLS_MODE_RAW_KEYS
+                        : options->psk ? TLS_MODE_PSK
+                                       : TLS_MODE_CERTIFICATES;
+    if (credentials->mode != TLS_MODE_PSK && !options->key)
+        return tls_reason_set(why, "our own private key is not set");
+    if (credentials->mode == TLS_MODE_CERTIFICATES && !options->cert)
+        return tls_reason_set(why, "our own certificate is not set");
+    if (options->role == TLS_CLIENT &&
+        ((options->ca && !options->peer) || (options->peer && !*options->peer)))
+        return tls_reason_set(why, "the name that the server's certificate must carry is not set");
+    return ERR_OK;
 }
 
-static enum err load_authorities(struct tls_credentials *credentials, const char *path,
-                                 struct reason why)
+static enum err load_certificates(struct tls_credentials *credentials,
+                                  const struct tls_options *options, struct tls_reason why)
 {
-    gnutls_datum_t pem = {0};
-    enum err result = read_file(path, &pem, why);
+    enum err result = ERR_OK;
+    if (options->ca)
+        result = tls_trust_load(options->ca, options->crl, &credentials->trust, &credentials->files,
+                                why);
     if (result == ERR_OK)
-        result = check_are_authorities(&pem, path, why);
-    if (result == ERR_OK &&
-        gnutls_certificate_set_x509_trust_mem(credentials->x509, &pem, GNUTLS_X509_FMT_PEM) <= 0)
-        result = fail(why, "%s holds no CA certificate", path);
-    wipe_datum(&pem);
+        result = load_pins(credentials, options, why);
+    if (result == ERR_OK)
+        result = tls_own_certificate(credentials->x509, options->cert, options->key,
+                                     &credentials->expires_at, &credentials->files, why);
+    if (result == ERR_OK && options->staple)
+        result = tls_ocsp_load(credentials->x509, options->staple, &credentials->files, why);
     return result;
+}
+
+static enum err load_keys(struct tls_credentials *credentials, const struct tls_options *options,
+                          struct tls_reason why)
+{
+    enum err result;
+    credentials->expires_at = INT64_MAX;
+    switch (credentials->mode) {
+    case TLS_MODE_RAW_KEYS:
+        result = tls_known_load(options->known, &credentials->known, &credentials->files, why);
+        if (result == ERR_OK)
+            result = tls_own_raw_key(credentials->x509, options->key, &credentials->files, why);
+        return result;
+    case TLS_MODE_PSK:
+        return tls_psk_load(options->psk, options->role == TLS_CLIENT, options->psk_identity,
+                            &credentials->psk, &credentials->files, why);
+    case TLS_MODE_CERTIFICATES:
+        break;
+    }
+    return load_certificates(credentials, options, why);
 }
 
 static enum err load(struct tls_credentials *credentials, const struct tls_options *options,
-                     struct reason why)
+                     struct tls_reason why)
 {
-    if (options->role == TLS_CLIENT && (!options->peer || !*options->peer))
-        return fail(why, "the name that the server's certificate must carry is not set");
     if (options->ticket_lifetime_s < 1 || options->ticket_lifetime_s > TICKET_LIFETIME_MAX_S)
-        return fail(why, "ticket lifetime %u s is out of range 1..%u", options->ticket_lifetime_s,
-                    TICKET_LIFETIME_MAX_S);
+        return tls_reason_set(why, "ticket lifetime %u s is out of range 1..%u",
+                              options->ticket_lifetime_s, TICKET_LIFETIME_MAX_S);
     enum err result = tls_policy_load(&credentials->policy, options, why.text, why.size);
     if (result == ERR_OK)
-        result = load_authorities(credentials, options->ca, why);
+        result = choose_mode(credentials, options, why);
     if (result == ERR_OK)
-        result = load_pair(credentials->x509, options->cert, options->key, &credentials->expires_at,
-                           why);
+        result = load_keys(credentials, options, why);
+    if (result == ERR_OK)
+        result = check_patterns(credentials, why);
     if (result == ERR_OK)
         result = tls_credentials_reload_ticket_keys(credentials, why.text, why.size);
     return result;
@@ -200,6 +152,7 @@ enum err tls_credentials_new(const struct tls_options *options, struct tls_crede
     pthread_mutex_init(&credentials->ticket_keys.lock, NULL);
     credentials->role = options->role;
     credentials->resume = options->resume;
+    credentials->ocsp = options->ocsp;
     credentials->children = options->children;
     credentials->resume_by = options->resume_by;
     credentials->rekey_bytes = options->rekey_bytes;
@@ -210,7 +163,7 @@ enum err tls_credentials_new(const struct tls_options *options, struct tls_crede
     copy_names(credentials, options);
     must(gnutls_certificate_allocate_credentials(&credentials->x509) == 0);
 
-    enum err result = load(credentials, options, (struct reason){why, why_size});
+    enum err result = load(credentials, options, (struct tls_reason){why, why_size});
     if (result != ERR_OK) {
         tls_credentials_unref(credentials);
         credentials = NULL;
@@ -236,6 +189,11 @@ void tls_credentials_unref(struct tls_credentials *credentials)
     free(credentials->ticket_key_file);
     tls_store_unref(credentials->store);
     pthread_mutex_destroy(&credentials->ticket_keys.lock);
+    tls_trust_free(credentials->trust);
+    tls_known_free(credentials->known);
+    tls_psk_free(credentials->psk);
+    tls_files_clear(&credentials->files);
+    free(credentials->pins);
     for (size_t i = 0; i < credentials->allow_count; i++)
         free(credentials->allow[i]);
     free(credentials->allow);
@@ -257,6 +215,30 @@ enum err tls_credentials_reload_ticket_keys(struct tls_credentials *credentials,
     return result;
 }
 
+bool tls_credentials_install(const struct tls_credentials *credentials,
+                             struct gnutls_session_int *session)
+{
+    if (credentials->mode == TLS_MODE_PSK)
+        return tls_psk_install(credentials->psk, session);
+    return gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials->x509) == 0;
+}
+
+const char *const *tls_credentials_files(const struct tls_credentials *credentials, size_t *count)
+{
+    *count = credentials->files.count;
+    return (const char *const *)credentials->files.paths;
+}
+
+enum err tls_credentials_recheck(const struct tls_credentials *credentials,
+                                 const struct tls_identity *identity, char *why, size_t why_size)
+{
+    struct tls_verdict verdict;
+    tls_verify_again(credentials, identity, &verdict);
+    tls_identity_unref(verdict.identity);
+    snprintf(why, why_size, "%s", verdict.detail);
+    return verdict.err;
+}
+
 int64_t tls_credentials_expires_in(const struct tls_credentials *credentials)
 {
     return credentials->expires_at - time(NULL);
@@ -267,7 +249,8 @@ enum err tls_credentials_check_pair(const char *cert, const char *key, char *why
     gnutls_certificate_credentials_t x509;
     int64_t expires_at;
     must(gnutls_certificate_allocate_credentials(&x509) == 0);
-    enum err result = load_pair(x509, cert, key, &expires_at, (struct reason){why, why_size});
+    enum err result =
+        tls_own_certificate(x509, cert, key, &expires_at, NULL, (struct tls_reason){why, why_size});
     gnutls_certificate_free_credentials(x509);
     return result;
 }

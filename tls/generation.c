@@ -42,7 +42,7 @@ void tls_generation_unref(struct tls_generation *generation)
         return;
     wipe_and_free(generation->data, generation->data_size);
     tls_ticket_key_unref(generation->ticket_key);
-    free(generation->leaf);
+    tls_identity_unref(generation->identity);
     free(generation);
 }
 

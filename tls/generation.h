@@ -3,7 +3,7 @@
  *
  * Client: the session data with the master's ticket. Server: the ticket key of the process as it
  * was, and the master's session id, which a true child carries too (gnutls_session_get_id2).
- * Both: version, cipher, the peer's certificate, and the time when tickets stop being valid. */
+ * Both: version, cipher, the peer's identity, and the time when tickets stop being valid. */
 #pragma once
 
 #include <stdbool.h>

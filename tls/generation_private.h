@@ -11,12 +11,10 @@
 
 struct tls_generation {
     atomic_uint references;
-    int version, cipher; /* GnuTLS's numbers */
-    int64_t started;     /* wall clock, seconds: when the master began */
-    int64_t expires_at;  /* wall clock, seconds, as GnuTLS counts */
-    uint8_t *leaf;       /* the peer's certificate, DER */
-    size_t leaf_size;
-    char peer[TLS_NAME_MAX];
+    int version, cipher;           /* GnuTLS's numbers */
+    int64_t started;               /* wall clock, seconds: when the master began */
+    int64_t expires_at;            /* wall clock, seconds, as GnuTLS counts */
+    struct tls_identity *identity; /* the peer's */
 
     uint8_t *data; /* GnuTLS's session data: the ticket and its secret at a client; at a server what
                     * children are resumed from by session id (TLS 1.2), else NULL */

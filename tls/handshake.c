@@ -14,6 +14,11 @@
 /* The code that our callbacks return to stop GnuTLS; the reason is in the session by then. */
 #define STOP GNUTLS_E_INSUFFICIENT_CREDENTIALS
 
+static bool is_12(const struct tls_session *session)
+{
+    return gnutls_protocol_get_version(session->gnutls) == GNUTLS_TLS1_2;
+}
+
 static enum err refuse_not_resumed(struct tls_session *session)
 {
     /* unknown_psk_identity is what RFC 8446 has for "no acceptable PSK": the peer learns why. */
@@ -22,30 +27,26 @@ static enum err refuse_not_resumed(struct tls_session *session)
                            session->is_server ? "client" : "server");
 }
 
-static bool is_same_leaf(struct tls_session *session)
-{
-    unsigned count = 0;
-    const gnutls_datum_t *chain = gnutls_certificate_get_peers(session->gnutls, &count);
-    return chain && count && chain[0].size == session->generation->leaf_size &&
-           memcmp(chain[0].data, session->generation->leaf, chain[0].size) == 0;
-}
-
-/* Verifies the certificate of a peer that showed one, or whose chain is in the ticket. */
+/* Verifies what the peer showed, or what of it is in the ticket. */
 static enum err verify(struct tls_session *session)
 {
     struct tls_verdict verdict;
     tls_verify_peer(session->credentials, session->gnutls, &verdict);
     if (verdict.err != ERR_OK)
         return tls_failure_set(session, verdict.err, verdict.alert, "%s", verdict.detail);
-    if (session->master)
-        memcpy(session->master->peer, verdict.name, sizeof session->master->peer);
-    else if (!is_same_leaf(session))
-        return tls_failure_set(session, ERR_TLS_NOT_RESUMED, GNUTLS_A_BAD_CERTIFICATE,
-                               "not resumed, and the peer's certificate (\"%s\") is not that of "
-                               "the master (\"%s\")",
-                               verdict.name, session->generation->peer);
     session->is_verified = true;
-    return ERR_OK;
+    if (session->master) {
+        tls_identity_unref(session->master->identity);
+        session->master->identity = verdict.identity;
+        return ERR_OK;
+    }
+    const struct tls_identity *expected = session->generation->identity;
+    if (!tls_identity_is_same(verdict.identity, expected))
+        tls_failure_set(session, ERR_TLS_NOT_RESUMED, GNUTLS_A_BAD_CERTIFICATE,
+                        "not resumed, and the peer (\"%s\") is not that of the master (\"%s\")",
+                        verdict.identity->label, expected->label);
+    tls_identity_unref(verdict.identity);
+    return session->failure;
 }
 
 /* Called in full handshakes only. For a child that must be resumed the end is here, before the
@@ -72,17 +73,6 @@ static int on_client_hello(gnutls_session_t gnutls, unsigned type, unsigned when
     return STOP;
 }
 
-static void copy_leaf(struct tls_session *session, struct tls_generation *generation)
-{
-    unsigned count = 0;
-    const gnutls_datum_t *chain = gnutls_certificate_get_peers(session->gnutls, &count);
-    must(chain && count); /* verify() has seen it */
-    generation->leaf = check_alloc(chain[0].size);
-    generation->leaf_size = chain[0].size;
-    memcpy(generation->leaf, chain[0].data, chain[0].size);
-    memcpy(generation->peer, session->master->peer, sizeof generation->peer);
-}
-
 static struct tls_generation *new_generation(struct tls_session *session, int64_t expires_at)
 {
     struct tls_generation *generation = tls_generation_new();
@@ -90,7 +80,7 @@ static struct tls_generation *new_generation(struct tls_session *session, int64_
     generation->cipher = (int)gnutls_cipher_get(session->gnutls);
     generation->started = session->master->started;
     generation->expires_at = expires_at;
-    copy_leaf(session, generation);
+    generation->identity = tls_identity_ref(session->master->identity);
     return generation;
 }
 
@@ -104,11 +94,6 @@ static int64_t expiry(const struct tls_session *session, uint32_t lifetime)
         lifetime = session->credentials->ticket_lifetime_s;
     int64_t at = master->started + lifetime;
     return at < master->expires_at ? at : master->expires_at;
-}
-
-static bool is_12(const struct tls_session *session)
-{
-    return gnutls_protocol_get_version(session->gnutls) == GNUTLS_TLS1_2;
 }
 
 /* The first is for the children, the second for the next association (of TLS 1.2 both are the
@@ -257,12 +242,25 @@ static enum err finish_child(struct tls_session *session)
     return ERR_OK;
 }
 
+/* Without it a session of TLS 1.2 can be made to look like another one, and then be resumed in its
+ * place (RFC 7627). GnuTLS cannot be told to insist on it. */
+static enum err check_bound(struct tls_session *session)
+{
+    if (!is_12(session) ||
+        gnutls_session_get_flags(session->gnutls) & GNUTLS_SFLAGS_EXT_MASTER_SECRET)
+        return ERR_OK;
+    return tls_failure_set(session, ERR_TLS_HANDSHAKE, GNUTLS_A_INSUFFICIENT_SECURITY,
+                           "TLS 1.2 without extended master secret");
+}
+
 static enum err finish(struct tls_session *session)
 {
     /* GnuTLS calls on_certificate neither for resumed sessions nor if it saw no certificate. */
     bool vouched =
         session->is_verified || (!session->master && gnutls_session_is_resumed(session->gnutls));
-    enum err result = vouched ? ERR_OK : verify(session);
+    enum err result = check_bound(session);
+    if (result == ERR_OK && !vouched)
+        result = verify(session);
     if (result == ERR_OK)
         result = session->master ? finish_master(session) : finish_child(session);
     if (result != ERR_OK)

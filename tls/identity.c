@@ -66,14 +66,23 @@ void tls_identity_add_name(struct tls_identity *identity, enum tls_name_kind kin
     name->kind = kind;
     name->text = check_alloc(length + 1);
     memcpy(name->text, text, length);
-    if (identity->name_count == 1)
+    bool is_first = true;
+    for (size_t i = 0; i + 1 < identity->name_count; i++)
+        is_first = is_first && kind == TLS_NAME_DNS && identity->names[i].kind != TLS_NAME_DNS;
+    if (is_first)
         snprintf(identity->label, sizeof identity->label, "%s", name->text);
+}
+
+void tls_identity_set_label(struct tls_identity *identity, const void *text, size_t length)
+{
+    if (!identity->name_count && is_plain(text, length))
+        snprintf(identity->label, sizeof identity->label, "%.*s", (int)length, (const char *)text);
 }
 
 void tls_identity_add_proof(struct tls_identity *identity, const void *data, size_t size)
 {
-    struct tls_proof *more = realloc(identity->proofs, (identity->proof_count + 1) * sizeof *more);
-    must(more);
+    struct tls_proof *more =
+        check_resize(identity->proofs, (identity->proof_count + 1) * sizeof *more);
     identity->proofs = more;
     more += identity->proof_count++;
     more->data = check_alloc(size ? size : 1);
@@ -85,7 +94,7 @@ void tls_identity_set_pin(struct tls_identity *identity, const uint8_t pin[stati
 {
     identity->has_pin = true;
     memcpy(identity->pin, pin, TLS_PIN_SIZE);
-    if (!identity->name_count)
+    if (!identity->label[0])
         tls_pin_format(pin, identity->label);
 }
 
@@ -220,6 +229,8 @@ void tls_identity_describe(const struct tls_identity *identity, char *text, size
     for (size_t i = 0; i < identity->name_count && used < size; i++)
         used += (size_t)snprintf(text + used, size - used, "%s%s \"%s\"", i ? ", " : "",
                                  kind_names[identity->names[i].kind], identity->names[i].text);
+    if (!used && identity->label[0] && strncmp(identity->label, "sha256:", 7) != 0)
+        used = (size_t)snprintf(text, size, "\"%s\"", identity->label);
     char pin[TLS_PIN_TEXT_SIZE];
     if (identity->has_pin && used < size) {
         tls_pin_format(identity->pin, pin);

@@ -59,7 +59,7 @@ struct tls_identity {
     size_t name_count;
     bool has_pin;
     uint8_t pin[TLS_PIN_SIZE];
-    char label[TLS_NAME_MAX]; /* what a person calls it: the first name, else the pin; may be "" */
+    char label[TLS_NAME_MAX]; /* for people: first DNS name, else first name, else pin; may be "" */
     struct tls_proof *proofs; /* what was shown; a certificate's chain follows it */
     size_t proof_count;
 };
@@ -74,6 +74,8 @@ void tls_identity_unref(struct tls_identity *identity); /* NULL is fine */
 void tls_identity_add_name(struct tls_identity *identity, enum tls_name_kind kind, const void *text,
                            size_t length);
 void tls_identity_add_proof(struct tls_identity *identity, const void *data, size_t size);
+/* What it is called when it has no names (a common name that does not count). */
+void tls_identity_set_label(struct tls_identity *identity, const void *text, size_t length);
 void tls_identity_set_pin(struct tls_identity *identity, const uint8_t pin[static TLS_PIN_SIZE]);
 
 /* Whether one of the patterns matches. An empty list matches nobody. Thread: any. */
@@ -83,7 +85,8 @@ bool tls_identity_matches(const struct tls_identity *identity, const char *const
 /* Whether both are the same peer: the same key shown in the same certificate, or the same PSK. */
 bool tls_identity_is_same(const struct tls_identity *one, const struct tls_identity *other);
 
-/* Every name and the pin: `dns "a.example", uri "spiffe://…", sha256:…`; cut to size. */
+/* Every name (or the label) and the pin: `dns "a.example", uri "spiffe://…", sha256:…`; cut to
+ * size. */
 void tls_identity_describe(const struct tls_identity *identity, char *text, size_t size);
 
 /* Whether pattern is well formed; ERR_TLS_CREDENTIALS with a sentence in why otherwise. */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tls/cipher.h"
+
 #define PRIORITY_MAX 1024
 
 /* One group and one cipher do nearly always, so a client makes one key share and the server never
@@ -14,12 +16,16 @@
 #define COMMON                                                                                     \
     ":-CIPHER-ALL:+AES-128-GCM:+CHACHA20-POLY1305:+AES-256-GCM:"                                   \
     "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:%DISABLE_TLS13_COMPAT_MODE"
-#define ONLY_13 ":-VERS-ALL:+VERS-TLS1.3"
-#define ONLY_12 ":-VERS-ALL:+VERS-TLS1.2"
+#define ONLY_13  ":-VERS-ALL:+VERS-TLS1.3"
+#define ONLY_PSK ONLY_13 ":-ECDHE-PSK:+PSK"
+#define ONLY_12  ":-VERS-ALL:+VERS-TLS1.2"
+/* Puts what was first behind the others. */
+#define CHACHA_FIRST ":-AES-128-GCM:-AES-256-GCM:+AES-128-GCM:+AES-256-GCM"
 /* Key exchanges and MACs are those of TLS 1.2; TLS 1.3 has its own. */
 #define SAFE_12 ":-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-MAC-ALL:+AEAD"
-/* TLS 1.2 lets a session be spliced into another without these two (RFC 7627, RFC 5746). */
-#define BOUND_12 ":%FORCE_SESSION_HASH:%SAFE_RENEGOTIATION"
+/* The extension that ties a renegotiation to its session (RFC 5746); there is none, but a peer that
+ * does not know it may be open to one that somebody in between begins. */
+#define BOUND_12 ":%SAFE_RENEGOTIATION"
 
 const char TLS_PRIORITY_DEFAULT[] = "NORMAL" ONLY_13 COMMON;
 
@@ -63,6 +69,14 @@ static bool wants_13(const struct tls_options *options)
     return options->max_version != TLS_VERSION_1_2;
 }
 
+/* Raw keys and PSKs: TLS 1.3 alone (tls_policy_load sees to it). */
+static const char *mode_added(const struct tls_options *options)
+{
+    if (options->known)
+        return ":-CTYPE-ALL:+CTYPE-RAWPK";
+    return options->psk ? ":-KX-ALL:+ECDHE-PSK" : "";
+}
+
 static const char *base_text(const struct tls_options *options)
 {
     if (options->priority)
@@ -75,14 +89,16 @@ static const char *base_text(const struct tls_options *options)
 }
 
 /* The configured string with what is added to it; errors show only what the user wrote. */
-static enum err init_priority(struct gnutls_priority_st **out, const char *text, const char *added,
-                              struct reason why)
+static enum err init_priority(struct gnutls_priority_st **out, const struct tls_options *options,
+                              const char *text, const char *added, struct reason why)
 {
     char whole[PRIORITY_MAX];
-    const char *at = NULL;
-    if ((size_t)snprintf(whole, sizeof whole, "%s%s", text, added) >= sizeof whole)
+    const char *at = NULL, *mode = mode_added(options),
+               *order = !options->priority && tls_cipher_is_chacha_faster() ? CHACHA_FIRST : "";
+    size_t extra = strlen(mode) + strlen(order) + strlen(added);
+    if ((size_t)snprintf(whole, sizeof whole, "%s%s%s%s", text, mode, order, added) >= sizeof whole)
         return fail(why, "the priority string is longer than %d bytes",
-                    PRIORITY_MAX - (int)strlen(added));
+                    PRIORITY_MAX - 1 - (int)extra);
     int rc = gnutls_priority_init(out, whole, &at);
     if (rc >= 0)
         return ERR_OK;
@@ -150,7 +166,7 @@ static const char *child_13_added(const struct tls_options *options)
 {
     if (options->children == TLS_CHILDREN_DHE)
         return ONLY_13;
-    return options->resume == TLS_RESUME_REQUIRE ? ONLY_13 ":+PSK:-GROUP-ALL" : ONLY_13 ":+PSK";
+    return options->resume == TLS_RESUME_REQUIRE ? ONLY_PSK ":-GROUP-ALL" : ONLY_PSK;
 }
 
 enum err tls_policy_load(struct tls_policy *policy, const struct tls_options *options, char *text,
@@ -160,20 +176,23 @@ enum err tls_policy_load(struct tls_policy *policy, const struct tls_options *op
     const char *base = base_text(options);
     bool has_12, has_13;
     memset(policy, 0, sizeof *policy);
+    if ((options->known || options->psk) && (wants_12(options) || !wants_13(options)))
+        return fail(why, "raw public keys and pre-shared keys are for TLS 1.3 alone");
     if (!base)
         return fail(why, "the minimum version is %s, the maximum %s", version_name(true),
                     version_name(false));
-    enum err result = init_priority(&policy->master, base, wants_12(options) ? BOUND_12 : "", why);
+    enum err result =
+        init_priority(&policy->master, options, base, wants_12(options) ? BOUND_12 : "", why);
     if (result == ERR_OK)
         result = check_versions(policy->master, options, &has_12, &has_13, base, why);
     if (result == ERR_OK)
         result = check_exchanges(policy->master, base, why);
     if (result == ERR_OK && has_12)
-        result = init_priority(&policy->child_12, base, BOUND_12 ONLY_12, why);
+        result = init_priority(&policy->child_12, options, base, BOUND_12 ONLY_12, why);
     if (result == ERR_OK && has_12)
         result = check_suites(policy->child_12, base, why);
     if (result == ERR_OK && has_13)
-        result = init_priority(&policy->child_13, base, child_13_added(options), why);
+        result = init_priority(&policy->child_13, options, base, child_13_added(options), why);
     return result;
 }
 

@@ -79,9 +79,12 @@ static int on_pull_timeout(gnutls_transport_ptr_t pointer, unsigned milliseconds
 
 static unsigned init_flags(const struct tls_session *session)
 {
+    unsigned flags = GNUTLS_NONBLOCK;
+    if (session->credentials->mode == TLS_MODE_RAW_KEYS)
+        flags |= GNUTLS_ENABLE_RAWPK;
     if (!session->is_server)
-        return GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_KEY_SHARE_TOP;
-    return GNUTLS_SERVER | GNUTLS_NONBLOCK | tls_resume_flags(session);
+        return flags | GNUTLS_CLIENT | GNUTLS_KEY_SHARE_TOP;
+    return flags | GNUTLS_SERVER | tls_resume_flags(session);
 }
 
 static bool set_up(struct tls_session *session)
@@ -96,7 +99,7 @@ static bool set_up(struct tls_session *session)
     }
     gnutls_session_t gnutls = session->gnutls;
     if (!priority || gnutls_priority_set(gnutls, priority) < 0 ||
-        gnutls_credentials_set(gnutls, GNUTLS_CRD_CERTIFICATE, credentials->x509) < 0)
+        !tls_credentials_install(credentials, gnutls))
         return false;
     if (session->is_server) {
         gnutls_certificate_server_set_request(gnutls, GNUTLS_CERT_REQUIRE);
@@ -129,8 +132,9 @@ static struct tls_session *new_session(struct tls_credentials *credentials,
 static void use_ticket(struct tls_session *session, struct tls_ticket *ticket)
 {
     struct tls_master *master = session->master;
-    if (ticket && !session->is_server && tls_ticket_fits(ticket, session->credentials) &&
-        ticket->expires_at > master->started &&
+    /* A resumed session brings no OCSP response. */
+    if (ticket && !session->is_server && session->credentials->ocsp != TLS_OCSP_REQUIRE &&
+        tls_ticket_fits(ticket, session->credentials) && ticket->expires_at > master->started &&
         gnutls_session_set_data(session->gnutls, ticket->data, ticket->data_size) == 0) {
         master->expires_at = ticket->expires_at;
         master->ticket = ticket;
@@ -183,6 +187,7 @@ static void free_master(struct tls_master *master)
 {
     if (!master)
         return;
+    tls_identity_unref(master->identity);
     tls_generation_unref(master->made);
     tls_ticket_free(master->ticket);
     tls_ticket_key_unref(master->key);
@@ -327,7 +332,13 @@ const char *tls_session_cipher(const struct tls_session *session)
 
 const char *tls_session_peer(const struct tls_session *session)
 {
-    return session->master ? session->master->peer : session->generation->peer;
+    const struct tls_identity *identity = tls_session_identity(session);
+    return identity ? identity->label : "";
+}
+
+const struct tls_identity *tls_session_identity(const struct tls_session *session)
+{
+    return session->master ? session->master->identity : session->generation->identity;
 }
 
 enum err tls_session_export(struct tls_session *session, const char *label, uint8_t *out,

@@ -97,7 +97,14 @@ const char *tls_session_detail(const struct tls_session *session);
 const char *tls_session_version(const struct tls_session *session);
 const char *tls_session_cipher(const struct tls_session *session);
 
-/* The peer's name as its certificate carries it (first DNS name, else CN), after the handshake. */
+/* Who the peer is, for the `allow` of a service (tls_identity_matches) and to be looked at again
+ * after a reload (tls_credentials_recheck): of masters once they are through, resumed ones too; a
+ * child's is its master's. NULL: not known yet. Valid as long as the session; take a reference to
+ * keep it. */
+const struct tls_identity *tls_session_identity(const struct tls_session *session);
+
+/* What people call it: the first DNS name of its certificate, else the CN, the name of its key or
+ * of its PSK, its pin; after the handshake. */
 const char *tls_session_peer(const struct tls_session *session);
 
 /* size bytes that only the two ends of this session know (RFC 8446 section 7.5; RFC 5705). Only

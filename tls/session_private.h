@@ -12,10 +12,10 @@ struct tls_resume_wait;
 
 /* What only a master needs; children, of which there are thousands, go without. */
 struct tls_master {
-    int64_t started;            /* wall clock, seconds: before anything was sent */
-    int64_t expires_at;         /* of the ticket that was used, else INT64_MAX */
-    uint32_t ticket_lifetime_s; /* of the ticket that is being read */
-    char peer[TLS_NAME_MAX];
+    int64_t started;               /* wall clock, seconds: before anything was sent */
+    int64_t expires_at;            /* of the ticket that was used, else INT64_MAX */
+    uint32_t ticket_lifetime_s;    /* of the ticket that is being read */
+    struct tls_identity *identity; /* of the peer, once it is verified */
     struct tls_generation *made;
     struct tls_ticket *ticket;  /* client: before the handshake the one to be used, then the one
                                  * for the next association */

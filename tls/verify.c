@@ -5,28 +5,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
+#include <time.h>
 
 #include "base/check.h"
-
-/* In the order in which a person should hear them. */
-static const struct {
-    unsigned status;
-    int alert;
-    const char *text;
-} faults[] = {
-    {GNUTLS_CERT_SIGNER_NOT_FOUND, GNUTLS_A_UNKNOWN_CA, "it is not signed by a CA that we trust"},
-    {GNUTLS_CERT_SIGNER_NOT_CA, GNUTLS_A_UNKNOWN_CA, "its signer is not a CA"},
-    {GNUTLS_CERT_EXPIRED, GNUTLS_A_CERTIFICATE_EXPIRED, "it has expired"},
-    {GNUTLS_CERT_NOT_ACTIVATED, GNUTLS_A_CERTIFICATE_EXPIRED, "it is not valid yet"},
-    {GNUTLS_CERT_REVOKED, GNUTLS_A_CERTIFICATE_REVOKED, "it is revoked"},
-    {GNUTLS_CERT_PURPOSE_MISMATCH, GNUTLS_A_UNSUPPORTED_CERTIFICATE,
-     "it is not meant for this role (extended key usage)"},
-    {GNUTLS_CERT_INSECURE_ALGORITHM, GNUTLS_A_BAD_CERTIFICATE, "its algorithm is too weak"},
-    {GNUTLS_CERT_SIGNATURE_FAILURE, GNUTLS_A_BAD_CERTIFICATE, "its signature is wrong"},
-    {GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE, GNUTLS_A_BAD_CERTIFICATE,
-     "it violates a constraint of its signer"},
-};
+#include "tls/ocsp.h"
+#include "tls/peer.h"
+#include "tls/trust.h"
 
 static void refuse(struct tls_verdict *verdict, enum err err, int alert, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -40,63 +24,6 @@ static void refuse(struct tls_verdict *verdict, enum err err, int alert, const c
     va_end(arguments);
 }
 
-/* The index-th DNS name, or false when there are no more. One with a NUL inside, or too long, is
- * given as "": it must match nothing. */
-static bool dns_name(gnutls_x509_crt_t leaf, unsigned index, char name[static TLS_NAME_MAX])
-{
-    size_t size = TLS_NAME_MAX - 1;
-    int type = gnutls_x509_crt_get_subject_alt_name(leaf, index, name, &size, NULL);
-    if (type < 0 && type != GNUTLS_E_SHORT_MEMORY_BUFFER)
-        return false;
-    if (type != GNUTLS_SAN_DNSNAME || size >= TLS_NAME_MAX || memchr(name, 0, size))
-        name[0] = 0;
-    else
-        name[size] = 0;
-    return true;
-}
-
-static bool common_name(gnutls_x509_crt_t leaf, char name[static TLS_NAME_MAX])
-{
-    size_t size = TLS_NAME_MAX - 1;
-    int rc = gnutls_x509_crt_get_dn_by_oid(leaf, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &size);
-    if (rc < 0 || size >= TLS_NAME_MAX || memchr(name, 0, size)) {
-        name[0] = 0;
-        return false;
-    }
-    name[size] = 0;
-    return true;
-}
-
-static void first_name(gnutls_x509_crt_t leaf, char name[static TLS_NAME_MAX])
-{
-    for (unsigned i = 0; dns_name(leaf, i, name); i++) {
-        if (name[0])
-            return;
-    }
-    common_name(leaf, name);
-}
-
-static bool is_listed(const struct tls_credentials *credentials, const char *name)
-{
-    for (size_t i = 0; name[0] && i < credentials->allow_count; i++) {
-        if (strcasecmp(name, credentials->allow[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool is_allowed(const struct tls_credentials *credentials, gnutls_x509_crt_t leaf)
-{
-    char name[TLS_NAME_MAX];
-    if (!credentials->allow_count)
-        return true;
-    for (unsigned i = 0; dns_name(leaf, i, name); i++) {
-        if (is_listed(credentials, name))
-            return true;
-    }
-    return common_name(leaf, name) && is_listed(credentials, name);
-}
-
 /* "a", "b", "c": cut where the text is full. */
 static void list_allowed(const struct tls_credentials *credentials, char *text, size_t size)
 {
@@ -107,77 +34,155 @@ static void list_allowed(const struct tls_credentials *credentials, char *text, 
                                  credentials->allow[i]);
 }
 
-static void check_name(const struct tls_credentials *credentials, gnutls_x509_crt_t leaf,
+/* A host is compared with the certificate by GnuTLS: it knows of IDNA and of stars in them. */
+static bool is_expected(const struct tls_credentials *credentials,
+                        const struct tls_identity *identity, gnutls_x509_crt_t leaf)
+{
+    const char *peer = credentials->peer;
+    bool is_host = !strstr(peer, "://") && !strchr(peer, '*') && strncmp(peer, "sha256:", 7) != 0;
+    if (leaf && identity->kind == TLS_IDENTITY_CERTIFICATE && is_host)
+        return gnutls_x509_crt_check_hostname(leaf, peer);
+    return tls_identity_matches(identity, &peer, 1);
+}
+
+static void check_name(const struct tls_credentials *credentials,
+                       const struct tls_identity *identity, gnutls_x509_crt_t leaf,
                        struct tls_verdict *verdict)
 {
-    char allowed[TLS_NAME_MAX];
+    char seen[TLS_NAME_MAX * 2], allowed[TLS_NAME_MAX];
+    tls_identity_describe(identity, seen, sizeof seen);
     if (credentials->role == TLS_CLIENT) {
-        /* Compares with the addresses of the certificate when peer is one. */
-        if (!gnutls_x509_crt_check_hostname(leaf, credentials->peer))
+        if (credentials->peer && !is_expected(credentials, identity, leaf))
             refuse(verdict, ERR_TLS_PEER_NAME, GNUTLS_A_BAD_CERTIFICATE,
-                   "the peer's certificate is for \"%s\", \"%s\" was expected", verdict->name,
-                   credentials->peer);
-    } else if (!is_allowed(credentials, leaf)) {
+                   "the peer is %s; \"%s\" was expected", seen, credentials->peer);
+    } else if (credentials->allow_count &&
+               !tls_identity_matches(identity, (const char *const *)credentials->allow,
+                                     credentials->allow_count)) {
         list_allowed(credentials, allowed, sizeof allowed);
-        refuse(verdict, ERR_TLS_PEER_NAME, GNUTLS_A_ACCESS_DENIED,
-               "the peer's certificate is for \"%s\", allowed is %s", verdict->name, allowed);
+        refuse(verdict, ERR_TLS_PEER_NAME, GNUTLS_A_ACCESS_DENIED, "the peer is %s; allowed is %s",
+               seen, allowed);
     }
 }
 
-static void check_chain(const struct tls_credentials *credentials, gnutls_session_t session,
-                        struct tls_verdict *verdict)
+static bool is_pinned(const struct tls_credentials *credentials,
+                      const struct tls_identity *identity)
+{
+    for (size_t i = 0; i < credentials->pin_count; i++) {
+        if (memcmp(credentials->pins[i], identity->pin, TLS_PIN_SIZE) == 0)
+            return true;
+    }
+    return !credentials->pin_count;
+}
+
+static void check_dates(gnutls_x509_crt_t leaf, struct tls_verdict *verdict)
+{
+    time_t now = time(NULL);
+    if (now > gnutls_x509_crt_get_expiration_time(leaf) ||
+        now < gnutls_x509_crt_get_activation_time(leaf))
+        refuse(verdict, ERR_TLS_PEER_UNVERIFIED, GNUTLS_A_CERTIFICATE_EXPIRED,
+               "the peer's certificate: it has expired or is not valid yet");
+}
+
+/* session: NULL when there is none to ask for OCSP responses. */
+static void check_chain(const struct tls_credentials *credentials,
+                        const struct tls_identity *identity, gnutls_x509_crt_t *chain,
+                        unsigned count, gnutls_session_t session, struct tls_verdict *verdict)
 {
     const char *purpose =
         credentials->role == TLS_CLIENT ? GNUTLS_KP_TLS_WWW_SERVER : GNUTLS_KP_TLS_WWW_CLIENT;
-    gnutls_typed_vdata_st wanted = {.type = GNUTLS_DT_KEY_PURPOSE_OID};
-    char oid[64];
-    snprintf(oid, sizeof oid, "%s", purpose);
-    wanted.data = (unsigned char *)oid;
-    unsigned status = 0;
-    int rc = gnutls_certificate_verify_peers(session, &wanted, 1, &status);
-    if (rc < 0) {
+    int alert;
+    const char *text;
+    if (!credentials->trust)
+        check_dates(chain[0], verdict);
+    else if (!tls_trust_accepts(credentials->trust, chain, count, purpose, &alert, &text) ||
+             (session && !tls_ocsp_accepts(credentials->trust, credentials->ocsp, session, chain,
+                                           count, &alert, &text)))
+        refuse(verdict, ERR_TLS_PEER_UNVERIFIED, alert, "the peer's certificate (\"%s\"): %s",
+               identity->label, text);
+    if (verdict->err != ERR_OK || is_pinned(credentials, identity))
+        return;
+    char seen[TLS_NAME_MAX * 2];
+    tls_identity_describe(identity, seen, sizeof seen);
+    refuse(verdict, ERR_TLS_PEER_UNVERIFIED, GNUTLS_A_CERTIFICATE_UNKNOWN,
+           "the peer is %s; its key is none of the %zu pinned", seen, credentials->pin_count);
+}
+
+static int import_chain(const struct tls_identity *identity, gnutls_x509_crt_t *chain,
+                        unsigned *count)
+{
+    int rc = 0;
+    for (*count = 0; *count < identity->proof_count && rc >= 0; ++*count) {
+        const struct tls_proof *proof = &identity->proofs[*count];
+        gnutls_datum_t der = {proof->data, (unsigned)proof->size};
+        must(gnutls_x509_crt_init(&chain[*count]) == 0);
+        rc = gnutls_x509_crt_import(chain[*count], &der, GNUTLS_X509_FMT_DER);
+    }
+    return rc;
+}
+
+static void judge_certificate(const struct tls_credentials *credentials,
+                              const struct tls_identity *identity, gnutls_session_t session,
+                              struct tls_verdict *verdict)
+{
+    gnutls_x509_crt_t chain[TLS_CHAIN_MAX];
+    unsigned count;
+    if (identity->proof_count > TLS_CHAIN_MAX) {
         refuse(verdict, ERR_TLS_PEER_UNVERIFIED, GNUTLS_A_BAD_CERTIFICATE,
-               "the peer's certificate cannot be verified: %s", gnutls_strerror(rc));
+               "the peer's chain has more than %d certificates", TLS_CHAIN_MAX);
         return;
     }
-    if (!status)
-        return;
-    const char *text = "it is not trusted";
-    int alert = GNUTLS_A_BAD_CERTIFICATE;
-    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-        if (status & faults[i].status) {
-            text = faults[i].text;
-            alert = faults[i].alert;
-            break;
-        }
-    }
-    refuse(verdict, ERR_TLS_PEER_UNVERIFIED, alert, "the peer's certificate (\"%s\"): %s",
-           verdict->name, text);
+    int rc = import_chain(identity, chain, &count);
+    if (rc < 0)
+        refuse(verdict, ERR_TLS_PEER_UNVERIFIED, GNUTLS_A_BAD_CERTIFICATE,
+               "the peer's certificate cannot be read: %s", gnutls_strerror(rc));
+    else
+        check_chain(credentials, identity, chain, count, session, verdict);
+    if (verdict->err == ERR_OK)
+        check_name(credentials, identity, chain[0], verdict);
+    for (unsigned i = 0; i < count; i++)
+        gnutls_x509_crt_deinit(chain[i]);
+}
+
+/* Consumes identity. */
+static void judge(const struct tls_credentials *credentials, struct tls_identity *identity,
+                  gnutls_session_t session, struct tls_verdict *verdict)
+{
+    verdict->err = tls_peer_name(credentials, identity, verdict->detail, sizeof verdict->detail);
+    verdict->alert = GNUTLS_A_CERTIFICATE_UNKNOWN;
+    if (verdict->err == ERR_OK && credentials->mode == TLS_MODE_CERTIFICATES)
+        judge_certificate(credentials, identity, session, verdict);
+    else if (verdict->err == ERR_OK)
+        check_name(credentials, identity, NULL, verdict);
+    if (verdict->err == ERR_OK)
+        verdict->identity = identity;
+    else
+        tls_identity_unref(identity);
 }
 
 void tls_verify_peer(const struct tls_credentials *credentials, gnutls_session_t session,
                      struct tls_verdict *verdict)
 {
     memset(verdict, 0, sizeof *verdict);
-    unsigned count = 0;
-    const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
-    if (!chain || !count ||
-        gnutls_certificate_type_get2(session, GNUTLS_CTYPE_PEERS) != GNUTLS_CRT_X509) {
+    struct tls_identity *shown = tls_peer_shown(credentials, session);
+    if (shown)
+        judge(credentials, shown, session, verdict);
+    else if (credentials->mode == TLS_MODE_PSK)
+        refuse(verdict, ERR_TLS_PEER_UNVERIFIED, GNUTLS_A_UNKNOWN_PSK_IDENTITY,
+               "the peer did not use a pre-shared key that we have");
+    else
         refuse(verdict, ERR_TLS_NO_CERTIFICATE, GNUTLS_A_CERTIFICATE_REQUIRED,
-               "the peer sent no certificate");
-        return;
-    }
-    gnutls_x509_crt_t leaf;
-    must(gnutls_x509_crt_init(&leaf) == 0);
-    int rc = gnutls_x509_crt_import(leaf, &chain[0], GNUTLS_X509_FMT_DER);
-    if (rc < 0) {
-        refuse(verdict, ERR_TLS_PEER_UNVERIFIED, GNUTLS_A_BAD_CERTIFICATE,
-               "the peer's certificate cannot be read: %s", gnutls_strerror(rc));
-    } else {
-        first_name(leaf, verdict->name);
-        check_chain(credentials, session, verdict);
-        if (verdict->err == ERR_OK)
-            check_name(credentials, leaf, verdict);
-    }
-    gnutls_x509_crt_deinit(leaf);
+               "the peer sent no %s",
+               credentials->mode == TLS_MODE_RAW_KEYS ? "raw public key" : "certificate");
+}
+
+void tls_verify_again(const struct tls_credentials *credentials,
+                      const struct tls_identity *identity, struct tls_verdict *verdict)
+{
+    memset(verdict, 0, sizeof *verdict);
+    struct tls_identity *shown = tls_peer_shown_again(credentials, identity);
+    if (shown)
+        judge(credentials, shown, NULL, verdict);
+    else
+        refuse(verdict, ERR_TLS_PEER_UNVERIFIED, 0,
+               "peers are known in another way now (certificate, raw key, pre-shared key)");
 }

@@ -1,6 +1,6 @@
-/* tls/verify.h: private to tls/: whether the peer's certificate is accepted: signed by our CA for
- * its role, not expired, and carrying a name that the configuration allows (RFC 5280, RFC 6125).
- * Revocation lists and OCSP are not consulted. */
+/* tls/verify.h: private to tls/: whether a peer is accepted: its certificate signed by our CA for
+ * its role, not expired, not revoked, its key among our pins; or its raw key or PSK among ours; and
+ * then one whom the configuration lets in (RFC 5280, RFC 6125, RFC 6960, RFC 7250). */
 #pragma once
 
 #include "base/error.h"
@@ -11,10 +11,14 @@ struct gnutls_session_int;
 struct tls_verdict {
     enum err err; /* ERR_OK, ERR_TLS_PEER_UNVERIFIED, ERR_TLS_PEER_NAME or ERR_TLS_NO_CERTIFICATE */
     int alert;    /* what the peer is told (GnuTLS's number), when not ERR_OK */
-    char name[TLS_NAME_MAX]; /* first DNS name of the certificate, else its CN; may be "" */
-    char detail[TLS_NAME_MAX * 3];
+    struct tls_identity *identity; /* who it is, if ERR_OK; else NULL. Owns: caller */
+    char detail[TLS_NAME_MAX * 4];
 };
 
-/* Works for full and resumed sessions (GnuTLS keeps the chain in the ticket). */
+/* Works for full and resumed sessions (GnuTLS keeps chain, key or PSK's name in the ticket). */
 void tls_verify_peer(const struct tls_credentials *credentials, struct gnutls_session_int *session,
                      struct tls_verdict *verdict);
+
+/* The same for a peer that was accepted before, with other credentials. */
+void tls_verify_again(const struct tls_credentials *credentials,
+                      const struct tls_identity *identity, struct tls_verdict *verdict);

@@ -32,7 +32,7 @@ static void test_files(void)
     bad = good, bad.key = path_of("nowhere.key");
     refuses(bad, "nowhere.key", "No such file");
     bad = good, bad.ca = certificates_directory;
-    refuses(bad, certificates_directory, "cannot read");
+    refuses(bad, certificates_directory, "is not that of a CA");
 
     write_file("junk", "junk\n", 5);
     write_file("empty", "", 0);

@@ -1,0 +1,81 @@
+#include "tls/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/check.h"
+
+void tls_files_add(struct tls_files *files, const char *path)
+{
+    char **more = check_resize(files->paths, (files->count + 1) * sizeof *more);
+    files->paths = more;
+    files->paths[files->count++] = check_strdup(path);
+}
+
+void tls_files_clear(struct tls_files *files)
+{
+    for (size_t i = 0; i < files->count; i++)
+        free(files->paths[i]);
+    free(files->paths);
+    memset(files, 0, sizeof *files);
+}
+
+static bool has_suffix(const char *name, const char *const *suffixes)
+{
+    size_t length = strlen(name);
+    for (; *suffixes; suffixes++) {
+        size_t size = strlen(*suffixes);
+        if (name[0] != '.' && length > size && strcasecmp(name + length - size, *suffixes) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum err find_in_directory(struct tls_files *files, const char *path,
+                                  const char *const *suffixes, struct tls_files *found,
+                                  struct tls_reason why)
+{
+    struct dirent **entries;
+    int count = scandir(path, &entries, NULL, alphasort);
+    if (count < 0)
+        return tls_reason_set(why, "cannot read %s: %s", path, strerror(errno));
+    for (int i = 0; i < count; i++) {
+        char *whole;
+        if (has_suffix(entries[i]->d_name, suffixes)) {
+            must(asprintf(&whole, "%s/%s", path, entries[i]->d_name) > 0);
+            tls_files_add(files, whole);
+            tls_files_add(found, whole);
+            free(whole);
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    if (found->count)
+        return ERR_OK;
+    return tls_reason_set(why, "the directory %s holds no file whose name ends with \"%s\"", path,
+                          suffixes[0]);
+}
+
+enum err tls_files_find(struct tls_files *files, const char *path, const char *const *suffixes,
+                        struct tls_files *found, struct tls_reason why)
+{
+    struct stat about;
+    memset(found, 0, sizeof *found);
+    tls_files_add(files, path);
+    if (stat(path, &about) < 0)
+        return tls_reason_set(why, "cannot read %s: %s", path, strerror(errno));
+    if (S_ISDIR(about.st_mode))
+        return find_in_directory(files, path, suffixes, found, why);
+    tls_files_add(found, path);
+    return ERR_OK;
+}
+
+bool tls_files_is_uri(const char *path)
+{
+    return strncasecmp(path, "pkcs11:", 7) == 0;
+}

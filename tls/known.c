@@ -1,0 +1,104 @@
+#include "tls/known.h"
+
+#include <ctype.h>
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/check.h"
+#include "tls/lines.h"
+#include "tls/pin.h"
+
+struct entry {
+    uint8_t pin[TLS_PIN_SIZE];
+    char *name;
+};
+
+struct tls_known {
+    struct tls_lines lines;
+    struct entry *entries;
+    size_t count;
+};
+
+static bool parse_key(const char *text, uint8_t pin[static TLS_PIN_SIZE])
+{
+    gnutls_datum_t raw, input = {(unsigned char *)(uintptr_t)text, (unsigned)strlen(text)};
+    gnutls_pubkey_t key;
+    if (tls_pin_parse(text, pin))
+        return true;
+    if (gnutls_base64_decode2(&input, &raw) < 0)
+        return false;
+    /* Imported, so that a mutilated line is noticed here and not when its owner is refused. */
+    must(gnutls_pubkey_init(&key) == 0);
+    bool is_key = gnutls_pubkey_import(key, &raw, GNUTLS_X509_FMT_DER) == 0;
+    gnutls_pubkey_deinit(key);
+    if (is_key)
+        tls_pin_of(raw.data, raw.size, pin);
+    gnutls_free(raw.data);
+    return is_key;
+}
+
+static enum err on_line(struct tls_lines *self, char *line, struct tls_reason why)
+{
+    struct tls_known *known = container_of(self, struct tls_known, lines);
+    struct entry entry;
+    char *name = line + strcspn(line, " \t");
+    if (!*name)
+        return tls_reason_set(why, "a name must follow the key");
+    *name++ = 0;
+    name += strspn(name, " \t");
+    if (strlen(name) >= TLS_NAME_MAX || strpbrk(name, " \t*") || strstr(name, "://"))
+        return tls_reason_set(why, "\"%.40s\" cannot be the name of a key", name);
+    if (!parse_key(line, entry.pin))
+        return tls_reason_set(why, "\"%.40s\" is neither a public key nor its sha256: pin", line);
+    for (size_t i = 0; i < known->count; i++) {
+        if (memcmp(known->entries[i].pin, entry.pin, TLS_PIN_SIZE) == 0)
+            return tls_reason_set(why, "the key of \"%s\" comes a second time",
+                                  known->entries[i].name);
+        if (strcasecmp(known->entries[i].name, name) == 0)
+            return tls_reason_set(why, "the name \"%s\" comes a second time", name);
+    }
+    struct entry *more = check_resize(known->entries, (known->count + 1) * sizeof *more);
+    known->entries = more;
+    entry.name = check_strdup(name);
+    more[known->count++] = entry;
+    return ERR_OK;
+}
+
+enum err tls_known_load(const char *path, struct tls_known **out, struct tls_files *files,
+                        struct tls_reason why)
+{
+    struct tls_known *known = check_alloc(sizeof *known);
+    known->lines.on_line = on_line;
+    tls_files_add(files, path);
+    enum err result = tls_lines_read(path, &known->lines, why);
+    if (result == ERR_OK && !known->count)
+        result = tls_reason_set(why, "%s holds no key", path);
+    *out = known;
+    if (result != ERR_OK) {
+        tls_known_free(known);
+        *out = NULL;
+    }
+    return result;
+}
+
+void tls_known_free(struct tls_known *known)
+{
+    if (!known)
+        return;
+    for (size_t i = 0; i < known->count; i++)
+        free(known->entries[i].name);
+    free(known->entries);
+    free(known);
+}
+
+const char *tls_known_name(const struct tls_known *known, const uint8_t pin[static TLS_PIN_SIZE])
+{
+    for (size_t i = 0; i < known->count; i++) {
+        if (memcmp(known->entries[i].pin, pin, TLS_PIN_SIZE) == 0)
+            return known->entries[i].name;
+    }
+    return NULL;
+}

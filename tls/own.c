@@ -1,0 +1,210 @@
+#include "tls/own.h"
+
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/pkcs11.h>
+#include <gnutls/x509.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "tls/pem.h"
+
+/* A URI as a person may read it: it may have the PIN inside. */
+static const char *without_pin(const char *uri, char text[static 256])
+{
+    size_t length = strcspn(uri, "?");
+    const char *pin = strstr(uri, "pin-value");
+    if (pin && (size_t)(pin - uri) < length)
+        length = (size_t)(pin - uri);
+    if (length > 255)
+        length = 255;
+    memcpy(text, uri, length);
+    text[length] = 0;
+    return text;
+}
+
+static enum err check_dates(gnutls_x509_crt_t leaf, const char *path, int64_t *expires_at,
+                            struct tls_reason why)
+{
+    char date[32];
+    time_t now = time(NULL), from = gnutls_x509_crt_get_activation_time(leaf),
+           until = gnutls_x509_crt_get_expiration_time(leaf);
+    if (now > until)
+        return tls_reason_set(why, "the certificate in %s expired on %s", path,
+                              tls_pem_date(until, date));
+    if (now < from)
+        return tls_reason_set(
+            why, "the certificate in %s is not valid before %s (or the clock is wrong)", path,
+            tls_pem_date(from, date));
+    *expires_at = until;
+    return ERR_OK;
+}
+
+/* From the token or the file; the chain is in the file only. */
+static int import_certificates(const char *path, gnutls_x509_crt_t **list, unsigned *count,
+                               struct tls_reason why, enum err *result)
+{
+    gnutls_datum_t pem = {0};
+    if (tls_files_is_uri(path)) {
+        *list = gnutls_calloc(1, sizeof **list);
+        must(*list && gnutls_x509_crt_init(*list) == 0);
+        *count = 1;
+        return gnutls_x509_crt_import_url(**list, path, 0);
+    }
+    *result = tls_pem_read(path, &pem, why);
+    if (*result != ERR_OK)
+        return 0;
+    int rc = gnutls_x509_crt_list_import2(list, count, &pem, GNUTLS_X509_FMT_PEM, 0);
+    tls_pem_wipe(&pem);
+    return rc;
+}
+
+static enum err load_certificates(const char *path, gnutls_x509_crt_t **list, unsigned *count,
+                                  int64_t *expires_at, struct tls_reason why)
+{
+    char text[256];
+    enum err result = ERR_OK;
+    *list = NULL;
+    *count = 0;
+    int rc = import_certificates(path, list, count, why, &result);
+    if (result != ERR_OK)
+        return result;
+    path = without_pin(path, text);
+    if (rc < 0)
+        return tls_reason_set(why, "%s holds no usable certificate: %s", path, gnutls_strerror(rc));
+    if (!*count)
+        return tls_reason_set(why, "%s holds no certificate", path);
+    return check_dates((*list)[0], path, expires_at, why);
+}
+
+static enum err import_key_file(gnutls_privkey_t key, const char *path, struct tls_reason why)
+{
+    gnutls_datum_t pem = {0};
+    enum err result = tls_pem_read(path, &pem, why);
+    if (result != ERR_OK)
+        return result;
+    int rc = gnutls_privkey_import_x509_raw(key, &pem, GNUTLS_X509_FMT_PEM, NULL, 0);
+    tls_pem_wipe(&pem);
+    if (rc == GNUTLS_E_DECRYPTION_FAILED)
+        return tls_reason_set(
+            why, "the key in %s is protected by a passphrase; it must be stored without", path);
+    if (rc < 0)
+        return tls_reason_set(why, "%s holds no usable private key: %s", path, gnutls_strerror(rc));
+    return ERR_OK;
+}
+
+/* The token says no more than "not there" when the PIN is missing. */
+static enum err import_key_uri(gnutls_privkey_t key, const char *uri, struct tls_reason why)
+{
+    char text[256];
+    int rc = gnutls_privkey_import_url(key, uri, 0);
+    if (rc >= 0)
+        return ERR_OK;
+    return tls_reason_set(why, "the key %s cannot be used: %s%s", without_pin(uri, text),
+                          gnutls_strerror(rc),
+                          strstr(uri, "pin-") ? "" : " (the URI has no pin-value or pin-source)");
+}
+
+/* Owns: caller, gnutls_privkey_deinit, when ERR_OK. */
+static enum err load_key(const char *path, gnutls_privkey_t *out, struct tls_reason why)
+{
+    gnutls_privkey_t key;
+    must(gnutls_privkey_init(&key) == 0);
+    enum err result =
+        tls_files_is_uri(path) ? import_key_uri(key, path, why) : import_key_file(key, path, why);
+    if (result != ERR_OK)
+        gnutls_privkey_deinit(key);
+    else
+        *out = key;
+    return result;
+}
+
+static void add_path(struct tls_files *files, const char *path)
+{
+    if (files && !tls_files_is_uri(path))
+        tls_files_add(files, path);
+}
+
+/* Consumes key. */
+static enum err set_pair(gnutls_certificate_credentials_t x509, gnutls_x509_crt_t *list,
+                         unsigned count, gnutls_privkey_t key, const char *cert_path,
+                         const char *key_path, struct tls_reason why)
+{
+    char cert_text[256], key_text[256];
+    gnutls_pcert_st *chain = gnutls_calloc(count, sizeof *chain);
+    int rc = chain ? gnutls_pcert_import_x509_list(chain, list, &count, GNUTLS_X509_CRT_LIST_SORT)
+                   : GNUTLS_E_MEMORY_ERROR;
+    if (rc >= 0) {
+        rc = gnutls_certificate_set_key(x509, NULL, 0, chain, (int)count, key);
+        /* It owns what is in the chain, and the key, when it has taken them. */
+        for (unsigned i = 0; i < count && rc < 0; i++)
+            gnutls_pcert_deinit(&chain[i]);
+    }
+    gnutls_free(chain);
+    if (rc >= 0)
+        return ERR_OK;
+    gnutls_privkey_deinit(key);
+    cert_path = without_pin(cert_path, cert_text);
+    key_path = without_pin(key_path, key_text);
+    if (rc == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
+        return tls_reason_set(why, "the key in %s does not belong to the certificate in %s",
+                              key_path, cert_path);
+    return tls_reason_set(why, "%s and %s cannot be used: %s", cert_path, key_path,
+                          gnutls_strerror(rc));
+}
+
+enum err tls_own_certificate(struct gnutls_certificate_credentials_st *x509, const char *cert,
+                             const char *key_path, int64_t *expires_at, struct tls_files *files,
+                             struct tls_reason why)
+{
+    gnutls_x509_crt_t *list;
+    gnutls_privkey_t key;
+    unsigned count;
+    add_path(files, cert);
+    add_path(files, key_path);
+    enum err result = load_certificates(cert, &list, &count, expires_at, why);
+    if (result == ERR_OK)
+        result = load_key(key_path, &key, why);
+    if (result == ERR_OK)
+        result = set_pair(x509, list, count, key, cert, key_path, why);
+    for (unsigned i = 0; i < count; i++)
+        gnutls_x509_crt_deinit(list[i]);
+    gnutls_free(list);
+    return result;
+}
+
+static int set_raw(gnutls_certificate_credentials_t x509, gnutls_privkey_t key)
+{
+    gnutls_pubkey_t public;
+    gnutls_pcert_st raw;
+    must(gnutls_pubkey_init(&public) == 0);
+    int rc = gnutls_pubkey_import_privkey(public, key, GNUTLS_KEY_DIGITAL_SIGNATURE, 0);
+    if (rc >= 0)
+        rc = gnutls_pcert_import_rawpk(&raw, public, 0);
+    if (rc < 0) {
+        gnutls_pubkey_deinit(public);
+        return rc;
+    }
+    rc = gnutls_certificate_set_key(x509, NULL, 0, &raw, 1, key);
+    if (rc < 0)
+        gnutls_pcert_deinit(&raw);
+    return rc;
+}
+
+enum err tls_own_raw_key(struct gnutls_certificate_credentials_st *x509, const char *path,
+                         struct tls_files *files, struct tls_reason why)
+{
+    char text[256];
+    gnutls_privkey_t key;
+    add_path(files, path);
+    enum err result = load_key(path, &key, why);
+    if (result != ERR_OK)
+        return result;
+    int rc = set_raw(x509, key);
+    if (rc >= 0)
+        return ERR_OK;
+    gnutls_privkey_deinit(key);
+    return tls_reason_set(why, "the key in %s cannot be used: %s", without_pin(path, text),
+                          gnutls_strerror(rc));
+}
