@@ -77,6 +77,11 @@ enum err tls_failure_from_gnutls(struct tls_session *session, int rc, enum err f
     if (rc == GNUTLS_E_CERTIFICATE_REQUIRED || rc == GNUTLS_E_NO_CERTIFICATE_FOUND)
         tls_failure_set(session, ERR_TLS_NO_CERTIFICATE, GNUTLS_A_CERTIFICATE_REQUIRED,
                         "the peer sent no certificate");
+    else if (!session->master && rc == GNUTLS_E_NO_COMMON_KEY_SHARE)
+        /* Children without a key exchange of their own can do nothing but be resumed. */
+        tls_failure_set(session, ERR_TLS_NOT_RESUMED, GNUTLS_A_UNKNOWN_PSK_IDENTITY,
+                        "the client did not resume the session from its master, and brought no "
+                        "key share for a full handshake");
     else
         tls_failure_set(session, fallback, alert, "%s", gnutls_strerror(rc));
     return tls_failure_tell(session);

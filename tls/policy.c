@@ -27,6 +27,10 @@
  * does not know it may be open to one that somebody in between begins. */
 #define BOUND_12 ":%SAFE_RENEGOTIATION"
 
+/* Else a client of TLS 1.3 offers to be resumed with and without a key exchange, and a server may
+ * choose. */
+#define WITH_EXCHANGE ":+ECDHE-PSK"
+
 const char TLS_PRIORITY_DEFAULT[] = "NORMAL" ONLY_13 COMMON;
 
 static const struct {
@@ -165,7 +169,7 @@ static enum err check_suites(gnutls_priority_t only_12, const char *text, struct
 static const char *child_13_added(const struct tls_options *options)
 {
     if (options->children == TLS_CHILDREN_DHE)
-        return ONLY_13;
+        return ONLY_13 WITH_EXCHANGE;
     return options->resume == TLS_RESUME_REQUIRE ? ONLY_PSK ":-GROUP-ALL" : ONLY_PSK;
 }
 
@@ -182,7 +186,8 @@ enum err tls_policy_load(struct tls_policy *policy, const struct tls_options *op
         return fail(why, "the minimum version is %s, the maximum %s", version_name(true),
                     version_name(false));
     enum err result =
-        init_priority(&policy->master, options, base, wants_12(options) ? BOUND_12 : "", why);
+        init_priority(&policy->master, options, base,
+                      wants_12(options) ? BOUND_12 WITH_EXCHANGE : WITH_EXCHANGE, why);
     if (result == ERR_OK)
         result = check_versions(policy->master, options, &has_12, &has_13, base, why);
     if (result == ERR_OK)
