@@ -1,6 +1,7 @@
 #include "tls/lines.h"
 
 #include <ctype.h>
+#include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@ static char *trim(char *line)
 enum err tls_lines_read(const char *path, struct tls_lines *lines, struct tls_reason why)
 {
     gnutls_datum_t text = {0};
-    enum err result = tls_pem_read(path, &text, why);
+    enum err result = tls_pem_read(path, &text.data, &text.size, why);
     if (result != ERR_OK)
         return result;
     char fault[256] = "", *at = (char *)text.data; /* GnuTLS ends it with a NUL */
@@ -36,6 +37,6 @@ enum err tls_lines_read(const char *path, struct tls_lines *lines, struct tls_re
             tls_reason_set(why, "%s:%u: %s", path, number, fault);
         at = end;
     }
-    tls_pem_wipe(&text);
+    tls_pem_wipe(text.data, text.size);
     return result;
 }

@@ -63,7 +63,7 @@ enum err tls_ocsp_load(struct gnutls_certificate_credentials_st *x509, const cha
     gnutls_x509_crt_t *own;
     unsigned count;
     tls_files_add(files, path);
-    enum err result = tls_pem_read(path, &text, why);
+    enum err result = tls_pem_read(path, &text.data, &text.size, why);
     if (result != ERR_OK)
         return result;
     must(gnutls_ocsp_resp_init(&response) == 0);
@@ -86,7 +86,7 @@ enum err tls_ocsp_load(struct gnutls_certificate_credentials_st *x509, const cha
     gnutls_free(own);
     gnutls_ocsp_resp_deinit(response);
     gnutls_free(der.data);
-    tls_pem_wipe(&text);
+    tls_pem_wipe(text.data, text.size);
     return result;
 }
 

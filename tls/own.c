@@ -52,11 +52,11 @@ static int import_certificates(const char *path, gnutls_x509_crt_t **list, unsig
         *count = 1;
         return gnutls_x509_crt_import_url(**list, path, 0);
     }
-    *result = tls_pem_read(path, &pem, why);
+    *result = tls_pem_read(path, &pem.data, &pem.size, why);
     if (*result != ERR_OK)
         return 0;
     int rc = gnutls_x509_crt_list_import2(list, count, &pem, GNUTLS_X509_FMT_PEM, 0);
-    tls_pem_wipe(&pem);
+    tls_pem_wipe(pem.data, pem.size);
     return rc;
 }
 
@@ -81,11 +81,11 @@ static enum err load_certificates(const char *path, gnutls_x509_crt_t **list, un
 static enum err import_key_file(gnutls_privkey_t key, const char *path, struct tls_reason why)
 {
     gnutls_datum_t pem = {0};
-    enum err result = tls_pem_read(path, &pem, why);
+    enum err result = tls_pem_read(path, &pem.data, &pem.size, why);
     if (result != ERR_OK)
         return result;
     int rc = gnutls_privkey_import_x509_raw(key, &pem, GNUTLS_X509_FMT_PEM, NULL, 0);
-    tls_pem_wipe(&pem);
+    tls_pem_wipe(pem.data, pem.size);
     if (rc == GNUTLS_E_DECRYPTION_FAILED)
         return tls_reason_set(
             why, "the key in %s is protected by a passphrase; it must be stored without", path);

@@ -1,22 +1,25 @@
 #include "tls/pem.h"
 
 #include <errno.h>
+#include <gnutls/gnutls.h>
 #include <string.h>
 #include <time.h>
 
-void tls_pem_wipe(gnutls_datum_t *datum)
+void tls_pem_wipe(unsigned char *data, unsigned size)
 {
-    if (datum->data)
-        gnutls_memset(datum->data, 0, datum->size);
-    gnutls_free(datum->data);
-    datum->size = 0;
+    if (data)
+        gnutls_memset(data, 0, size);
+    gnutls_free(data);
 }
 
-enum err tls_pem_read(const char *path, gnutls_datum_t *datum, struct tls_reason why)
+enum err tls_pem_read(const char *path, unsigned char **data, unsigned *size, struct tls_reason why)
 {
+    gnutls_datum_t datum;
     errno = 0;
-    if (gnutls_load_file(path, datum) < 0)
+    if (gnutls_load_file(path, &datum) < 0)
         return tls_reason_set(why, "cannot read %s: %s", path, strerror(errno ? errno : EIO));
+    *data = datum.data;
+    *size = datum.size;
     return ERR_OK;
 }
 

@@ -1,13 +1,14 @@
-/* tls/pem.h: private to tls/: files as GnuTLS takes them. For .c files that include gnutls.h. */
+/* tls/pem.h: private to tls/: files as GnuTLS takes them, and dates as people read them. */
 #pragma once
 
-#include <gnutls/gnutls.h>
+#include <time.h>
 
 #include "tls/reason.h"
 
-/* The whole file. Owns: tls_pem_wipe. */
-enum err tls_pem_read(const char *path, gnutls_datum_t *datum, struct tls_reason why);
-/* Wiped, for there may be a key in it. */
-void tls_pem_wipe(gnutls_datum_t *datum);
+/* The whole file, ended by a NUL that size does not count. Owns: tls_pem_wipe. */
+enum err tls_pem_read(const char *path, unsigned char **data, unsigned *size,
+                      struct tls_reason why);
+/* Wiped, for there may be a key in it. NULL is fine. */
+void tls_pem_wipe(unsigned char *data, unsigned size);
 /* "2026-11-21 14:38 UTC". */
 const char *tls_pem_date(time_t when, char text[static 32]);

@@ -51,11 +51,11 @@ static enum err load_authorities(struct tls_trust *trust, const char *path, stru
     gnutls_datum_t pem = {0};
     gnutls_x509_crt_t *list;
     unsigned count;
-    enum err result = tls_pem_read(path, &pem, why);
+    enum err result = tls_pem_read(path, &pem.data, &pem.size, why);
     if (result != ERR_OK)
         return result;
     int rc = gnutls_x509_crt_list_import2(&list, &count, &pem, GNUTLS_X509_FMT_PEM, 0);
-    tls_pem_wipe(&pem);
+    tls_pem_wipe(pem.data, pem.size);
     if (rc < 0)
         return tls_reason_set(why, "%s holds no usable CA certificate: %s", path,
                               gnutls_strerror(rc));
@@ -133,13 +133,13 @@ static enum err import_lists(const char *path, gnutls_x509_crl_t **list, unsigne
 {
     gnutls_datum_t text = {0};
     *count = 0;
-    enum err result = tls_pem_read(path, &text, why);
+    enum err result = tls_pem_read(path, &text.data, &text.size, why);
     if (result != ERR_OK)
         return result;
     int rc = gnutls_x509_crl_list_import2(list, count, &text, GNUTLS_X509_FMT_PEM, 0);
     if (rc < 0)
         rc = gnutls_x509_crl_list_import2(list, count, &text, GNUTLS_X509_FMT_DER, 0);
-    tls_pem_wipe(&text);
+    tls_pem_wipe(text.data, text.size);
     if (rc < 0)
         return tls_reason_set(why, "%s holds no usable revocation list: %s", path,
                               gnutls_strerror(rc));
