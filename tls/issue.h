@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "tls/identity.h"
 #include "tls/tls.h"
 
 struct tls_issue;
@@ -36,3 +37,20 @@ const char *tls_issue_cert_pem(const struct tls_issue *issue);
 const char *tls_issue_key_pem(const struct tls_issue *issue);
 /* Last moment at which the certificate is valid. */
 time_t tls_issue_expires(const struct tls_issue *issue);
+
+/* A raw key pair (RFC 7250) for `known` files: Ed25519, because its public key is short. */
+struct tls_issue_pair {
+    char *key_pem;    /* PKCS #8 without password; a secret */
+    char *public_key; /* one line of base64, without a line end: what goes into the other's file */
+    char pin[TLS_PIN_TEXT_SIZE]; /* the same key as its pin */
+};
+
+/* Returns as tls_issue_ca. Owns: tls_issue_pair_clear. */
+enum err tls_issue_pair(struct tls_issue_pair *pair, char *why, size_t why_size);
+void tls_issue_pair_clear(struct tls_issue_pair *pair); /* wiped */
+/* The public key of a key in a PEM file or PKCS#11 token, as above, without key_pem. */
+enum err tls_issue_public(const char *key, struct tls_issue_pair *pair, char *why, size_t why_size);
+/* A line of a file of pre-shared keys: `name:` and 32 random bytes in hex, with a line end. "" if
+ * the name is empty, or has a character that such a file cannot hold. */
+#define TLS_ISSUE_PSK_SIZE 256
+void tls_issue_psk(const char *name, char line[static TLS_ISSUE_PSK_SIZE]);

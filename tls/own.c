@@ -106,8 +106,7 @@ static enum err import_key_uri(gnutls_privkey_t key, const char *uri, struct tls
                           strstr(uri, "pin-") ? "" : " (the URI has no pin-value or pin-source)");
 }
 
-/* Owns: caller, gnutls_privkey_deinit, when ERR_OK. */
-static enum err load_key(const char *path, gnutls_privkey_t *out, struct tls_reason why)
+enum err tls_own_key(const char *path, struct gnutls_privkey_st **out, struct tls_reason why)
 {
     gnutls_privkey_t key;
     must(gnutls_privkey_init(&key) == 0);
@@ -165,7 +164,7 @@ enum err tls_own_certificate(struct gnutls_certificate_credentials_st *x509, con
     add_path(files, key_path);
     enum err result = load_certificates(cert, &list, &count, expires_at, why);
     if (result == ERR_OK)
-        result = load_key(key_path, &key, why);
+        result = tls_own_key(key_path, &key, why);
     if (result == ERR_OK)
         result = set_pair(x509, list, count, key, cert, key_path, why);
     for (unsigned i = 0; i < count; i++)
@@ -198,7 +197,7 @@ enum err tls_own_raw_key(struct gnutls_certificate_credentials_st *x509, const c
     char text[256];
     gnutls_privkey_t key;
     add_path(files, path);
-    enum err result = load_key(path, &key, why);
+    enum err result = tls_own_key(path, &key, why);
     if (result != ERR_OK)
         return result;
     int rc = set_raw(x509, key);

@@ -1,0 +1,113 @@
+#include <gnutls/abstract.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "tls/issue.h"
+#include "tls/own.h"
+#include "tls/pin.h"
+
+#define PSK_SIZE 32
+/* As tls/psk.h says. */
+#define PSK_NAME_MAX 128
+
+static int describe(gnutls_privkey_t key, struct tls_issue_pair *pair)
+{
+    gnutls_pubkey_t public;
+    gnutls_datum_t der = {0}, text = {0};
+    uint8_t pin[TLS_PIN_SIZE];
+    must(gnutls_pubkey_init(&public) == 0);
+    int rc = gnutls_pubkey_import_privkey(public, key, GNUTLS_KEY_DIGITAL_SIGNATURE, 0);
+    if (rc >= 0)
+        rc = gnutls_pubkey_export2(public, GNUTLS_X509_FMT_DER, &der);
+    if (rc >= 0)
+        rc = gnutls_base64_encode2(&der, &text);
+    if (rc >= 0) {
+        tls_pin_of(der.data, der.size, pin);
+        tls_pin_format(pin, pair->pin);
+        pair->public_key = check_strdup((const char *)text.data);
+    }
+    gnutls_free(der.data);
+    gnutls_free(text.data);
+    gnutls_pubkey_deinit(public);
+    return rc;
+}
+
+static int export_key(gnutls_privkey_t key, struct tls_issue_pair *pair)
+{
+    gnutls_x509_privkey_t plain;
+    gnutls_datum_t pem = {0};
+    int rc = gnutls_privkey_export_x509(key, &plain);
+    if (rc < 0)
+        return rc;
+    rc = gnutls_x509_privkey_export2_pkcs8(plain, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN,
+                                           &pem);
+    if (rc >= 0) {
+        pair->key_pem = check_strdup((const char *)pem.data);
+        gnutls_memset(pem.data, 0, pem.size);
+    }
+    gnutls_free(pem.data);
+    gnutls_x509_privkey_deinit(plain);
+    return rc;
+}
+
+enum err tls_issue_pair(struct tls_issue_pair *pair, char *why, size_t why_size)
+{
+    gnutls_privkey_t key;
+    memset(pair, 0, sizeof *pair);
+    must(gnutls_privkey_init(&key) == 0);
+    int rc = gnutls_privkey_generate(key, GNUTLS_PK_EDDSA_ED25519,
+                                     GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_ED25519), 0);
+    if (rc >= 0)
+        rc = describe(key, pair);
+    if (rc >= 0)
+        rc = export_key(key, pair);
+    gnutls_privkey_deinit(key);
+    if (rc >= 0)
+        return ERR_OK;
+    tls_issue_pair_clear(pair);
+    snprintf(why, why_size, "cannot make a key: %s", gnutls_strerror(rc));
+    return ERR_TLS_CREDENTIALS;
+}
+
+enum err tls_issue_public(const char *path, struct tls_issue_pair *pair, char *why, size_t why_size)
+{
+    gnutls_privkey_t key;
+    memset(pair, 0, sizeof *pair);
+    enum err result = tls_own_key(path, &key, (struct tls_reason){why, why_size});
+    if (result != ERR_OK)
+        return result;
+    int rc = describe(key, pair);
+    gnutls_privkey_deinit(key);
+    if (rc >= 0)
+        return ERR_OK;
+    snprintf(why, why_size, "%s has no public key: %s", path, gnutls_strerror(rc));
+    return ERR_TLS_CREDENTIALS;
+}
+
+void tls_issue_pair_clear(struct tls_issue_pair *pair)
+{
+    if (pair->key_pem)
+        gnutls_memset(pair->key_pem, 0, strlen(pair->key_pem));
+    free(pair->key_pem);
+    free(pair->public_key);
+    memset(pair, 0, sizeof *pair);
+}
+
+void tls_issue_psk(const char *name, char line[static TLS_ISSUE_PSK_SIZE])
+{
+    uint8_t key[PSK_SIZE];
+    size_t length = strlen(name);
+    line[0] = 0;
+    if (!length || length > PSK_NAME_MAX || strpbrk(name, " \t\r\n*#") || strstr(name, "://"))
+        return;
+    must(gnutls_rnd(GNUTLS_RND_KEY, key, sizeof key) == 0);
+    length = (size_t)snprintf(line, TLS_ISSUE_PSK_SIZE, "%s:", name);
+    for (size_t i = 0; i < PSK_SIZE; i++)
+        length += (size_t)snprintf(line + length, TLS_ISSUE_PSK_SIZE - length, "%02x", key[i]);
+    snprintf(line + length, TLS_ISSUE_PSK_SIZE - length, "\n");
+    gnutls_memset(key, 0, sizeof key);
+}
