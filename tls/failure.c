@@ -77,6 +77,12 @@ enum err tls_failure_from_gnutls(struct tls_session *session, int rc, enum err f
     if (rc == GNUTLS_E_CERTIFICATE_REQUIRED || rc == GNUTLS_E_NO_CERTIFICATE_FOUND)
         tls_failure_set(session, ERR_TLS_NO_CERTIFICATE, GNUTLS_A_CERTIFICATE_REQUIRED,
                         "the peer sent no certificate");
+    else if (session->master && session->master->psk_name[0] &&
+             rc == GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER)
+        tls_failure_set(session, ERR_TLS_PEER_UNVERIFIED, alert,
+                        "the peer calls itself \"%s\": it has another pre-shared key than we, or "
+                        "we have none of that name",
+                        session->master->psk_name);
     else if (!session->master && rc == GNUTLS_E_NO_COMMON_KEY_SHARE)
         /* Children without a key exchange of their own can do nothing but be resumed. */
         tls_failure_set(session, ERR_TLS_NOT_RESUMED, GNUTLS_A_UNKNOWN_PSK_IDENTITY,

@@ -94,11 +94,24 @@ static enum err check_mode(const char *path, struct tls_reason why)
     return ERR_OK;
 }
 
-/* Server. Unknown names get a random key from GnuTLS: the peer cannot find out which exist. */
+/* For the log, if the handshake fails. */
+static void note_name(struct tls_session *session, const gnutls_datum_t *name)
+{
+    if (!session->master)
+        return;
+    struct tls_identity *seen = tls_identity_new(TLS_IDENTITY_PSK);
+    tls_identity_set_label(seen, name->data, name->size); /* nothing, if it is not fit for a log */
+    memcpy(session->master->psk_name, seen->label, sizeof session->master->psk_name);
+    tls_identity_unref(seen);
+}
+
+/* Server. Unknown names get a random key from GnuTLS, and the same alert in the end as a wrong key:
+ * the peer cannot find out which exist. */
 static int on_name(gnutls_session_t gnutls, const gnutls_datum_t *name, gnutls_datum_t *key)
 {
-    const struct tls_session *session = gnutls_session_get_ptr(gnutls);
+    struct tls_session *session = gnutls_session_get_ptr(gnutls);
     const struct entry *entry = find(session->credentials->psk, name->data, name->size);
+    note_name(session, name);
     if (!entry)
         return 1;
     key->data = gnutls_malloc(entry->size);

@@ -16,6 +16,7 @@ struct tls_master {
     int64_t expires_at;            /* of the ticket that was used, else INT64_MAX */
     uint32_t ticket_lifetime_s;    /* of the ticket that is being read */
     struct tls_identity *identity; /* of the peer, once it is verified */
+    char psk_name[TLS_NAME_MAX];   /* server: that the client has shown, true or not */
     struct tls_generation *made;
     struct tls_ticket *ticket;  /* client: before the handshake the one to be used, then the one
                                  * for the next association */
