@@ -26,6 +26,7 @@
 #include "transport/stray.h"
 #include "transport/transport.h"
 #include "transport/udp_paths.h"
+#include "transport/udp_resend.h"
 
 /* SCTP port on which every endpoint listens: the number that RFC 6951 gives to the encapsulation,
  * because the UDP port, which may be translated on the way, cannot be used. */
@@ -77,6 +78,7 @@ struct udp_association {
 
     struct udp_path paths[TRANSPORT_ADDRESSES_MAX];
     struct udp_paths choice;
+    unsigned used;                /* path in use when it was last looked at */
     struct loop_timer path_timer; /* probes; before that: INITs */
     uint8_t narrowed;             /* bit set: packets were too large for that path */
     struct udp_init init;
@@ -85,6 +87,7 @@ struct udp_association {
     struct path by_tag;
     bool tagged; /* by_tag is in the table */
     struct packet_tsn sent;
+    struct udp_resend resend;
     uint64_t retransmissions;
     struct stack_peer peer;
     struct socket *socket; /* usrsctp's */

@@ -43,9 +43,13 @@ static void on_output(struct stack_peer *peer, uint8_t *packet, size_t length)
         return;
     }
     bool data;
-    self->retransmissions += packet_repeats(&self->sent, packet, length, &data);
+    unsigned repeats = packet_repeats(&self->sent, packet, length, &data);
+    self->retransmissions += repeats;
     if (data)
         udp_path_io_busy(self);
+    if (self->choice.count > 1)
+        udp_resend_note(&self->resend, packet, length, data, repeats,
+                        loop_now(self->transport->loop));
     udp_path_io_send(self, packet, length);
 }
 
@@ -107,6 +111,7 @@ void udp_association_end(struct udp_association *self, enum err reason, const ch
         stack_slot_give(&self->peer);
         udp_flush(transport);
     }
+    udp_resend_fini(&self->resend);
     loop_task_queue(transport->loop, &self->end_task);
 }
 

@@ -147,14 +147,24 @@ static void ask(struct udp_association *self, unsigned number)
     datagram_send(&path->local->socket, &path->route, packet, sizeof packet);
 }
 
+static void switched(struct udp_association *self)
+{
+    const uint8_t *packet;
+    size_t length;
+    self->used = self->choice.in_use;
+    measure_route(self, udp_path_in_use(self));
+    while ((packet = udp_resend_next(&self->resend, &length, now_of(self))))
+        udp_path_io_send(self, packet, length);
+    stack_busy(); /* the next time-out is near */
+}
+
 /* After anything that may have changed the choice. */
 static void go_on(struct udp_association *self)
 {
-    unsigned used = self->choice.in_use;
     for (int number; (number = udp_paths_tick(&self->choice, now_of(self))) >= 0;)
         ask(self, (unsigned)number);
-    if (used != self->choice.in_use)
-        measure_route(self, udp_path_in_use(self));
+    if (self->used != self->choice.in_use)
+        switched(self);
     clear_absent(self);
     rearm(self);
     if (self->choice.changed)
@@ -195,6 +205,7 @@ void udp_path_io_up(struct udp_association *self)
 {
     learn_tags(self);
     udp_paths_use(&self->choice, self->choice.in_use, now_of(self));
+    self->used = self->choice.in_use;
     go_on(self);
 }
 

@@ -17,7 +17,7 @@
 #define ROAMING_US 200000
 /* An address of the peer's that is never confirmed is forgotten. */
 #define FORGET_US 10000000
-/* New addresses of the peer's at most each so often. */
+/* New addresses of the peer's at most each so often, after a bulk of TRANSPORT_ADDRESSES_MAX. */
 #define LEARN_US 20000
 /* Packets from an unconfirmed address that are not yet answered by questions. */
 #define ALLOWANCE_MAX 3
@@ -73,13 +73,20 @@ static unsigned make_room(struct udp_paths *self)
     return least;
 }
 
+/* A bucket of TRANSPORT_ADDRESSES_MAX that fills by one each LEARN_US. */
+static bool may_learn(struct udp_paths *self, uint64_t now_us)
+{
+    uint64_t full_us = self->learned_us > now_us ? self->learned_us : now_us;
+    if (full_us + LEARN_US > now_us + TRANSPORT_ADDRESSES_MAX * LEARN_US)
+        return false;
+    self->learned_us = full_us + LEARN_US;
+    return true;
+}
+
 int udp_paths_add(struct udp_paths *self, uint64_t now_us, bool confirmed)
 {
-    if (self->count && !self->options.chooses) {
-        if (self->learned_us && now_us < self->learned_us + LEARN_US)
-            return -1;
-        self->learned_us = now_us;
-    }
+    if (self->count && !self->options.chooses && !may_learn(self, now_us))
+        return -1;
     unsigned path = make_room(self);
     if (!self->count++)
         self->in_use = path;
