@@ -130,6 +130,8 @@ static enum err load(struct tls_credentials *credentials, const struct tls_optio
         result = check_patterns(credentials, why);
     if (result == ERR_OK)
         result = tls_credentials_reload_ticket_keys(credentials, why.text, why.size);
+    if (result == ERR_OK)
+        tls_fingerprint(options, &credentials->files, credentials->fingerprint);
     return result;
 }
 
@@ -159,7 +161,6 @@ enum err tls_credentials_new(const struct tls_options *options, struct tls_crede
     credentials->ticket_lifetime_s = options->ticket_lifetime_s;
     credentials->ticket_key_file = check_strdup(options->ticket_key_file);
     credentials->store = options->store ? tls_store_ref(options->store) : NULL;
-    tls_fingerprint(options, credentials->fingerprint);
     copy_names(credentials, options);
     must(gnutls_certificate_allocate_credentials(&credentials->x509) == 0);
 

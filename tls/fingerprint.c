@@ -31,16 +31,39 @@ static void add_text(gnutls_hash_hd_t hash, const char *text)
     add(hash, text, text ? strlen(text) : 0);
 }
 
+/* Directories count by the files in them, which are in the list as well. */
 static void add_file(gnutls_hash_hd_t hash, const char *path)
 {
     gnutls_datum_t content = {0};
-    if (path && gnutls_load_file(path, &content) < 0)
+    if (gnutls_load_file(path, &content) < 0)
         content = (gnutls_datum_t){0};
     add(hash, content.data, content.size);
+    if (content.data)
+        gnutls_memset(content.data, 0, content.size);
     gnutls_free(content.data);
 }
 
-void tls_fingerprint(const struct tls_options *options, uint8_t out[TLS_FINGERPRINT_SIZE])
+static void add_list(gnutls_hash_hd_t hash, const char *const *list, size_t count)
+{
+    add_number(hash, count);
+    for (size_t i = 0; i < count; i++)
+        add_text(hash, list[i]);
+}
+
+static bool is(const char *path, const char *other)
+{
+    return other && strcmp(path, other) == 0;
+}
+
+/* An own key says nothing that its certificate does not; a staple is renewed every day. */
+static bool counts(const struct tls_options *options, const char *path)
+{
+    return !is(path, options->key) && !is(path, options->staple) &&
+           !(options->role == TLS_SERVER && is(path, options->cert));
+}
+
+void tls_fingerprint(const struct tls_options *options, const struct tls_files *files,
+                     uint8_t out[TLS_FINGERPRINT_SIZE])
 {
     gnutls_hash_hd_t hash;
     must(gnutls_hash_init(&hash, GNUTLS_DIG_SHA256) == 0);
@@ -49,15 +72,17 @@ void tls_fingerprint(const struct tls_options *options, uint8_t out[TLS_FINGERPR
     add_number(hash, options->max_version);
     add_number(hash, options->children);
     add_number(hash, options->ticket_lifetime_s);
+    add_number(hash, options->ocsp);
     add_text(hash, options->priority);
-    add_file(hash, options->ca);
-    if (options->role == TLS_CLIENT) {
-        add_file(hash, options->cert);
-        add_text(hash, options->peer);
-    } else {
-        add_number(hash, options->allow_count);
-        for (size_t i = 0; i < options->allow_count; i++)
-            add_text(hash, options->allow[i]);
+    add_list(hash, options->pins, options->pin_count);
+    add_list(hash, options->allow, options->allow_count);
+    add_text(hash, options->peer);
+    add_text(hash, options->psk_identity);
+    if (options->role == TLS_CLIENT)
+        add_text(hash, options->cert); /* it may be in a token, and then it is no file */
+    for (size_t i = 0; i < files->count; i++) {
+        if (counts(options, files->paths[i]))
+            add_file(hash, files->paths[i]);
     }
     gnutls_hash_deinit(hash, out);
 }

@@ -4,10 +4,12 @@
 #pragma once
 
 #include "tls/credentials.h"
+#include "tls/files.h"
 
 #define TLS_FINGERPRINT_SIZE 32
 
 /* Client: our own certificate and the name that is expected belong to it. Server: what applies to
- * clients only, the same on each of several servers. Files count by content; one that cannot be
- * read counts as empty (tls_credentials_new complains about it). */
-void tls_fingerprint(const struct tls_options *options, uint8_t out[TLS_FINGERPRINT_SIZE]);
+ * its clients only, the same on each of several servers. files: what the credentials were made
+ * from; they count by content. */
+void tls_fingerprint(const struct tls_options *options, const struct tls_files *files,
+                     uint8_t out[TLS_FINGERPRINT_SIZE]);

@@ -1,0 +1,209 @@
+/* The file of a client's cache, all numbers big-endian:
+ *
+ *   magic (8 bytes), count (4), count times { key (32), fingerprint (32), expiry (8), reusable (1),
+ *   size (4), session (size) }, SHA-256 of all before (32)
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/wire.h"
+#include "tls/client_cache_private.h"
+#include "tls/reason.h"
+
+static const uint8_t magic[8] = "HAWSERc1";
+
+#define SUM_SIZE   32
+#define ENTRY_SIZE (32 + TLS_FINGERPRINT_SIZE + 8 + 1 + 4)
+/* 256 peers with two tickets of 20 KB, which is a lot. */
+#define FILE_MAX (16u << 20)
+
+struct bytes {
+    uint8_t *data;
+    size_t size;
+};
+
+static void wipe(struct bytes *bytes)
+{
+    if (bytes->data)
+        gnutls_memset(bytes->data, 0, bytes->size);
+    free(bytes->data);
+    *bytes = (struct bytes){0};
+}
+
+static size_t size_of_all(const struct tls_client_cache *cache)
+{
+    size_t size = sizeof magic + 4 + SUM_SIZE;
+    for (const struct tls_client_peer *peer = cache->oldest; peer; peer = peer->newer)
+        for (size_t i = 0; i < peer->count; i++)
+            size += ENTRY_SIZE + peer->tickets[i]->data_size;
+    return size;
+}
+
+static void put_ticket(struct wire_writer *writer, const struct tls_client_peer *peer,
+                       const struct tls_ticket *ticket)
+{
+    wire_put_bytes(writer, &peer->key, sizeof peer->key);
+    wire_put_bytes(writer, ticket->fingerprint, sizeof ticket->fingerprint);
+    wire_put_u64(writer, (uint64_t)ticket->expires_at);
+    wire_put_u8(writer, ticket->is_reusable);
+    wire_put_u32(writer, ticket->data_size);
+    wire_put_bytes(writer, ticket->data, ticket->data_size);
+}
+
+/* From the least recently used on, so that reading leads to the same order. */
+static struct bytes encode(struct tls_client_cache *cache)
+{
+    uint8_t sum[SUM_SIZE];
+    pthread_mutex_lock(&cache->lock);
+    struct bytes bytes = {.size = size_of_all(cache)};
+    bytes.data = check_alloc(bytes.size);
+    struct wire_writer writer = wire_writer(bytes.data, bytes.size);
+    wire_put_bytes(&writer, magic, sizeof magic);
+    wire_put_u32(&writer, cache->statistics.tickets);
+    for (const struct tls_client_peer *peer = cache->oldest; peer; peer = peer->newer)
+        for (size_t i = 0; i < peer->count; i++)
+            put_ticket(&writer, peer, peer->tickets[i]);
+    pthread_mutex_unlock(&cache->lock);
+    must(gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes.data, bytes.size - SUM_SIZE, sum) == 0);
+    wire_put_bytes(&writer, sum, sizeof sum);
+    must(!writer.overrun && writer.at == writer.end);
+    return bytes;
+}
+
+static bool write_all(int fd, const struct bytes *bytes)
+{
+    size_t done = 0;
+    while (done < bytes->size) {
+        ssize_t put = write(fd, bytes->data + done, bytes->size - done);
+        if (put < 0 && errno != EINTR)
+            return false;
+        done += put > 0 ? (size_t)put : 0;
+    }
+    return fsync(fd) == 0;
+}
+
+static enum err write_file(const char *path, const struct bytes *bytes, struct tls_reason why)
+{
+    size_t length = strlen(path) + sizeof ".XXXXXX";
+    char *aside = check_alloc(length);
+    snprintf(aside, length, "%s.XXXXXX", path);
+    enum err result = ERR_OK;
+    int fd = mkstemp(aside); /* mode 0600 */
+    if (fd < 0) {
+        result = tls_reason_set(why, "cannot make a file beside %s: %s", path, strerror(errno));
+        goto out;
+    }
+    bool written = write_all(fd, bytes);
+    if (close(fd) < 0 || !written || rename(aside, path) < 0) {
+        result = tls_reason_set(why, "cannot write %s: %s", path, strerror(errno));
+        unlink(aside);
+    }
+out:
+    free(aside);
+    return result;
+}
+
+enum err tls_client_cache_save(struct tls_client_cache *cache, const char *path, char *why,
+                               size_t why_size)
+{
+    struct bytes bytes = encode(cache);
+    enum err result = write_file(path, &bytes, (struct tls_reason){why, why_size});
+    wipe(&bytes);
+    return result;
+}
+
+static enum err check_file(int fd, const char *path, size_t *size, struct tls_reason why)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return tls_reason_set(why, "cannot read %s: %s", path, strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        return tls_reason_set(why, "%s is not a file", path);
+    if (status.st_uid != 0 && status.st_uid != geteuid())
+        return tls_reason_set(why, "%s belongs to somebody else (user %u)", path, status.st_uid);
+    if (status.st_mode & (S_IRWXG | S_IRWXO))
+        return tls_reason_set(why, "%s holds secrets and others may use it (mode %03o)", path,
+                              status.st_mode & 0777u);
+    if (status.st_size > FILE_MAX || status.st_size < (off_t)(sizeof magic + 4 + SUM_SIZE))
+        return tls_reason_set(why, "%s is no file of sessions", path);
+    *size = (size_t)status.st_size;
+    return ERR_OK;
+}
+
+static enum err read_file(const char *path, struct bytes *bytes, struct tls_reason why)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? ERR_OK
+                               : tls_reason_set(why, "cannot read %s: %s", path, strerror(errno));
+    enum err result = check_file(fd, path, &bytes->size, why);
+    if (result == ERR_OK) {
+        bytes->data = check_alloc(bytes->size);
+        size_t got = 0;
+        for (ssize_t part = 1; got < bytes->size && part > 0; got += part > 0 ? (size_t)part : 0)
+            part = read(fd, bytes->data + got, bytes->size - got);
+        if (got < bytes->size)
+            result = tls_reason_set(why, "cannot read %s", path);
+    }
+    close(fd);
+    return result;
+}
+
+static bool is_intact(const struct bytes *bytes)
+{
+    uint8_t sum[SUM_SIZE];
+    size_t size = bytes->size - SUM_SIZE;
+    must(gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes->data, size, sum) == 0);
+    return memcmp(sum, bytes->data + size, sizeof sum) == 0;
+}
+
+static bool add_ticket(struct tls_client_cache *cache, struct wire_reader *reader)
+{
+    struct tls_client_cache_key key;
+    const uint8_t *hash = wire_get_bytes(reader, sizeof key),
+                  *fingerprint = wire_get_bytes(reader, TLS_FINGERPRINT_SIZE);
+    int64_t expires_at = (int64_t)wire_get_u64(reader);
+    bool is_reusable = wire_get_u8(reader) != 0;
+    size_t size = wire_get_u32(reader);
+    const uint8_t *data = wire_get_bytes(reader, size);
+    if (!data)
+        return false;
+    memcpy(&key, hash, sizeof key);
+    tls_client_cache_put(cache, &key,
+                         tls_ticket_new(fingerprint, expires_at, is_reusable, data, size));
+    return true;
+}
+
+enum err tls_client_cache_load(struct tls_client_cache *cache, const char *path, char *why,
+                               size_t why_size)
+{
+    struct tls_reason reason = {why, why_size};
+    struct bytes bytes = {0};
+    enum err result = read_file(path, &bytes, reason);
+    if (result != ERR_OK || !bytes.data)
+        goto out;
+    if (memcmp(bytes.data, magic, sizeof magic) != 0)
+        result = tls_reason_set(reason, "%s is no file of sessions of this version", path);
+    else if (!is_intact(&bytes))
+        result = tls_reason_set(reason, "%s is damaged", path);
+    else if (unlink(path) < 0)
+        result = tls_reason_set(reason, "cannot remove %s: %s", path, strerror(errno));
+    if (result == ERR_OK) {
+        struct wire_reader reader = wire_reader(bytes.data, bytes.size - SUM_SIZE);
+        wire_get_bytes(&reader, sizeof magic);
+        for (uint32_t left = wire_get_u32(&reader); left && add_ticket(cache, &reader);)
+            left--;
+    }
+out:
+    wipe(&bytes);
+    return result;
+}
