@@ -6,7 +6,7 @@
 
 lab_up 3
 
-head -c "$(scaled 200000)" /dev/urandom >"$dir/sent"
+head -c 400000 /dev/urandom >"$dir/sent"
 
 # sctp_copy NAME SIDE ADDRESS PORT: the file goes from the client (or the server) to the server.
 sctp_copy() {
@@ -19,7 +19,7 @@ sctp_copy() {
 
 if has_sctp; then
     check "SCTP over loopback" sctp_copy loopback server 127.0.0.1 5000
-    for path in 1 2 3; do
+    for path in 1 3; do
         check "SCTP over path $path, IPv4" sctp_copy "path$path" client "10.$path.0.2" 5000
         check "SCTP over path $path, IPv6" sctp_copy "six$path" client "[fd00:$path::2]" 5001
     done
@@ -61,12 +61,12 @@ pings 2 20
 check "and the other path is as it was" within "$TIME" 1 10000
 lab_delay 1 0
 
-# With 20% lost each way 36% of the answers are missing: 128 of 200 stay, with a deviation of 6.8.
+# With 20% lost each way 36% of the answers are missing: 64 of 100 stay, with a deviation of 4.8.
 lab_loss 1 20
-pings 1 200
-check "20% of loss each way lose a third" within "$ANSWERS" 94 162
-check "netem counts what it lost, up" test "$(lab_count 1 up drops)" -gt 10
-check "and down" test "$(lab_count 1 down drops)" -gt 10
+pings 1 100
+check "20% of loss each way lose a third" within "$ANSWERS" 35 93
+check "netem counts what it lost, up" test "$(lab_count 1 up drops)" -gt 0
+check "and down" test "$(lab_count 1 down drops)" -gt 0
 lab_loss 1 0
 pings 1 50
 check "no loss after it is taken away" test "$ANSWERS" -eq 50
@@ -101,9 +101,11 @@ check "a smaller MTU on the way is told, IPv6" is_told 48 fd00:1::2
 check "small packets still pass" answers 1
 
 if has_sctp; then
+    in_client sysctl -qw net.sctp.rto_min=100 # of 1000 ms: a lost retransmission costs less of the test's time
     lab_delay 3 10
-    lab_loss 3 1
-    check "SCTP: every byte over 20 ms and 1% of loss" sctp_copy lossy client 10.3.0.2 5002
+    # Of nearly 300 packets with data: that none is lost happens once in a million runs.
+    lab_loss 3 5
+    check "SCTP: every byte over 20 ms and 5% of loss" sctp_copy lossy client 10.3.0.2 5002
     check "packets were really lost" test "$(lab_count 3 up drops)" -gt 0
 fi
 finish

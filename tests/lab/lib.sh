@@ -29,39 +29,76 @@ in_router() {
     "${ROUTER_SIDE[@]}" "$@"
 }
 
-# lab_up [PATHS]: makes the namespaces and 1 to 9 paths (default 2).
+# lab_up [PATHS]: makes the namespaces and 1 to 9 paths (default 2). In batches, because a program takes
+# 50 ms to start in the lab.
 lab_up() {
-    local host path
+    local host
     lab_down
     LAB_PATHS=${1:-2}
     for host in client router server; do
         ip netns add $host || fatal "no network namespaces"
-        ip -n $host link set lo up
     done
+    lab_needs_netem
     in_router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-    for ((path = 1; path <= LAB_PATHS; path++)); do
-        lab_add_link $path client rc$path c$path 1 || fatal "path $path cannot be made"
-        lab_add_link $path server rs$path s$path 2 || fatal "path $path cannot be made"
-    done
+    lab_batch router lab_router_links
+    lab_batch client lab_host_link c 1
+    lab_batch server lab_host_link s 2
 }
 
-# The router has the address .254 on every link; the hosts know one way to each other's address.
-lab_add_link() { # PATH HOST ROUTER'S-DEVICE DEVICE NUMBER
-    local path=$1 host=$2 outer=$3 device=$4 number=$5 other=$((3 - $5))
-    # Segments, not bursts of up to 64 KB that a single loss takes away.
-    ip -n router link add "$outer" gso_max_segs 1 type veth peer name "$device" gso_max_segs 1 netns "$host" &&
-        ip -n router address add "10.$path.0.254/32" dev "$outer" &&
-        ip -n router address add "fd00:$path::fe/128" dev "$outer" nodad &&
-        ip -n "$host" address add "10.$path.0.$number/32" dev "$device" &&
-        ip -n "$host" address add "fd00:$path::$number/128" dev "$device" nodad &&
-        ip -n router link set "$outer" up &&
-        ip -n "$host" link set "$device" up &&
-        ip -n router route add "10.$path.0.$number" dev "$outer" &&
-        ip -n router route add "fd00:$path::$number" dev "$outer" &&
-        ip -n "$host" route add "10.$path.0.254" dev "$device" &&
-        ip -n "$host" route add "fd00:$path::fe" dev "$device" &&
-        ip -n "$host" route add "10.$path.0.$other" via "10.$path.0.254" dev "$device" src "10.$path.0.$number" &&
-        ip -n "$host" route add "fd00:$path::$other" via "fd00:$path::fe" dev "$device" src "fd00:$path::$number"
+# A kernel of the host may lack it; the lab's own has it.
+lab_needs_netem() {
+    [ "$LAB_MODE" = direct ] || return 0
+    if ! tc -n router qdisc replace dev lo root netem 2>/dev/null; then
+        skip "$(basename "$0")" "this kernel has no netem"
+        finish
+    fi
+    tc -n router qdisc delete dev lo root
+}
+
+# Runs what COMMAND prints for each path.
+lab_batch() { # HOST COMMAND...
+    local host=$1 path
+    shift
+    {
+        echo link set lo up
+        for ((path = 1; path <= LAB_PATHS; path++)); do
+            "$@"
+        done
+    } >"$dir/$host.batch"
+    ip -n "$host" -batch "$dir/$host.batch" || fatal "the links of the $host cannot be made"
+}
+
+# The router has the address .254 on every link. Packets are segments, not bursts of up to 64 KB that a
+# single loss would take away.
+lab_router_links() {
+    local outer device host number
+    while read -r outer device host number; do
+        cat <<END
+link add $outer gso_max_segs 1 type veth peer name $device gso_max_segs 1 netns $host
+link set $outer up
+address add 10.$path.0.254/32 dev $outer
+address add fd00:$path::fe/128 dev $outer nodad
+route add 10.$path.0.$number dev $outer
+route add fd00:$path::$number dev $outer
+END
+    done <<END
+rc$path c$path client 1
+rs$path s$path server 2
+END
+}
+
+# The hosts know one way to each other's address.
+lab_host_link() { # c|s NUMBER
+    local device=$1$path number=$2 other=$((3 - $2))
+    cat <<END
+link set $device up
+address add 10.$path.0.$number/32 dev $device
+address add fd00:$path::$number/128 dev $device nodad
+route add 10.$path.0.254 dev $device
+route add fd00:$path::fe dev $device
+route add 10.$path.0.$other via 10.$path.0.254 dev $device src 10.$path.0.$number
+route add fd00:$path::$other via fd00:$path::fe dev $device src fd00:$path::$number
+END
 }
 
 # Also what a test that was killed has left.
@@ -153,22 +190,17 @@ lab_restore() { # PATH [up|down|both]
 # lab_mtu PATH BYTES: of the way behind the router, in both directions: the hosts' devices keep their own,
 # so that a host learns it from ICMP, or never.
 lab_mtu() {
-    ip -n router route replace "10.$1.0.1" dev "rc$1" mtu lock "$2" &&
-        ip -n router route replace "10.$1.0.2" dev "rs$1" mtu lock "$2" &&
-        ip -n router route replace "fd00:$1::1" dev "rc$1" mtu lock "$2" &&
-        ip -n router route replace "fd00:$1::2" dev "rs$1" mtu lock "$2"
+    ip -n router -batch - <<END || fatal "no MTU of $2"
+route replace 10.$1.0.1 dev rc$1 mtu lock $2
+route replace 10.$1.0.2 dev rs$1 mtu lock $2
+route replace fd00:$1::1 dev rc$1 mtu lock $2
+route replace fd00:$1::2 dev rs$1 mtu lock $2
+END
 }
 
 # What netem counted since it was put there: packets, drops, bytes.
 lab_count() { # PATH up|down packets|drops|bytes
     tc -n router -s -j qdisc show dev "$(lab_device "$1" "$2")" root | jq ".[0].$3 // 0"
-}
-
-lab_address() { # PATH client|server
-    case $2 in
-    client) echo "10.$1.0.1" ;;
-    server) echo "10.$1.0.2" ;;
-    esac
 }
 
 has_sctp() {
