@@ -281,13 +281,16 @@ static uint64_t interval(const struct udp_paths *self, unsigned number, uint64_t
         return interval_unconfirmed(self, path, now_us);
     if (number == self->in_use && !self->known)
         return interval_in_use(self, path, now_us);
-    uint64_t idle = self->options.heartbeat_us, fast = fast_interval(path) << path->timeouts;
+    uint64_t idle = self->options.heartbeat_us;
+    if (path->state == PATH_INACTIVE)
+        return idle;
+    uint64_t fast = fast_interval(path) << (path->timeouts < 8 ? path->timeouts : 8);
     bool overdue = path->waiting_us && now_us >= path->waiting_us + longest_answer(path);
-    if (overdue && path->state != PATH_INACTIVE)
+    if (overdue)
         return fast < idle ? fast : idle;
     if (number == self->in_use)
         return interval_in_use(self, path, now_us);
-    return in_trouble(self, now_us) && path->state != PATH_INACTIVE && fast < idle ? fast : idle;
+    return in_trouble(self, now_us) && fast < idle ? fast : idle;
 }
 
 static uint64_t due(const struct udp_paths *self, unsigned number, uint64_t now_us)

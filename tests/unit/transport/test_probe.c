@@ -1,0 +1,84 @@
+#include "transport/probe.h"
+
+#include <string.h>
+
+#include "tests/lib/tap.h"
+
+static const struct probe question = {
+    .flags = PROBE_IN_USE, .path = 5, .nonce = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}};
+
+static void make(uint8_t packet[PROBE_SIZE])
+{
+    probe_ask(packet, (struct packet_ports){1000, 2000}, 0x11223344, &question);
+}
+
+static void round_trip(void)
+{
+    uint8_t packet[PROBE_SIZE];
+    struct packet_ports ports;
+    struct probe probe;
+    make(packet);
+    ok(packet_check(packet, sizeof packet, &ports) == PACKET_OTHER && ports.source == 1000 &&
+           ports.destination == 2000 && packet_tag(packet) == 0x11223344,
+       "a question is a plausible packet");
+    ok(probe_read(packet, sizeof packet, &probe) == PROBE_QUESTION && probe.path == 5 &&
+           probe.flags == PROBE_IN_USE && !memcmp(probe.nonce, question.nonce, PROBE_NONCE),
+       "and reads as it was written");
+    probe_answer(packet, 0x55667788);
+    ok(packet_check(packet, sizeof packet, &ports) == PACKET_OTHER && ports.source == 2000 &&
+           ports.destination == 1000 && packet_tag(packet) == 0x55667788,
+       "its answer goes back");
+    ok(probe_read(packet, sizeof packet, &probe) == PROBE_ANSWER && probe.path == 5 &&
+           probe.flags == (PROBE_IN_USE | PROBE_BY_OURS) &&
+           !memcmp(probe.nonce, question.nonce, PROBE_NONCE),
+       "with all that was asked, and the mark");
+    make(packet);
+    packet[PACKET_HEADER] = PACKET_CHUNK_HEARTBEAT_ACK;
+    ok(probe_read(packet, sizeof packet, &probe) == PROBE_ANSWER && !(probe.flags & PROBE_BY_OURS),
+       "an SCTP that is none of ours echoes it without the mark");
+}
+
+static enum probe_kind with(size_t at, uint8_t value)
+{
+    uint8_t packet[PROBE_SIZE];
+    struct probe probe;
+    make(packet);
+    packet[at] = value;
+    return probe_read(packet, sizeof packet, &probe);
+}
+
+static void refused(void)
+{
+    ok(with(12, 0) == PROBE_NONE && with(12, 6) == PROBE_NONE, "another chunk is none");
+    ok(with(20, 'h') == PROBE_NONE && with(27, '2') == PROBE_NONE, "nor is another mark");
+    static const struct {
+        size_t at;
+        uint8_t value;
+        const char *what;
+    } bad[] = {{13, 1, "flags of the chunk"},    {15, 36, "length of the chunk"},
+               {17, 2, "type of the parameter"}, {19, 32, "length of the parameter"},
+               {28, 4, "unknown flag"},          {28, 1, "question that claims to be answered"},
+               {29, 1, "reserved byte"},         {31, 1, "reserved byte"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ok(with(bad[i].at, bad[i].value) == PROBE_BAD, "bad: %s", bad[i].what);
+    uint8_t packet[PROBE_SIZE + 8] = {0};
+    struct probe probe;
+    make(packet);
+    unsigned wrong = 0;
+    for (size_t length = PACKET_HEADER + 4; length <= sizeof packet; length++) {
+        uint8_t exact[sizeof packet]; /* what lies behind must not be read */
+        memcpy(exact, packet, length);
+        enum probe_kind kind = probe_read(exact, length, &probe);
+        wrong += kind != (length < 28            ? PROBE_NONE
+                          : length == PROBE_SIZE ? PROBE_QUESTION
+                                                 : PROBE_BAD);
+    }
+    ok(!wrong, "and any other length");
+}
+
+int main(void)
+{
+    round_trip();
+    refused();
+    return tap_done();
+}
