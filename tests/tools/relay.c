@@ -8,7 +8,10 @@
  * (one of the last 256 that passed is sent again). --only: only those to the server (up) or from
  * it (down) suffer. --dump: the first 10000 are written to FILE as {length, 32 bits}{bytes}, for
  * garbage. --limit: at most so many wait in the relay, more are lost. SIGUSR1: black hole, SIGUSR2:
- * passes again. SIGTERM: prints what it did, then ends. Prints "port N" at first. */
+ * passes again. SIGHUP: every client gets another port at the server, as when a NAT forgets it;
+ * what the server sends to the old one is lost. SIGTERM: prints what it did, then ends. Prints
+ * "port N" at first. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -56,7 +59,7 @@ static struct datagram *history[2][HISTORY];
 static uint64_t passed[2], orders;
 static bool black_hole;
 static struct {
-    uint64_t in, lost, duplicated, corrupted, replayed, overflowed, swallowed, dumped;
+    uint64_t in, lost, duplicated, corrupted, replayed, overflowed, swallowed, dumped, rebound;
 } did;
 
 static uint8_t (*buffers)[DATAGRAM_MAX];
@@ -173,6 +176,31 @@ static void judge(struct datagram *d, int way)
     schedule(d, suffers);
 }
 
+/* A socket to the server, from a port of its own. */
+static int open_back(void)
+{
+    int fd = socket(server.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
+        size = 8 << 20;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    if (fd < 0 || connect(fd, &server.any, server.length))
+        die("socket to the server");
+    return fd;
+}
+
+/* Datagrams that wait name their socket by its number, so the new one takes it over. */
+static void rebind(void)
+{
+    for (size_t i = 0; i < PEERS; i++) {
+        if (peers[i].fd < 0)
+            continue;
+        int fd = open_back();
+        if (dup3(fd, peers[i].fd, O_CLOEXEC) < 0)
+            die("dup3");
+        close(fd);
+        did.rebound++;
+    }
+}
+
 static struct peer *peer_of(const struct address *client)
 {
     static uint64_t uses;
@@ -187,11 +215,7 @@ static struct peer *peer_of(const struct address *client)
             oldest = peer;
     }
     if (oldest->fd < 0)
-        oldest->fd = socket(server.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int size = 8 << 20;
-    setsockopt(oldest->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    if (oldest->fd < 0 || connect(oldest->fd, &server.any, server.length))
-        die("socket to the server");
+        oldest->fd = open_back();
     oldest->client = *client;
     oldest->used = ++uses;
     return oldest;
@@ -267,14 +291,18 @@ static void on_signal(int signals)
     struct signalfd_siginfo info;
     if (read(signals, &info, sizeof info) != sizeof info)
         return;
+    if (info.ssi_signo == SIGHUP) {
+        rebind();
+        return;
+    }
     black_hole = info.ssi_signo == SIGUSR1;
     if (info.ssi_signo != SIGTERM)
         return;
     printf("{\"in\":%ju,\"lost\":%ju,\"duplicated\":%ju,\"corrupted\":%ju,\"replayed\":%ju,"
-           "\"overflowed\":%ju,\"swallowed\":%ju}\n",
+           "\"overflowed\":%ju,\"swallowed\":%ju,\"rebound\":%ju}\n",
            (uintmax_t)did.in, (uintmax_t)did.lost, (uintmax_t)did.duplicated,
            (uintmax_t)did.corrupted, (uintmax_t)did.replayed, (uintmax_t)did.overflowed,
-           (uintmax_t)did.swallowed);
+           (uintmax_t)did.swallowed, (uintmax_t)did.rebound);
     exit(0);
 }
 
@@ -366,6 +394,7 @@ int main(int count, char **arguments)
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
     sigaddset(&set, SIGUSR2);
+    sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGTERM);
     sigprocmask(SIG_BLOCK, &set, NULL);
     buffers = malloc(BATCH * sizeof *buffers);
