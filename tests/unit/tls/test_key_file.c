@@ -19,8 +19,8 @@ static void refuses(const char *text, const char *word)
 {
     write_file("keys", text, strlen(text));
     must(chmod(path_of("keys"), 0600) == 0);
-    ok(!reads("keys", 32) && strstr(why, word) && !file.count, "refused: %s",
-       strrchr(why, '/') + 1);
+    bool refused = !reads("keys", 32);
+    ok(refused && strstr(why, word) && !file.count, "refused: %s", strrchr(why, '/') + 1);
 }
 
 static void test_create_and_rotate(void)
