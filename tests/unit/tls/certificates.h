@@ -24,40 +24,48 @@ struct certificate_spec {
     int from_days, until_days;
     bool by_other_ca;
     bool is_long;        /* 20 KB: more than one record and one message */
+    const char *uri;     /* NULL: none */
+    bool must_staple;    /* RFC 7633 */
     const char *raw_san; /* DER of the extension: GnuTLS itself writes no NUL into a name */
     size_t raw_san_size;
 };
 
 static char certificates_directory[64];
-static const char *certificates_made[64];
+static const char *certificates_made[128];
 static int certificates_count;
 
 static inline const char *path_of(const char *name)
 {
-    static char paths[16][160];
+    static char paths[512][160];
     static int next;
-    char *path = paths[next++ % 16];
+    char *path = paths[next++ % 512];
     snprintf(path, sizeof paths[0], "%s/%s", certificates_directory, name);
     return path;
 }
 
 static inline void remove_certificates(void)
 {
-    for (int i = 0; i < certificates_count; i++)
-        unlink(path_of(certificates_made[i]));
+    while (certificates_count)
+        remove(path_of(certificates_made[--certificates_count]));
     rmdir(certificates_directory);
+}
+
+/* A file, or a directory after what is in it. */
+static inline void remove_at_exit(const char *name)
+{
+    for (int i = 0; i < certificates_count; i++) {
+        if (strcmp(certificates_made[i], name) == 0)
+            return;
+    }
+    must(certificates_count < 128);
+    certificates_made[certificates_count++] = check_strdup(name);
 }
 
 static inline void write_file(const char *name, const void *data, size_t size)
 {
     FILE *file = fopen(path_of(name), "w");
     must(file && fwrite(data, 1, size, file) == size && fclose(file) == 0);
-    for (int i = 0; i < certificates_count; i++) {
-        if (strcmp(certificates_made[i], name) == 0)
-            return;
-    }
-    must(certificates_count < 64);
-    certificates_made[certificates_count++] = check_strdup(name);
+    remove_at_exit(name);
 }
 
 static inline void write_object(const char *base, const char *suffix, gnutls_datum_t *pem)
@@ -113,9 +121,39 @@ static inline struct authority new_authority(const char *file)
     struct authority ca = {.key = new_key()};
     ca.crt = new_certificate(ca.key, file, -10, 3650);
     must(gnutls_x509_crt_set_ca_status(ca.crt, 1) == 0);
-    must(gnutls_x509_crt_set_key_usage(ca.crt, GNUTLS_KEY_KEY_CERT_SIGN) == 0);
+    must(gnutls_x509_crt_set_key_usage(ca.crt, GNUTLS_KEY_KEY_CERT_SIGN | GNUTLS_KEY_CRL_SIGN) ==
+         0);
     must(gnutls_x509_crt_sign2(ca.crt, ca.crt, ca.key, GNUTLS_DIG_SHA256, 0) == 0);
     write_pair(file, ca.crt, ca.key);
+    return ca;
+}
+
+static inline gnutls_datum_t load_object(const char *base, const char *suffix)
+{
+    char name[80];
+    gnutls_datum_t pem;
+    snprintf(name, sizeof name, "%s%s", base, suffix);
+    must(gnutls_load_file(path_of(name), &pem) == 0);
+    return pem;
+}
+
+static inline gnutls_x509_crt_t load_certificate(const char *file)
+{
+    gnutls_x509_crt_t crt;
+    gnutls_datum_t pem = load_object(file, ".pem");
+    must(gnutls_x509_crt_init(&crt) == 0);
+    must(gnutls_x509_crt_import(crt, &pem, GNUTLS_X509_FMT_PEM) == 0);
+    gnutls_free(pem.data);
+    return crt;
+}
+
+static inline struct authority load_authority(const char *file)
+{
+    struct authority ca = {.crt = load_certificate(file)};
+    gnutls_datum_t pem = load_object(file, ".key");
+    must(gnutls_x509_privkey_init(&ca.key) == 0);
+    must(gnutls_x509_privkey_import(ca.key, &pem, GNUTLS_X509_FMT_PEM) == 0);
+    gnutls_free(pem.data);
     return ca;
 }
 
@@ -140,6 +178,13 @@ static inline void issue(struct authority *ca, const struct certificate_spec *sp
     if (spec->raw_san)
         must(gnutls_x509_crt_set_extension_by_oid(crt, "2.5.29.17", spec->raw_san,
                                                   spec->raw_san_size, 0) == 0);
+    if (spec->uri)
+        must(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_URI, spec->uri,
+                                                  (unsigned)strlen(spec->uri),
+                                                  GNUTLS_FSAN_APPEND) == 0);
+    if (spec->must_staple)
+        must(gnutls_x509_crt_set_extension_by_oid(crt, "1.3.6.1.5.5.7.1.24", "\x30\x03\x02\x01\x05",
+                                                  5, 0) == 0);
     if (spec->ip)
         must(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, spec->ip, 4,
                                                   GNUTLS_FSAN_APPEND) == 0);
