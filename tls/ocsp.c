@@ -16,7 +16,8 @@
 #define STATUS_REQUEST 5
 
 /* What a response says of its first certificate, or why it cannot be believed. */
-static const char *find_fault(gnutls_ocsp_resp_t response, gnutls_x509_crt_t crt, bool *is_revoked)
+static const char *find_fault(gnutls_ocsp_resp_t response, gnutls_x509_crt_t crt, bool may_be_old,
+                              bool *is_revoked)
 {
     unsigned status;
     time_t from, until, now = time(NULL);
@@ -35,7 +36,7 @@ static const char *find_fault(gnutls_ocsp_resp_t response, gnutls_x509_crt_t crt
         return "it is unknown to its CA, says the OCSP response";
     if (from > now + SKEW_S)
         return "the OCSP response is not valid yet";
-    if (now > (until == (time_t)-1 ? from + VALID_S : until))
+    if (!may_be_old && now > (until == (time_t)-1 ? from + VALID_S : until))
         return "the OCSP response has expired";
     return NULL;
 }
@@ -50,7 +51,7 @@ static enum err check_own(gnutls_ocsp_resp_t response, gnutls_x509_crt_t crt, co
                           struct tls_reason why)
 {
     bool is_revoked;
-    const char *fault = find_fault(response, crt, &is_revoked);
+    const char *fault = find_fault(response, crt, false, &is_revoked);
     return fault ? tls_reason_set(why, "%s cannot be stapled to our certificate: %s", path, fault)
                  : ERR_OK;
 }
@@ -110,7 +111,7 @@ static bool is_signed(const struct tls_trust *trust, gnutls_ocsp_resp_t response
 }
 
 static bool is_good(const struct tls_trust *trust, const gnutls_datum_t *der, gnutls_x509_crt_t crt,
-                    gnutls_x509_crt_t issuer, int *alert, const char **text)
+                    gnutls_x509_crt_t issuer, bool may_be_old, int *alert, const char **text)
 {
     gnutls_ocsp_resp_t response;
     bool is_revoked = false;
@@ -120,7 +121,7 @@ static bool is_good(const struct tls_trust *trust, const gnutls_datum_t *der, gn
     else if (!is_signed(trust, response, crt, issuer))
         *text = "the OCSP response is not signed by its CA";
     else
-        *text = find_fault(response, crt, &is_revoked);
+        *text = find_fault(response, crt, may_be_old, &is_revoked);
     *alert = is_revoked ? GNUTLS_A_CERTIFICATE_REVOKED : GNUTLS_A_BAD_CERTIFICATE;
     gnutls_ocsp_resp_deinit(response);
     return !*text;
@@ -144,16 +145,16 @@ bool tls_ocsp_accepts(const struct tls_trust *trust, enum tls_ocsp policy,
                       struct gnutls_session_int *session, struct gnutls_x509_crt_int **chain,
                       unsigned count, int *alert, const char **text)
 {
+    /* The response of a resumed session is that of its full handshake, and was good then. Who does
+     * not insist on one need not make the peer come again because it is old. */
+    bool may_be_old = policy == TLS_OCSP_IF_STAPLED && gnutls_session_is_resumed(session);
     for (unsigned i = 0; i < count; i++) {
         gnutls_datum_t der;
         bool is_there = gnutls_ocsp_status_request_get2(session, i, &der) == 0 && der.size;
-        if (is_there &&
-            !is_good(trust, &der, chain[i], i + 1 < count ? chain[i + 1] : NULL, alert, text))
+        if (is_there && !is_good(trust, &der, chain[i], i + 1 < count ? chain[i + 1] : NULL,
+                                 may_be_old, alert, text))
             return false;
-        /* A resumed session has none; its full handshake had. Where we insist, it is not enough. */
-        bool must_be = policy == TLS_OCSP_REQUIRE ||
-                       (!gnutls_session_is_resumed(session) && promises_response(chain[0]));
-        if (i == 0 && !is_there && must_be) {
+        if (i == 0 && !is_there && (policy == TLS_OCSP_REQUIRE || promises_response(chain[0]))) {
             *alert = GNUTLS_A_BAD_CERTIFICATE;
             *text = "no OCSP response came with it";
             return false;

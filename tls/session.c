@@ -132,9 +132,8 @@ static struct tls_session *new_session(struct tls_credentials *credentials,
 static void use_ticket(struct tls_session *session, struct tls_ticket *ticket)
 {
     struct tls_master *master = session->master;
-    /* A resumed session brings no OCSP response. */
-    if (ticket && !session->is_server && session->credentials->ocsp != TLS_OCSP_REQUIRE &&
-        tls_ticket_fits(ticket, session->credentials) && ticket->expires_at > master->started &&
+    if (ticket && !session->is_server && tls_ticket_fits(ticket, session->credentials) &&
+        ticket->expires_at > master->started &&
         gnutls_session_set_data(session->gnutls, ticket->data, ticket->data_size) == 0) {
         master->expires_at = ticket->expires_at;
         master->ticket = ticket;

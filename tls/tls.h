@@ -37,5 +37,6 @@ enum tls_resume_by {
 enum tls_ocsp {
     TLS_OCSP_IF_STAPLED, /* a response that is stapled must be good; required only of a certificate
                           * that says so itself (RFC 7633) */
-    TLS_OCSP_REQUIRE,    /* nobody comes without; so masters are never resumed */
+    TLS_OCSP_REQUIRE,    /* nobody comes without. A resumed master is judged by the response of its
+                          * full handshake (GnuTLS keeps it in the ticket), until that expires. */
 };
