@@ -14,6 +14,12 @@ void scheduler_init(struct scheduler *scheduler)
     list_init(&scheduler->old);
     scheduler->sent = 0;
     scheduler->active = 0;
+    scheduler->quantum = SCHEDULER_QUANTUM;
+}
+
+void scheduler_set_quantum(struct scheduler *scheduler, uint32_t quantum)
+{
+    scheduler->quantum = quantum < SCHEDULER_QUANTUM ? quantum : SCHEDULER_QUANTUM;
 }
 
 static void append(struct scheduler_list *list, struct scheduler_entry *entry, enum place place)
@@ -27,14 +33,14 @@ static void append(struct scheduler_list *list, struct scheduler_entry *entry, e
 
 static void begin_round(const struct scheduler *scheduler, struct scheduler_entry *entry)
 {
-    entry->deficit = SCHEDULER_QUANTUM;
+    entry->deficit = (int32_t)scheduler->quantum;
     entry->since = scheduler->sent;
 }
 
 /* Whether everybody has had a turn since the entry got its quantum. */
 static bool is_round_over(const struct scheduler *scheduler, const struct scheduler_entry *entry)
 {
-    return scheduler->sent - entry->since >= (scheduler->active + 1) * (uint64_t)SCHEDULER_QUANTUM;
+    return scheduler->sent - entry->since >= (scheduler->active + 1) * (uint64_t)scheduler->quantum;
 }
 
 static bool is_active(const struct scheduler_entry *entry)
@@ -103,7 +109,7 @@ struct scheduler_entry *scheduler_next(struct scheduler *scheduler)
         } else if (entry->deficit > 0) {
             return entry;
         } else {
-            entry->deficit += SCHEDULER_QUANTUM;
+            entry->deficit += (int32_t)scheduler->quantum;
             entry->since = scheduler->sent;
             move_to_old(scheduler, entry, PLACE_OLD);
         }
@@ -121,7 +127,7 @@ void scheduler_sent(struct scheduler *scheduler, struct scheduler_entry *entry, 
         return;
     enum place place = entry->deficit > 0 ? PLACE_SPARSE : PLACE_RESTING;
     if (entry->deficit <= 0) { /* its turn ends here: else it would go to the end twice a round */
-        entry->deficit += SCHEDULER_QUANTUM;
+        entry->deficit += (int32_t)scheduler->quantum;
         entry->since = scheduler->sent;
     }
     scheduler->active--;

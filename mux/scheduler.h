@@ -32,11 +32,14 @@ struct scheduler_list {
  * for a whole round of them at each of its turns (measured: 2 to 3 ms of 3 to 5). */
 struct scheduler {
     struct scheduler_list fresh, old;
-    uint64_t sent;   /* bytes, by all */
-    uint32_t active; /* entries that have something to send */
+    uint64_t sent;    /* bytes, by all */
+    uint32_t quantum; /* bytes of one entry's turn, at most SCHEDULER_QUANTUM */
+    uint32_t active;  /* entries that have something to send */
 };
 
 void scheduler_init(struct scheduler *scheduler);
+/* Shorter turns for a slow line, from now on: 1..SCHEDULER_QUANTUM bytes. */
+void scheduler_set_quantum(struct scheduler *scheduler, uint32_t quantum);
 /* The entry has something to send; a no-op when it is in already. */
 void scheduler_add(struct scheduler *scheduler, struct scheduler_entry *entry);
 /* Takes it out, from any state. Needed before its memory goes: also an entry that has sent all may

@@ -120,6 +120,7 @@ struct link {
 
     struct scheduler scheduler;
     struct loop_task send_task;
+    atomic_uint record_limit; /* plaintext of one record: less on a slow line */
 
     struct link_share *shares; /* one for each worker */
     unsigned shares_left;

@@ -29,9 +29,23 @@ static void on_send(struct loop_task *task)
     link_send_now(container_of(task, struct link, send_task));
 }
 
+/* On a slow line a whole record of one stream is a long time for all others. */
+static void keep_pace(struct link *link)
+{
+    uint32_t pace = association_pace(link->association);
+    if (!pace || pace > SCHEDULER_QUANTUM)
+        pace = SCHEDULER_QUANTUM;
+    if (link->scheduler.quantum == pace)
+        return;
+    scheduler_set_quantum(&link->scheduler, pace);
+    atomic_store_explicit(&link->record_limit, pace, memory_order_relaxed);
+}
+
 void link_send_now(struct link *link)
 {
     struct scheduler_entry *entry;
+    if (link->association)
+        keep_pace(link);
     while (link->association && (entry = scheduler_next(&link->scheduler))) {
         struct link_stream *stream = of_entry(entry);
         struct message *message = message_queue_pop(&stream->out);
@@ -57,6 +71,7 @@ void link_send_now(struct link *link)
 void link_send_init(struct link *link)
 {
     scheduler_init(&link->scheduler);
+    atomic_init(&link->record_limit, SCHEDULER_QUANTUM);
     link->send_task.on_run = on_send;
 }
 

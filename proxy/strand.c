@@ -51,7 +51,8 @@ static void on_pump(struct loop_task *task)
         return;
     while (strand->mux && strand->handshaken && mux_stream_wants_drain(strand->mux) &&
            has_room(strand)) {
-        size_t length = mux_stream_drain(strand->mux, record, MUX_RECORD_MAX);
+        size_t limit = atomic_load_explicit(&strand->link->record_limit, memory_order_relaxed);
+        size_t length = mux_stream_drain(strand->mux, record, limit);
         if (!length)
             break;
         enum err result = tls_session_write(strand->session, record, length);

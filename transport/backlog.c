@@ -10,6 +10,15 @@
 #define BEYOND_MIN (64 * 1024)
 #define BEYOND_MAX (256 * 1024)
 
+/* Faster lines need no pacing (32 MB/s): what is given at once leaves within the turn of a loop. */
+#define PACED_BELOW (64 * 1024)
+/* Bytes a second of one in a microsecond, and a quarter more, so that the window is used up and
+ * SCTP lets it grow. */
+#define PACE_GAIN 1250000
+
+/* A message that does not fill a packet costs more than it hastens. */
+#define PACE_MIN 1200
+
 /* Twice, so that the rate can double with each round trip (slow start). */
 #define ROUND_TRIPS 2
 
@@ -86,16 +95,43 @@ static void note_round_trip(struct backlog *self, uint64_t now_us, uint32_t rtt_
     }
 }
 
+void backlog_accept(struct backlog *self, uint64_t now_us, size_t bytes)
+{
+    if (!self->paced_rate)
+        return;
+    uint64_t from = self->paced_until_us > now_us ? self->paced_until_us : now_us;
+    self->paced_until_us = from + bytes * 1000000 / self->paced_rate;
+}
+
+uint64_t backlog_wait(const struct backlog *self, uint64_t now_us)
+{
+    return self->paced_rate && self->paced_until_us > now_us ? self->paced_until_us - now_us : 0;
+}
+
+static uint32_t pace_of(uint32_t congestion_window, uint32_t rtt_us)
+{
+    uint64_t bytes = (uint64_t)congestion_window * BACKLOG_PACE_US / (rtt_us ? rtt_us : 1);
+    return bytes < PACE_MIN ? PACE_MIN : bytes < UINT32_MAX ? (uint32_t)bytes : 0;
+}
+
 void backlog_update(struct backlog *self, uint64_t now_us, size_t waiting,
                     uint32_t congestion_window, uint32_t rtt_us)
 {
     note_rate(self, now_us, waiting);
     note_round_trip(self, now_us, rtt_us);
-    size_t beyond = between(self->rate * BEYOND_US / 1000000, BEYOND_MIN, BEYOND_MAX);
+    bool is_long = self->base_us > SHORT_US;
+    self->pace = is_long ? pace_of(congestion_window, rtt_us) : 0;
+    bool is_slow = self->pace && self->pace < PACED_BELOW;
+    self->paced_rate = is_slow ? (uint64_t)self->pace * PACE_GAIN / BACKLOG_PACE_US : 0;
+    /* What makes room also brings on_writable, in the same turn: so hardly anything need wait. */
+    size_t beyond = is_long ? between(self->pace / 2, 0, BEYOND_MAX)
+                            : between(self->rate * BEYOND_US / 1000000, BEYOND_MIN, BEYOND_MAX);
     uint64_t in_round_trips = self->rate * ROUND_TRIPS * self->base_us / 1000000;
-    if (self->probe_us || self->base_us <= SHORT_US)
+    if (self->probe_us || !is_long)
         in_round_trips = 0;
-    self->limit = between(in_round_trips, DEPTH, congestion_window + beyond);
+    self->limit = in_round_trips > DEPTH ? in_round_trips : DEPTH;
+    if (is_long && self->limit > congestion_window + beyond)
+        self->limit = congestion_window + beyond;
     size_t room = self->limit / 4;
     if (self->limit > congestion_window && (self->limit - congestion_window) / 2 < room)
         room = (self->limit - congestion_window) / 2;

@@ -32,6 +32,7 @@ static void look(struct kernel_association *self)
     self->outstanding = state.queued;
     backlog_update(&self->backlog, loop_now(self->transport->loop), state.queued,
                    state.congestion_window, rtt_us);
+    self->base.pace = self->backlog.pace;
 }
 
 static bool has_room(struct kernel_association *self)

@@ -121,6 +121,7 @@ struct transport {
 };
 struct association {
     const struct transport_ops *ops;
+    uint32_t pace; /* see association_pace */
 };
 
 /* By name ("udp", "kernel", "memory"); NULL if there is none. */
@@ -189,6 +190,13 @@ static inline enum err association_connect(struct transport *transport,
 static inline enum err association_send(struct association *association, struct message *message)
 {
     return association->ops->send(association, message);
+}
+
+/* How many bytes leave in about 2 ms at the rate of now; 0: so many that nobody needs to care. Who
+ * sends larger messages, or more of one stream at a time, makes others wait. */
+static inline uint32_t association_pace(const struct association *association)
+{
+    return association->pace;
 }
 
 /* Ends it; on_down(ERR_LOCAL_SHUTDOWN) follows later, never inside this call. detail (at most 200

@@ -101,6 +101,7 @@ struct udp_association {
     struct loop_task send_task;
     size_t outstanding; /* bytes in usrsctp, an upper bound between two looks */
     struct backlog backlog;
+    struct loop_timer pace_timer;
     bool want_writable;
 
     struct loop_task end_task;

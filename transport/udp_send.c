@@ -38,6 +38,23 @@ static bool has_room(struct udp_association *self)
     return queued(self) < self->backlog.limit;
 }
 
+/* Not yet: the timer goes on. */
+static bool is_paced(struct udp_association *self)
+{
+    uint64_t now_us = loop_now(self->transport->loop);
+    uint64_t wait_us = backlog_wait(&self->backlog, now_us);
+    if (wait_us)
+        loop_timer_set(self->transport->loop, &self->pace_timer, now_us + wait_us);
+    return wait_us > 0;
+}
+
+static void on_pace(struct loop_timer *timer)
+{
+    struct udp_association *self = container_of(timer, struct udp_association, pace_timer);
+    udp_send_continue(self);
+    udp_flush(self->transport);
+}
+
 static void on_send_task(struct loop_task *task)
 {
     struct udp_association *self = container_of(task, struct udp_association, send_task);
@@ -53,10 +70,11 @@ enum err udp_send_message(struct association *association, struct message *messa
         return ERR_TRANSPORT_CLOSED;
     if (self->state == UDP_UP && message->stream >= self->streams)
         return ERR_TRANSPORT_STREAM;
-    if (self->state != UDP_UP || !has_room(self)) {
+    if (self->state != UDP_UP || !has_room(self) || is_paced(self)) {
         self->want_writable = true;
         return ERR_AGAIN;
     }
+    backlog_accept(&self->backlog, loop_now(self->transport->loop), message->length);
     message_queue_push(&self->pending, message);
     if (self->pending.bytes >= BURST_BYTES)
         on_send_task(&self->send_task);
@@ -117,7 +135,7 @@ void udp_send_continue(struct udp_association *self)
     if (!self->want_writable || self->state != UDP_UP)
         return;
     look(self);
-    if (queued(self) > self->backlog.resume)
+    if (queued(self) > self->backlog.resume || is_paced(self))
         return;
     self->want_writable = false;
     self->events->on_writable(self->events);
@@ -126,11 +144,13 @@ void udp_send_continue(struct udp_association *self)
 void udp_send_init(struct udp_association *self)
 {
     self->send_task = (struct loop_task){.on_run = on_send_task};
+    self->pace_timer = (struct loop_timer){.on_expire = on_pace};
     backlog_init(&self->backlog);
 }
 
 void udp_send_fini(struct udp_association *self)
 {
     loop_task_cancel(self->transport->loop, &self->send_task);
+    loop_timer_cancel(self->transport->loop, &self->pace_timer);
     message_queue_clear(&self->pending);
 }

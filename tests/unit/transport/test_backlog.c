@@ -76,5 +76,22 @@ int main(void)
         sane = sane && line.backlog.resume < line.backlog.limit && line.backlog.resume > 0;
     }
     ok(sane, "there is always room below the limit");
+    start(&line);
+    run(&line, 100000000, 4 << 20, 100, 200000);
+    ok(line.backlog.pace == 0, "nobody needs to care about the pace of a near line");
+    start(&line);
+    run(&line, 100000000, 17000, 20000, 2000000);
+    ok(line.backlog.limit > 17000 && line.backlog.limit < 17000 + 8192,
+       "a window made small by losses is all that waits, nearly (%zu)", line.backlog.limit);
+    ok(line.backlog.pace >= 1200 && line.backlog.pace < 3000, "its pace is about a packet (%u)",
+       line.backlog.pace);
+    backlog_accept(&line.backlog, line.now_us, 1700);
+    uint64_t wait_us = backlog_wait(&line.backlog, line.now_us);
+    ok(wait_us > 1000 && wait_us < 2000, "packets leave one by one, %d us apart", (int)wait_us);
+    ok(backlog_wait(&line.backlog, line.now_us + wait_us) == 0, "and no later");
+    run(&line, 100000000, 2 << 20, 20000, 2000000);
+    backlog_accept(&line.backlog, line.now_us, 100000);
+    ok(backlog_wait(&line.backlog, line.now_us) == 0, "a fast line is not paced");
+    ok(line.backlog.pace > 100000, "and grows with the window (%u)", line.backlog.pace);
     return tap_done();
 }
