@@ -5,6 +5,11 @@
 # what they forked, by number, and nothing else.
 PIDS=()
 
+# What the two ends are run with, and where the client's end reaches the server's: both on this
+# machine, or, in the lab, each in a network namespace of its own.
+# shellcheck disable=SC2034 # for the peers
+AT_CLIENT=() AT_SERVER=() SERVER_HOST=127.0.0.1
+
 bench_die() {
     echo "bench: $*" >&2
     exit 1
@@ -61,7 +66,7 @@ bench_settled() {
 }
 
 bench_listens() {
-    (exec 3<>"/dev/tcp/${1%:*}/${1##*:}") 2>/dev/null
+    "${AT_CLIENT[@]}" bash -c "exec 3<>'/dev/tcp/${1%:*}/${1##*:}'" 2>/dev/null
 }
 
 # Ends everything in PIDS, the last started first, each after its own children: who outlives its

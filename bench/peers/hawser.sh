@@ -5,6 +5,12 @@
 
 HAWSER_STREAMS_INITIAL=${HAWSER_STREAMS_INITIAL:-16}
 HAWSER_STREAMS_MAX=2048
+# For other kinds of networks than loopback: further options of the tunnel at both ends, and several
+# addresses of the server.
+HAWSER_TRANSPORT=${HAWSER_TRANSPORT:-udp}
+HAWSER_OPTIONS=${HAWSER_OPTIONS:-}
+HAWSER_SERVER_HOSTS=${HAWSER_SERVER_HOSTS:-$SERVER_HOST}
+HAWSER_CLIENT_HOSTS=${HAWSER_CLIENT_HOSTS:-}
 # Both ends share the cores: a worker for each core and each end would be twice too many.
 HAWSER_THREADS=${HAWSER_THREADS:-$((($(nproc) + 1) / 2))}
 
@@ -15,7 +21,7 @@ peer_missing() {
 }
 
 peer_setup() {
-    "$HAWSER" init "$HOME_OF_PEER/keys" --host 127.0.0.1 >"$HOME_OF_PEER/init.log" 2>&1 ||
+    "$HAWSER" init "$HOME_OF_PEER/keys" --host "$SERVER_HOST" >"$HOME_OF_PEER/init.log" 2>&1 ||
         bench_die "hawser init: $(cat "$HOME_OF_PEER/init.log")"
 }
 
@@ -33,7 +39,7 @@ threads = $HAWSER_THREADS;
 admin = { socket = "$WORK/$1.sock"; };
 log = { level = "${HAWSER_LOG:-warning}"; format = "json"; };
 tunnels = ( {
-    name = "bench"; role = "$1"; transport = "udp"; $2
+    name = "bench"; role = "$1"; transport = "$HAWSER_TRANSPORT"; $2 $HAWSER_OPTIONS
     streams = { initial = $HAWSER_STREAMS_INITIAL; max = $HAWSER_STREAMS_MAX; };
     tls = { ca = "$keys/ca.pem"; cert = "$keys/$1.pem"; key = "$keys/$1.key"; $3 };
     services = ( { name = "bench"; $4 } );
@@ -52,20 +58,31 @@ hawser_is_up() {
 }
 
 hawser_run() {
-    "$HAWSER" run "$WORK/$1.cfg" >"$WORK/$1.log" 2>&1 &
+    "${@:2}" "$HAWSER" run "$WORK/$1.cfg" >"$WORK/$1.log" 2>&1 &
     PIDS+=($!)
 }
 
+# HOST... with one port, as elements of a list.
+hawser_addresses() { # PORT HOST...
+    local port=$1
+    shift
+    printf '"%s:'"$port"'", ' "$@" | sed 's/, $//'
+}
+
 peer_start() {
-    local udp
-    udp=127.0.0.1:$(bench_free_port)
+    local port servers own=
+    port=$(bench_free_port)
+    # shellcheck disable=SC2086 # lists
+    servers=$(hawser_addresses "$port" $HAWSER_SERVER_HOSTS)
+    # shellcheck disable=SC2086
+    [ -z "$HAWSER_CLIENT_HOSTS" ] || own="local = [ $(hawser_addresses 0 $HAWSER_CLIENT_HOSTS) ];"
     ENTRY=127.0.0.1:$(bench_free_port)
-    hawser_write_config server "local = [ \"$udp\" ];" \
+    hawser_write_config server "local = [ $servers ];" \
         "allow = [ \"$(hawser_name server allow)\" ];" "connect = \"$TARGET\";"
-    hawser_write_config client "remote = [ \"$udp\" ];" \
+    hawser_write_config client "remote = [ $servers ]; $own" \
         "peer = \"$(hawser_name client peer)\";" "listen = \"$ENTRY\";"
-    hawser_run server
-    hawser_run client
+    hawser_run server "${AT_SERVER[@]}"
+    hawser_run client "${AT_CLIENT[@]}"
     bench_wait 20 hawser_is_up || bench_die "hawser: $(tail -n 5 "$WORK/server.log" "$WORK/client.log")"
     # Anything else would be another comparison.
     hawser_status client '.tunnels[0] | .tls.cipher == "AES-128-GCM" and .children.full == 0' >/dev/null ||

@@ -18,7 +18,7 @@ peer_setup() {
 
 ssh_write_config() {
     cat >"$WORK/sshd_config" <<END
-ListenAddress 127.0.0.1:$1
+ListenAddress $SERVER_HOST:$1
 HostKey $HOME_OF_PEER/host
 AuthorizedKeysFile $HOME_OF_PEER/authorized_keys
 PidFile none
@@ -33,7 +33,7 @@ Ciphers aes128-gcm@openssh.com
 Compression no
 LogLevel ERROR
 END
-    echo "[127.0.0.1]:$1 $(cat "$HOME_OF_PEER/host.pub")" >"$WORK/known_hosts"
+    echo "[$SERVER_HOST]:$1 $(cat "$HOME_OF_PEER/host.pub")" >"$WORK/known_hosts"
 }
 
 peer_start() {
@@ -41,13 +41,13 @@ peer_start() {
     port=$(bench_free_port)
     entry=$(bench_free_port)
     ssh_write_config "$port"
-    /usr/sbin/sshd -D -e -f "$WORK/sshd_config" 2>"$WORK/sshd.log" &
+    "${AT_SERVER[@]}" /usr/sbin/sshd -D -e -f "$WORK/sshd_config" 2>"$WORK/sshd.log" &
     PIDS+=($!)
-    bench_wait 5 bench_listens "127.0.0.1:$port" || bench_die "sshd: $(cat "$WORK/sshd.log")"
-    ssh -F none -N -T -c aes128-gcm@openssh.com -p "$port" -i "$HOME_OF_PEER/user" \
+    bench_wait 5 bench_listens "$SERVER_HOST:$port" || bench_die "sshd: $(cat "$WORK/sshd.log")"
+    "${AT_CLIENT[@]}" ssh -F none -N -T -c aes128-gcm@openssh.com -p "$port" -i "$HOME_OF_PEER/user" \
         -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes -o Compression=no \
         -o UserKnownHostsFile="$WORK/known_hosts" -o ExitOnForwardFailure=yes \
-        -L "127.0.0.1:$entry:${TARGET%:*}:${TARGET##*:}" "$(id -un)@127.0.0.1" \
+        -L "127.0.0.1:$entry:${TARGET%:*}:${TARGET##*:}" "$(id -un)@$SERVER_HOST" \
         </dev/null >"$WORK/ssh.log" 2>&1 &
     PIDS+=($!)
     ENTRY=127.0.0.1:$entry

@@ -54,15 +54,15 @@ END
 }
 
 peer_start() {
-    local role middle
-    middle=127.0.0.1:$(bench_free_port)
+    local middle
+    middle=$SERVER_HOST:$(bench_free_port)
     ENTRY=127.0.0.1:$(bench_free_port)
     stunnel_write_config server "$middle" "$TARGET"
     stunnel_write_config client "$ENTRY" "$middle"
-    for role in server client; do
-        stunnel4 "$WORK/$role.conf" >"$WORK/$role.log" 2>&1 &
-        PIDS+=($!)
-    done
+    "${AT_SERVER[@]}" stunnel4 "$WORK/server.conf" >"$WORK/server.log" 2>&1 &
+    PIDS+=($!)
+    "${AT_CLIENT[@]}" stunnel4 "$WORK/client.conf" >"$WORK/client.log" 2>&1 &
+    PIDS+=($!)
     bench_wait 5 bench_listens "$middle" || bench_die "stunnel: $(cat "$WORK/server.log")"
     bench_wait 5 bench_listens "$ENTRY" || bench_die "stunnel: $(cat "$WORK/client.log")"
 }
