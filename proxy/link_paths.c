@@ -158,9 +158,11 @@ static void tell(struct link *link, struct link_path *path)
     write_line(link, good ? LOG_INFO : LOG_WARNING, line);
 }
 
+/* That somebody may be reached at another address is no news before he has answered there. */
 static bool is_news(const struct link_path *path)
 {
-    return !path->told || path->now.state != path->told_state;
+    return path->told ? path->now.state != path->told_state
+                      : path->now.state != PATH_UNCONFIRMED || path->now.in_use;
 }
 
 /* The path that lost the traffic says where it went, if its own state is the reason; else the one
@@ -178,7 +180,7 @@ static void on_task(struct loop_task *task)
         bool moved_here = path->now.in_use && !path->told_in_use;
         if (is_news(path) || (moved_here && !said))
             tell(link, path);
-        path->told = true;
+        path->told = path->told || path->now.state != PATH_UNCONFIRMED || path->now.in_use;
     }
     for (size_t i = 0; i < paths->count; i++) {
         paths->known[i].told_state = paths->known[i].now.state;

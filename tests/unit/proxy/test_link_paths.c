@@ -90,6 +90,11 @@ static void failover(void)
     text = logged();
     ok(strstr(text, "10.1.0.2:9899: failing; no other path can take over"), "%s", text);
     ok(side_count(&bed.client, path_changes) >= 5, "changes are counted");
+    say(path("10.4.0.1", "10.4.0.2", PATH_UNCONFIRMED, false));
+    ok(!*logged(), "an address that has not answered is no news");
+    say(path("10.4.0.1", "10.4.0.2", PATH_ACTIVE, false));
+    text = logged();
+    ok(strstr(text, "10.4.0.2:9899: active, round trip"), "until it has: %s", text);
     end();
 }
 
