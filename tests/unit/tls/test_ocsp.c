@@ -12,6 +12,7 @@ static char why[1024];
 
 static bool run(char *const *arguments)
 {
+    fflush(stdout); /* else the child writes it too */
     pid_t child = fork();
     must(child >= 0);
     if (child == 0) {

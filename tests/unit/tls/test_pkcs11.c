@@ -1,0 +1,151 @@
+/* Private keys and certificates in a PKCS#11 token: SoftHSM, in a directory of its own. */
+#include <gnutls/pkcs11.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "tests/unit/tls/pair.h"
+
+static char why[1024];
+
+static const char *const modules[] = {"/usr/lib/softhsm/libsofthsm2.so",
+                                      "/usr/lib64/softhsm/libsofthsm.so",
+                                      "/usr/lib64/libsofthsm2.so"};
+
+static const char *find_module(void)
+{
+    for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++) {
+        if (access(modules[i], R_OK) == 0)
+            return modules[i];
+    }
+    return NULL;
+}
+
+static bool run(const char *program, const char *const *arguments)
+{
+    fflush(stdout); /* else the child writes it too */
+    pid_t child = fork();
+    must(child >= 0);
+    if (child == 0) {
+        must(freopen("/dev/null", "w", stderr) && freopen("/dev/null", "w", stdout));
+        execvp(program, (char **)(uintptr_t)arguments);
+        _exit(127);
+    }
+    int status;
+    must(waitpid(child, &status, 0) == child);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* SoftHSM keeps a directory for each token. */
+static void remove_token(void)
+{
+    run("rm", (const char *[]){"rm", "-rf", path_of("tokens"), NULL});
+}
+
+static bool make_token(const char *module)
+{
+    char text[256];
+    int size = snprintf(text, sizeof text, "directories.tokendir = %s\nlog.level = ERROR\n",
+                        path_of("tokens"));
+    must(mkdir(path_of("tokens"), 0700) == 0);
+    atexit(remove_token);
+    write_file("softhsm2.conf", text, (size_t)size);
+    must(setenv("SOFTHSM2_CONF", path_of("softhsm2.conf"), 1) == 0);
+    if (!run("softhsm2-util",
+             (const char *[]){"softhsm2-util", "--init-token", "--free", "--label", "hawser",
+                              "--pin", "1234", "--so-pin", "5678", NULL}))
+        return false;
+    char provider[200], key[200], certificate[200];
+    snprintf(provider, sizeof provider, "--provider=%s", module);
+    snprintf(key, sizeof key, "--load-privkey=%s", path_of("server.key"));
+    snprintf(certificate, sizeof certificate, "--load-certificate=%s", path_of("server.pem"));
+    return run("p11tool",
+               (const char *[]){"p11tool", provider, "--login", "--set-pin=1234", "--write", key,
+                                "--label=key", "--batch", "pkcs11:token=hawser", NULL}) &&
+           run("p11tool",
+               (const char *[]){"p11tool", provider, "--login", "--set-pin=1234", "--write",
+                                certificate, "--label=cert", "--no-mark-private", "--batch",
+                                "pkcs11:token=hawser", NULL});
+}
+
+#define KEY  "pkcs11:token=hawser;object=key;type=private"
+#define CERT "pkcs11:token=hawser;object=cert;type=cert"
+
+static struct tls_options token_options(const char *cert, const char *key)
+{
+    struct tls_options options = options_for(TLS_SERVER, "server");
+    options.key = key;
+    if (cert)
+        options.cert = cert;
+    return options;
+}
+
+static void test_good(const char *what, struct tls_options options)
+{
+    struct tls_credentials *client = load_credentials(options_for(TLS_CLIENT, "client")),
+                           *server = load_credentials(options);
+    size_t count;
+    tls_credentials_files(server, &count);
+    ok(count == (strncmp(options.cert, "pkcs11:", 7) ? 2 : 1), "%s: what is in a token is no file",
+       what);
+    struct pair pair, child;
+    bool is_open = open_master(&pair, client, server, NULL);
+    ok(is_open, "a master (%s)", tls_session_detail(pair.client.session));
+    struct tls_generation *cg = tls_session_generation(pair.client.session),
+                          *sg = tls_session_generation(pair.server.session);
+    is_open = open_child(&child, client, cg, server, sg);
+    ok(is_open && tls_session_is_resumed(child.server.session), "and a child");
+    free_pair(&child);
+    free_pair(&pair);
+    tls_generation_unref(cg);
+    tls_generation_unref(sg);
+    tls_credentials_unref(client);
+    tls_credentials_unref(server);
+}
+
+static void refuses(struct tls_options options, const char *words)
+{
+    struct tls_credentials *credentials;
+    why[0] = 0;
+    enum err result = tls_credentials_new(&options, &credentials, why, sizeof why);
+    ok(result == ERR_TLS_CREDENTIALS && strstr(why, words) && !strstr(why, "1234") &&
+           !strstr(why, "9999"),
+       "%s", why);
+}
+
+static void test_token(void)
+{
+    char from_file[300];
+    write_file("pin", "1234", 4);
+    snprintf(from_file, sizeof from_file, KEY "?pin-source=%s", path_of("pin"));
+    test_good("key by URI, PIN in the URI", token_options(NULL, KEY "?pin-value=1234"));
+    test_good("key and certificate by URI", token_options(CERT, KEY "?pin-value=1234"));
+    test_good("PIN from a file", token_options(NULL, from_file));
+    refuses(token_options(NULL, KEY), "no pin-value or pin-source");
+    refuses(token_options(NULL, KEY "?pin-value=9999"), "cannot be used");
+    refuses(token_options(NULL, "pkcs11:token=hawser;object=nothing?pin-value=1234"),
+            "object=nothing cannot be used");
+    refuses(token_options("pkcs11:token=hawser;object=nothing;type=cert", KEY "?pin-value=1234"),
+            "no usable certificate");
+    struct tls_options options = options_for(TLS_SERVER, "client");
+    options.key = KEY "?pin-value=1234";
+    refuses(options, "does not belong to the certificate");
+    ok(tls_credentials_check_pair(path_of("server.pem"), KEY "?pin-value=1234", why, sizeof why) ==
+           ERR_OK,
+       "a pair is checked by URI too");
+}
+
+int main(void)
+{
+    const char *module = find_module();
+    make_certificates();
+    if (!module || !make_token(module)) {
+        tap_skip("PKCS#11 tokens", "softhsm2 and p11tool are needed");
+        return tap_done();
+    }
+    must(gnutls_pkcs11_init(GNUTLS_PKCS11_FLAG_MANUAL, NULL) == 0);
+    must(gnutls_pkcs11_add_provider(module, NULL) == 0);
+    test_token();
+    gnutls_pkcs11_deinit();
+    message_cache_clear();
+    return tap_done();
+}
