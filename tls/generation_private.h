@@ -11,9 +11,11 @@
 
 struct tls_generation {
     atomic_uint references;
-    int version, cipher;           /* GnuTLS's numbers */
-    int64_t started;               /* wall clock, seconds: when the master began */
-    int64_t expires_at;            /* wall clock, seconds, as GnuTLS counts */
+    int version, cipher; /* GnuTLS's numbers */
+    int64_t started;     /* wall clock, seconds: when the master began */
+    int64_t expires_at;  /* wall clock, seconds, as GnuTLS counts */
+    uint32_t lifetime_s; /* of the master's credentials: GnuTLS makes the ticket key from it too, so
+                          * children keep it when the configuration has changed meanwhile */
     struct tls_identity *identity; /* the peer's */
 
     uint8_t *data; /* GnuTLS's session data: the ticket and its secret at a client; at a server what

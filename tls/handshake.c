@@ -80,6 +80,7 @@ static struct tls_generation *new_generation(struct tls_session *session, int64_
     generation->cipher = (int)gnutls_cipher_get(session->gnutls);
     generation->started = session->master->started;
     generation->expires_at = expires_at;
+    generation->lifetime_s = session->credentials->ticket_lifetime_s;
     generation->identity = tls_identity_ref(session->master->identity);
     return generation;
 }

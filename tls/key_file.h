@@ -1,7 +1,7 @@
 /* tls/key_file.h: secret keys that several servers share, in a file: one key a line, in base64, of
  * equal size; empty lines and lines that begin with # are skipped. The first key is the current
  * one, the others are still accepted. Take a key out, and what it protects is refused from the next
- * reading on.
+ * reading on; associations that live keep theirs.
  *
  *   tickets (tls_options.ticket_key_file): 64 bytes a key
  *   values in Redis (tls/store_redis.h):   32 bytes a key

@@ -131,20 +131,27 @@ void tls_resume_prepare(struct tls_session *session)
 /* GnuTLS takes one ticket key for a session, but the client may come with a ticket of another: the
  * name of the key is in the ClientHello in the clear. When a ClientHello is cut into pieces, the
  * newest key is taken, and at worst the client has to try again. */
-static struct tls_ticket_key *choose_key(struct tls_session *session, const uint8_t *hello,
-                                         size_t length)
+static struct tls_ticket_key *choose_for_master(struct tls_session *session, const uint8_t *hello,
+                                                size_t length)
 {
     struct tls_credentials *credentials = session->credentials;
-    uint32_t lifetime_s = credentials->ticket_lifetime_s;
-    if (session->master)
-        return session->master->key = credentials->children == TLS_CHILDREN_PSK
-                                          ? tls_ticket_key_new()
-                                          : tls_ticket_key_choose(&credentials->ticket_keys,
-                                                                  lifetime_s, hello, length);
-    struct tls_ticket_key *key = session->generation->ticket_key,
-                          *older = session->previous ? session->previous->ticket_key : NULL;
-    return older && older != key && tls_ticket_key_is_in(older, lifetime_s, hello, length) ? older
-                                                                                           : key;
+    session->master->key =
+        credentials->children == TLS_CHILDREN_PSK
+            ? tls_ticket_key_new()
+            : tls_ticket_key_choose(&credentials->ticket_keys, credentials->ticket_lifetime_s,
+                                    hello, length);
+    return session->master->key;
+}
+
+static struct tls_ticket_key *choose_for_child(struct tls_session *session, const uint8_t *hello,
+                                               size_t length)
+{
+    const struct tls_generation *newest = session->generation, *previous = session->previous;
+    if (!previous || previous->ticket_key == newest->ticket_key ||
+        !tls_ticket_key_is_in(previous->ticket_key, previous->lifetime_s, hello, length))
+        return newest->ticket_key;
+    gnutls_db_set_cache_expiration(session->gnutls, (int)previous->lifetime_s);
+    return previous->ticket_key;
 }
 
 static void keep_answer(struct tls_session *session, struct tls_store_query *query)
@@ -192,7 +199,8 @@ enum err tls_resume_begin(struct tls_session *session)
     const struct message *first = session->input.first;
     const uint8_t *hello = first->data + first->offset;
     size_t length = first->length - first->offset;
-    struct tls_ticket_key *key = choose_key(session, hello, length);
+    struct tls_ticket_key *key = master ? choose_for_master(session, hello, length)
+                                        : choose_for_child(session, hello, length);
     gnutls_datum_t secret = {key->secret, sizeof key->secret};
     must(gnutls_session_ticket_enable_server(session->gnutls, &secret) == 0);
     session->has_ticket_key = true;

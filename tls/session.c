@@ -15,6 +15,9 @@
 /* Largest plaintext of a record (RFC 8446 section 5.1). */
 #define RECORD_MAX 16384
 
+/* GnuTLS ends a session whose peer changes its keys more than 8 times in a second. */
+#define REKEY_PAUSE_MS 250
+
 /* A record, or a whole flight, becomes one message; only a flight with a long certificate chain
  * needs more. One copy: GnuTLS keeps the buffer that it encrypts into. */
 static ssize_t on_push(gnutls_transport_ptr_t pointer, const giovec_t *vectors, int count)
@@ -108,8 +111,9 @@ static bool set_up(struct tls_session *session)
         gnutls_certificate_send_x509_rdn_sequence(gnutls, 1);
         tls_resume_prepare(session);
     }
-    /* GnuTLS derives the ticket key from it too: the same everywhere, or nothing resumes. */
-    gnutls_db_set_cache_expiration(gnutls, (int)credentials->ticket_lifetime_s);
+    gnutls_db_set_cache_expiration(
+        gnutls,
+        (int)(session->master ? credentials->ticket_lifetime_s : session->generation->lifetime_s));
     gnutls_transport_set_ptr(gnutls, session);
     gnutls_transport_set_vec_push_function(gnutls, on_push);
     gnutls_transport_set_pull_function(gnutls, on_pull);
@@ -295,7 +299,41 @@ enum err tls_session_write(struct tls_session *session, const void *data, size_t
             return tls_failure_from_gnutls(session, (int)rc, ERR_TLS_RECORD);
         from += rc;
         length -= (size_t)rc;
+        session->unkeyed += (size_t)rc;
     }
+    if (session->credentials->rekey_bytes &&
+        session->unkeyed >= session->credentials->rekey_bytes &&
+        tls_session_rekey(session) != ERR_OK)
+        return session->failure; /* ERR_OK: it was too soon, the next record tries again */
+    return ERR_OK;
+}
+
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+enum err tls_session_rekey(struct tls_session *session)
+{
+    if (session->failure != ERR_OK)
+        return session->failure;
+    must(session->is_established);
+    if (session->has_said_bye)
+        return ERR_TLS_CLOSED;
+    if (gnutls_protocol_get_version(session->gnutls) != GNUTLS_TLS1_3)
+        return ERR_OK;
+    int64_t now = monotonic_ms();
+    if (session->rekeyed_at && now - session->rekeyed_at < REKEY_PAUSE_MS)
+        return ERR_AGAIN;
+    /* Our own direction only: when both ends ask the other for theirs at once, GnuTLS 3.7 takes it
+     * for an error and closes the session. */
+    int rc = gnutls_session_key_update(session->gnutls, 0);
+    if (rc < 0)
+        return tls_failure_from_gnutls(session, rc, ERR_TLS_RECORD);
+    session->rekeyed_at = now;
+    session->unkeyed = 0;
     return ERR_OK;
 }
 

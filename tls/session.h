@@ -83,6 +83,13 @@ enum err tls_session_read(struct tls_session *session, const uint8_t **data, siz
  * ERR_OK of the handshake. */
 enum err tls_session_write(struct tls_session *session, const void *data, size_t length);
 
+/* New keys for what is written from now on (KeyUpdate, RFC 8446 section 4.6.3), put out at once:
+ * what was written before stays closed to who steals the new ones. By itself it happens after
+ * rekey_bytes of the credentials. ERR_OK (with TLS 1.2, which knows no such thing, nothing
+ * happens); ERR_AGAIN: less than 250 ms after the last one, nothing happened; or as
+ * tls_session_write. */
+enum err tls_session_rekey(struct tls_session *session);
+
 /* Puts out close_notify. */
 void tls_session_bye(struct tls_session *session);
 

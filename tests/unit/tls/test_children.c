@@ -1,44 +1,45 @@
-/* The original question: can N threads resume child sessions from one master at the same time?
- * 512 of them, both ends in memory, by 1, 2 and 4 threads: all must be resumed. */
+/* The original question: can N threads resume child sessions from master sessions at the same time?
+ * Children by 4 threads through 8 masters at once, in every mode: all must be resumed. Every thread
+ * goes round all masters, so that each is used by all of them (SCALE divides the 10 000). */
 #include <pthread.h>
 
-#include "tests/unit/tls/pair.h"
+#include "tests/unit/tls/modes.h"
 
-#define CHILDREN 512
+#define THREADS  4
+#define MASTERS  8
+#define CHILDREN 10000
 
-static struct tls_credentials *client_credentials, *server_credentials;
-static struct tls_generation *client_generation, *server_generation;
-
-struct share {
-    pthread_t thread;
-    int count, ready, resumed, talked;
+struct bed {
+    struct tls_store *store;
+    struct tls_credentials *client, *server;
+    struct association associations[MASTERS];
 };
 
-static bool talk(struct pair *child)
+struct share {
+    struct bed *bed;
+    int number, count;
+    int ready, resumed, talked;
+};
+
+/* Under valgrind (UNDER, see check-valgrind) everything takes 50 times as long. */
+static int scaled(int count)
 {
-    const uint8_t *data;
-    size_t length;
-    must(tls_session_write(child->client.session, "ping", 4) == ERR_OK);
-    deliver(&child->client, &child->server);
-    if (tls_session_read(child->server.session, &data, &length) != ERR_OK || length != 4)
-        return false;
-    must(tls_session_write(child->server.session, data, length) == ERR_OK);
-    deliver(&child->server, &child->client);
-    return tls_session_read(child->client.session, &data, &length) == ERR_OK && length == 4 &&
-           memcmp(data, "ping", 4) == 0;
+    const char *scale = getenv("SCALE"), *under = getenv("UNDER");
+    int divisor = scale && atoi(scale) > 0 ? atoi(scale) : 1;
+    return count / divisor / (under && *under ? 50 : 1);
 }
 
 static void *run(void *argument)
 {
     struct share *share = argument;
+    struct bed *bed = share->bed;
     struct pair child;
     for (int i = 0; i < share->count; i++) {
-        if (open_child(&child, client_credentials, client_generation, server_credentials,
-                       server_generation)) {
+        struct association *a = &bed->associations[(i + share->number) % MASTERS];
+        if (open_child(&child, bed->client, a->client, bed->server, a->server)) {
             share->ready++;
-            share->resumed += tls_session_is_resumed(child.client.session) &&
-                              tls_session_is_resumed(child.server.session);
-            share->talked += talk(&child);
+            share->resumed += both_resumed(&child);
+            share->talked += carries_data(&child);
         }
         free_pair(&child);
     }
@@ -46,37 +47,66 @@ static void *run(void *argument)
     return NULL;
 }
 
-static void test_threads(int threads)
+static double seconds(void)
 {
-    struct share shares[4] = {0};
-    struct timespec from, to;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static void open_bed(struct bed *bed, const struct mode *mode)
+{
+    bed->store = tls_store_new(&(struct tls_store_options){0});
+    bed->client = load_credentials(mode_options(mode, TLS_CLIENT, "client", NULL));
+    bed->server = load_credentials(mode_options(mode, TLS_SERVER, "server", bed->store));
+    for (int i = 0; i < MASTERS; i++)
+        open_association(&bed->associations[i], bed->client, bed->server, NULL);
+}
+
+static void close_bed(struct bed *bed)
+{
+    for (int i = 0; i < MASTERS; i++)
+        close_association(&bed->associations[i]);
+    tls_credentials_unref(bed->client);
+    tls_credentials_unref(bed->server);
+    tls_store_unref(bed->store);
+}
+
+static void test_threads(const struct mode *mode, int count, int threads)
+{
+    struct bed bed;
+    struct share shares[THREADS] = {0};
+    pthread_t ids[THREADS];
     int ready = 0, resumed = 0, talked = 0;
-    clock_gettime(CLOCK_MONOTONIC, &from);
+    open_bed(&bed, mode);
+    double from = seconds();
     for (int i = 0; i < threads; i++) {
-        shares[i].count = CHILDREN / threads;
-        must(pthread_create(&shares[i].thread, NULL, run, &shares[i]) == 0);
+        shares[i] = (struct share){.bed = &bed, .number = i, .count = count / threads};
+        must(pthread_create(&ids[i], NULL, run, &shares[i]) == 0);
     }
     for (int i = 0; i < threads; i++) {
-        pthread_join(shares[i].thread, NULL);
+        pthread_join(ids[i], NULL);
         ready += shares[i].ready;
         resumed += shares[i].resumed;
         talked += shares[i].talked;
     }
-    clock_gettime(CLOCK_MONOTONIC, &to);
-    double ms = (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
-    ok(resumed == CHILDREN, "%d thread%s: %d of %d children resumed from one master, in %.0f ms",
-       threads, threads > 1 ? "s" : "", resumed, CHILDREN, ms);
-    ok(ready == CHILDREN && talked == CHILDREN, "all of them carry data both ways");
+    double took = seconds() - from;
+    count = count / threads * threads;
+    ok(resumed == count,
+       "%s, %d thread%s: %d of %d children resumed from %d masters, %.0f a second", mode->name,
+       threads, threads > 1 ? "s" : "", resumed, count, MASTERS, count / took);
+    ok(ready == count && talked == count, "%s: all of them carry data both ways", mode->name);
+    close_bed(&bed);
 }
 
 static void *run_masters(void *argument)
 {
-    int *resumed = argument;
+    struct share *share = argument;
     struct tls_ticket *ticket = NULL;
     for (int i = 0; i < 20; i++) {
         struct pair pair;
-        must(open_master(&pair, client_credentials, server_credentials, ticket));
-        *resumed += tls_session_is_resumed(pair.server.session);
+        must(open_master(&pair, share->bed->client, share->bed->server, ticket));
+        share->resumed += both_resumed(&pair);
         ticket = tls_session_take_ticket(pair.client.session);
         free_pair(&pair);
     }
@@ -88,34 +118,27 @@ static void *run_masters(void *argument)
 /* Masters share the credentials and the ticket key. */
 static void test_masters(void)
 {
-    pthread_t threads[2];
-    int resumed[2] = {0};
+    struct bed bed;
+    struct share shares[2] = {{.bed = &bed}, {.bed = &bed}};
+    pthread_t ids[2];
+    open_bed(&bed, &modes[0]);
     for (int i = 0; i < 2; i++)
-        must(pthread_create(&threads[i], NULL, run_masters, &resumed[i]) == 0);
+        must(pthread_create(&ids[i], NULL, run_masters, &shares[i]) == 0);
     for (int i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
-    ok(resumed[0] == 19 && resumed[1] == 19, "masters on two threads: all but the first resumed");
+        pthread_join(ids[i], NULL);
+    ok(shares[0].resumed == 19 && shares[1].resumed == 19,
+       "masters on two threads: all but the first resumed");
+    close_bed(&bed);
 }
 
 int main(void)
 {
-    struct pair master;
     make_certificates();
-    client_credentials = load_credentials(options_for(TLS_CLIENT, "client"));
-    server_credentials = load_credentials(options_for(TLS_SERVER, "server"));
-    ok(open_master(&master, client_credentials, server_credentials, NULL), "one master");
-    client_generation = tls_session_generation(master.client.session);
-    server_generation = tls_session_generation(master.server.session);
-    must(client_generation && server_generation);
-    test_threads(1);
-    test_threads(2);
-    test_threads(4);
+    test_threads(&modes[0], scaled(512), 1);
+    test_threads(&modes[0], scaled(512), 2);
+    for (size_t i = 0; i < MODE_COUNT; i++)
+        test_threads(&modes[i], scaled(CHILDREN), THREADS);
     test_masters();
-    free_pair(&master);
-    tls_generation_unref(client_generation);
-    tls_generation_unref(server_generation);
-    tls_credentials_unref(client_credentials);
-    tls_credentials_unref(server_credentials);
     message_cache_clear();
     return tap_done();
 }
