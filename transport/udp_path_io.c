@@ -229,23 +229,24 @@ void udp_path_io_trouble(struct udp_path *path, bool too_large)
 
 /* ---- in ---- */
 
-static bool is_question(const uint8_t *packet, size_t length)
+/* Data, a probe, or a heartbeat of the peer's SCTP, which goes by the path that the peer uses. */
+static bool shows_life(const uint8_t *packet, size_t length)
 {
-    struct probe probe;
-    return probe_read(packet, length, &probe) == PROBE_QUESTION;
+    return packet[PACKET_HEADER] == PACKET_CHUNK_HEARTBEAT ||
+           packet_only_moves_data(packet, length);
 }
 
 struct udp_path *udp_path_io_learn(struct udp_local *local, struct udp_path *known,
                                    const struct address *wire, const struct address *own,
-                                   const struct path_key *key, const uint8_t *packet, size_t length)
+                                   const struct path_key *key, const uint8_t *packet, size_t length,
+                                   bool *stray)
 {
     struct path_key by_tag = path_key_of_tag(packet_tag(packet), key->peer_port, key->own_port);
     struct path *node = path_table_find(&local->transport->paths, &by_tag);
-    if (!node)
-        return NULL;
-    struct udp_association *self = container_of(node, struct udp_association, by_tag);
-    if (self->choice.options.chooses || !self->choice.ours || !udp_association_is_up(self) ||
-        !(packet_only_moves_data(packet, length) || is_question(packet, length)))
+    struct udp_association *self = node ? container_of(node, struct udp_association, by_tag) : NULL;
+    /* One that cannot follow its peer is given up soon by the answer to what is stray. */
+    *stray = !self || self->choice.options.chooses || (self->choice.known && !self->choice.ours);
+    if (*stray || !self->choice.known || !shows_life(packet, length))
         return NULL;
     if (known)
         udp_association_end(known->owner, ERR_TRANSPORT_TIMEOUT, "");
@@ -304,7 +305,7 @@ static enum udp_take take_packet(struct udp_association *self, struct udp_path *
     unsigned number = udp_path_number(path), used = self->choice.in_use;
     const struct udp_path_health *health = &self->choice.paths[number];
     bool confirmed = health->confirmed;
-    if (!confirmed && (self->choice.options.chooses || !packet_only_moves_data(packet, length)))
+    if (!confirmed && (self->choice.options.chooses || !shows_life(packet, length)))
         return UDP_TAKE_DROP;
     /* Somebody there knows nothing of this association; the peer does, where it still answers. */
     if (number != used && packet_tag_reflected(packet) &&
@@ -319,7 +320,7 @@ static enum udp_take take_packet(struct udp_association *self, struct udp_path *
     bool denser = moves_data(packet) && udp_paths_busy(&self->choice, now_of(self));
     if (denser || !confirmed || used != self->choice.in_use)
         go_on(self);
-    return UDP_TAKE_PASS;
+    return confirmed || packet_only_moves_data(packet, length) ? UDP_TAKE_PASS : UDP_TAKE_DROP;
 }
 
 enum udp_take udp_path_io_take(struct udp_path *path, uint8_t *packet, size_t length)

@@ -25,12 +25,13 @@ void udp_path_io_up(struct udp_association *self);
 void udp_path_io_send(struct udp_association *self, const uint8_t *packet, size_t length);
 
 /* The path on which a packet from an unknown address came, when it belongs to an association that
- * a peer began: it has our tag and is data or a probe. NULL: it does not. known: of a half-open one
- * with that address, NULL if there is none; it makes room: the peer's INIT went there, too. */
+ * a peer began: it has our tag and shows life. NULL otherwise; stray: no association has it, or
+ * one that cannot follow. known: of a half-open one with that address, NULL if there is none; it
+ * makes room: the peer's INIT went there, too. */
 struct udp_path *udp_path_io_learn(struct udp_local *local, struct udp_path *known,
                                    const struct address *wire, const struct address *own,
-                                   const struct path_key *key, const uint8_t *packet,
-                                   size_t length);
+                                   const struct path_key *key, const uint8_t *packet, size_t length,
+                                   bool *stray);
 
 /* What is to be done with a packet of an association that is up. */
 enum udp_take { UDP_TAKE_PASS, UDP_TAKE_DROP, UDP_TAKE_STRAY };

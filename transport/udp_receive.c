@@ -55,36 +55,43 @@ static struct udp_path *find(struct udp *transport, const struct path_key *key)
     return node ? transport->latest : NULL;
 }
 
+struct arrival {
+    struct udp_local *local;
+    const struct address *from, *own;
+    struct path_key key;
+    enum packet_kind kind;
+    uint8_t *packet;
+    size_t length;
+};
+
 /* One end of each association of ours has the port on which endpoints listen. */
-static void out_of_the_blue(struct udp_local *local, const struct address *from,
-                            const struct address *own, const struct path_key *key,
-                            const uint8_t *packet, size_t length)
+static void out_of_the_blue(const struct arrival *a)
 {
-    struct udp *transport = local->transport;
+    struct udp *transport = a->local->transport;
     uint8_t answer[STRAY_ANSWER];
     transport->counters.stray_packets++;
-    if ((key->own_port != UDP_SCTP_PORT && key->peer_port != UDP_SCTP_PORT) ||
-        !stray_answer(packet, length, answer) ||
-        !stray_allow(&transport->strays, key, loop_now(transport->loop)))
+    if ((a->key.own_port != UDP_SCTP_PORT && a->key.peer_port != UDP_SCTP_PORT) ||
+        !stray_answer(a->packet, a->length, answer) ||
+        !stray_allow(&transport->strays, &a->key, loop_now(transport->loop)))
         return;
     transport->counters.stray_answers++;
-    struct datagram_route route = {.to = *from, .from = *own};
-    datagram_send(&local->socket, &route, answer, sizeof answer);
+    struct datagram_route route = {.to = *a->from, .from = *a->own};
+    datagram_send(&a->local->socket, &route, answer, sizeof answer);
 }
 
-/* The path of a packet from an address that is not known, or known for what does not explain it. */
-static struct udp_path *find_otherwise(struct udp_local *local, struct udp_path *path,
-                                       const struct address *from, const struct address *own,
-                                       const struct path_key *key, enum packet_kind kind,
-                                       const uint8_t *packet, size_t length)
+/* The path of a packet from an address that is not known, or known for what does not explain it.
+ * NULL: there is none; stray: and the sender may be told so. */
+static struct udp_path *find_otherwise(const struct arrival *a, struct udp_path *path, bool *stray)
 {
-    if (kind == PACKET_INIT) {
+    *stray = a->kind != PACKET_INIT; /* which gets no answer anyway */
+    if (a->kind == PACKET_INIT) {
         if (path)
             udp_path_io_remove(path);
-        return udp_association_half_open(local, from, own, key);
+        return udp_association_half_open(a->local, a->from, a->own, &a->key);
     }
-    return kind == PACKET_OTHER ? udp_path_io_learn(local, path, from, own, key, packet, length)
-                                : NULL;
+    if (a->kind != PACKET_OTHER)
+        return NULL;
+    return udp_path_io_learn(a->local, path, a->from, a->own, &a->key, a->packet, a->length, stray);
 }
 
 /* Whether the association of a path has nothing to do with this kind of packet. A half-open one is
@@ -112,6 +119,12 @@ static void pass(struct udp_association *self, enum packet_kind kind, const uint
         udp_receive_touch(self);
 }
 
+static enum udp_take take_for(struct udp_path *path, uint8_t *packet, size_t length)
+{
+    return udp_association_is_up(path->owner) ? udp_path_io_take(path, packet, length)
+                                              : udp_connect_take(path, packet, length);
+}
+
 void udp_receive_packet(struct udp_local *local, const struct address *from,
                         const struct address *own, uint8_t *packet, size_t length)
 {
@@ -126,17 +139,23 @@ void udp_receive_packet(struct udp_local *local, const struct address *from,
     static const struct address any;
     if (ports.destination != UDP_SCTP_PORT)
         own = &any;
-    struct path_key key = path_key(from, own, local->number, ports.source, ports.destination);
-    struct udp_path *path = find(transport, &key);
+    struct arrival arrival = {
+        .local = local,
+        .from = from,
+        .own = own,
+        .key = path_key(from, own, local->number, ports.source, ports.destination),
+        .kind = kind,
+        .packet = packet,
+        .length = length,
+    };
+    bool stray = false;
+    struct udp_path *path = find(transport, &arrival.key);
     if (!path || is_for_another(path, kind))
-        path = find_otherwise(local, path, from, own, &key, kind, packet, length);
-    enum udp_take take = !path ? UDP_TAKE_STRAY
-                         : udp_association_is_up(path->owner)
-                             ? udp_path_io_take(path, packet, length)
-                             : udp_connect_take(path, packet, length);
-    if (take == UDP_TAKE_STRAY)
-        out_of_the_blue(local, from, own, &key, packet, length);
-    else if (take == UDP_TAKE_PASS)
+        path = find_otherwise(&arrival, path, &stray);
+    enum udp_take take = path ? take_for(path, packet, length) : UDP_TAKE_DROP;
+    if (stray || take == UDP_TAKE_STRAY)
+        out_of_the_blue(&arrival);
+    if (take == UDP_TAKE_PASS)
         pass(path->owner, kind, packet, length);
 }
 
