@@ -55,10 +55,12 @@ static bool is(const char *path, const char *other)
     return other && strcmp(path, other) == 0;
 }
 
-/* An own key says nothing that its certificate does not; a staple is renewed every day. */
+/* An own key says nothing that its certificate does not, if it has one; a staple is renewed every
+ * day. */
 static bool counts(const struct tls_options *options, const char *path)
 {
-    return !is(path, options->key) && !is(path, options->staple) &&
+    bool is_raw_client = options->role == TLS_CLIENT && options->known;
+    return !(is(path, options->key) && !is_raw_client) && !is(path, options->staple) &&
            !(options->role == TLS_SERVER && is(path, options->cert));
 }
 
