@@ -123,6 +123,12 @@ bench: $(BUILD)/hawser tools $(BENCHES)
 	$(Q)TOOLS=$(abspath $(BUILD))/tools BENCHES=$(abspath $(BUILD))/bench HAWSER=$(abspath $(BUILD))/hawser \
 	    OUT=$(abspath build/bench) bench/run $(if $(QUICK),--quick) $(if $(PEERS),--peers "$(PEERS)")
 
+# make bench-lab: the same peers on lines with delay, loss and a cut: build/bench-lab/results.{md,json}.
+.PHONY: bench-lab
+bench-lab: $(BUILD)/hawser tools $(BENCHES) ## Hawser beside its peers on bad lines, in the lab
+	$(Q)TOOLS=$(abspath build/default/tools) BENCHES=$(abspath $(BUILD))/bench HAWSER=$(abspath $(BUILD))/hawser \
+	    OUT=$(abspath build/bench-lab) bench/lab $(if $(QUICK),--quick) $(if $(PEERS),--peers "$(PEERS)")
+
 # make check: every test that this machine can run. ONLY="pattern..." chooses, SCALE divides sizes:
 # programs under a sanitizer are several times slower. The helper programs are always plain ones.
 SCALE_asan := 4
