@@ -33,7 +33,7 @@ struct tls_options {
     const char *known;        /* file of known raw public keys (tls/known.h) */
     const char *psk;          /* file of pre-shared keys (tls/psk.h) */
     const char *psk_identity; /* client: the line of it to use; NULL: there is only one */
-    const char *priority;     /* GnuTLS priority string; NULL: TLS_PRIORITY_DEFAULT */
+    const char *priority;     /* GnuTLS priority string; NULL: as TLS_PRIORITY_DEFAULT */
     const char *peer;         /* client: whom it wants to reach, a pattern of tls/identity.h; a DNS
                                * name or IP with a CA is compared as RFC 6125 says; needed with ca */
     const char *const *allow; /* server: patterns of tls/identity.h, one of which must match */
@@ -53,7 +53,8 @@ struct tls_options {
                            * needs it (2^24 records of AES-GCM) */
 };
 
-/* TLS 1.3 only, X25519, AES-128-GCM first; the measured cheapest with forward secrecy. Other
+/* TLS 1.3 only, X25519, AES-128-GCM first; the measured cheapest with forward secrecy. Where nothing
+ * is set, ChaCha20-Poly1305 goes before AES if it is faster on this processor (tls/cipher.h). Other
  * versions have defaults of the same kind. A priority string that allows a version outside of
  * min_version..max_version, PSK without a key exchange, or a suite of TLS 1.2 other than ECDHE with
  * an AEAD cipher is refused. */
