@@ -85,6 +85,8 @@ static void probe(struct backlog *self, uint64_t now_us, uint32_t rtt_us)
 
 static void note_round_trip(struct backlog *self, uint64_t now_us, uint32_t rtt_us)
 {
+    if (!rtt_us) /* not measured yet, or shorter than a step of SCTP's clock */
+        return;
     if (self->probe_us) {
         probe(self, now_us, rtt_us);
     } else if (!self->base_since_us || rtt_us < self->base_us) {

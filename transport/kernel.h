@@ -52,6 +52,7 @@ struct kernel_association {
     struct loop_task send_task;
     size_t outstanding; /* bytes in the kernel, an upper bound between two looks */
     struct backlog backlog;
+    struct loop_timer pace_timer;
     bool want_writable;
     size_t mark; /* to which the send buffer is lowered, to tell when there is room; 0: it is not */
 

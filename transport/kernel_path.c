@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "transport/kernel_association.h"
+#include "transport/kernel_socket.h"
 
 #define SCHEDULER_ROUND_ROBIN 2 /* as in kernel_socket.c */
 
@@ -49,9 +50,11 @@ static enum path_state state_of(int32_t state)
 
 /* The kernel's own value is in steps of its clock, 1 to 10 ms, and 0 below that: we have measured
  * the handshake, or say the least that it can say. */
-static uint32_t round_trip(const struct kernel_association *self, uint32_t srtt_ms)
+static uint32_t round_trip(const struct kernel_association *self, uint32_t srtt)
 {
-    return srtt_ms ? srtt_ms * 1000 : self->handshake_rtt_us ? self->handshake_rtt_us : 1000;
+    if (srtt || !self->handshake_rtt_us)
+        return kernel_socket_round_trip(srtt ? srtt : 1);
+    return self->handshake_rtt_us;
 }
 
 static bool look_at(const struct kernel_association *self, struct path_status *path)

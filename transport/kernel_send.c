@@ -43,6 +43,27 @@ static bool has_room(struct kernel_association *self)
     return queued(self) < self->backlog.limit;
 }
 
+static size_t resume_of(const struct kernel_association *self)
+{
+    return self->backlog.resume > KERNEL_SOCKET_MARK_MIN ? self->backlog.resume
+                                                         : KERNEL_SOCKET_MARK_MIN;
+}
+
+/* Not yet: the timer goes on. */
+static bool is_paced(struct kernel_association *self)
+{
+    uint64_t now_us = loop_now(self->transport->loop);
+    uint64_t wait_us = backlog_wait(&self->backlog, now_us);
+    if (wait_us)
+        loop_timer_set(self->transport->loop, &self->pace_timer, now_us + wait_us);
+    return wait_us > 0;
+}
+
+static void on_pace(struct loop_timer *timer)
+{
+    kernel_send_continue(container_of(timer, struct kernel_association, pace_timer));
+}
+
 static void set_mark(struct kernel_association *self, size_t mark)
 {
     if (mark != self->mark)
@@ -57,9 +78,10 @@ void kernel_send_wait(struct kernel_association *self)
 {
     if (!kernel_association_is_up(self) || self->send_task.queued)
         return;
-    bool has_data = self->pending.first, wanted = self->want_writable && self->state == KERNEL_UP;
+    bool has_data = self->pending.first;
+    bool wanted = self->want_writable && self->state == KERNEL_UP && !is_paced(self);
     if (wanted && !has_data)
-        set_mark(self, self->backlog.resume);
+        set_mark(self, resume_of(self));
     uint32_t others = self->interest & ~(uint32_t)EPOLLOUT;
     kernel_association_watch(self, others | (has_data || wanted ? EPOLLOUT : 0));
 }
@@ -76,7 +98,7 @@ void kernel_send_continue(struct kernel_association *self)
         return;
     }
     look(self);
-    bool has_come = queued(self) <= self->backlog.resume;
+    bool has_come = queued(self) <= resume_of(self) && !is_paced(self);
     self->want_writable = !has_come;
     kernel_send_wait(self);
     if (has_come)
@@ -93,11 +115,12 @@ enum err kernel_send_message(struct association *association, struct message *me
         return ERR_TRANSPORT_CLOSED;
     if (self->state == KERNEL_UP && message->stream >= self->streams)
         return ERR_TRANSPORT_STREAM;
-    if (self->state != KERNEL_UP || !has_room(self)) {
+    if (self->state != KERNEL_UP || !has_room(self) || is_paced(self)) {
         self->want_writable = true;
         loop_task_queue(self->transport->loop, &self->send_task);
         return ERR_AGAIN;
     }
+    backlog_accept(&self->backlog, loop_now(self->transport->loop), message->length);
     message_queue_push(&self->pending, message);
     if (self->pending.bytes >= BURST_BYTES)
         kernel_send_pending(self);
@@ -152,11 +175,13 @@ static void on_send_task(struct loop_task *task)
 void kernel_send_init(struct kernel_association *self)
 {
     self->send_task = (struct loop_task){.on_run = on_send_task};
+    self->pace_timer = (struct loop_timer){.on_expire = on_pace};
     backlog_init(&self->backlog);
 }
 
 void kernel_send_fini(struct kernel_association *self)
 {
     loop_task_cancel(self->transport->loop, &self->send_task);
+    loop_timer_cancel(self->transport->loop, &self->pace_timer);
     message_queue_clear(&self->pending);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -244,9 +245,14 @@ static void set_buffers(int fd, const struct transport_options *options)
         warn_of_buffer("receive", "net.core.rmem_max", receiving, wanted);
 }
 
+/* Each byte of data counts nearly twice: the kernel counts the memory that chunks take. Measured
+ * with 6.1: 1.74 times in messages of 1400 bytes, 1.75 of 16384, 2.06 of 1200. Setting doubles,
+ * too. */
+#define MEMORY_OF_DATA 2
+
 void kernel_socket_set_mark(int fd, const struct transport_options *options, size_t bytes)
 {
-    set_buffer(fd, SO_SNDBUF, SO_SNDBUFFORCE, bytes ? (int)bytes / 2 : wanted_buffer(options));
+    set_buffer(fd, SO_SNDBUF, SO_SNDBUFFORCE, bytes ? (int)bytes : wanted_buffer(options));
 }
 
 /* ---- opening ---- */
@@ -410,6 +416,15 @@ uint16_t kernel_socket_streams(int fd)
                                                         : status.sstat_instrms;
 }
 
+/* In jiffies, whatever RFC 6458 section 8.2.1 says (net/sctp/socket.c); the resolution of the
+ * coarse clock is one of them, 1 to 10 ms. */
+uint32_t kernel_socket_round_trip(uint32_t srtt)
+{
+    struct timespec jiffy = {.tv_nsec = 4000000};
+    clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy);
+    return srtt * (uint32_t)(jiffy.tv_nsec / 1000);
+}
+
 struct kernel_socket_state kernel_socket_look(int fd)
 {
     struct kernel_socket_state state = {0};
@@ -417,10 +432,10 @@ struct kernel_socket_state kernel_socket_look(int fd)
     socklen_t size = sizeof memory;
     struct sctp_status status;
     if (!getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &size))
-        state.queued = memory[SK_MEMINFO_WMEM_QUEUED];
+        state.queued = memory[SK_MEMINFO_WMEM_QUEUED] / MEMORY_OF_DATA;
     if (get_status(fd, &status)) {
         state.congestion_window = status.sstat_primary.spinfo_cwnd;
-        state.rtt_us = status.sstat_primary.spinfo_srtt * 1000;
+        state.rtt_us = kernel_socket_round_trip(status.sstat_primary.spinfo_srtt);
     }
     return state;
 }

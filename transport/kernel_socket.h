@@ -8,9 +8,9 @@
 
 /* What of an association's state is looked at while sending. */
 struct kernel_socket_state {
-    size_t queued; /* bytes of the send buffer in use: not yet sent, or not yet acknowledged */
+    size_t queued; /* bytes of data, about: not yet sent, or not yet acknowledged */
     uint32_t congestion_window;
-    uint32_t rtt_us; /* smoothed, in steps of 1000 */
+    uint32_t rtt_us; /* smoothed, in steps of the kernel's clock; 0: less than one */
 };
 
 /* A configured endpoint bound to all of locals, non-blocking; closing it aborts what is up. The
@@ -42,9 +42,15 @@ uint16_t kernel_socket_streams(int fd);
 
 struct kernel_socket_state kernel_socket_look(int fd);
 
+/* A smoothed round trip (spinfo_srtt) in microseconds. */
+uint32_t kernel_socket_round_trip(uint32_t srtt);
+
 /* Packets that came in so far. */
 uint64_t kernel_socket_packets(int fd);
 
-/* EPOLLOUT from now on means that less than this many bytes are queued; 0: that there is room in
- * the buffer of the options. */
+/* The kernel takes no smaller send buffer (SOCK_MIN_SNDBUF), so no lower mark, in bytes of data. */
+#define KERNEL_SOCKET_MARK_MIN 2304
+
+/* EPOLLOUT from now on means that less than this many bytes are queued (at least
+ * KERNEL_SOCKET_MARK_MIN); 0: that there is room in the buffer of the options. */
 void kernel_socket_set_mark(int fd, const struct transport_options *options, size_t bytes);
