@@ -53,11 +53,11 @@ struct tls_options {
                            * needs it (2^24 records of AES-GCM) */
 };
 
-/* TLS 1.3 only, X25519, AES-128-GCM first; the measured cheapest with forward secrecy. Where nothing
- * is set, ChaCha20-Poly1305 goes before AES if it is faster on this processor (tls/cipher.h). Other
- * versions have defaults of the same kind. A priority string that allows a version outside of
- * min_version..max_version, PSK without a key exchange, or a suite of TLS 1.2 other than ECDHE with
- * an AEAD cipher is refused. */
+/* TLS 1.3 only, X25519, AES-128-GCM first; the measured cheapest with forward secrecy. Where
+ * nothing is set, ChaCha20-Poly1305 goes before AES if it is faster on this processor
+ * (tls/cipher.h). Other versions have defaults of the same kind. A priority string that allows a
+ * version outside of min_version..max_version, PSK without a key exchange, or a suite of TLS 1.2
+ * other than ECDHE with an AEAD cipher is refused. */
 extern const char TLS_PRIORITY_DEFAULT[];
 
 /* Loads and checks everything: files readable, key fits certificate, certificate not expired,

@@ -1,5 +1,6 @@
 /* Certificate authorities, revocation lists, pins, and who is let in; and the same again for a peer
  * that is already there when the rules change. */
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "tests/unit/tls/clock.h"
@@ -466,6 +467,61 @@ static void test_resumption(void)
     test_resumption_after_reload("not allowed any more", next, ERR_TLS_PEER_NAME);
 }
 
+struct checker {
+    pthread_t thread;
+    const struct tls_credentials *credentials;
+    const struct tls_identity *identity;
+    int accepted;
+};
+
+#define CHECKS 100
+
+static void *check_often(void *pointer)
+{
+    struct checker *checker = pointer;
+    char text[256];
+    for (int i = 0; i < CHECKS; i++) {
+        if (tls_credentials_recheck(checker->credentials, checker->identity, text, sizeof text) ==
+            ERR_OK)
+            checker->accepted++;
+    }
+    return NULL;
+}
+
+/* Workers share credentials without a lock. */
+static void test_threads(void)
+{
+    struct tls_options options = options_for(TLS_SERVER, "server");
+    const char *allow[] = {"*.example.org", "client.example"};
+    options.crl = path_of("server.crl");
+    options.allow = allow, options.allow_count = 2;
+    struct tls_credentials *client = load_credentials(options_for(TLS_CLIENT, "client")),
+                           *server = load_credentials(options);
+    struct tls_ticket *ticket;
+    struct tls_identity *identity = meet(client, server, &ticket);
+    struct checker checkers[4];
+    struct timespec began, ended;
+    int accepted = 0;
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    for (int i = 0; i < 4; i++) {
+        checkers[i] = (struct checker){.credentials = server, .identity = identity};
+        must(pthread_create(&checkers[i].thread, NULL, check_often, &checkers[i]) == 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        must(pthread_join(checkers[i].thread, NULL) == 0);
+        accepted += checkers[i].accepted;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    ok(accepted == 4 * CHECKS, "four threads look at a peer again with the same credentials");
+    tap_note("%ld µs of wall clock each, 4 threads",
+             ((ended.tv_sec - began.tv_sec) * 1000000 + (ended.tv_nsec - began.tv_nsec) / 1000) /
+                 (4 * CHECKS));
+    tls_ticket_free(ticket);
+    tls_identity_unref(identity);
+    tls_credentials_unref(client);
+    tls_credentials_unref(server);
+}
+
 int main(void)
 {
     make_certificates();
@@ -478,6 +534,7 @@ int main(void)
     test_allow();
     test_reload();
     test_resumption();
+    test_threads();
     message_cache_clear();
     return tap_done();
 }
