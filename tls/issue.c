@@ -79,7 +79,11 @@ static int add_host(gnutls_x509_crt_t cert, const char *host)
     gnutls_x509_subject_alt_name_t type = GNUTLS_SAN_IPADDRESS;
     const void *data = address;
     unsigned size = 4;
-    if (inet_pton(AF_INET6, host, address) == 1) {
+    if (strstr(host, "://")) {
+        type = GNUTLS_SAN_URI;
+        data = host;
+        size = (unsigned)strlen(host);
+    } else if (inet_pton(AF_INET6, host, address) == 1) {
         size = 16;
     } else if (inet_pton(AF_INET, host, address) != 1) {
         type = GNUTLS_SAN_DNSNAME;

@@ -14,7 +14,7 @@ struct tls_issue;
 /* A certificate to be signed by a CA. */
 struct tls_issue_request {
     const char *name;         /* common name, and a DNS name that it carries */
-    const char *const *hosts; /* further DNS names and IP addresses that it carries */
+    const char *const *hosts; /* further DNS names, IP addresses and URIs that it carries */
     size_t host_count;
     enum tls_role role; /* what it is for (extended key usage) */
     unsigned days;      /* how long it is valid */

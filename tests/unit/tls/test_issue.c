@@ -47,9 +47,9 @@ static bool key_fits(const struct tls_issue *issue, gnutls_x509_crt_t cert)
 
 static void test_server(const struct tls_issue *ca, gnutls_x509_crt_t ca_cert)
 {
-    const char *hosts[] = {"server.example", "192.0.2.1", "2001:db8::1"};
+    const char *hosts[] = {"server.example", "192.0.2.1", "2001:db8::1", "spiffe://example/s"};
     struct tls_issue_request request = {
-        .name = "server", .hosts = hosts, .host_count = 3, .role = TLS_SERVER, .days = 2};
+        .name = "server", .hosts = hosts, .host_count = 4, .role = TLS_SERVER, .days = 2};
     struct tls_issue *issue;
     char why[256] = "";
     ok(tls_issue_endpoint(ca, &request, &issue, why, sizeof(why)) == ERR_OK, "a server %s", why);
@@ -63,6 +63,11 @@ static void test_server(const struct tls_issue *ca, gnutls_x509_crt_t ca_cert)
            gnutls_x509_crt_check_hostname(cert, "2001:db8::1"),
        "it carries every name and address");
     ok(!gnutls_x509_crt_check_hostname(cert, "other.example"), "and no other");
+    char uri[64];
+    size_t size = sizeof uri;
+    ok(gnutls_x509_crt_get_subject_alt_name(cert, 4, uri, &size, NULL) == GNUTLS_SAN_URI &&
+           size == 18 && memcmp(uri, hosts[3], size) == 0,
+       "and the URI");
     time_t left = tls_issue_expires(issue) - time(NULL);
     ok(left > 2 * 86400 - 60 && left <= 2 * 86400 &&
            gnutls_x509_crt_get_expiration_time(cert) == tls_issue_expires(issue),
