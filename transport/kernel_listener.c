@@ -24,7 +24,9 @@ static void begun(struct kernel *transport, sctp_assoc_t association)
     if (fd >= 0)
         kernel_association_accept(transport, fd);
     else
-        kernel_socket_abort(transport->endpoint.fd, association, "out of file descriptors");
+        kernel_socket_abort(transport->endpoint.fd, association,
+                            errno == EMFILE || errno == ENFILE ? "out of file descriptors"
+                                                               : "no socket for the association");
 }
 
 /* Messages that came with the cookie move to the association's socket; what is left here belongs to

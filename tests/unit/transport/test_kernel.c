@@ -426,6 +426,7 @@ static void without_descriptors(void)
 {
     struct bed bed;
     bed_open(&bed, &kernel_ops);
+    struct bed_user *user = NULL;
     struct rlimit limit, none;
     getrlimit(RLIMIT_NOFILE, &limit);
     int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_SCTP), free_one = dup(fd);
@@ -434,6 +435,13 @@ static void without_descriptors(void)
     close(free_one);
     setrlimit(RLIMIT_NOFILE, &none);
     const struct address *server = transport_local(bed.server);
+    int beyond = dup(fd);
+    if (beyond >= 0) {
+        tap_skip("descriptors", "their limit is not the kernel's here (valgrind)");
+        setrlimit(RLIMIT_NOFILE, &limit);
+        close(beyond);
+        goto done;
+    }
     must(!connect(fd, &server->any, server->length));
     bed_run(&bed, SECOND / 10);
     char byte;
@@ -441,8 +449,9 @@ static void without_descriptors(void)
     ok(bed.accepted_count == 0 && result < 0 && errno == ECONNRESET,
        "without descriptors a peer is turned away");
     setrlimit(RLIMIT_NOFILE, &limit);
-    struct bed_user *user = bed_connect(&bed);
+    user = bed_connect(&bed);
     ok(user->up, "and with them the next is served");
+done:
     close(fd);
     bed_close(&bed);
     free(user);
