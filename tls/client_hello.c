@@ -8,8 +8,9 @@
 #define CLIENT_HELLO     1
 
 /* Extension types (RFC 5077, RFC 8446). */
-#define SESSION_TICKET 35
-#define PRE_SHARED_KEY 41
+#define SESSION_TICKET     35
+#define PRE_SHARED_KEY     41
+#define SUPPORTED_VERSIONS 43
 
 static struct wire_reader part(struct wire_reader *reader, size_t length)
 {
@@ -17,16 +18,28 @@ static struct wire_reader part(struct wire_reader *reader, size_t length)
     return wire_reader(bytes, bytes ? length : 0);
 }
 
-static bool find_ticket(struct wire_reader extensions)
+/* RFC 8446 section 4.2.1: a length in one byte, then versions of two. */
+static bool lists_13(struct wire_reader body)
 {
-    while (wire_left(&extensions) >= 4) {
-        unsigned type = wire_get_u16(&extensions), length = wire_get_u16(&extensions);
-        if (!wire_get_bytes(&extensions, length))
-            break;
-        if (length && (type == SESSION_TICKET || type == PRE_SHARED_KEY))
+    struct wire_reader versions = part(&body, wire_get_u8(&body));
+    while (wire_left(&versions) >= 2) {
+        if (wire_get_u16(&versions) == 0x0304)
             return true;
     }
     return false;
+}
+
+static void read_extensions(struct wire_reader extensions, struct tls_client_hello *out)
+{
+    while (wire_left(&extensions) >= 4) {
+        unsigned type = wire_get_u16(&extensions);
+        size_t length = wire_get_u16(&extensions);
+        struct wire_reader body = part(&extensions, length);
+        if (type == SESSION_TICKET || type == PRE_SHARED_KEY)
+            out->has_ticket = out->has_ticket || wire_left(&body);
+        else if (type == SUPPORTED_VERSIONS)
+            out->offers_13 = lists_13(body);
+    }
 }
 
 bool tls_client_hello_read(const uint8_t *bytes, size_t length, struct tls_client_hello *out)
@@ -48,6 +61,6 @@ bool tls_client_hello_read(const uint8_t *bytes, size_t length, struct tls_clien
     if (body.overrun || out->session_id_size > 32)
         return false;
     if (wire_left(&body))
-        out->has_ticket = find_ticket(part(&body, wire_get_u16(&body)));
+        read_extensions(part(&body, wire_get_u16(&body)), out);
     return true;
 }

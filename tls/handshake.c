@@ -189,6 +189,7 @@ static void finish_server(struct tls_session *session)
     master->made->session_id_size = id.size;
     if (master->stored)
         tls_generation_keep(master->made, master->stored, master->stored_size);
+    tls_resume_keep(session, master->made);
 }
 
 static enum err finish_master(struct tls_session *session)

@@ -50,21 +50,29 @@ static void remember(struct tls_master *master, const uint8_t *data, size_t size
     memcpy(master->stored, data, size);
 }
 
-/* GnuTLS calls it at the end of a full handshake of TLS 1.2, unless the client got a ticket. */
+/* GnuTLS calls it at the end of a full handshake of TLS 1.2, unless the client got a ticket. A
+ * child that was not resumed, and accepted for all that, is nobody's master. */
 static int on_store(void *pointer, gnutls_datum_t id, gnutls_datum_t data)
 {
+    (void)id;
     struct tls_session *session = pointer;
+    if (session->master)
+        remember(session->master, data.data, data.size);
+    return 0;
+}
+
+void tls_resume_keep(struct tls_session *session, const struct tls_generation *generation)
+{
+    struct tls_master *master = session->master;
     struct tls_store *store = session->credentials->store;
     struct tls_store_key key;
-    if (!session->master)
-        return 0; /* a child that was not resumed, and accepted for all that: nobody's master */
-    remember(session->master, data.data, data.size);
-    if (!store || !make_key(session, id.data, id.size, &key))
-        return 0;
-    int64_t expires_at = session->master->started + session->credentials->ticket_lifetime_s;
-    if (tls_store_put(store, &key, data.data, data.size, expires_at) && tls_store_redis_of(store))
-        tls_store_redis_put(tls_store_redis_of(store), &key, data.data, data.size, expires_at);
-    return 0;
+    if (!store || !master->stored || gnutls_session_is_resumed(session->gnutls) ||
+        !make_key(session, generation->session_id, generation->session_id_size, &key))
+        return;
+    if (tls_store_put(store, &key, master->stored, master->stored_size, generation->expires_at) &&
+        tls_store_redis_of(store))
+        tls_store_redis_put(tls_store_redis_of(store), &key, master->stored, master->stored_size,
+                            generation->expires_at);
 }
 
 static gnutls_datum_t copy_for_gnutls(const uint8_t *data, size_t size)

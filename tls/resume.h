@@ -14,5 +14,8 @@ void tls_resume_prepare(struct tls_session *session);
  * that may help. ERR_OK, or ERR_AGAIN while the answer is awaited. */
 enum err tls_resume_begin(struct tls_session *session);
 
+/* A master that has passed every check goes into the store. */
+void tls_resume_keep(struct tls_session *session, const struct tls_generation *generation);
+
 /* Nobody waits for an answer any more. */
 void tls_resume_abandon(struct tls_session *session);

@@ -43,7 +43,8 @@ struct tls_session *tls_session_new_master(struct tls_credentials *credentials,
  * follows the other: it passes the newest, and the one before as previous (may be NULL). If the
  * two have different ticket keys, the key is chosen by the ClientHello, if its beginning comes in
  * one message (it does, from our clients); else the newest is taken and the client has to retry.
- * Owns: references of its own to all it is given. NULL as above. */
+ * Owns: references of its own to all it is given. NULL as above, or when the credentials do not
+ * allow the generation's version (any more). */
 struct tls_session *tls_session_new_child(struct tls_credentials *credentials,
                                           struct tls_generation *generation,
                                           struct tls_generation *previous,
@@ -120,10 +121,12 @@ enum err tls_session_export(struct tls_session *session, const char *label, uint
                             size_t size);
 
 /* Master only: what children resume from. The server has it when the handshake is done; the client
- * when the server's ticket has come (keep calling tls_session_read). NULL: not yet, or failed.
+ * of TLS 1.3 when the server's ticket has come (keep calling tls_session_read), of TLS 1.2 at once.
+ * NULL: not yet, or failed.
  * Owns: caller has a reference of its own. */
 struct tls_generation *tls_session_generation(struct tls_session *session);
 
-/* Master of a client only: a second ticket, for the next association. NULL: none (left).
- * Owns: caller. */
+/* Master of a client only: what the next association can be resumed with; for
+ * tls_client_cache_put. Before the handshake has begun the one that was given: it was not used.
+ * NULL: none (left), or TLS_CHILDREN_PSK. Owns: caller. */
 struct tls_ticket *tls_session_take_ticket(struct tls_session *session);

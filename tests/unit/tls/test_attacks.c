@@ -208,23 +208,27 @@ static void test_exhaustion(struct bed *bed)
     close_association(&late);
 }
 
-/* Extended master secret left out: GnuTLS would take it. */
+/* Extended master secret left out: GnuTLS would take it, and store it. */
 static void test_unbound(void)
 {
+    struct tls_store *store = tls_store_new(&(struct tls_store_options){0});
+    struct tls_store_statistics statistics;
     struct tls_options options = mode_options(&modes[2], TLS_CLIENT, "client", NULL);
     options.priority = "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:-CIPHER-ALL:"
                        "+AES-128-GCM:-MAC-ALL:+AEAD:%NO_SESSION_HASH";
     struct tls_credentials *client = load_credentials(options),
-                           *server =
-                               load_credentials(mode_options(&modes[2], TLS_SERVER, "server", 0));
+                           *server = load_credentials(
+                               mode_options(&modes[2], TLS_SERVER, "server", store));
     struct pair pair;
     bool through = open_master(&pair, client, server, NULL);
-    ok(!through && pair.server.result == ERR_TLS_HANDSHAKE,
-       "TLS 1.2 without extended master secret is refused: %s",
+    tls_store_statistics(store, &statistics);
+    ok(!through && pair.server.result == ERR_TLS_HANDSHAKE && !statistics.stored,
+       "TLS 1.2 without extended master secret is refused, and not stored: %s",
        tls_session_detail(pair.server.session));
     free_pair(&pair);
     tls_credentials_unref(client);
     tls_credentials_unref(server);
+    tls_store_unref(store);
 }
 
 static void test_suites(void)

@@ -198,6 +198,30 @@ static void test_versions(void)
     close_bed(&both);
 }
 
+/* A client that could do better offers both, also when it comes back. */
+static void test_old_server(const struct mode *mode)
+{
+    struct bed old, both;
+    struct association a, b;
+    open_bed(&old, mode);
+    open_bed(&both, &modes[5]);
+    open_association(&a, both.client, old.server, NULL);
+    open_association(&b, both.client, old.server, a.ticket);
+    a.ticket = NULL;
+    ok(strcmp(tls_session_version(b.master.client.session), "TLS1.2") == 0 &&
+           both_resumed(&b.master),
+       "a client of both versions resumes TLS 1.2 (%s)", mode->name);
+    close_association(&a);
+    open_association(&a, both.client, both.server, b.ticket);
+    b.ticket = NULL;
+    ok(strcmp(tls_session_version(a.master.client.session), "TLS1.3") == 0,
+       "and when the server has learnt TLS 1.3, they speak that (%s)", mode->name);
+    close_association(&a);
+    close_association(&b);
+    close_bed(&old);
+    close_bed(&both);
+}
+
 static void test_renegotiation(void)
 {
     struct bed bed;
@@ -265,6 +289,8 @@ int main(void)
     }
     test_mismatches();
     test_versions();
+    test_old_server(&modes[2]);
+    test_old_server(&modes[3]);
     test_renegotiation();
     message_cache_clear();
     return tap_done();
