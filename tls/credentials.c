@@ -240,6 +240,13 @@ enum err tls_credentials_recheck(const struct tls_credentials *credentials,
     return verdict.err;
 }
 
+void tls_credentials_inherit(struct tls_credentials *new, struct tls_credentials *old)
+{
+    /* GnuTLS derives what it encrypts with from the lifetime as well. */
+    if (new != old &&new->ticket_lifetime_s == old->ticket_lifetime_s)
+        tls_ticket_key_inherit(&new->ticket_keys, &old->ticket_keys);
+}
+
 int64_t tls_credentials_expires_in(const struct tls_credentials *credentials)
 {
     return credentials->expires_at - time(NULL);

@@ -74,6 +74,10 @@ void tls_credentials_unref(struct tls_credentials *credentials);
  * a worker (a file). */
 enum err tls_credentials_reload_ticket_keys(struct tls_credentials *credentials, char *why,
                                             size_t why_size);
+/* Server, after a reload: new resumes what old gave tickets for (but for those of ticket_key_file,
+ * which comes along by itself): random ticket keys go on, if the lifetime is the same. Whoever is
+ * resumed is checked against the new rules. Thread: any. */
+void tls_credentials_inherit(struct tls_credentials *new, struct tls_credentials *old);
 /* Seconds until the own certificate expires, negative if it has, huge with raw keys and PSKs.
  * Thread: any. */
 int64_t tls_credentials_expires_in(const struct tls_credentials *credentials);

@@ -122,6 +122,20 @@ void tls_ticket_key_share(struct tls_ticket_keys *keys, const struct tls_key_fil
     pthread_mutex_unlock(&keys->lock);
 }
 
+void tls_ticket_key_inherit(struct tls_ticket_keys *keys, struct tls_ticket_keys *from)
+{
+    pthread_mutex_lock(&from->lock);
+    struct tls_ticket_key *current = from->current ? tls_ticket_key_ref(from->current) : NULL,
+                          *older = from->older ? tls_ticket_key_ref(from->older) : NULL;
+    pthread_mutex_unlock(&from->lock);
+    pthread_mutex_lock(&keys->lock);
+    tls_ticket_key_unref(keys->current);
+    tls_ticket_key_unref(keys->older);
+    keys->current = current;
+    keys->older = older;
+    pthread_mutex_unlock(&keys->lock);
+}
+
 void tls_ticket_key_clear(struct tls_ticket_keys *keys)
 {
     tls_ticket_key_unref(keys->current);

@@ -52,5 +52,8 @@ struct tls_ticket_key *tls_ticket_key_choose(struct tls_ticket_keys *keys, uint3
                                              const uint8_t *hello, size_t length);
 /* From now on these; sessions keep those they have. Thread: any. */
 void tls_ticket_key_share(struct tls_ticket_keys *keys, const struct tls_key_file *file);
+/* Takes over the random keys of another: for a configuration that follows it. Thread: any, but not
+ * in both directions at once. */
+void tls_ticket_key_inherit(struct tls_ticket_keys *keys, struct tls_ticket_keys *from);
 /* Gives the references back. */
 void tls_ticket_key_clear(struct tls_ticket_keys *keys);

@@ -148,6 +148,34 @@ static void test_both(void)
     tls_store_unref(store);
 }
 
+/* Random keys, when the configuration is read again. */
+static void test_reload(const struct mode *mode)
+{
+    static const char *const allow[] = {"somebody.example"};
+    struct tls_options options = mode_options(mode, TLS_SERVER, "server", NULL);
+    struct tls_credentials *client = client_of(mode), *old = load_credentials(options),
+                           *new = load_credentials(options);
+    struct tls_ticket *first = earn(client, old), *second = earn(client, old),
+                      *third = earn(client, old);
+    ok(!resumes(client, new, first), "%s: new credentials do not know the old tickets", mode->name);
+    tls_credentials_inherit(new, old);
+    ok(resumes(client, new, second), "%s: unless they inherit the keys", mode->name);
+    tls_credentials_unref(old);
+    options.allow = allow;
+    options.allow_count = 1;
+    struct tls_credentials *strict = load_credentials(options);
+    struct pair pair;
+    tls_credentials_inherit(strict, new);
+    bool through = open_master(&pair, client, strict, third);
+    ok(!through && pair.server.result == ERR_TLS_PEER_NAME,
+       "%s: and who is not let in any more is not resumed either: %s", mode->name,
+       tls_session_detail(pair.server.session));
+    free_pair(&pair);
+    tls_credentials_unref(client);
+    tls_credentials_unref(new);
+    tls_credentials_unref(strict);
+}
+
 static void test_options(void)
 {
     struct tls_credentials *credentials;
@@ -169,6 +197,8 @@ int main(void)
     test_rotation(tickets_12);
     test_periods(tls_13);
     test_periods(tickets_12);
+    test_reload(tls_13);
+    test_reload(tickets_12);
     test_both();
     test_options();
     message_cache_clear();
