@@ -63,6 +63,11 @@ static enum err choose_mode(struct tls_credentials *credentials, const struct tl
     if (has_certificates + (options->known != NULL) + (options->psk != NULL) != 1)
         return tls_reason_set(why, "peers are known by certificates (a CA, pins), or by known raw "
                                    "keys, or by pre-shared keys: exactly one of them must be set");
+    /* A ticket says who came, not with which key: one that outlives a reload would still be good
+     * for who has lost the key since. And a master by PSK costs no more than a resumed one (240
+     * µs). */
+    if (options->psk && options->ticket_key_file)
+        return tls_reason_set(why, "a file of ticket keys cannot be used with pre-shared keys");
     if (!options->ca && (options->crl || options->ocsp == TLS_OCSP_REQUIRE))
         return tls_reason_set(why, "revocation lists and OCSP need a CA");
     credentials->mode = options->known ? TLS_MODE_RAW_KEYS

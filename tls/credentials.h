@@ -44,13 +44,14 @@ struct tls_options {
     enum tls_version min_version, max_version; /* both ends: what they share is used */
     enum tls_children children;                /* TLS 1.3; the same at both ends */
     enum tls_resume_by resume_by;              /* server, TLS 1.2 */
-    const char *ticket_key_file; /* server: keys that several servers share and that outlive it
-                                  * (tls/key_file.h, 64 bytes a key). NULL: a random key, made anew
-                                  * each lifetime. Not used for TLS_CHILDREN_PSK. */
-    struct tls_store *store;     /* server, TLS 1.2: where masters are remembered by session id, for
-                                  * as many credentials as wanted. NULL: nowhere */
-    uint64_t rekey_bytes; /* TLS 1.3: KeyUpdate after as many bytes written; 0: when the cipher
-                           * needs it (2^24 records of AES-GCM) */
+    const char
+        *ticket_key_file;    /* server: keys that several servers share and that outlive it
+                              * (tls/key_file.h, 64 bytes a key). NULL: a random key, made anew
+                              * each lifetime. Not used for TLS_CHILDREN_PSK, refused with psk. */
+    struct tls_store *store; /* server, TLS 1.2: where masters are remembered by session id, for
+                              * as many credentials as wanted. NULL: nowhere */
+    uint64_t rekey_bytes;    /* TLS 1.3: KeyUpdate after as many bytes written; 0: when the cipher
+                              * needs it (2^24 records of AES-GCM) */
 };
 
 /* TLS 1.3 only, X25519, AES-128-GCM first; the measured cheapest with forward secrecy. Where

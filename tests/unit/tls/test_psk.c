@@ -206,6 +206,9 @@ static void test_files(void)
     options = psk_options(TLS_CLIENT, "a.psk");
     options.max_version = options.min_version = TLS_VERSION_1_2;
     refuses(options, "TLS 1.3 alone");
+    options = psk_options(TLS_SERVER, "a.psk");
+    options.ticket_key_file = path_of("ticket.keys");
+    refuses(options, "cannot be used with pre-shared keys");
 
     char line[TLS_ISSUE_PSK_SIZE], other[TLS_ISSUE_PSK_SIZE];
     tls_issue_psk("made", line);
