@@ -43,13 +43,11 @@ static void on_output(struct stack_peer *peer, uint8_t *packet, size_t length)
         return;
     }
     bool data;
-    unsigned repeats = packet_repeats(&self->sent, packet, length, &data);
-    self->retransmissions += repeats;
+    self->retransmissions += packet_repeats(&self->sent, packet, length, &data);
     if (data)
         udp_path_io_busy(self);
     if (self->choice.count > 1)
-        udp_resend_note(&self->resend, packet, length, data, repeats,
-                        loop_now(self->transport->loop));
+        udp_resend_note(&self->resend, packet, length, data, loop_now(self->transport->loop));
     udp_path_io_send(self, packet, length);
 }
 
@@ -318,6 +316,7 @@ void udp_association_status(struct association *association, struct association_
             continue;
         path->congestion_window = state.congestion_window;
         /* usrsctp's own value counts data too, but in steps of 1 ms. */
-        path->rtt_us = state.rtt_us >= 2000 || !self->rtt_us ? state.rtt_us : self->rtt_us;
+        if (self->choice.count == 1) /* else the probes are newer */
+            path->rtt_us = state.rtt_us >= 2000 || !self->rtt_us ? state.rtt_us : self->rtt_us;
     }
 }

@@ -11,6 +11,9 @@
 #include "transport/udp_receive.h"
 #include "transport/udp_socket.h"
 
+/* The peer leaves a path at ordinary round trips within this time after it failed. */
+#define FOLLOWED_US 300000
+
 static uint64_t now_of(const struct udp_association *self)
 {
     return loop_now(self->transport->loop);
@@ -147,13 +150,26 @@ static void ask(struct udp_association *self, unsigned number)
     datagram_send(&path->local->socket, &path->route, packet, sizeof packet);
 }
 
+/* What may have been lost with the path that was left: sent since a little before the first
+ * question that was not answered there. Where the peer has left it, we do not know since when. */
+static uint64_t lost_since(const struct udp_association *self, const struct udp_path_health *left)
+{
+    uint64_t now = now_of(self), since = now;
+    if (left->present && !udp_paths_healthy(left))
+        since = left->failing_us - UDP_PATHS_FAST_US - 2ull * left->rtt_us;
+    else if (!self->choice.options.chooses)
+        since = now - FOLLOWED_US;
+    return since < now ? since : now;
+}
+
 static void switched(struct udp_association *self)
 {
+    uint64_t since_us = lost_since(self, &self->choice.paths[self->used]);
     const uint8_t *packet;
     size_t length;
     self->used = self->choice.in_use;
     measure_route(self, udp_path_in_use(self));
-    while ((packet = udp_resend_next(&self->resend, &length, now_of(self))))
+    while ((packet = udp_resend_next(&self->resend, &length, since_us)))
         udp_path_io_send(self, packet, length);
     stack_busy(); /* the next time-out is near */
 }
@@ -189,13 +205,9 @@ static void on_path_timer(struct loop_timer *timer)
 void udp_path_io_init(struct udp_association *self, bool chooses)
 {
     const struct transport_options *options = &self->transport->options;
-    bool wildcard = false;
-    for (uint16_t i = 0; i < self->transport->local_count; i++)
-        wildcard = wildcard || self->transport->locals[i].socket.wildcard;
     self->path_timer = (struct loop_timer){.on_expire = on_path_timer};
     udp_paths_init(&self->choice,
                    &(struct udp_paths_options){.chooses = chooses,
-                                               .roams = chooses && wildcard,
                                                .heartbeat_us = options->heartbeat_us,
                                                .failing_after = options->failing_after,
                                                .inactive_after = options->path_retransmissions});

@@ -13,7 +13,8 @@
 #define UNMEASURED_EVERY_US 200000
 /* Time-outs double up to this. */
 #define TIMEOUT_MAX_US 10000000
-/* A single path of a roaming side is probed so often while data moves. */
+/* A single path of the side that connects is probed so often while data moves: when its address or
+ * a NAT's has changed, the peer learns of it although only the peer sends. */
 #define ROAMING_US 200000
 /* An address of the peer's that is never confirmed is forgotten. */
 #define FORGET_US 10000000
@@ -265,10 +266,10 @@ static uint64_t interval_in_use(const struct udp_paths *self, const struct udp_p
         return path->asked < 3 ? UNMEASURED_EVERY_US : idle;
     if (self->count > 1)
         busy = fast_interval(path);
-    else if (self->options.roams)
+    else if (self->options.chooses && is_busy(self, now_us))
         busy = ROAMING_US;
     else
-        return UINT64_MAX;
+        return UINT64_MAX; /* SCTP's own heartbeats are enough */
     return is_busy(self, now_us) && busy < idle ? busy : idle;
 }
 
@@ -306,7 +307,7 @@ bool udp_paths_busy(struct udp_paths *self, uint64_t now_us)
 {
     bool was = is_busy(self, now_us);
     self->busy_until_us = now_us + UDP_PATHS_BUSY_US;
-    return !was && self->count + self->options.roams > 1;
+    return !was && self->count + self->options.chooses > 1;
 }
 
 /* ---- time-outs ---- */

@@ -32,8 +32,7 @@
 #define UDP_PATHS_OPEN 16
 
 struct udp_paths_options {
-    bool chooses; /* else it follows */
-    bool roams;   /* the own address may change: probes make the peer notice */
+    bool chooses; /* we began the association; else it follows */
     uint64_t heartbeat_us;
     uint32_t failing_after, inactive_after; /* time-outs that are borne: 0 and up */
 };
