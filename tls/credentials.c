@@ -247,8 +247,8 @@ enum err tls_credentials_recheck(const struct tls_credentials *credentials,
 
 void tls_credentials_inherit(struct tls_credentials *new, struct tls_credentials *old)
 {
-    /* GnuTLS derives what it encrypts with from the lifetime as well. */
-    if (new != old &&new->ticket_lifetime_s == old->ticket_lifetime_s)
+    /* GnuTLS derives what it encrypts with from the lifetime as well. Of PSKs see choose_mode. */
+    if (new != old &&new->mode != TLS_MODE_PSK &&new->ticket_lifetime_s == old->ticket_lifetime_s)
         tls_ticket_key_inherit(&new->ticket_keys, &old->ticket_keys);
 }
 

@@ -44,10 +44,10 @@ struct tls_options {
     enum tls_version min_version, max_version; /* both ends: what they share is used */
     enum tls_children children;                /* TLS 1.3; the same at both ends */
     enum tls_resume_by resume_by;              /* server, TLS 1.2 */
-    const char
-        *ticket_key_file;    /* server: keys that several servers share and that outlive it
-                              * (tls/key_file.h, 64 bytes a key). NULL: a random key, made anew
-                              * each lifetime. Not used for TLS_CHILDREN_PSK, refused with psk. */
+    /* Server: keys that several servers share and that outlive it (tls/key_file.h, 64 bytes a key).
+     * NULL: a random key, made anew each lifetime. Not used for TLS_CHILDREN_PSK, refused with psk.
+     */
+    const char *ticket_key_file;
     struct tls_store *store; /* server, TLS 1.2: where masters are remembered by session id, for
                               * as many credentials as wanted. NULL: nowhere */
     uint64_t rekey_bytes;    /* TLS 1.3: KeyUpdate after as many bytes written; 0: when the cipher
@@ -77,7 +77,8 @@ enum err tls_credentials_reload_ticket_keys(struct tls_credentials *credentials,
                                             size_t why_size);
 /* Server, after a reload: new resumes what old gave tickets for (but for those of ticket_key_file,
  * which comes along by itself): random ticket keys go on, if the lifetime is the same. Whoever is
- * resumed is checked against the new rules. Thread: any. */
+ * resumed is checked against the new rules; with psk, where a ticket cannot be, nothing goes on.
+ * Thread: any. */
 void tls_credentials_inherit(struct tls_credentials *new, struct tls_credentials *old);
 /* Seconds until the own certificate expires, negative if it has, huge with raw keys and PSKs.
  * Thread: any. */

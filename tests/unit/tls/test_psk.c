@@ -171,6 +171,27 @@ static void test_recheck(void)
     tls_credentials_unref(gone);
 }
 
+/* A ticket names a PSK, and not the key: it must not open what a new key closes. */
+static void test_reload(void)
+{
+    struct tls_credentials *client = load_credentials(psk_options(TLS_CLIENT, "a.psk")),
+                           *server = load_credentials(psk_options(TLS_SERVER, "a.psk")),
+                           *changed = load_credentials(psk_options(TLS_SERVER, "wrong.psk"));
+    struct pair pair;
+    must(open_master(&pair, client, server, NULL));
+    struct tls_ticket *ticket = tls_session_take_ticket(pair.client.session);
+    must(ticket);
+    free_pair(&pair);
+    tls_credentials_inherit(changed, server);
+    bool is_open = open_master(&pair, client, changed, ticket);
+    ok(!is_open && result_at(&pair.server) == ERR_TLS_PEER_UNVERIFIED,
+       "a ticket from before the key was changed: %s", tls_session_detail(pair.server.session));
+    free_pair(&pair);
+    tls_credentials_unref(client);
+    tls_credentials_unref(server);
+    tls_credentials_unref(changed);
+}
+
 static void refuses(struct tls_options options, const char *words)
 {
     struct tls_credentials *credentials;
@@ -234,6 +255,7 @@ int main(void)
     test_fresh_child(TLS_RESUME_REQUIRE);
     test_fresh_child(TLS_RESUME_PREFER);
     test_recheck();
+    test_reload();
     test_files();
     message_cache_clear();
     return tap_done();

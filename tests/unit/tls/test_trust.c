@@ -428,16 +428,18 @@ static void test_reload(void)
 
 /* Two servers, or one after a reload, that share their ticket keys: a ticket opens, and who comes
  * with it is looked at all the same. */
-static void test_resumption_after_reload(const char *what, struct tls_options next,
+static void test_resumption_after_reload(const char *what, bool has_file, struct tls_options next,
                                          enum err expected)
 {
     struct tls_options options = options_for(TLS_SERVER, "server");
-    options.ticket_key_file = next.ticket_key_file = path_of("ticket.keys");
+    if (has_file)
+        options.ticket_key_file = next.ticket_key_file = path_of("ticket.keys");
     struct tls_credentials *client = load_credentials(options_for(TLS_CLIENT, "client")),
                            *server = load_credentials(options), *later = load_credentials(next);
     struct tls_ticket *ticket;
     tls_identity_unref(meet(client, server, &ticket));
     must(ticket);
+    tls_credentials_inherit(later, server);
     struct pair pair;
     bool is_open = open_master(&pair, client, later, ticket);
     if (expected == ERR_OK)
@@ -456,15 +458,18 @@ static void test_resumption(void)
     must(tls_key_file_create(path_of("ticket.keys"), TLS_TICKET_KEY_SIZE, why, sizeof why) ==
          ERR_OK);
     remove_at_exit("ticket.keys");
-    struct tls_options same = options_for(TLS_SERVER, "server"), next = same;
+    struct tls_options same = options_for(TLS_SERVER, "server"), next;
     const char *others[] = {"other.example"};
-    test_resumption_after_reload("nothing has changed", same, ERR_OK);
-    next = same, next.crl = path_of("client.crl");
-    test_resumption_after_reload("revoked meanwhile", next, ERR_TLS_PEER_UNVERIFIED);
-    next = same, next.ca = path_of("ca2.pem");
-    test_resumption_after_reload("the CA has gone meanwhile", next, ERR_TLS_PEER_UNVERIFIED);
-    next = same, next.allow = others, next.allow_count = 1;
-    test_resumption_after_reload("not allowed any more", next, ERR_TLS_PEER_NAME);
+    for (int i = 0; i < 2; i++) {
+        bool has_file = i;
+        test_resumption_after_reload("nothing has changed", has_file, same, ERR_OK);
+        next = same, next.crl = path_of("client.crl");
+        test_resumption_after_reload("revoked meanwhile", has_file, next, ERR_TLS_PEER_UNVERIFIED);
+        next = same, next.ca = path_of("ca2.pem");
+        test_resumption_after_reload("the CA has gone", has_file, next, ERR_TLS_PEER_UNVERIFIED);
+        next = same, next.allow = others, next.allow_count = 1;
+        test_resumption_after_reload("not allowed any more", has_file, next, ERR_TLS_PEER_NAME);
+    }
 }
 
 struct checker {
