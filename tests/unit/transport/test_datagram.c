@@ -10,14 +10,14 @@ static struct {
     unsigned packets, batches, refused;
     size_t bytes, sizes[400];
     bool damaged;
-    struct address own;
+    struct address own, from;
 } got;
 
 static void on_packet(struct datagram_socket *self, const struct address *from,
                       const struct address *own, uint8_t *packet, size_t length)
 {
     (void)self;
-    (void)from;
+    got.from = *from;
     got.own = *own;
     for (size_t i = 1; i < length; i++)
         got.damaged = got.damaged || packet[i] != (uint8_t)(packet[0] + i);
@@ -160,6 +160,32 @@ static void addresses(struct loop *loop)
     datagram_close(&six);
 }
 
+static void own_address(struct loop *loop)
+{
+    struct datagram_socket a, b;
+    open_socket(&a, loop, "127.0.0.1:0");
+    open_socket(&b, loop, "0.0.0.0:0");
+    memset(&got, 0, sizeof got);
+    struct address to = bed_address("127.0.0.5:0");
+    to.in.sin_port = b.local.in.sin_port;
+    send_packet(&a, &to, 1, 100);
+    datagram_flush(&a);
+    wait_for_packets(loop, 1);
+    ok(got.packets == 1 && got.own.in.sin_addr.s_addr == to.in.sin_addr.s_addr,
+       "a wildcard socket tells where a packet came in");
+    struct datagram_route back;
+    memset(&back, 0, sizeof back);
+    back.to = a.local;
+    back.from = got.own;
+    datagram_send(&b, &back, "\1", 1);
+    datagram_flush(&b);
+    wait_for_packets(loop, 2);
+    ok(got.packets == 2 && got.from.in.sin_addr.s_addr == to.in.sin_addr.s_addr && !got.own.length,
+       "and answers from there");
+    datagram_close(&a);
+    datagram_close(&b);
+}
+
 static void batches(void)
 {
     struct datagram_batch *array = datagram_batch_new_array(), *batch = &array[0];
@@ -191,6 +217,7 @@ int main(void)
 {
     struct loop *loop = loop_new();
     bulk(loop);
+    own_address(loop);
     gso_refused(loop);
     refusal(loop);
     addresses(loop);

@@ -301,6 +301,44 @@ static void copied(void)
     free(user);
 }
 
+/* Probes that nobody would send, with the right tag, from the client's address and another. */
+static void broken_probes(void)
+{
+    struct bed bed;
+    struct bed_user *user;
+    open_bed(&bed, "127.0.0.1:0");
+    struct relay *relay = relay_open(&bed, &user);
+    struct bed_user *peer = bed_latest(&bed);
+    uint32_t number = 0;
+    load(user, peer, SECOND / 5, &number);
+    uint64_t random = tap_seed();
+    for (unsigned i = 0; i < 2000; i++) {
+        uint8_t packet[PROBE_SIZE];
+        struct probe probe = {.flags = (uint8_t)(i % 4), .path = i % 9};
+        probe_ask(packet, (struct packet_ports){0, 0}, packet_tag(relay->data), &probe);
+        memcpy(packet, relay->data, 4);
+        if (i % 3)
+            packet[PACKET_HEADER] = PACKET_CHUNK_HEARTBEAT_ACK;
+        random = random * 6364136223846793005ull + 1442695040888963407ull;
+        if (i % 2) /* anywhere behind the mark */
+            packet[28 + (random >> 40) % (PROBE_SIZE - 28)] ^= (uint8_t)(random >> 32);
+        packet_seal(packet, sizeof packet);
+        send_to(i % 5 ? relay->back.fd : relay->spy.fd, &relay->server, packet, sizeof packet);
+        if (i % 50 == 0)
+            loop_turn(bed.loop, 1000);
+    }
+    uint64_t gap = load(user, peer, SECOND / 2, &number);
+    struct udp_counters counters;
+    udp_count(bed.server, &counters);
+    ok(user->up && peer->up && gap < SECOND / 4 && counters.bad_probes > 1000,
+       "%lu bad probes do nothing", (unsigned long)counters.bad_probes);
+    ok(relay->spied <= 400, "and a stranger gets no more answers than questions (%u)",
+       relay->spied);
+    relay_close(relay);
+    bed_close(&bed);
+    free(user);
+}
+
 /* Packets from the peer's address without its tag are not the peer. */
 static void noise_is_no_life(void)
 {
@@ -337,6 +375,7 @@ int main(void)
     idle_rebinding();
     strangers();
     copied();
+    broken_probes();
     noise_is_no_life();
     return tap_done();
 }
