@@ -266,11 +266,12 @@ static void cut(unsigned path, bool is_cut)
     must(!system(command));
 }
 
-static struct bed_user *open_two_paths(struct bed *bed, uint64_t dead_after_us)
+static struct bed_user *open_two_paths(struct bed *bed, uint64_t dead_after_us,
+                                       uint64_t heartbeat_us)
 {
     *bed = (struct bed){.ops = &kernel_ops, .options = bed_default_options()};
     bed->options.dead_after_us = dead_after_us;
-    bed->options.heartbeat_us = SECOND / 5;
+    bed->options.heartbeat_us = heartbeat_us;
     bed->options.path_retransmissions = 2;
     notes = (struct path_notes){0};
     open_both(bed, client_side, server_side, 2);
@@ -298,7 +299,7 @@ static bool is_inactive(void *argument)
 static void a_path_fails(void)
 {
     struct bed bed;
-    struct bed_user *user = open_two_paths(&bed, 20 * SECOND), *peer = bed_latest(&bed);
+    struct bed_user *user = open_two_paths(&bed, 20 * SECOND, SECOND / 5), *peer = bed_latest(&bed);
     ok(bed_wait(&bed, both_are_confirmed, NULL, 5 * SECOND), "two paths, both confirmed");
     ok(notes.latest[0].in_use && !notes.latest[1].in_use, "the first is in use");
     bed_send(user, 1, 0, 1000, 0);
@@ -328,7 +329,7 @@ static void a_path_fails(void)
 static void a_peer_vanishes(void)
 {
     struct bed bed;
-    struct bed_user *user = open_two_paths(&bed, SECOND), *peer = bed_latest(&bed);
+    struct bed_user *user = open_two_paths(&bed, SECOND, SECOND / 5), *peer = bed_latest(&bed);
     bed_run(&bed, SECOND * 3 / 2);
     ok(user->up && peer->up, "heartbeats keep an idle association alive beyond the limit");
     cut(1, true);
@@ -348,16 +349,19 @@ static void a_peer_vanishes(void)
     free(user);
 }
 
-/* The client's ABORT is lost, and it comes again from the same port. */
+/* The client's ABORT is lost, and it comes again from the same port. The server says nothing
+ * meanwhile: a heartbeat would be answered with an ABORT by a host that knows nothing of it. */
 static void a_peer_restarts(void)
 {
     struct bed bed;
-    struct bed_user *user = open_two_paths(&bed, 20 * SECOND), *peer = bed_latest(&bed);
+    struct bed_user *user = open_two_paths(&bed, 100 * SECOND, 20 * SECOND),
+                    *peer = bed_latest(&bed);
     struct address locals[] = {*transport_local_at(bed.client, 0),
                                *transport_local_at(bed.client, 1)};
     for (uint32_t i = 0; i < 10; i++)
         bed_send(user, 3, i, 5000, 0);
     bed_wait_messages(peer, 10, 2 * SECOND);
+    bed_run(&bed, SECOND / 10); /* its last SACK */
     cut(1, true);
     cut(2, true);
     transport_free(bed.client);
@@ -426,7 +430,6 @@ static void without_descriptors(void)
 {
     struct bed bed;
     bed_open(&bed, &kernel_ops);
-    struct bed_user *user = NULL;
     struct rlimit limit, none;
     getrlimit(RLIMIT_NOFILE, &limit);
     int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_SCTP), free_one = dup(fd);
@@ -435,13 +438,6 @@ static void without_descriptors(void)
     close(free_one);
     setrlimit(RLIMIT_NOFILE, &none);
     const struct address *server = transport_local(bed.server);
-    int beyond = dup(fd);
-    if (beyond >= 0) {
-        tap_skip("descriptors", "their limit is not the kernel's here (valgrind)");
-        setrlimit(RLIMIT_NOFILE, &limit);
-        close(beyond);
-        goto done;
-    }
     must(!connect(fd, &server->any, server->length));
     bed_run(&bed, SECOND / 10);
     char byte;
@@ -449,9 +445,8 @@ static void without_descriptors(void)
     ok(bed.accepted_count == 0 && result < 0 && errno == ECONNRESET,
        "without descriptors a peer is turned away");
     setrlimit(RLIMIT_NOFILE, &limit);
-    user = bed_connect(&bed);
+    struct bed_user *user = bed_connect(&bed);
     ok(user->up, "and with them the next is served");
-done:
     close(fd);
     bed_close(&bed);
     free(user);
