@@ -158,9 +158,17 @@ static void tell(struct link *link, struct link_path *path)
     write_line(link, good ? LOG_INFO : LOG_WARNING, line);
 }
 
-/* That somebody may be reached at another address is no news before he has answered there. */
-static bool is_news(const struct link_path *path)
+/* A time-out on the only path is a lost packet like any other. */
+static bool is_passing(const struct link_paths *paths, const struct link_path *path)
 {
+    return paths->count == 1 && path->told && path->now.state == PATH_FAILING;
+}
+
+/* That somebody may be reached at another address is no news before he has answered there. */
+static bool is_news(const struct link_paths *paths, const struct link_path *path)
+{
+    if (is_passing(paths, path))
+        return false;
     return path->told ? path->now.state != path->told_state
                       : path->now.state != PATH_UNCONFIRMED || path->now.in_use;
 }
@@ -173,17 +181,18 @@ static void on_task(struct loop_task *task)
     struct link_paths *paths = &link->paths;
     bool said = false;
     for (size_t i = 0; i < paths->count; i++)
-        said |=
-            paths->known[i].told_in_use && !paths->known[i].now.in_use && is_news(&paths->known[i]);
+        said |= paths->known[i].told_in_use && !paths->known[i].now.in_use &&
+                is_news(paths, &paths->known[i]);
     for (size_t i = 0; i < paths->count; i++) {
         struct link_path *path = &paths->known[i];
         bool moved_here = path->now.in_use && !path->told_in_use;
-        if (is_news(path) || (moved_here && !said))
+        if (is_news(paths, path) || (moved_here && !said))
             tell(link, path);
         path->told = path->told || path->now.state != PATH_UNCONFIRMED || path->now.in_use;
     }
     for (size_t i = 0; i < paths->count; i++) {
-        paths->known[i].told_state = paths->known[i].now.state;
+        if (!is_passing(paths, &paths->known[i]))
+            paths->known[i].told_state = paths->known[i].now.state;
         paths->known[i].told_in_use = paths->known[i].now.in_use;
     }
 }

@@ -117,6 +117,23 @@ static void roaming(void)
     end();
 }
 
+static void single(void)
+{
+    begin();
+    side_link(&bed.client)->paths.count = 0;
+    say(path("10.1.0.1", "10.1.0.2", PATH_ACTIVE, true));
+    logged();
+    say(path("10.1.0.1", "10.1.0.2", PATH_FAILING, true));
+    ok(!*logged(), "a time-out on the only path is no news");
+    say(path("10.1.0.1", "10.1.0.2", PATH_ACTIVE, true));
+    ok(!*logged(), "nor is that it has passed");
+    say(path("10.1.0.1", "10.1.0.2", PATH_FAILING, true));
+    say(path("10.1.0.1", "10.1.0.2", PATH_INACTIVE, true));
+    const char *text = logged();
+    ok(strstr(text, "10.1.0.2:9899: inactive; no other path can take over"), "%s", text);
+    end();
+}
+
 static void flapping(void)
 {
     begin();
@@ -153,6 +170,7 @@ int main(void)
     unlink(name);
     failover();
     roaming();
+    single();
     flapping();
     fclose(errors);
     message_cache_clear();
