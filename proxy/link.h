@@ -46,7 +46,8 @@ struct link_master {
     uint16_t stream;
     uint8_t epoch;
     bool verified, generation_taken;
-    struct tls_session *session; /* NULL: none */
+    struct tls_session *session;         /* NULL: none */
+    struct tls_credentials *credentials; /* that it was born with; NULL: none */
     struct tls_output output;
     struct loop_timer timer; /* time limit of the handshake */
 };
@@ -97,6 +98,8 @@ struct link {
     struct message_queue renewal_early; /* came before its RENEW frame */
     uint8_t association_id[MUX_ASSOCIATION_ID_SIZE];
     struct tls_generation *generation, *previous_generation;
+    struct tls_credentials *credentials; /* of generation's master: for its children */
+    struct tls_identity *identity;       /* that the last master has proved; NULL: none yet */
     struct loop_timer renew_timer;
     uint64_t renew_us; /* its deadline */
     struct mux_control *control;

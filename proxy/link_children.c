@@ -41,7 +41,7 @@ static uint64_t now(const struct link *link)
 static void deliver_start(struct mail *mail)
 {
     struct strand_start *start = container_of(mail, struct strand_start, mail);
-    strand_begin(start->strand, start->epoch, start->generation, start->previous);
+    strand_begin(start->strand, start->epoch, &start->roots);
     free(start);
 }
 
@@ -66,19 +66,19 @@ static void start_child(struct link *link, uint16_t id, uint8_t epoch)
     stream->child = CHILD_STARTED;
     link->children_started++;
     counter_add(&tunnel->counters.children_started, 1);
-    struct tls_generation *generation = tls_generation_ref(link->generation);
-    struct tls_generation *previous =
-        link->previous_generation ? tls_generation_ref(link->previous_generation) : NULL;
+    struct strand_roots roots = {
+        .credentials = tls_credentials_ref(link->credentials),
+        .generation = tls_generation_ref(link->generation),
+        .previous =
+            link->previous_generation ? tls_generation_ref(link->previous_generation) : NULL,
+    };
     if (stream->strand->worker == tunnel->home) {
-        strand_begin(stream->strand, epoch, generation, previous);
+        strand_begin(stream->strand, epoch, &roots);
         return;
     }
     struct strand_start *start = check_alloc(sizeof(*start));
-    *start = (struct strand_start){.mail.deliver = deliver_start,
-                                   .strand = stream->strand,
-                                   .epoch = epoch,
-                                   .generation = generation,
-                                   .previous = previous};
+    *start = (struct strand_start){
+        .mail.deliver = deliver_start, .strand = stream->strand, .epoch = epoch, .roots = roots};
     worker_post(stream->strand->worker, &start->mail);
 }
 

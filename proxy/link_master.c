@@ -37,7 +37,9 @@ static void end_master(struct link_master *master)
         return;
     loop_timer_cancel(master->link->tunnel->home->loop, &master->timer);
     tls_session_free(master->session);
+    tls_credentials_unref(master->credentials);
     master->session = NULL;
+    master->credentials = NULL;
 }
 
 static void fail_master(struct link_master *master, enum err why, const char *detail);
@@ -56,13 +58,14 @@ static void begin_master(struct link *link, struct link_master *master, uint16_t
     *master = (struct link_master){.link = link,
                                    .stream = stream,
                                    .epoch = epoch,
+                                   .credentials = tls_credentials_ref(tunnel->credentials),
                                    .output.on_output = on_output,
                                    .timer.on_expire = on_timeout};
     /* What the one before had to say concerns nobody any more; the peer may begin many. */
     scheduler_remove(&link->scheduler, &link->streams[stream].entry);
     message_queue_clear(&link->streams[stream].out);
     link->streams[stream].epoch = epoch;
-    master->session = tls_session_new_master(tunnel->credentials, ticket, &master->output);
+    master->session = tls_session_new_master(master->credentials, ticket, &master->output);
     loop_timer_set(tunnel->home->loop, &master->timer,
                    loop_now(tunnel->home->loop) + tunnel->config->tls.handshake_timeout_us);
 }
@@ -191,13 +194,19 @@ void link_control_flush(struct link *link)
 
 static void schedule_renewal(struct link *link);
 
-static void adopt_generation(struct link *link, struct tls_generation *generation)
+static void adopt_generation(struct link *link, struct tls_generation *generation,
+                             struct tls_credentials *credentials)
 {
     tls_generation_unref(link->previous_generation);
     link->previous_generation = link->generation;
     link->generation = generation;
-    if (is_client(link))
-        schedule_renewal(link);
+    tls_credentials_unref(link->credentials);
+    link->credentials = tls_credentials_ref(credentials);
+    if (!is_client(link))
+        return;
+    schedule_renewal(link);
+    if (credentials != link->tunnel->credentials) /* reloaded during the handshake */
+        link_renew_now(link);
 }
 
 static void on_renew_time(struct loop_timer *timer)
@@ -268,6 +277,24 @@ static void first_master_verified(struct link *link)
     begin_control(link);
 }
 
+/* Other credentials have come since the handshake began: they decide. */
+static enum err check_again(const struct link_master *master, char *why, size_t why_size)
+{
+    const struct tls_credentials *credentials = master->link->tunnel->credentials;
+    if (master->credentials == credentials)
+        return ERR_OK;
+    return tls_credentials_recheck(credentials, tls_session_identity(master->session), why,
+                                   why_size);
+}
+
+static void take_identity(struct link_master *master)
+{
+    struct link *link = master->link;
+    const struct tls_identity *identity = tls_session_identity(master->session);
+    tls_identity_unref(link->identity);
+    link->identity = tls_identity_ref((struct tls_identity *)(uintptr_t)identity);
+}
+
 /* A renewed master must be the same peer: connections of the old one live on. */
 static bool renewal_is_same_peer(struct link *link)
 {
@@ -294,7 +321,7 @@ static void look_for_generation(struct link *link, struct link_master *master)
     if (!generation)
         return;
     master->generation_taken = true;
-    adopt_generation(link, generation);
+    adopt_generation(link, generation, master->credentials);
     if (!renewal)
         return;
     counter_add(&link->tunnel->counters.masters_renewed, 1);
@@ -337,16 +364,19 @@ void link_master_advance(struct link *link, struct link_master *master)
         return;
     }
     if (!master->verified) {
+        char detail[256];
         enum err result = tls_session_handshake(master->session);
         if (result == ERR_AGAIN)
             return;
+        snprintf(detail, sizeof(detail), "%s", tls_session_detail(master->session));
+        if (result == ERR_OK)
+            result = check_again(master, detail, sizeof(detail));
         if (result != ERR_OK) {
-            char detail[256];
-            snprintf(detail, sizeof(detail), "%s", tls_session_detail(master->session));
             fail_master(master, result, detail);
             return;
         }
         master->verified = true;
+        take_identity(master);
         if (master == &link->master)
             first_master_verified(link);
         else if (!renewal_is_same_peer(link))
@@ -402,4 +432,8 @@ void link_master_end(struct link *link)
     tls_generation_unref(link->generation);
     tls_generation_unref(link->previous_generation);
     link->generation = link->previous_generation = NULL;
+    tls_credentials_unref(link->credentials);
+    link->credentials = NULL;
+    tls_identity_unref(link->identity);
+    link->identity = NULL;
 }

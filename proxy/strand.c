@@ -191,16 +191,16 @@ static bool advance(struct strand *strand)
     return read_records(strand);
 }
 
-void strand_begin(struct strand *strand, uint8_t epoch, struct tls_generation *generation,
-                  struct tls_generation *previous)
+void strand_begin(struct strand *strand, uint8_t epoch, const struct strand_roots *roots)
 {
     struct tunnel *tunnel = strand->link->tunnel;
     strand_stop(strand, ERR_TLS_CLOSED, "the peer began another session on this stream");
     strand->epoch = epoch;
-    strand->session =
-        tls_session_new_child(tunnel->credentials, generation, previous, &strand->output);
-    tls_generation_unref(generation);
-    tls_generation_unref(previous);
+    strand->session = tls_session_new_child(roots->credentials, roots->generation, roots->previous,
+                                            &strand->output);
+    tls_generation_unref(roots->generation);
+    tls_generation_unref(roots->previous);
+    tls_credentials_unref(roots->credentials);
     loop_timer_set(strand->worker->loop, &strand->timer,
                    loop_now(strand->worker->loop) + tunnel->config->tls.handshake_timeout_us);
     if (!strand->session)

@@ -51,12 +51,19 @@ struct strand {
     struct mail wake;
 };
 
-/* What a session begins with; references are consumed. */
+/* What a session is made from. The credentials are those of the generation's master, so that its
+ * children live under the rules that it was made under, whatever was loaded since. */
+struct strand_roots {
+    struct tls_credentials *credentials;
+    struct tls_generation *generation, *previous; /* previous: NULL: none */
+};
+
+/* What a session begins with, on its way to the strand's worker. */
 struct strand_start {
-    struct mail mail; /* for the way to the strand's worker */
+    struct mail mail;
     struct strand *strand;
     uint8_t epoch;
-    struct tls_generation *generation, *previous;
+    struct strand_roots roots;
 };
 
 /* Thread: home. Owns: the link, strand_free after strand_stop. */
@@ -65,9 +72,9 @@ void strand_free(struct strand *strand);
 
 /* The functions below: on the strand's worker. */
 
-/* Begins session epoch (ends the one before, if any). */
-void strand_begin(struct strand *strand, uint8_t epoch, struct tls_generation *generation,
-                  struct tls_generation *previous);
+/* Begins session epoch (ends the one before, if any). Owns: the references in roots are consumed.
+ */
+void strand_begin(struct strand *strand, uint8_t epoch, const struct strand_roots *roots);
 /* A message of the present epoch; handled at the end of this turn, together with others. Owns:
  * consumed. */
 void strand_feed(struct strand *strand, struct message *message);
