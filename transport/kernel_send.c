@@ -158,6 +158,9 @@ void kernel_send_pending(struct kernel_association *self)
 {
     if (!kernel_association_is_up(self))
         return;
+    /* The mark is the size of the send buffer, and a message that is larger gets EMSGSIZE. */
+    if (self->pending.first)
+        set_mark(self, 0);
     /* More follow: the kernel fills packets, and the last one pushes out the rest. */
     while (self->pending.first &&
            give(self, self->pending.first, self->pending.count > 1 ? MSG_MORE : 0))
