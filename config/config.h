@@ -21,17 +21,53 @@ struct config_service {
     uint64_t connect_timeout_us;
     bool keepalive;       /* SO_KEEPALIVE on its TCP sockets */
     uint32_t socket_mode; /* permission bits of a UNIX listening socket */
+    char **allow;         /* with connect: which peers of the tunnel may use it; none: all */
+    size_t allow_count;
 };
 
+enum config_tls_version { CONFIG_TLS_DEFAULT, CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+enum config_resume_by { CONFIG_BY_ANY, CONFIG_BY_TICKETS, CONFIG_BY_IDS };
+
+/* What is not given is NULL or 0. Files have absolute paths; cert and key may be PKCS#11 URIs. */
 struct config_tls {
-    char *ca, *cert, *key; /* absolute paths */
-    char *priority;        /* NULL: the default of tls/ */
-    char *peer;            /* client */
-    char **allow;          /* server */
+    char *ca, *crl; /* a file or a directory */
+    char *cert, *key;
+    char *staple;
+    bool ocsp_required; /* ocsp = "require" */
+    char **pins;
+    size_t pin_count;
+    char *known, *psk;
+    char *psk_identity; /* client */
+    char *priority;     /* NULL: the default of tls/ */
+    char *peer;         /* client */
+    char **allow;       /* server */
     size_t allow_count;
     bool resume_required; /* resume = "require" */
+    enum config_tls_version min_version, max_version;
+    bool children_psk;               /* children = "psk" */
+    enum config_resume_by resume_by; /* server */
     uint64_t ticket_lifetime_us;
+    char *ticket_key_file; /* server */
+    uint64_t rekey_bytes;  /* 0: when the cipher needs it */
+    bool rekey_on_lease;
     uint64_t handshake_timeout_us;
+};
+
+/* The store that several servers share; without key_file there is none. */
+struct config_redis {
+    struct endpoint address; /* numeric or UNIX */
+    char *key_file, *password;
+    uint64_t timeout_us;
+    uint32_t max_queued;
+};
+
+/* What the process remembers of earlier associations. */
+struct config_sessions {
+    uint32_t max_entries; /* servers: the store of TLS 1.2 */
+    uint64_t max_bytes;
+    uint32_t max_servers; /* clients: the cache */
+    char *file;           /* clients: where the cache is while the process does not run */
+    struct config_redis redis;
 };
 
 struct config_tunnel {
@@ -68,6 +104,7 @@ struct config {
     char *admin_socket;    /* absolute path; NULL: none */
     int log_level;         /* enum log_level */
     enum config_log_format log_format;
+    struct config_sessions sessions;
     struct config_tunnel *tunnels;
     size_t tunnel_count;
 };

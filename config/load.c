@@ -143,6 +143,35 @@ static void read_direction(struct loading *loading, const config_setting_t *sett
                      listens ? "both listen and connect" : "neither listen nor connect");
 }
 
+static void require_one(struct loading *loading, const config_setting_t *setting, const char *key,
+                        const char *more)
+{
+    char text[128];
+    const struct option *option = option_find(SECTION_TLS, key);
+    if (!config_setting_get_member(setting, key))
+        problems_add(loading->problems, PROBLEM_ERROR, value_place(loading, setting),
+                     "tls has no %s; write %s = %s;%s", key, key,
+                     value_example(option, text, sizeof(text)), more);
+}
+
+/* What tls needs depends on how the peer is known. */
+static void require_credentials(struct loading *loading, const config_setting_t *setting,
+                                enum option_role role)
+{
+    bool pins = config_setting_get_member(setting, "pins");
+    bool known = config_setting_get_member(setting, "known");
+    bool psk = config_setting_get_member(setting, "psk");
+    bool ca = config_setting_get_member(setting, "ca");
+    if (!ca && !pins && !known && !psk)
+        require_one(loading, setting, "ca", " or know the peer by pins, known or psk");
+    if (!known && !psk)
+        require_one(loading, setting, "cert", "");
+    if (!psk)
+        require_one(loading, setting, "key", "");
+    if (role == ROLE_CLIENT && (ca || (!pins && !known && !psk)))
+        require_one(loading, setting, "peer", "");
+}
+
 static void read_group(struct loading *loading, enum option_section section,
                        const config_setting_t *setting, void *base, enum option_role role)
 {
@@ -153,6 +182,8 @@ static void read_group(struct loading *loading, enum option_section section,
     for (int i = 0; i < config_setting_length(setting); i++)
         read_setting(loading, section, config_setting_get_elem(setting, (unsigned)i), base, role);
     require_options(loading, section, setting, role);
+    if (section == SECTION_TLS)
+        require_credentials(loading, setting, role);
 }
 
 static char *directory_of(const char *file)

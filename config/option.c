@@ -47,6 +47,39 @@ static const struct option_choice resumes[] = {
     {0},
 };
 
+static const struct option_choice versions[] = {
+    {"1.2", CONFIG_TLS_1_2, NULL, NULL,
+     "TLS 1.2, with ephemeral key exchange and AEAD ciphers only"},
+    {"1.3", CONFIG_TLS_1_3, NULL, NULL, "TLS 1.3"},
+    {"1.0", 0, NULL, "TLS 1.0 is broken", NULL},
+    {"1.1", 0, NULL, "TLS 1.1 is broken", NULL},
+    {0},
+};
+
+static const struct option_choice child_kinds[] = {
+    {"dhe", false, NULL, NULL,
+     "each has a key exchange of its own (X25519): who steals keys later opens none of them"},
+    {"psk", true, NULL, NULL,
+     "none: a third of the cost; the ticket key of the association opens them while it lives, and "
+     "a reconnect is a full handshake"},
+    {0},
+};
+
+static const struct option_choice resumptions[] = {
+    {"any", CONFIG_BY_ANY, NULL, NULL, "tickets with clients that take them, else session ids"},
+    {"tickets", CONFIG_BY_TICKETS, NULL, NULL, "state at the client, encrypted"},
+    {"ids", CONFIG_BY_IDS, NULL, NULL, "state at the server, in its store (`sessions`)"},
+    {0},
+};
+
+static const struct option_choice ocsp_policies[] = {
+    {"stapled", false, NULL, NULL,
+     "a response that comes with the certificate must be good; none is needed, unless the "
+     "certificate says so"},
+    {"require", true, NULL, NULL, "nobody comes without a good one"},
+    {0},
+};
+
 #define FIELD(structure, member)                                                                   \
     .offset = offsetof(struct structure, member), .size = sizeof(((struct structure *)NULL)->member)
 #define ARRAY(structure, member, count)                                                            \
@@ -80,6 +113,8 @@ const struct option_section_info option_sections[SECTION_COUNT] = {
     [SECTION_ROOT] = {"the file", "at the file's top level", "", "Top level", NULL},
     [SECTION_LOG] = {"log", "in log", "log.", "log", "log = { … }"},
     [SECTION_ADMIN] = {"admin", "in admin", "admin.", "admin", "admin = { … }"},
+    [SECTION_SESSIONS] = {"sessions", "in sessions", "sessions.", "sessions", "sessions = { … }"},
+    [SECTION_REDIS] = {"redis", "in redis", "redis.", "redis of sessions", "redis = { … }"},
     [SECTION_TUNNEL] = {"a tunnel", "in a tunnel", "", "A tunnel", "tunnels = ( { … } )"},
     [SECTION_STREAMS] = {"streams", "in a tunnel's streams", "streams.", "streams of a tunnel",
                          "streams = { … }"},
@@ -136,6 +171,18 @@ static const struct {
     {SECTION_TLS, "hostname", "peer"},
     {SECTION_TLS, "server_name", "peer"},
     {SECTION_TLS, "ciphers", "priority"},
+    {SECTION_TLS, "crl_file", "crl"},
+    {SECTION_TLS, "pin", "pins"},
+    {SECTION_TLS, "known_hosts", "known"},
+    {SECTION_TLS, "known_keys", "known"},
+    {SECTION_TLS, "version", "min_version and max_version"},
+    {SECTION_TLS, "session_file", "sessions = { file = … } at the file's top level"},
+    {SECTION_TLS, "session_cache", "sessions = { … } at the file's top level"},
+    {SECTION_TLS, "redis", "sessions = { redis = { … } } at the file's top level"},
+    {SECTION_SESSIONS, "cache", "file"},
+    {SECTION_REDIS, "host", "address"},
+    {SECTION_REDIS, "socket", "address = \"unix:/path\""},
+    {SECTION_REDIS, "keys", "key_file"},
     {SECTION_SERVICE, "accept", "listen"},
     {SECTION_SERVICE, "bind", "listen"},
     {SECTION_SERVICE, "local", "listen"},

@@ -5,13 +5,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Where a key may stand. Each section's values lie in one struct: SECTION_ROOT, _LOG and _ADMIN in
- * struct config, those of a tunnel in struct config_tunnel, of a service in struct
- * config_service. */
+/* Where a key may stand. Each section's values lie in one struct: SECTION_ROOT, _LOG, _ADMIN,
+ * _SESSIONS and _REDIS in struct config, those of a tunnel in struct config_tunnel, of a service in
+ * struct config_service. */
 enum option_section {
     SECTION_ROOT,
     SECTION_LOG,
     SECTION_ADMIN,
+    SECTION_SESSIONS,
+    SECTION_REDIS,
     SECTION_TUNNEL,
     SECTION_STREAMS,
     SECTION_WINDOW,
@@ -33,7 +35,9 @@ enum option_type {
     OPTION_TEXT,      /* string as it is */
     OPTION_NAME,      /* string of [A-Za-z0-9._-]{1,63} */
     OPTION_MODE,      /* string of octal digits: permission bits */
-    OPTION_FILE,      /* path of a file that must be readable */
+    OPTION_FILE,      /* path of a file */
+    OPTION_PLACE,     /* path of a file or a directory */
+    OPTION_OBJECT,    /* path of a file, or a PKCS#11 URI, which stays as it is */
     OPTION_SOCKET,    /* path of a UNIX socket that is made */
     OPTION_CHOICE,    /* one word of a closed set, stored as its number */
     OPTION_WORD,      /* one word of a closed set, stored as text */

@@ -49,6 +49,8 @@ static const struct type_row types[OPTION_TYPE_COUNT] = {
     [OPTION_NAME] = {"a name in double quotes", "\"web\"", read_name},
     [OPTION_MODE] = {"octal digits in double quotes", "\"0660\"", read_mode},
     [OPTION_FILE] = {"a path in double quotes", "\"NAME.pem\"", read_file},
+    [OPTION_PLACE] = {"a path in double quotes", "\"NAME.pem\"", read_file},
+    [OPTION_OBJECT] = {"a path or PKCS#11 URI in double quotes", "\"NAME.pem\"", read_file},
     [OPTION_SOCKET] = {"a path in double quotes", "\"hawser.sock\"", read_socket},
     [OPTION_CHOICE] = {"a word in double quotes", NULL, read_choice},
     [OPTION_WORD] = {"a word in double quotes", NULL, read_choice},
@@ -274,8 +276,9 @@ static void read_file(const struct value *value)
 {
     const char *text = text_of(value);
     if (text && !*text)
-        complain(value, "%s%s is empty; write the path of a PEM file", prefix(value->option),
-                 value->option->key);
+        complain(value, "%s%s is empty; write a path", prefix(value->option), value->option->key);
+    else if (text && value->option->type == OPTION_OBJECT && strncmp(text, "pkcs11:", 7) == 0)
+        store_text(value->field, text);
     else if (text)
         store_path(value, text);
 }

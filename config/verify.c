@@ -1,6 +1,5 @@
 #include "config/verify.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "config/endpoints.h"
 #include "config/verify_files.h"
 #include "config/verify_paths.h"
+#include "config/verify_tls.h"
 
 #define THREADS_MAX 256 /* of options.def */
 
@@ -60,22 +60,6 @@ static void verify_times(struct loading *loading, const struct config_tunnel *tu
                  (double)tunnel->heartbeat_us / 1e6, (double)tunnel->dead_after_us / 1e6);
 }
 
-static void verify_peer(struct loading *loading, const struct config_tunnel *tunnel)
-{
-    const struct config_tls *tls = &tunnel->tls;
-    struct in6_addr ignored;
-    if (tls->peer && strchr(tls->peer, ':') && inet_pton(AF_INET6, tls->peer, &ignored) != 1)
-        complain(loading, ERROR, &tls->peer, tunnel,
-                 "tls.peer = \"%s\" is not a name; write the DNS name or IP address in the "
-                 "server's certificate, without a port",
-                 tls->peer);
-    if (tunnel->role == CONFIG_SERVER && !tls->allow_count &&
-        !loading_is_given(loading, &tls->allow))
-        complain(loading, WARNING, &tls->ca, tunnel,
-                 "the tunnel has no tls.allow: every certificate of the CA is accepted; write "
-                 "allow = [ \"name of the client\" ];");
-}
-
 static void verify_share(struct loading *loading, const struct config_tunnel *tunnel,
                          struct config_service *service)
 {
@@ -110,8 +94,13 @@ static void verify_service(struct loading *loading, const struct config_tunnel *
     if (loading_is_given(loading, &service->socket_mode) && !(listens && is_unix))
         complain(loading, WARNING, &service->socket_mode, service,
                  "socket_mode has no effect here; it is for listen = \"unix:…\"");
+    if (listens && service->allow_count)
+        complain(loading, ERROR, &service->allow, service,
+                 "allow has no effect with listen; write it at the end with connect, which sees "
+                 "who asks");
     if (listens && is_unix)
-        verify_files_socket(loading, service->endpoint.address.un.sun_path, &service->endpoint);
+        verify_files_directory(loading, service->endpoint.address.un.sun_path, "the socket",
+                               &service->endpoint);
 }
 
 static void verify_services(struct loading *loading, struct config_tunnel *tunnel)
@@ -154,7 +143,7 @@ static void verify_tunnel(struct loading *loading, struct config_tunnel *tunnel,
     verify_times(loading, tunnel);
     verify_paths_clock(loading, tunnel);
     verify_paths_addresses(loading, tunnel);
-    verify_peer(loading, tunnel);
+    verify_tls(loading, tunnel);
     verify_services(loading, tunnel);
     verify_files_tls(loading, tunnel, check_pair);
     for (const struct config_tunnel *other = config->tunnels; other < tunnel; other++)
@@ -233,8 +222,10 @@ void verify_config(struct loading *loading, check_pair_function check_pair)
     struct config *config = loading->config;
     derive_threads(loading);
     if (config->admin_socket)
-        verify_files_socket(loading, config->admin_socket, &config->admin_socket);
+        verify_files_directory(loading, config->admin_socket, "the socket", &config->admin_socket);
     for (size_t i = 0; i < config->tunnel_count; i++)
         verify_tunnel(loading, &config->tunnels[i], check_pair);
     verify_bindings(loading);
+    verify_tls_sessions(loading);
+    verify_files_sessions(loading);
 }

@@ -12,6 +12,7 @@
 /* Opens for reading without waiting for the writer of a pipe. NULL: it is readable and regular. */
 static const char *why_unreadable(const char *path, struct stat *status)
 {
+    *status = (struct stat){0};
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     const char *why = NULL;
     if (fd < 0 || fstat(fd, status))
@@ -25,17 +26,29 @@ static const char *why_unreadable(const char *path, struct stat *status)
     return why;
 }
 
-static bool check_file(struct loading *loading, const struct config_tunnel *tunnel,
-                       char *const *field, const char *key, struct stat *status)
+struct checked {
+    char *const *field;
+    const char *name; /* with its section: "tls.ca" */
+    bool may_be_directory;
+};
+
+static bool is_uri(const char *path)
 {
-    if (!*field)
+    return strncmp(path, "pkcs11:", 7) == 0;
+}
+
+/* What a token holds is seen when it is opened. */
+static bool check_file(struct loading *loading, const void *owner, struct checked file,
+                       struct stat *status)
+{
+    if (!*file.field || is_uri(*file.field))
         return false;
-    const char *why = why_unreadable(*field, status);
-    if (!why)
+    const char *why = why_unreadable(*file.field, status);
+    if (!why || (file.may_be_directory && S_ISDIR(status->st_mode)))
         return true;
     bool is_missing = strcmp(why, strerror(ENOENT)) == 0;
-    problems_add(loading->problems, PROBLEM_ERROR, loading_place(loading, field, tunnel),
-                 "tls.%s: cannot read %s: %s%s", key, *field, why,
+    problems_add(loading->problems, PROBLEM_ERROR, loading_place(loading, file.field, owner),
+                 "%s: cannot read %s: %s%s", file.name, *file.field, why,
                  is_missing ? "; a relative path begins at the configuration file's directory"
                             : "");
     return false;
@@ -60,9 +73,17 @@ void verify_files_tls(struct loading *loading, const struct config_tunnel *tunne
 {
     struct stat status;
     const struct config_tls *tls = &tunnel->tls;
-    check_file(loading, tunnel, &tls->ca, "ca", &status);
-    bool has_cert = check_file(loading, tunnel, &tls->cert, "cert", &status);
-    bool has_key = check_file(loading, tunnel, &tls->key, "key", &status);
+    const struct checked others[] = {
+        {&tls->ca, "tls.ca", true},          {&tls->crl, "tls.crl", true},
+        {&tls->staple, "tls.staple", false}, {&tls->known, "tls.known", false},
+        {&tls->psk, "tls.psk", false},       {&tls->ticket_key_file, "tls.ticket_key_file", false},
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+        check_file(loading, tunnel, others[i], &status);
+    bool has_cert =
+        check_file(loading, tunnel, (struct checked){&tls->cert, "tls.cert", false}, &status);
+    bool has_key =
+        check_file(loading, tunnel, (struct checked){&tls->key, "tls.key", false}, &status);
     if (has_key)
         check_private(loading, tunnel, &status);
     char why[512] = "";
@@ -71,7 +92,25 @@ void verify_files_tls(struct loading *loading, const struct config_tunnel *tunne
                      "tls.key: %s", why);
 }
 
-void verify_files_socket(struct loading *loading, const char *path, const void *field)
+void verify_files_sessions(struct loading *loading)
+{
+    struct stat status;
+    const struct config *config = loading->config;
+    const struct config_sessions *sessions = &config->sessions;
+    check_file(loading, NULL, (struct checked){&sessions->redis.key_file, "redis.key_file", false},
+               &status);
+    if (sessions->file)
+        verify_files_directory(loading, sessions->file, "sessions.file", &sessions->file);
+    if (sessions->redis.password && stat(config->file, &status) == 0 && status.st_mode & S_IROTH)
+        problems_add(loading->problems, PROBLEM_WARNING,
+                     loading_place(loading, &sessions->redis.password, NULL),
+                     "redis.password: others can read it in this file (mode %04o); run chmod 600 "
+                     "on it",
+                     (unsigned)(status.st_mode & 07777));
+}
+
+void verify_files_directory(struct loading *loading, const char *path, const char *what,
+                            const void *field)
 {
     const char *slash = strrchr(path, '/');
     if (!slash || slash == path)
@@ -80,6 +119,6 @@ void verify_files_socket(struct loading *loading, const char *path, const void *
     must(directory);
     if (access(directory, F_OK))
         problems_add(loading->problems, PROBLEM_WARNING, loading_place(loading, field, field),
-                     "the directory %s of the socket: %s", directory, strerror(errno));
+                     "the directory %s of %s: %s", directory, what, strerror(errno));
     free(directory);
 }

@@ -46,6 +46,7 @@ struct link_master {
     uint16_t stream;
     uint8_t epoch;
     bool verified, generation_taken;
+    bool offered;                        /* client: a ticket or session of an earlier association */
     struct tls_session *session;         /* NULL: none */
     struct tls_credentials *credentials; /* that it was born with; NULL: none */
     struct tls_output output;

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "proxy/link.h"
+#include "proxy/sessions.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
 
@@ -42,6 +43,44 @@ static void end_master(struct link_master *master)
     master->credentials = NULL;
 }
 
+/* ---- what masters are resumed from ---- */
+
+/* Servers are told apart by where they are, as it is configured; the rest of the key (name, CA,
+ * own certificate…) is of the credentials. So two tunnels to the same server share its tickets. */
+static struct tls_client_cache_key cache_key(const struct link_master *master)
+{
+    const struct config_tunnel *config = master->link->tunnel->config;
+    char peer[TRANSPORT_ADDRESSES_MAX * 272];
+    size_t used = 0;
+    for (size_t i = 0; i < config->remote_count && used < sizeof(peer); i++)
+        used += (size_t)snprintf(peer + used, sizeof(peer) - used, "%s ", config->remote[i].text);
+    return tls_client_cache_key(master->credentials, peer);
+}
+
+static struct tls_ticket *find_ticket(const struct link_master *master)
+{
+    struct tls_client_cache_key key = cache_key(master);
+    return tls_client_cache_take(master->link->tunnel->sessions->cache, &key);
+}
+
+/* The server did not take the one that it was offered: it has no use for the others either. */
+static void forget_tickets(const struct link_master *master)
+{
+    struct tls_client_cache_key key = cache_key(master);
+    tls_client_cache_forget(master->link->tunnel->sessions->cache, &key);
+}
+
+static void keep_ticket(struct link_master *master)
+{
+    struct tls_ticket *ticket = tls_session_take_ticket(master->session);
+    if (!ticket)
+        return;
+    struct tls_client_cache_key key = cache_key(master);
+    tls_client_cache_put(master->link->tunnel->sessions->cache, &key, ticket);
+}
+
+/* ---- handshakes ---- */
+
 static void fail_master(struct link_master *master, enum err why, const char *detail);
 
 static void on_timeout(struct loop_timer *timer)
@@ -50,8 +89,15 @@ static void on_timeout(struct loop_timer *timer)
     fail_master(master, ERR_TLS_TIMEOUT, "master session");
 }
 
+static void on_store_answer(struct tls_output *output)
+{
+    struct link_master *master = container_of(output, struct link_master, output);
+    link_master_advance(master->link, master);
+}
+
+/* resumes: from an earlier association. A renewal is a full handshake. */
 static void begin_master(struct link *link, struct link_master *master, uint16_t stream,
-                         uint8_t epoch, struct tls_ticket *ticket)
+                         uint8_t epoch, bool resumes)
 {
     struct tunnel *tunnel = link->tunnel;
     end_master(master);
@@ -59,12 +105,16 @@ static void begin_master(struct link *link, struct link_master *master, uint16_t
                                    .stream = stream,
                                    .epoch = epoch,
                                    .credentials = tls_credentials_ref(tunnel->credentials),
-                                   .output.on_output = on_output,
+                                   .output = {.on_output = on_output,
+                                              .on_ready = on_store_answer,
+                                              .reply_to = &tunnel->home->mailbox},
                                    .timer.on_expire = on_timeout};
     /* What the one before had to say concerns nobody any more; the peer may begin many. */
     scheduler_remove(&link->scheduler, &link->streams[stream].entry);
     message_queue_clear(&link->streams[stream].out);
     link->streams[stream].epoch = epoch;
+    struct tls_ticket *ticket = resumes ? find_ticket(master) : NULL;
+    master->offered = ticket;
     master->session = tls_session_new_master(master->credentials, ticket, &master->output);
     loop_timer_set(tunnel->home->loop, &master->timer,
                    loop_now(tunnel->home->loop) + tunnel->config->tls.handshake_timeout_us);
@@ -141,7 +191,7 @@ static void on_renew(struct mux_control_events *events, uint16_t stream, uint8_t
         link_close(link, ERR_CONTROL_PROTOCOL, "renewal on a stream that is not for it", true);
         return;
     }
-    begin_master(link, &link->renewal, stream, epoch, NULL);
+    begin_master(link, &link->renewal, stream, epoch, false);
     /* Only what there is now: a message of a newer epoch goes back to the queue. */
     for (size_t left = link->renewal_early.count; left; left--)
         link_master_receive(link, message_queue_pop(&link->renewal_early));
@@ -218,7 +268,7 @@ static void on_renew_time(struct loop_timer *timer)
     uint8_t epoch = (uint8_t)(link->streams[stream].epoch + 1);
     mux_control_renew(link->control, stream, epoch);
     link_control_flush(link);
-    begin_master(link, &link->renewal, stream, epoch, NULL);
+    begin_master(link, &link->renewal, stream, epoch, false);
     link_master_advance(link, &link->renewal);
 }
 
@@ -265,6 +315,10 @@ static void first_master_verified(struct link *link)
     struct counters *counters = &link->tunnel->counters;
     bool resumed = tls_session_is_resumed(session);
     counter_add(resumed ? &counters->masters_resumed : &counters->masters_full, 1);
+    if (link->master.offered && !resumed) {
+        counter_add(&counters->masters_not_resumed, 1);
+        forget_tickets(&link->master);
+    }
     snprintf(link->peer_name, sizeof(link->peer_name), "%s", tls_session_peer(session));
     link->tls_version = tls_session_version(session);
     link->tls_cipher = tls_session_cipher(session);
@@ -308,13 +362,8 @@ static bool renewal_is_same_peer(struct link *link)
 static void look_for_generation(struct link *link, struct link_master *master)
 {
     bool renewal = master == &link->renewal;
-    if (is_client(link)) {
-        struct tls_ticket *ticket = tls_session_take_ticket(master->session);
-        if (ticket) {
-            tls_ticket_free(link->tunnel->ticket);
-            link->tunnel->ticket = ticket;
-        }
-    }
+    if (is_client(link))
+        keep_ticket(master);
     if (master->generation_taken)
         return;
     struct tls_generation *generation = tls_session_generation(master->session);
@@ -391,9 +440,7 @@ void link_master_advance(struct link *link, struct link_master *master)
 
 void link_master_begin(struct link *link)
 {
-    struct tls_ticket *ticket = link->tunnel->ticket;
-    link->tunnel->ticket = NULL; /* used once */
-    begin_master(link, &link->master, 0, 0, is_client(link) ? ticket : NULL);
+    begin_master(link, &link->master, 0, 0, is_client(link));
     if (is_client(link))
         link_master_advance(link, &link->master);
 }

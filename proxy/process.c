@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/resolver.h"
 #include "proxy/linger.h"
+#include "proxy/reload.h"
 #include "proxy/status_report.h"
 
 /* How often a draining process looks whether the last connection has ended. */
@@ -139,8 +140,7 @@ static void on_signal(struct loop_fd *signals, uint32_t events)
     if (read(signals->fd, &signal_info, sizeof(signal_info)) != (ssize_t)sizeof(signal_info))
         return;
     if (signal_info.ssi_signo == SIGHUP)
-        log_write(LOG_WARNING, LOG_ABOUT_NOTHING,
-                  "SIGHUP: this version does not reload; restart to use a new configuration");
+        reload_now(process->reload);
     else if (process->signals_seen++ == 0)
         drain(process);
     else if (process->signals_seen == 2)
@@ -181,10 +181,13 @@ static int make_tunnels(struct process *process)
 {
     const struct config *config = process->config;
     process->tunnels = check_alloc((config->tunnel_count + 1) * sizeof(*process->tunnels));
+    process->shared = (struct tunnel_shared){.workers = process->workers,
+                                             .worker_count = process->worker_count,
+                                             .budget = &process->budget,
+                                             .sessions = &process->sessions};
     for (size_t i = 0; i < config->tunnel_count; i++) {
-        struct tunnel *tunnel =
-            tunnel_new(&config->tunnels[i], i, process->workers, process->worker_count,
-                       &process->budget, process->why, sizeof(process->why));
+        struct tunnel *tunnel = tunnel_new(&config->tunnels[i], i, &process->shared, process->why,
+                                           sizeof(process->why));
         if (!tunnel)
             return -1;
         process->tunnels[process->tunnel_count++] = tunnel;
@@ -228,7 +231,9 @@ static int run_workers(struct process *process)
         log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "%s", process->why);
     if (!started)
         begin_end(process, 0);
+    process->reload = reload_new(process);
     loop_run(process->loop);
+    reload_free(process->reload);
     admin_free(process->admin);
     ask_all(process, do_stop, ERR_OK);
     for (unsigned i = 0; i < process->worker_count; i++)
@@ -245,6 +250,7 @@ static void process_fini(struct process *process)
     for (size_t i = 0; i < process->tunnel_count; i++)
         tunnel_free(process->tunnels[i]);
     free(process->tunnels);
+    sessions_close(&process->sessions);
     resolver_free(process->resolver);
     for (unsigned i = 0; i < process->worker_count; i++)
         worker_fini(&process->workers[i]);
@@ -271,6 +277,8 @@ int process_run(const struct config *config)
     process.resolver = resolver_new();
     int code = 1;
     if (signals == 0 && process.resolver && make_workers(&process) == 0 &&
+        sessions_open(&process.sessions, &config->sessions, process.why, sizeof(process.why)) ==
+            0 &&
         make_tunnels(&process) == 0)
         code = run_workers(&process);
     else

@@ -9,8 +9,11 @@
 #include "config/config.h"
 #include "control/admin.h"
 #include "mux/credit.h"
+#include "proxy/sessions.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
+
+struct reload;
 
 struct process {
     const struct config *config;
@@ -20,13 +23,16 @@ struct process {
     struct tunnel **tunnels;
     size_t tunnel_count;
     struct mux_budget budget;
-    uint64_t started_us; /* monotonic */
+    struct sessions sessions;
+    struct tunnel_shared shared; /* of these, by the tunnels */
+    uint64_t started_us;         /* monotonic */
     bool draining;
 
     /* of the main thread, which carries nothing: signals, the admin socket, the orderly end */
     struct loop *loop;
     struct loop_fd signals;
     unsigned signals_seen;
+    struct reload *reload; /* NULL: the workers do not run yet, or no more */
     struct admin *admin;
     struct admin_handler admin_handler;
     struct loop_timer check_timer;

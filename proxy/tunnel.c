@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "proxy/connection.h"
 #include "proxy/link.h"
+#include "proxy/sessions.h"
 #include "proxy/worker.h"
 
 static bool is_client(const struct tunnel *tunnel)
@@ -87,32 +88,8 @@ void tunnel_link_gone(struct tunnel *tunnel, struct link *link)
 
 /* ---- life ---- */
 
-static struct tls_credentials *load_credentials(const struct config_tunnel *config, char *why,
-                                                size_t why_size)
-{
-    const struct config_tls *tls = &config->tls;
-    const struct tls_options options = {
-        .role = config->role == CONFIG_CLIENT ? TLS_CLIENT : TLS_SERVER,
-        .ca = tls->ca,
-        .cert = tls->cert,
-        .key = tls->key,
-        .priority = tls->priority,
-        .peer = tls->peer,
-        .allow = (const char *const *)tls->allow,
-        .allow_count = tls->allow_count,
-        .ticket_lifetime_s = (uint32_t)(tls->ticket_lifetime_us / 1000000),
-        .resume = tls->resume_required ? TLS_RESUME_REQUIRE : TLS_RESUME_PREFER,
-    };
-    struct tls_credentials *credentials = NULL;
-    char reason[512];
-    if (tls_credentials_new(&options, &credentials, reason, sizeof(reason)) != ERR_OK)
-        snprintf(why, why_size, "tunnel \"%s\": %s", config->name, reason);
-    return credentials;
-}
-
-struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index, struct worker *workers,
-                          unsigned worker_count, struct mux_budget *budget, char *why,
-                          size_t why_size)
+struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
+                          const struct tunnel_shared *shared, char *why, size_t why_size)
 {
     struct carriers carriers;
     char reason[256];
@@ -121,17 +98,19 @@ struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index, stru
                  config->name, config->transport, reason);
         return NULL;
     }
-    struct tls_credentials *credentials = load_credentials(config, why, why_size);
-    if (!credentials)
-        return NULL;
     struct tunnel *tunnel = check_alloc(sizeof(*tunnel));
     tunnel->config = config;
     tunnel->carriers = carriers;
-    tunnel->home = &workers[carriers_home(&carriers, index, worker_count)];
-    tunnel->workers = workers;
-    tunnel->worker_count = worker_count;
-    tunnel->budget = budget;
-    tunnel->credentials = credentials;
+    tunnel->home = &shared->workers[carriers_home(&carriers, index, shared->worker_count)];
+    tunnel->workers = shared->workers;
+    tunnel->worker_count = shared->worker_count;
+    tunnel->budget = shared->budget;
+    tunnel->sessions = shared->sessions;
+    tunnel->credentials = tunnel_load_credentials(config, shared->sessions->store, why, why_size);
+    if (!tunnel->credentials) {
+        free(tunnel);
+        return NULL;
+    }
     tunnel_attempt_init(tunnel);
     tunnel_waiting_init(tunnel);
     tunnel->state = is_client(tunnel) ? "down" : "listening";
@@ -156,7 +135,6 @@ void tunnel_free(struct tunnel *tunnel)
         return;
     must(tunnel_is_gone(tunnel));
     free(tunnel->services);
-    tls_ticket_free(tunnel->ticket);
     tls_credentials_unref(tunnel->credentials);
     free(tunnel);
 }

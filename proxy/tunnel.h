@@ -26,7 +26,16 @@ struct connection;
 struct link;
 struct process;
 struct remote_lookup;
+struct sessions;
 struct worker;
+
+/* What all tunnels of a process share. */
+struct tunnel_shared {
+    struct worker *workers;
+    unsigned worker_count;
+    struct mux_budget *budget;
+    struct sessions *sessions;
+};
 
 struct service {
     const struct config_service *config;
@@ -50,6 +59,7 @@ struct tunnel {
     struct worker *workers; /* all of the process */
     unsigned worker_count;
     struct mux_budget *budget; /* of the process */
+    struct sessions *sessions; /* of the process */
     struct tls_credentials *credentials;
     struct counters counters;
     struct service *services;
@@ -60,7 +70,6 @@ struct tunnel {
     struct link *links; /* newest first */
 
     /* client */
-    struct tls_ticket *ticket; /* for the next association */
     struct loop_timer reconnect;
     uint64_t backoff_us;
     struct remote_lookup *lookup; /* NULL: none under way */
@@ -78,11 +87,17 @@ struct tunnel {
     struct loop_timer parked_timer;
 };
 
+/* What config says of TLS, loaded: files, and patterns of `allow`, those of services too. store: of
+ * the process, NULL: none. NULL with a sentence in why. Owns: caller has a reference. Thread: any
+ * but a worker (reads files). */
+struct tls_credentials *tunnel_load_credentials(const struct config_tunnel *config,
+                                                struct tls_store *store, char *why,
+                                                size_t why_size);
+
 /* Loads the credentials; index is its number in the configuration. Returns NULL with a sentence in
- * why. Owns: caller, tunnel_free. Thread: main, before the workers run. */
-struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index, struct worker *workers,
-                          unsigned worker_count, struct mux_budget *budget, char *why,
-                          size_t why_size);
+ * why. Owns: caller, tunnel_free; shared outlives it. Thread: main, before the workers run. */
+struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
+                          const struct tunnel_shared *shared, char *why, size_t why_size);
 /* After the last link is gone: closes the transports, which belong to the home worker's thread. */
 void tunnel_stop(struct tunnel *tunnel);
 /* After tunnel_stop and after the workers have ended. NULL is fine. Thread: main. */

@@ -75,7 +75,9 @@ static void test_missing(void)
        "a missing file");
     ok(strstr(fixture.said, ":4: tls.key: a.key does not fit"), "and what else is wrong");
     must(mkdir(path, 0700) == 0);
-    ok(!load(accept_pair) && strstr(fixture.said, "it is not a regular file\n"), "a directory");
+    struct config *config = load(accept_pair);
+    ok(config && !*fixture.said, "a directory may stand for many CAs");
+    config_free(config);
     must(rmdir(path) == 0 && mkfifo(path, 0600) == 0);
     ok(!load(accept_pair) && strstr(fixture.said, "it is not a regular file\n"),
        "a pipe is not waited for");

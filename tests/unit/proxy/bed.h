@@ -18,6 +18,7 @@
 #include "proxy/connection.h"
 #include "proxy/linger.h"
 #include "proxy/link.h"
+#include "proxy/sessions.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
 #include "tests/lib/tap.h"
@@ -37,6 +38,9 @@ struct side {
     unsigned worker_count;
     size_t number; /* of the tunnel in its configuration: decides which worker is its home */
     struct mux_budget budget;
+    struct config_sessions remembers;
+    struct sessions sessions;
+    struct tunnel_shared shared;
     struct tunnel *tunnel;
     bool frozen;   /* its loops are not turned */
     bool hasty;    /* side_stop gives peers no time that went while they connected: they would
@@ -252,17 +256,30 @@ static inline int side_start_tunnel(struct side *side)
     return tunnel_start(side->tunnel, side->why, sizeof side->why);
 }
 
+/* Once its workers are there. False with side->why, and nothing to be ended. */
+static inline bool side_make_tunnel(struct side *side)
+{
+    must(sessions_open(&side->sessions, &side->remembers, side->why, sizeof side->why) == 0);
+    side->shared = (struct tunnel_shared){.workers = side->workers,
+                                          .worker_count = side->worker_count,
+                                          .budget = &side->budget,
+                                          .sessions = &side->sessions};
+    side->tunnel =
+        tunnel_new(&side->config, side->number, &side->shared, side->why, sizeof side->why);
+    if (side->tunnel)
+        return true;
+    tap_note("%s", side->why);
+    sessions_close(&side->sessions);
+    return false;
+}
+
 static inline void side_start(struct side *side)
 {
     side->workers = check_alloc(side->worker_count * sizeof *side->workers);
     side->resolver = side->looks_up ? resolver_new() : NULL;
     for (unsigned i = 0; i < side->worker_count; i++)
         must(worker_init(&side->workers[i], i, side->resolver) == 0);
-    side->tunnel = tunnel_new(&side->config, side->number, side->workers, side->worker_count,
-                              &side->budget, side->why, sizeof side->why);
-    if (!side->tunnel)
-        tap_note("%s", side->why);
-    must(side->tunnel);
+    must(side_make_tunnel(side));
     for (unsigned i = 0; side->bed->threads && i < side->worker_count; i++)
         must(worker_start(&side->workers[i]) == 0);
     must(bed_ask(side, side_start_tunnel) == 0);
@@ -325,6 +342,7 @@ static inline void side_stop(struct side *side)
     ok(atomic_load(&side->budget.used) == 0, "%s: all window memory was given back",
        side->config.name);
     tunnel_free(side->tunnel);
+    sessions_close(&side->sessions);
     resolver_free(side->resolver);
     for (unsigned i = 0; i < side->worker_count; i++)
         worker_fini(&side->workers[i]);

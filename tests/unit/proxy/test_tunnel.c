@@ -371,17 +371,16 @@ static void cannot_start(void)
     side_add_service(&other, "twice", CONFIG_LISTEN, *side_listener(&bed.client, 0));
     other.workers = check_alloc(sizeof *other.workers);
     must(worker_init(other.workers, 0, NULL) == 0);
-    other.tunnel = tunnel_new(&other.config, 0, other.workers, 1, &other.budget, other.why, 512);
-    must(other.tunnel);
+    must(side_make_tunnel(&other));
     ok(side_start_tunnel(&other) < 0 && strstr(other.why, "twice"), "%s", other.why);
     side_stop(&other);
     free(other.config.tls.key);
     other.config.tls.key = certificates_path("client.key");
     free(other.config.tls.cert);
     other.config.tls.cert = certificates_path("none.pem");
-    ok(!tunnel_new(&other.config, 0, bed.client.workers, 1, &other.budget, other.why, 512) &&
-           strstr(other.why, "none.pem"),
-       "%s", other.why);
+    other.workers = bed.client.workers;
+    ok(!side_make_tunnel(&other) && strstr(other.why, "none.pem"), "%s", other.why);
+    other.workers = NULL;
     side_clear(&other);
     bed_fini(&bed);
 }

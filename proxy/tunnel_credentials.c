@@ -1,0 +1,73 @@
+/* A tunnel's credentials, from its configuration. */
+#include <stdio.h>
+
+#include "proxy/tunnel.h"
+#include "tls/store.h"
+
+static const enum tls_version versions[] = {[CONFIG_TLS_DEFAULT] = TLS_VERSION_DEFAULT,
+                                            [CONFIG_TLS_1_2] = TLS_VERSION_1_2,
+                                            [CONFIG_TLS_1_3] = TLS_VERSION_1_3};
+static const enum tls_resume_by resumptions[] = {
+    [CONFIG_BY_ANY] = TLS_BY_ANY, [CONFIG_BY_TICKETS] = TLS_BY_TICKET, [CONFIG_BY_IDS] = TLS_BY_ID};
+
+static struct tls_options options_of(const struct config_tunnel *config, struct tls_store *store)
+{
+    const struct config_tls *tls = &config->tls;
+    bool client = config->role == CONFIG_CLIENT;
+    return (struct tls_options){
+        .role = client ? TLS_CLIENT : TLS_SERVER,
+        .ca = tls->ca,
+        .crl = tls->crl,
+        .cert = tls->cert,
+        .key = tls->key,
+        .staple = tls->staple,
+        .ocsp = tls->ocsp_required ? TLS_OCSP_REQUIRE : TLS_OCSP_IF_STAPLED,
+        .pins = (const char *const *)tls->pins,
+        .pin_count = tls->pin_count,
+        .known = tls->known,
+        .psk = tls->psk,
+        .psk_identity = tls->psk_identity,
+        .priority = tls->priority,
+        .peer = tls->peer,
+        .allow = (const char *const *)tls->allow,
+        .allow_count = tls->allow_count,
+        .ticket_lifetime_s = (uint32_t)(tls->ticket_lifetime_us / 1000000),
+        .resume = tls->resume_required ? TLS_RESUME_REQUIRE : TLS_RESUME_PREFER,
+        .min_version = versions[tls->min_version],
+        .max_version = versions[tls->max_version],
+        .children = tls->children_psk ? TLS_CHILDREN_PSK : TLS_CHILDREN_DHE,
+        .resume_by = resumptions[tls->resume_by],
+        .ticket_key_file = tls->ticket_key_file,
+        .store = client ? NULL : store,
+        .rekey_bytes = tls->rekey_bytes,
+    };
+}
+
+/* Of single services; credentials look at their own. */
+static enum err check_services(const struct config_tunnel *config, char *why, size_t why_size)
+{
+    char reason[512];
+    for (size_t i = 0; i < config->service_count; i++) {
+        const struct config_service *service = &config->services[i];
+        for (size_t j = 0; j < service->allow_count; j++) {
+            if (tls_identity_check_pattern(service->allow[j], reason, sizeof(reason)) == ERR_OK)
+                continue;
+            snprintf(why, why_size, "tunnel \"%s\", service \"%s\": allow: %s", config->name,
+                     service->name, reason);
+            return ERR_TLS_CREDENTIALS;
+        }
+    }
+    return ERR_OK;
+}
+
+struct tls_credentials *tunnel_load_credentials(const struct config_tunnel *config,
+                                                struct tls_store *store, char *why, size_t why_size)
+{
+    const struct tls_options options = options_of(config, store);
+    struct tls_credentials *credentials = NULL;
+    char reason[512];
+    if (check_services(config, why, why_size) == ERR_OK &&
+        tls_credentials_new(&options, &credentials, reason, sizeof(reason)) != ERR_OK)
+        snprintf(why, why_size, "tunnel \"%s\": %s", config->name, reason);
+    return credentials;
+}
