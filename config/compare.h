@@ -1,0 +1,18 @@
+/* config/compare.h: which options differ between the configuration that runs and the file as it is
+ * now: some can be applied at once, for the others somebody has to be told. */
+#pragma once
+
+#include "config/config.h"
+#include "config/option.h"
+
+struct compare {
+    /* Called for each option with another value. where: `tunnel "a", service "b": `, or "". */
+    void (*on_change)(struct compare *self, const struct option *option, const char *where);
+};
+
+/* What stands outside of the tunnels. */
+void compare_process(struct compare *self, const struct config *old, const struct config *now);
+/* One tunnel and its services. Services that came, went or changed places are one change, of the
+ * option "services". */
+void compare_tunnels(struct compare *self, const struct config_tunnel *old,
+                     const struct config_tunnel *now);

@@ -1,0 +1,290 @@
+#include "proxy/reload.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "config/compare.h"
+#include "proxy/process.h"
+#include "proxy/reload_apply.h"
+#include "proxy/sessions.h"
+#include "proxy/watch.h"
+
+/* A configuration file as it was read; freed with the last tunnel that uses it. */
+struct source {
+    struct config *config;
+    unsigned users;
+};
+
+struct target {
+    struct tunnel *tunnel;
+    const struct config_tunnel *config;  /* the newest: its tls group is what counts */
+    struct source *source;               /* of config; NULL: the process's own */
+    struct tls_credentials *credentials; /* in use */
+    uint64_t stamp;                      /* of its files, when they were read */
+};
+
+struct reload {
+    struct process *process;
+    struct watch watch;
+    struct target *targets;
+    size_t count;
+};
+
+/* ---- the files of a tunnel ---- */
+
+static size_t add_up(const struct target *target, void (*what)(void *self, const char *path),
+                     void *self)
+{
+    const struct config_tls *tls = &target->config->tls;
+    const char *paths[] = {tls->ca,     tls->crl,   tls->cert, tls->key,
+                           tls->staple, tls->known, tls->psk,  tls->ticket_key_file};
+    size_t listed;
+    const char *const *files = tls_credentials_files(target->credentials, &listed);
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+        if (paths[i])
+            what(self, paths[i]);
+    for (size_t i = 0; i < listed; i++)
+        what(self, files[i]);
+    return listed;
+}
+
+static void add_watch(void *self, const char *path)
+{
+    watch_add(self, path);
+}
+
+static void add_stamp(void *self, const char *path)
+{
+    uint64_t *sum = self;
+    *sum = *sum * 31 + watch_stamp(path);
+}
+
+static uint64_t stamp_of(const struct target *target)
+{
+    uint64_t stamp = 0;
+    add_up(target, add_stamp, &stamp);
+    return stamp;
+}
+
+static void watch_all(struct reload *reload)
+{
+    if (watch_restart(&reload->watch) < 0) {
+        log_write(LOG_WARNING, LOG_ABOUT_NOTHING,
+                  "changes of certificates and keys are not noticed, only SIGHUP is: %s",
+                  strerror(errno));
+        return;
+    }
+    for (size_t i = 0; i < reload->count; i++)
+        add_up(&reload->targets[i], add_watch, &reload->watch);
+}
+
+/* ---- reading them ---- */
+
+static void refuse(struct target *target, const char *why)
+{
+    char reason[512];
+    const struct log_about *about = LOG_ABOUT(.tunnel = target->tunnel->config->name);
+    log_write(LOG_ERROR, about, "reload: what was loaded before stays in use: %s", why);
+    /* Independent of the rest, and needed by other servers' clients. */
+    if (tls_credentials_reload_ticket_keys(target->credentials, reason, sizeof(reason)) != ERR_OK &&
+        !strstr(why, reason))
+        log_write(LOG_ERROR, about, "reload: the ticket keys stay as they were: %s", reason);
+}
+
+static void load(struct target *target)
+{
+    char why[512];
+    struct tls_credentials *now =
+        tunnel_load_credentials(target->config, target->tunnel->sessions->store, why, sizeof(why));
+    if (!now) {
+        refuse(target, why);
+        return;
+    }
+    struct reload_result result;
+    reload_apply(target->tunnel, now, &result);
+    tls_credentials_unref(target->credentials);
+    target->credentials = now;
+    log_write(LOG_INFO, LOG_ABOUT(.tunnel = target->tunnel->config->name),
+              "reload: certificates, keys and rules were read again: %zu association%s checked, "
+              "%zu ended",
+              result.checked, result.checked == 1 ? "" : "s", result.ended);
+}
+
+/* all: also where no file has changed. */
+static void load_all(struct reload *reload, bool all)
+{
+    watch_all(reload); /* first, so that what changes now is told again */
+    bool listed_anew = false;
+    for (size_t i = 0; i < reload->count; i++) {
+        struct target *target = &reload->targets[i];
+        uint64_t before = stamp_of(target);
+        if (!all && before == target->stamp)
+            continue;
+        const struct tls_credentials *old = target->credentials;
+        load(target);
+        /* Files that came into a directory are in the list of the new credentials. */
+        target->stamp = target->credentials == old ? before : stamp_of(target);
+        listed_anew = true;
+    }
+    if (listed_anew)
+        watch_all(reload);
+}
+
+static void on_change(struct watch *watch)
+{
+    load_all(container_of(watch, struct reload, watch), false);
+}
+
+/* ---- the configuration file ---- */
+
+static void log_lines(char *text, enum log_level level)
+{
+    char *rest = text;
+    for (char *line; (line = strtok_r(rest, "\n", &rest));)
+        log_write(level, LOG_ABOUT_NOTHING, "reload: %s", line);
+}
+
+static struct config *read_config(const struct process *process)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    must(out);
+    struct config *config = config_load(process->config->file, out, tls_credentials_check_pair);
+    fclose(out);
+    log_lines(text, config ? LOG_WARNING : LOG_ERROR);
+    free(text);
+    return config;
+}
+
+static bool is_applied(const struct option *option)
+{
+    /* Read by workers from the configuration that they were made with. */
+    static const char *const fixed[] = {"handshake_timeout", "rekey_on_lease"};
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+        if (strcmp(option->key, fixed[i]) == 0)
+            return false;
+    return option->section == SECTION_TLS ||
+           (option->section == SECTION_LOG && strcmp(option->key, "level") == 0);
+}
+
+static void tell_restart(struct compare *self, const struct option *option, const char *where)
+{
+    (void)self;
+    if (!is_applied(option))
+        log_write(LOG_WARNING, LOG_ABOUT_NOTHING,
+                  "reload: %s\"%s%s\" was changed: that needs a restart", where,
+                  option_sections[option->section].prefix, option->key);
+}
+
+static void release(struct target *target)
+{
+    struct source *source = target->source;
+    target->source = NULL;
+    if (!source || --source->users)
+        return;
+    config_free(source->config);
+    free(source);
+}
+
+static const struct config_tunnel *find_tunnel(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->tunnel_count; i++)
+        if (strcmp(config->tunnels[i].name, name) == 0)
+            return &config->tunnels[i];
+    return NULL;
+}
+
+/* A tunnel that is not in the file any more, or has become something else, goes on as it is. */
+static void take_tunnel(struct target *target, struct source *source, struct compare *compare)
+{
+    const struct config_tunnel *running = target->tunnel->config;
+    const struct config_tunnel *now = find_tunnel(source->config, running->name);
+    if (!now) {
+        log_write(LOG_WARNING, LOG_ABOUT(.tunnel = running->name),
+                  "reload: it is not in the file any more: ending it needs a restart");
+        return;
+    }
+    compare_tunnels(compare, running, now);
+    if (now->role != running->role)
+        return;
+    release(target);
+    target->config = now;
+    target->source = source;
+    source->users++;
+}
+
+static void tell_new_tunnels(const struct config *running, const struct config *now)
+{
+    for (size_t i = 0; i < now->tunnel_count; i++)
+        if (!find_tunnel(running, now->tunnels[i].name))
+            log_write(LOG_WARNING, LOG_ABOUT(.tunnel = now->tunnels[i].name),
+                      "reload: it is new in the file: beginning it needs a restart");
+}
+
+static void take_config(struct reload *reload, struct config *config)
+{
+    struct compare compare = {.on_change = tell_restart};
+    struct source *source = check_alloc(sizeof(*source));
+    source->config = config;
+    source->users = 1;
+    log_set_level((enum log_level)config->log_level);
+    compare_process(&compare, reload->process->config, config);
+    tell_new_tunnels(reload->process->config, config);
+    for (size_t i = 0; i < reload->count; i++)
+        take_tunnel(&reload->targets[i], source, &compare);
+    release(&(struct target){.source = source});
+}
+
+/* ---- from the process ---- */
+
+struct reload *reload_new(struct process *process)
+{
+    struct reload *reload = check_alloc(sizeof(*reload));
+    reload->process = process;
+    reload->count = process->tunnel_count;
+    reload->targets = check_alloc((reload->count + 1) * sizeof(*reload->targets));
+    reload->watch.on_change = on_change;
+    watch_init(&reload->watch, process->loop);
+    for (size_t i = 0; i < reload->count; i++) {
+        struct tunnel *tunnel = process->tunnels[i];
+        reload->targets[i] = (struct target){
+            .tunnel = tunnel,
+            .config = tunnel->config,
+            .credentials = tls_credentials_ref(tunnel->credentials),
+        };
+        reload->targets[i].stamp = stamp_of(&reload->targets[i]);
+    }
+    watch_all(reload);
+    return reload;
+}
+
+void reload_free(struct reload *reload)
+{
+    if (!reload)
+        return;
+    watch_fini(&reload->watch);
+    for (size_t i = 0; i < reload->count; i++) {
+        tls_credentials_unref(reload->targets[i].credentials);
+        release(&reload->targets[i]);
+    }
+    free(reload->targets);
+    free(reload);
+}
+
+void reload_now(struct reload *reload)
+{
+    struct config *config = read_config(reload->process);
+    if (!config) {
+        log_write(LOG_ERROR, LOG_ABOUT_NOTHING,
+                  "reload: %s cannot be used: everything stays as it was",
+                  reload->process->config->file);
+        return;
+    }
+    take_config(reload, config);
+    load_all(reload, true);
+}
