@@ -1,4 +1,4 @@
-/* The command line: `hawser init|check|run|status`. No logic here. */
+/* The command line: `hawser init|check|run|status|bench`. No logic here. */
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "control/status.h"
+#include "proxy/bench_resume.h"
 #include "proxy/carriers.h"
 #include "proxy/init.h"
 #include "proxy/process.h"
@@ -23,10 +24,14 @@ static const char help[] =
     "  hawser init DIR [--host NAME]   make a CA, two certificates and two configurations\n"
     "  hawser check FILE               read a configuration, say what is wrong with it\n"
     "  hawser check --reference        print the reference of all options\n"
-    "  hawser run FILE                 run until SIGTERM (drains; a second one ends at once)\n"
+    "  hawser run FILE                 run until SIGTERM (drains; a second one ends at once);\n"
+    "                                  SIGHUP reads certificates and configuration again\n"
     "  hawser status [-s SOCKET] [--json]\n"
     "                                  what a running hawser does (its admin socket;\n"
     "                                  default: client.sock or server.sock in this directory)\n"
+    "  hawser bench resume [--children N] [--threads T] [--associations M] [--mode MODE]...\n"
+    "                      [--transport udp|kernel|memory] [--json]\n"
+    "                                  how many children are resumed here, and how fast\n"
     "  hawser --version, --help\n"
     "\n"
     "A first tunnel:  hawser init demo --host server.example   and follow what it prints.\n"
@@ -70,10 +75,12 @@ static int command_check(int argc, char **argv)
     if (!config)
         return EXIT_USAGE;
     carriers_check(config, stderr);
-    printf("%s: fine: %zu tunnel%s\n", argv[optind], config->tunnel_count,
-           config->tunnel_count == 1 ? "" : "s");
+    bool fine = tunnel_check_credentials(config, stderr);
+    if (fine)
+        printf("%s: fine: %zu tunnel%s\n", argv[optind], config->tunnel_count,
+               config->tunnel_count == 1 ? "" : "s");
     config_free(config);
-    return EXIT_FINE;
+    return fine ? EXIT_FINE : EXIT_USAGE;
 }
 
 static int command_run(int argc, char **argv)
@@ -121,14 +128,57 @@ static int command_status(int argc, char **argv)
     return status_print(socket_path, json, stdout, stderr);
 }
 
+/* The number, or 0, which no option takes. */
+static unsigned number(const char *text)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    return *text < '0' || *text > '9' || *end || value > 1000000000 ? 0 : (unsigned)value;
+}
+
+static int command_bench(int argc, char **argv)
+{
+    static const struct option options[] = {{"children", required_argument, NULL, 'c'},
+                                            {"threads", required_argument, NULL, 't'},
+                                            {"associations", required_argument, NULL, 'a'},
+                                            {"mode", required_argument, NULL, 'm'},
+                                            {"transport", required_argument, NULL, 'w'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {0}};
+    struct bench_resume_options bench = {
+        .children = 10000, .threads = 4, .associations = 8, .transport = "udp"};
+    int option;
+    if (argc < 2 || strcmp(argv[1], "resume") != 0)
+        return usage("there is only bench resume");
+    argc--, argv++;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'c')
+            bench.children = number(optarg);
+        else if (option == 't')
+            bench.threads = number(optarg);
+        else if (option == 'a')
+            bench.associations = number(optarg);
+        else if (option == 'm' && bench.mode_count < BENCH_RESUME_MODES_MAX)
+            bench.modes[bench.mode_count++] = optarg;
+        else if (option == 'w')
+            bench.transport = optarg;
+        else if (option == 'j')
+            bench.json = true;
+        else
+            return usage("bench resume takes --children, --threads, --associations, --mode, "
+                         "--transport and --json");
+    }
+    if (optind != argc)
+        return usage("bench resume takes options only");
+    return bench_resume_run(&bench, stdout, stderr);
+}
+
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"init", command_init},
-    {"check", command_check},
-    {"run", command_run},
-    {"status", command_status},
+    {"init", command_init},     {"check", command_check}, {"run", command_run},
+    {"status", command_status}, {"bench", command_bench},
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,444 @@
+#include "proxy/bench_resume.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/message.h"
+#include "base/resolver.h"
+#include "proxy/bench_resume_memory.h"
+#include "proxy/init.h"
+#include "proxy/init_config.h"
+#include "proxy/sessions.h"
+#include "proxy/tunnel.h"
+#include "proxy/worker.h"
+
+/* Nothing has become ready for so long: nothing will. */
+#define STUCK_S 60.0
+/* The children that the measurement in memory makes for each full handshake: those cost 5 to 60
+ * times as much. */
+#define CHILDREN_PER_FULL 20
+
+static const struct mode {
+    const char *name, *words;
+    const char *client, *server; /* lines of tls = { … } */
+} modes[] = {
+    {"tls13", "TLS 1.3, tickets, X25519", "", ""},
+    {"psk_ke", "TLS 1.3, tickets, no key exchange", "children = \"psk\";", "children = \"psk\";"},
+    {"tls12-id", "TLS 1.2, session ids", "max_version = \"1.2\";",
+     "max_version = \"1.2\"; resume_by = \"ids\";"},
+    {"tls12-ticket", "TLS 1.2, tickets", "max_version = \"1.2\";",
+     "max_version = \"1.2\"; resume_by = \"tickets\";"},
+};
+#define MODES (sizeof(modes) / sizeof(modes[0]))
+
+struct bench {
+    const struct bench_resume_options *options;
+    const struct mode *mode;
+    char directory[64];
+    struct config *config; /* tunnel 0 is the server, the others are the clients */
+    struct sessions sessions;
+    struct resolver *resolver;
+    struct worker *workers;
+    unsigned worker_count;
+    struct mux_budget budget;
+    struct tunnel_shared shared;
+    struct tunnel **tunnels;
+    unsigned tunnel_count;
+    bool started;
+    double seconds;
+    uint64_t resumed, failed; /* resumed: at both ends */
+    struct bench_memory_result memory;
+    char why[512];
+};
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* ---- certificates and configuration ---- */
+
+static void remove_directory(const char *path)
+{
+    DIR *directory = opendir(path);
+    struct dirent *entry;
+    while (directory && (entry = readdir(directory)))
+        if (*entry->d_name != '.')
+            unlinkat(dirfd(directory), entry->d_name, 0);
+    if (directory)
+        closedir(directory);
+    rmdir(path);
+}
+
+static void write_tunnel(const struct bench *bench, FILE *file, int number)
+{
+    const struct bench_resume_options *options = bench->options;
+    unsigned count = options->children / options->associations;
+    if (number > 0)
+        count += (unsigned)number <= options->children % options->associations;
+    else
+        count++; /* as many as the largest client may have */
+    fprintf(file, "%s{ name = \"%d\"; dead_after = 300; streams = { initial = %u; max = %u; };\n",
+            number ? ", " : "", number, count, count);
+    if (number)
+        fprintf(file, "role = \"client\"; remote = \"127.0.0.1:9\"; connect_timeout = 60;\n");
+    else
+        fprintf(file, "role = \"server\"; local = \"127.0.0.1:0\"; max_peers = %u;\n",
+                options->associations);
+    fprintf(file,
+            "tls = { ca = \"ca.pem\"; cert = \"%s.pem\"; key = \"%s.key\"; %s = \"%s\"; %s\n"
+            "handshake_timeout = 600; };\n"
+            "services = ( { name = \"none\"; connect = \"127.0.0.1:9\"; } ); }\n",
+            number ? "client" : "server", number ? "client" : "server", number ? "peer" : "allow",
+            number ? INIT_CONFIG_SERVER_NAME : INIT_CONFIG_CLIENT_NAME,
+            number ? bench->mode->client : bench->mode->server);
+}
+
+static bool make_files(struct bench *bench)
+{
+    const struct init_options init = {.directory = bench->directory};
+    char path[128];
+    FILE *nowhere = fopen("/dev/null", "w");
+    bool made = nowhere && init_write(&init, nowhere, stderr) == 0;
+    if (nowhere)
+        fclose(nowhere);
+    snprintf(path, sizeof(path), "%s/bench.cfg", bench->directory);
+    FILE *file = made ? fopen(path, "w") : NULL;
+    if (!file)
+        return false;
+    fprintf(file, "threads = %u; tunnels = (\n", bench->options->threads);
+    for (unsigned i = 0; i <= bench->options->associations; i++)
+        write_tunnel(bench, file, (int)i);
+    fputs(");\n", file);
+    return fclose(file) == 0;
+}
+
+/* The option table refuses "memory", which no user has a use for. */
+static void set_transport(struct bench *bench)
+{
+    for (size_t i = 0; i < bench->config->tunnel_count; i++) {
+        free(bench->config->tunnels[i].transport);
+        bench->config->tunnels[i].transport = check_strdup(bench->options->transport);
+    }
+}
+
+static bool load_config(struct bench *bench)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/bench.cfg", bench->directory);
+    bench->config = config_load(path, stderr, tls_credentials_check_pair);
+    if (!bench->config)
+        return false;
+    set_transport(bench);
+    return true;
+}
+
+/* ---- the tunnels ---- */
+
+struct errand {
+    struct bench *bench;
+    struct tunnel *tunnel;
+    bool result;
+};
+
+static void on_home_start(void *argument)
+{
+    struct errand *errand = argument;
+    errand->result =
+        tunnel_start(errand->tunnel, errand->bench->why, sizeof(errand->bench->why)) == 0;
+}
+
+static void on_home_close(void *argument)
+{
+    tunnel_close(((struct errand *)argument)->tunnel, ERR_LOCAL_SHUTDOWN);
+}
+
+static void on_home_look(void *argument)
+{
+    struct errand *errand = argument;
+    errand->result = tunnel_is_gone(errand->tunnel);
+}
+
+static void on_home_stop(void *argument)
+{
+    tunnel_stop(((struct errand *)argument)->tunnel);
+}
+
+static bool ask(struct bench *bench, unsigned number, void (*what)(void *argument))
+{
+    struct errand errand = {.bench = bench, .tunnel = bench->tunnels[number], .result = true};
+    worker_call(bench->tunnels[number]->home, what, &errand);
+    return errand.result;
+}
+
+static bool make_workers(struct bench *bench)
+{
+    bench->resolver = resolver_new();
+    bench->workers = check_alloc(bench->config->threads * sizeof(*bench->workers));
+    for (; bench->worker_count < bench->config->threads; bench->worker_count++) {
+        if (worker_init(&bench->workers[bench->worker_count], bench->worker_count,
+                        bench->resolver) < 0) {
+            snprintf(bench->why, sizeof(bench->why), "out of file descriptors");
+            return false;
+        }
+    }
+    return bench->resolver;
+}
+
+static bool make_tunnels(struct bench *bench)
+{
+    const struct config *config = bench->config;
+    bench->budget.limit = config->memory_limit;
+    bench->shared = (struct tunnel_shared){.workers = bench->workers,
+                                           .worker_count = bench->worker_count,
+                                           .budget = &bench->budget,
+                                           .sessions = &bench->sessions};
+    bench->tunnels = check_alloc(config->tunnel_count * sizeof(*bench->tunnels));
+    for (size_t i = 0; i < config->tunnel_count; i++) {
+        struct tunnel *tunnel =
+            tunnel_new(&config->tunnels[i], i, &bench->shared, bench->why, sizeof(bench->why));
+        if (!tunnel)
+            return false;
+        bench->tunnels[bench->tunnel_count++] = tunnel;
+    }
+    return true;
+}
+
+static bool start_tunnels(struct bench *bench)
+{
+    for (unsigned i = 0; i < bench->worker_count; i++)
+        must(worker_start(&bench->workers[i]) == 0);
+    bench->started = true;
+    if (!ask(bench, 0, on_home_start))
+        return false;
+    for (unsigned i = 1; i < bench->tunnel_count; i++) {
+        bench->config->tunnels[i].remote[0].address =
+            *transport_local(bench->tunnels[0]->endpoints[0].transport);
+        if (!ask(bench, i, on_home_start))
+            return false;
+    }
+    return true;
+}
+
+static void pause_ms(long milliseconds)
+{
+    nanosleep(&(struct timespec){.tv_nsec = milliseconds * 1000000}, NULL);
+}
+
+static void stop_tunnels(struct bench *bench)
+{
+    for (unsigned i = bench->started ? bench->tunnel_count : 0; i--;)
+        ask(bench, i, on_home_close);
+    for (unsigned i = bench->started ? bench->tunnel_count : 0; i--;) {
+        while (!ask(bench, i, on_home_look))
+            pause_ms(2);
+        ask(bench, i, on_home_stop);
+    }
+    for (unsigned i = 0; bench->started && i < bench->worker_count; i++)
+        worker_stop(&bench->workers[i]);
+    for (unsigned i = 0; bench->started && i < bench->worker_count; i++)
+        worker_join(&bench->workers[i]);
+}
+
+static void clear(struct bench *bench)
+{
+    stop_tunnels(bench);
+    for (unsigned i = 0; i < bench->tunnel_count; i++)
+        tunnel_free(bench->tunnels[i]);
+    free(bench->tunnels);
+    sessions_close(&bench->sessions);
+    resolver_free(bench->resolver);
+    for (unsigned i = 0; i < bench->worker_count; i++)
+        worker_fini(&bench->workers[i]);
+    free(bench->workers);
+    config_free(bench->config);
+    remove_directory(bench->directory);
+}
+
+/* ---- measuring ---- */
+
+#define sum_clients(bench, name)                                                                   \
+    sum(bench, offsetof(struct counters, name), 1, (bench)->tunnel_count)
+#define of_server(bench, name) sum(bench, offsetof(struct counters, name), 0, 1)
+
+static uint64_t sum(const struct bench *bench, size_t offset, unsigned from, unsigned to)
+{
+    uint64_t total = 0;
+    for (unsigned i = from; i < to; i++) {
+        char *counters = (char *)&bench->tunnels[i]->counters;
+        total += counter_get((_Atomic uint64_t *)(void *)(counters + offset));
+    }
+    return total;
+}
+
+/* From the first child that begins until the last one is ready at both ends. */
+static void measure(struct bench *bench)
+{
+    double began = 0, progress = now_s();
+    uint64_t wanted = 2ull * bench->options->children, before = 0, ready;
+    while ((ready = of_server(bench, children_ready) + sum_clients(bench, children_ready)) <
+           wanted) {
+        double now = now_s();
+        if (!began && sum_clients(bench, children_started))
+            began = now;
+        if (ready != before)
+            progress = now;
+        before = ready;
+        if (now - progress > STUCK_S)
+            break;
+        pause_ms(1);
+    }
+    bench->seconds = now_s() - began;
+    uint64_t near = sum_clients(bench, children_resumed), far = of_server(bench, children_resumed);
+    bench->resumed = near < far ? near : far;
+    bench->failed = sum_clients(bench, children_failed) + of_server(bench, children_failed);
+    log_set_level(LOG_ERROR); /* the end of the associations is no news */
+}
+
+static bool measure_memory(struct bench *bench)
+{
+    char reason[400];
+    const struct bench_memory memory = {
+        .client = bench->tunnels[1]->credentials,
+        .server = bench->tunnels[0]->credentials,
+        .threads = bench->options->threads,
+        .masters = bench->options->associations,
+        .children = bench->options->children,
+        .full = 1 + bench->options->children / CHILDREN_PER_FULL,
+    };
+    enum err result = bench_resume_memory(&memory, &bench->memory, reason, sizeof(reason));
+    if (result != ERR_OK)
+        snprintf(bench->why, sizeof(bench->why), "in memory: %s: %s", err_text(result), reason);
+    return result == ERR_OK;
+}
+
+static bool run_mode(struct bench *bench)
+{
+    const char *folder = getenv("TMPDIR");
+    snprintf(bench->directory, sizeof(bench->directory), "%s/hawser-bench-XXXXXX",
+             folder && strlen(folder) < 32 ? folder : "/tmp");
+    if (!mkdtemp(bench->directory)) {
+        *bench->directory = '\0';
+        snprintf(bench->why, sizeof(bench->why), "no temporary directory");
+        return false;
+    }
+    bool fine = make_files(bench) && load_config(bench) &&
+                sessions_open(&bench->sessions, &bench->config->sessions, bench->why,
+                              sizeof(bench->why)) == 0 &&
+                make_workers(bench) && make_tunnels(bench);
+    remove_directory(bench->directory); /* all is loaded: nothing stays behind, however this ends */
+    if (!fine || !measure_memory(bench) || !start_tunnels(bench))
+        return false;
+    measure(bench);
+    return true;
+}
+
+/* ---- the answer ---- */
+
+static double rate(const struct bench *bench)
+{
+    return (double)bench->resumed / bench->seconds;
+}
+
+static void print_text(const struct bench *bench, FILE *out)
+{
+    const struct bench_resume_options *options = bench->options;
+    const struct bench_memory_result *memory = &bench->memory;
+    fprintf(out, "%s (%s): %u children by %u threads through %u associations over %s\n",
+            bench->mode->words, bench->mode->name, options->children, options->threads,
+            options->associations, options->transport);
+    fprintf(out, "  resumed            %" PRIu64 " of %u", bench->resumed, options->children);
+    if (bench->failed)
+        fprintf(out, "; %" PRIu64 " failed", bench->failed);
+    fprintf(out, "\n  rate               %.0f a second, %.2f s in all\n", rate(bench),
+            bench->seconds);
+    fprintf(out, "  the same in memory %.0f a second; over %s %.2f of that\n",
+            memory->children_per_s, options->transport, rate(bench) / memory->children_per_s);
+    fprintf(out, "  full handshakes    %.0f a second in memory; resumed over %s %.1f times that\n",
+            memory->full_per_s, options->transport, rate(bench) / memory->full_per_s);
+}
+
+static json_t *report(const struct bench *bench)
+{
+    const struct bench_resume_options *options = bench->options;
+    const struct bench_memory_result *memory = &bench->memory;
+    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "mode",
+                     bench->mode->name, "transport", options->transport, "children",
+                     (int)options->children, "threads", (int)options->threads, "associations",
+                     (int)options->associations, "resumed", (json_int_t)bench->resumed, "failed",
+                     (json_int_t)bench->failed, "seconds", bench->seconds, "per_second",
+                     rate(bench), "per_second_in_memory", memory->children_per_s, "ratio_to_memory",
+                     rate(bench) / memory->children_per_s, "full_per_second_in_memory",
+                     memory->full_per_s, "ratio_to_full", rate(bench) / memory->full_per_s);
+}
+
+static const struct mode *find_mode(const char *name)
+{
+    for (size_t i = 0; i < MODES; i++)
+        if (strcmp(modes[i].name, name) == 0)
+            return &modes[i];
+    return NULL;
+}
+
+static int check(const struct bench_resume_options *options, FILE *err)
+{
+    for (size_t i = 0; i < options->mode_count; i++) {
+        if (find_mode(options->modes[i]))
+            continue;
+        fprintf(err, "hawser bench resume: mode \"%s\" is not known; there are", options->modes[i]);
+        for (size_t j = 0; j < MODES; j++)
+            fprintf(err, " %s", modes[j].name);
+        fputs("\n", err);
+        return 2;
+    }
+    if (options->threads >= 1 && options->threads <= 256 && options->associations >= 1 &&
+        options->associations <= 255 && options->children >= options->associations &&
+        options->children / options->associations < 65534)
+        return 0;
+    fputs("hawser bench resume: 1 to 256 threads, 1 to 255 associations, and 1 to 65533 children "
+          "for each of them\n",
+          err);
+    return 2;
+}
+
+int bench_resume_run(const struct bench_resume_options *options, FILE *out, FILE *err)
+{
+    int code = check(options, err);
+    if (code)
+        return code;
+    size_t count = options->mode_count ? options->mode_count : MODES;
+    json_t *reports = json_array();
+    for (size_t i = 0; i < count; i++) {
+        struct bench bench = {.options = options,
+                              .mode =
+                                  options->mode_count ? find_mode(options->modes[i]) : &modes[i]};
+        log_set_level(LOG_WARNING);
+        bool ran = run_mode(&bench);
+        if (!ran)
+            fprintf(err, "hawser bench resume: %s: %s\n", bench.mode->name, bench.why);
+        else if (options->json)
+            json_array_append_new(reports, report(&bench));
+        else
+            print_text(&bench, out);
+        fflush(out);
+        if (!ran || bench.resumed < options->children || bench.failed)
+            code = 1;
+        clear(&bench);
+    }
+    if (options->json) {
+        json_dumpf(reports, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+        fputs("\n", out);
+    }
+    json_decref(reports);
+    message_cache_clear();
+    return code;
+}
