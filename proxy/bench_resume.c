@@ -53,15 +53,17 @@ struct bench {
     unsigned tunnel_count;
     bool started;
     double seconds;
+    double child_us; /* processor time of both ends together */
+
     uint64_t resumed, failed; /* resumed: at both ends */
     struct bench_memory_result memory;
     char why[512];
 };
 
-static double now_s(void)
+static double seconds(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
@@ -283,11 +285,12 @@ static uint64_t sum(const struct bench *bench, size_t offset, unsigned from, uns
 /* From the first child that begins until the last one is ready at both ends. */
 static void measure(struct bench *bench)
 {
-    double began = 0, progress = now_s();
+    double began = 0, progress = seconds(CLOCK_MONOTONIC),
+           spent = seconds(CLOCK_PROCESS_CPUTIME_ID);
     uint64_t wanted = 2ull * bench->options->children, before = 0, ready;
     while ((ready = of_server(bench, children_ready) + sum_clients(bench, children_ready)) <
            wanted) {
-        double now = now_s();
+        double now = seconds(CLOCK_MONOTONIC);
         if (!began && sum_clients(bench, children_started))
             began = now;
         if (ready != before)
@@ -297,7 +300,10 @@ static void measure(struct bench *bench)
             break;
         pause_ms(1);
     }
-    bench->seconds = now_s() - began;
+    bench->seconds = seconds(CLOCK_MONOTONIC) - began;
+    spent = seconds(CLOCK_PROCESS_CPUTIME_ID) - spent;
+    bench->child_us = spent * 1e6 / bench->options->children;
+
     uint64_t near = sum_clients(bench, children_resumed), far = of_server(bench, children_resumed);
     bench->resumed = near < far ? near : far;
     bench->failed = sum_clients(bench, children_failed) + of_server(bench, children_failed);
@@ -363,6 +369,8 @@ static void print_text(const struct bench *bench, FILE *out)
             bench->seconds);
     fprintf(out, "  the same in memory %.0f a second; over %s %.2f of that\n",
             memory->children_per_s, options->transport, rate(bench) / memory->children_per_s);
+    fprintf(out, "  processor time     %.0f us for both ends of a child; in memory %.0f us\n",
+            bench->child_us, memory->child_us);
     fprintf(out, "  full handshakes    %.0f a second in memory; resumed over %s %.1f times that\n",
             memory->full_per_s, options->transport, rate(bench) / memory->full_per_s);
 }
@@ -371,14 +379,15 @@ static json_t *report(const struct bench *bench)
 {
     const struct bench_resume_options *options = bench->options;
     const struct bench_memory_result *memory = &bench->memory;
-    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "mode",
-                     bench->mode->name, "transport", options->transport, "children",
+    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}",
+                     "mode", bench->mode->name, "transport", options->transport, "children",
                      (int)options->children, "threads", (int)options->threads, "associations",
                      (int)options->associations, "resumed", (json_int_t)bench->resumed, "failed",
                      (json_int_t)bench->failed, "seconds", bench->seconds, "per_second",
                      rate(bench), "per_second_in_memory", memory->children_per_s, "ratio_to_memory",
                      rate(bench) / memory->children_per_s, "full_per_second_in_memory",
-                     memory->full_per_s, "ratio_to_full", rate(bench) / memory->full_per_s);
+                     memory->full_per_s, "ratio_to_full", rate(bench) / memory->full_per_s,
+                     "child_us", bench->child_us, "child_us_in_memory", memory->child_us);
 }
 
 static const struct mode *find_mode(const char *name)

@@ -27,6 +27,7 @@ struct master {
 struct job {
     const struct bench_memory *bench;
     const struct master *masters; /* NULL: full handshakes */
+    struct pair *pairs;           /* count of them: they stay open, as children do */
     unsigned count, resumed;
     pthread_t thread;
 };
@@ -91,13 +92,13 @@ static void *run(void *argument)
 {
     struct job *job = argument;
     for (unsigned i = 0; i < job->count; i++) {
-        struct pair pair;
-        open_pair(&pair, job->bench, job->masters ? &job->masters[i % job->bench->masters] : NULL);
-        if (shake(&pair) && tls_session_is_resumed(pair.client.session) &&
-            tls_session_is_resumed(pair.server.session))
+        struct pair *pair = &job->pairs[i];
+        open_pair(pair, job->bench, job->masters ? &job->masters[i % job->bench->masters] : NULL);
+        if (shake(pair) && tls_session_is_resumed(pair->client.session) &&
+            tls_session_is_resumed(pair->server.session))
             job->resumed++;
-        close_pair(&pair);
     }
+
     return NULL;
 }
 
@@ -108,26 +109,46 @@ static double seconds(clockid_t clock)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Handshakes a second. */
-static double measure(const struct bench_memory *bench, const struct master *masters,
-                      unsigned count, unsigned *resumed)
+struct figures {
+    double per_s, each_us; /* processor time of both ends together */
+    unsigned resumed;
+};
+
+static void begin(struct job *job, const struct bench_memory *bench, const struct master *masters,
+                  unsigned count)
+{
+    *job = (struct job){.bench = bench,
+                        .masters = masters,
+                        .pairs = check_alloc((count + 1) * sizeof(*job->pairs)),
+                        .count = count};
+    must(thread_start(&job->thread, "bench", run, job) == 0);
+}
+
+static void end(struct job *job)
+{
+    for (unsigned i = 0; i < job->count; i++)
+        close_pair(&job->pairs[i]);
+    free(job->pairs);
+}
+
+static struct figures measure(const struct bench_memory *bench, const struct master *masters,
+                              unsigned count)
 {
     struct job *jobs = check_alloc(bench->threads * sizeof(*jobs));
-    double began = seconds(CLOCK_MONOTONIC);
-    for (unsigned i = 0; i < bench->threads; i++) {
-        jobs[i] = (struct job){.bench = bench,
-                               .masters = masters,
-                               .count = count / bench->threads + (i < count % bench->threads)};
-        must(thread_start(&jobs[i].thread, "bench", run, &jobs[i]) == 0);
-    }
-    *resumed = 0;
+    struct figures figures = {0};
+    double began = seconds(CLOCK_MONOTONIC), spent = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    for (unsigned i = 0; i < bench->threads; i++)
+        begin(&jobs[i], bench, masters, count / bench->threads + (i < count % bench->threads));
     for (unsigned i = 0; i < bench->threads; i++) {
         thread_join(jobs[i].thread);
-        *resumed += jobs[i].resumed;
+        figures.resumed += jobs[i].resumed;
     }
-    double rate = count / (seconds(CLOCK_MONOTONIC) - began);
+    figures.per_s = count / (seconds(CLOCK_MONOTONIC) - began);
+    figures.each_us = (seconds(CLOCK_PROCESS_CPUTIME_ID) - spent) * 1e6 / count;
+    for (unsigned i = 0; i < bench->threads; i++)
+        end(&jobs[i]);
     free(jobs);
-    return rate;
+    return figures;
 }
 
 static enum err open_master(struct master *master, const struct bench_memory *bench, char *why,
@@ -151,15 +172,15 @@ enum err bench_resume_memory(const struct bench_memory *bench, struct bench_memo
 {
     struct master *masters = check_alloc(bench->masters * sizeof(*masters));
     enum err failure = ERR_OK;
-    unsigned opened = 0, ignored;
+    unsigned opened = 0;
     while (failure == ERR_OK && opened < bench->masters)
         failure = open_master(&masters[opened++], bench, why, why_size);
     if (failure == ERR_OK) {
-        double spent = seconds(CLOCK_PROCESS_CPUTIME_ID);
-        result->children_per_s = measure(bench, masters, bench->children, &result->resumed);
-        spent = seconds(CLOCK_PROCESS_CPUTIME_ID) - spent;
-        result->child_us = spent * 1e6 / bench->children;
-        result->full_per_s = measure(bench, NULL, bench->full, &ignored);
+        struct figures children = measure(bench, masters, bench->children);
+        result->children_per_s = children.per_s;
+        result->child_us = children.each_us;
+        result->resumed = children.resumed;
+        result->full_per_s = measure(bench, NULL, bench->full).per_s;
     }
     for (unsigned i = 0; i < opened; i++) {
         close_pair(&masters[i].pair);
