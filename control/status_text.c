@@ -81,6 +81,23 @@ static void print_paths(const json_t *association, FILE *out)
     }
 }
 
+static void print_tls(const json_t *tls, FILE *out)
+{
+    if (has_text(tls, "identity"))
+        fprintf(out, "    peer          %s\n", text(tls, "identity"));
+    if (!has_text(tls, "version"))
+        return;
+    char left[64];
+    fprintf(out, "    master session %s, %s%s", text(tls, "version"), text(tls, "cipher"),
+            json_is_true(json_object_get(tls, "master_resumed"))
+                ? ", resumed from an earlier association"
+                : "");
+    if (number(tls, "resumable_s"))
+        fprintf(out, ", children can be resumed for %s",
+                duration(number(tls, "resumable_s"), left));
+    fputc('\n', out);
+}
+
 static void print_association(const json_t *association, FILE *out)
 {
     const json_t *tls = json_object_get(association, "tls");
@@ -96,11 +113,7 @@ static void print_association(const json_t *association, FILE *out)
         fprintf(out, ", %" PRIu64 " retransmissions", number(association, "retransmissions"));
     fputc('\n', out);
     print_paths(association, out);
-    if (has_text(tls, "version"))
-        fprintf(out, "    master session %s, %s%s\n", text(tls, "version"), text(tls, "cipher"),
-                json_is_true(json_object_get(tls, "master_resumed"))
-                    ? ", resumed from an earlier association"
-                    : "");
+    print_tls(tls, out);
 }
 
 /* All of them; a single one when the process is of a kind that knows only "association". */
@@ -138,6 +151,42 @@ static void print_children(const json_t *tunnel, FILE *out)
                 "  WARNING         only %.4g%% of the child sessions were resumed; the others cost "
                 "a full handshake each (see the log)\n",
                 100 * (double)resumed / (double)done);
+}
+
+/* Of masters, and of failures only those that there are. */
+static void print_handshakes(const json_t *tunnel, FILE *out)
+{
+    static const struct {
+        const char *key, *words;
+    } failures[] = {
+        {"failures_alert", "by TLS or the far end's alert"},
+        {"failures_timeout", "not in time"},
+        {"failures_not_resumed", "not resumed"},
+        {"failures_other_master", "of another master"},
+        {"failures_unverified", "peer not trusted"},
+        {"failures_name", "peer not allowed or not the one expected"},
+        {"failures_other", "otherwise"},
+    };
+    const json_t *counters = json_object_get(tunnel, "counters");
+    uint64_t full = number(counters, "masters_full"), resumed = number(counters, "masters_resumed");
+    if (full + resumed) {
+        fprintf(out, "  master sessions %" PRIu64 " full, %" PRIu64 " resumed", full, resumed);
+        if (number(counters, "masters_not_resumed"))
+            fprintf(out,
+                    " (%" PRIu64 " of these because the server did not take what it was offered)",
+                    number(counters, "masters_not_resumed"));
+        fprintf(out, ", %" PRIu64 " renewed\n", number(counters, "masters_renewed"));
+    }
+    const char *separator = "  failed          ";
+    for (size_t i = 0; i < sizeof(failures) / sizeof(*failures); i++) {
+        if (!number(counters, failures[i].key))
+            continue;
+        fprintf(out, "%s%" PRIu64 " %s", separator, number(counters, failures[i].key),
+                failures[i].words);
+        separator = ", ";
+    }
+    if (*separator == ',')
+        fputc('\n', out);
 }
 
 static void print_traffic(const json_t *tunnel, FILE *out)
@@ -185,8 +234,37 @@ static void print_tunnel(const json_t *tunnel, FILE *out)
     }
     print_associations(tunnel, out);
     print_children(tunnel, out);
+    print_handshakes(tunnel, out);
     print_traffic(tunnel, out);
     print_services(tunnel, out);
+}
+
+/* What is remembered; nothing of what was never used. */
+static void print_sessions(const json_t *sessions, FILE *out)
+{
+    const json_t *cache = json_object_get(sessions, "cache");
+    const json_t *store = json_object_get(sessions, "store");
+    const json_t *redis = json_object_get(sessions, "redis");
+    if (number(cache, "hits") + number(cache, "misses") + number(cache, "tickets"))
+        fprintf(out,
+                "sessions of servers: %" PRIu64 " tickets of %" PRIu64 ", %" PRIu64
+                " found, %" PRIu64 " not\n",
+                number(cache, "tickets"), number(cache, "servers"), number(cache, "hits"),
+                number(cache, "misses"));
+    if (number(store, "hits") + number(store, "misses") + number(store, "stored"))
+        fprintf(out,
+                "sessions of clients: %" PRIu64 " kept, %" PRIu64 " found, %" PRIu64
+                " not, %" PRIu64 " expired, %" PRIu64 " pushed out\n",
+                number(store, "entries"), number(store, "hits"), number(store, "misses"),
+                number(store, "expired"), number(store, "evicted"));
+    if (json_is_object(redis))
+        fprintf(out,
+                "redis: %sconnected, %" PRIu64 " found, %" PRIu64 " not, %" PRIu64
+                " unanswered, %" PRIu64 " not accepted; %" PRIu64 " stored, %" PRIu64 " dropped\n",
+                json_is_true(json_object_get(redis, "connected")) ? "" : "not ",
+                number(redis, "hits"), number(redis, "misses"),
+                number(redis, "timeouts") + number(redis, "unavailable"),
+                number(redis, "not_accepted"), number(redis, "stored"), number(redis, "dropped"));
 }
 
 /* Jansson bounds the depth. */
@@ -225,6 +303,7 @@ void status_text_print(json_t *report, FILE *out)
             number(report, "threads") == 1 ? "" : "s",
             json_is_true(json_object_get(report, "draining")) ? ", draining: no new connections"
                                                               : "");
+    print_sessions(json_object_get(report, "sessions"), out);
     json_array_foreach(json_object_get(report, "tunnels"), i, tunnel)
     {
         print_tunnel(tunnel, out);

@@ -1,11 +1,13 @@
-/* proxy/init.h: `hawser init`: a CA, two endpoint certificates and a working pair of
- * configurations in a new directory. */
+/* proxy/init.h: `hawser init`: a CA and two endpoint certificates, or two raw keys, and a working
+ * pair of configurations in a new directory. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdio.h>
 
 struct init_options {
     const char *directory; /* made if missing; files that exist are never overwritten */
+    bool raw;              /* raw public keys (RFC 7250) instead of certificates */
     const char *host;      /* name or address of the server for its clients; NULL: localhost */
 };
 

@@ -5,6 +5,30 @@
 
 #include "base/check.h"
 
+static const char *const server_tls[] = {
+    [INIT_CONFIG_CERTIFICATES] = "      ca = \"ca.pem\";\n"
+                                 "      cert = \"server.pem\";\n"
+                                 "      key = \"server.key\";\n"
+                                 "      allow = [ \"" INIT_CONFIG_CLIENT_NAME
+                                 "\" ];             # names in the clients' certificates\n",
+    [INIT_CONFIG_RAW] =
+        "      key = \"server.key\";                 # a raw key: there are no certificates\n"
+        "      known = \"server.known\";             # the clients' keys, with a name for each\n"
+        "      allow = [ \"" INIT_CONFIG_CLIENT_NAME "\" ];             # these names\n",
+};
+
+static const char *const client_tls[] = {
+    [INIT_CONFIG_CERTIFICATES] = "      ca = \"ca.pem\";\n"
+                                 "      cert = \"client.pem\";\n"
+                                 "      key = \"client.key\";\n"
+                                 "      peer = \"" INIT_CONFIG_SERVER_NAME
+                                 "\";                    # a name in the server's certificate\n",
+    [INIT_CONFIG_RAW] =
+        "      key = \"client.key\";                 # a raw key: there are no certificates\n"
+        "      known = \"client.known\";             # the server's key, with a name\n"
+        "      peer = \"" INIT_CONFIG_SERVER_NAME "\";                    # this name\n",
+};
+
 static const char server_text[] =
     "# server.cfg: waits for clients on UDP port 9899 and connects to what they ask for.\n"
     "# Every option: docs/CONFIGURATION.md. After a change: hawser check server.cfg\n"
@@ -19,11 +43,7 @@ static const char server_text[] =
     "    transport = \"udp\";\n"
     "    local = [ \"%s:9899\" ];%s\n"
     "    tls = {\n"
-    "      ca = \"ca.pem\";\n"
-    "      cert = \"server.pem\";\n"
-    "      key = \"server.key\";\n"
-    "      allow = [ \"" INIT_CONFIG_CLIENT_NAME
-    "\" ];             # names in the clients' certificates\n"
+    "%s"
     "    };\n"
     "    services = (\n"
     "      # Clients reach this web server as their service \"web\".\n"
@@ -50,11 +70,7 @@ static const char client_text[] =
     "    streams = { initial = 16; max = 1024; };  # sessions made ready; most connections at "
     "once\n"
     "    tls = {\n"
-    "      ca = \"ca.pem\";\n"
-    "      cert = \"client.pem\";\n"
-    "      key = \"client.key\";\n"
-    "      peer = \"" INIT_CONFIG_SERVER_NAME
-    "\";                    # a name in the server's certificate\n"
+    "%s"
     "    };\n"
     "    services = (\n"
     "      # Connections to this address go to what the server calls \"web\".\n"
@@ -70,18 +86,18 @@ static int is_ipv6(const char *host)
 }
 
 /* IPv4 unless the clients are told an IPv6 address: [::] fails where IPv6 is switched off. */
-char *init_config_server(const char *host)
+char *init_config_server(const char *host, enum init_config_kind kind)
 {
     char *text = NULL;
     must(asprintf(&text, server_text, is_ipv6(host) ? "[::]" : "0.0.0.0",
-                  is_ipv6(host) ? "" : "           # [::]:9899 for IPv6") >= 0);
+                  is_ipv6(host) ? "" : "           # [::]:9899 for IPv6", server_tls[kind]) >= 0);
     return text;
 }
 
-char *init_config_client(const char *host)
+char *init_config_client(const char *host, enum init_config_kind kind)
 {
     char *text = NULL;
     must(asprintf(&text, client_text, is_ipv6(host) ? "[" : "", host ? host : "127.0.0.1",
-                  is_ipv6(host) ? "]" : "") >= 0);
+                  is_ipv6(host) ? "]" : "", client_tls[kind]) >= 0);
     return text;
 }

@@ -187,6 +187,10 @@ void link_child_failed(struct link *link, uint16_t id, uint8_t epoch, enum err w
         mux_control_child_failed(link->control, id, epoch, why);
         link_control_flush(link);
     }
+    if (stream->child == CHILD_STARTED) {
+        handshakes_failed(link->tunnel, why);
+        handshakes_child(link->tunnel, false, why);
+    }
     forget_child(link, id);
     if (count_failure(link, why))
         link_start_children(link);
@@ -332,6 +336,7 @@ static void child_ready(struct link *link, uint16_t id, bool resumed)
     link->children_started--;
     counter_add(&counters->children_ready, 1);
     counter_add(resumed ? &counters->children_resumed : &counters->children_full, 1);
+    handshakes_child(link->tunnel, resumed, ERR_OK);
     if (!resumed)
         log_write(
             LOG_WARNING,

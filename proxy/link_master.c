@@ -296,6 +296,7 @@ static void fail_master(struct link_master *master, enum err why, const char *de
 {
     struct link *link = master->link;
     counter_add(&link->tunnel->counters.masters_failed, 1);
+    handshakes_failed(link->tunnel, why);
     if (master == &link->master) {
         link_close(link, why, detail, true);
         return;

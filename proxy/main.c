@@ -21,7 +21,9 @@ static const char help[] =
     "hawser carries many TCP connections over the streams of one SCTP association,\n"
     "each stream in a TLS session of its own.\n"
     "\n"
-    "  hawser init DIR [--host NAME]   make a CA, two certificates and two configurations\n"
+    "  hawser init DIR [--host NAME] [--raw]\n"
+    "                                  make a CA, two certificates and two configurations;\n"
+    "                                  --raw: raw public keys, no CA\n"
     "  hawser check FILE               read a configuration, say what is wrong with it\n"
     "  hawser check --reference        print the reference of all options\n"
     "  hawser run FILE                 run until SIGTERM (drains; a second one ends at once);\n"
@@ -45,13 +47,17 @@ static int usage(const char *what)
 
 static int command_init(int argc, char **argv)
 {
-    static const struct option options[] = {{"host", required_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {
+        {"host", required_argument, NULL, 'h'}, {"raw", no_argument, NULL, 'r'}, {0}};
     struct init_options init = {0};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option != 'h')
-            return usage("init takes --host NAME only");
-        init.host = optarg;
+        if (option == 'h')
+            init.host = optarg;
+        else if (option == 'r')
+            init.raw = true;
+        else
+            return usage("init takes --host NAME and --raw");
     }
     if (argc - optind != 1)
         return usage("init needs one directory");

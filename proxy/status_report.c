@@ -39,21 +39,27 @@ static json_t *report_paths(const struct association_status *status)
     return paths;
 }
 
-static json_t *report_tls(const struct link *link)
-{
-    return json_pack("{s:s, s:s, s:b}", "version", link->tls_version ? link->tls_version : "",
-                     "cipher", link->tls_cipher ? link->tls_cipher : "", "master_resumed",
-                     (int)link->master_resumed);
-}
-
 /* Names come from certificates: JSON takes only UTF-8, and a terminal only what can be printed. */
 static json_t *printable(const char *name)
 {
-    char text[TLS_NAME_MAX];
+    char text[1024];
     size_t length = 0;
     for (; length < sizeof(text) - 1 && name[length]; length++)
         text[length] = name[length] >= ' ' && name[length] <= '~' ? name[length] : '?';
     return json_stringn(text, length);
+}
+
+static json_t *report_tls(const struct link *link)
+{
+    char identity[1024] = "";
+    int64_t left = link->generation ? tls_generation_expires_in(link->generation) : 0;
+    if (link->identity)
+        tls_identity_describe(link->identity, identity, sizeof(identity));
+    return json_pack("{s:s, s:s, s:b, s:o, s:I}", "version",
+                     link->tls_version ? link->tls_version : "", "cipher",
+                     link->tls_cipher ? link->tls_cipher : "", "master_resumed",
+                     (int)link->master_resumed, "identity", printable(identity), "resumable_s",
+                     (json_int_t)(left > 0 ? left : 0));
 }
 
 static json_t *report_link(struct link *link)
@@ -170,6 +176,47 @@ static json_t *report_tunnel(const struct tunnel *tunnel)
     return object;
 }
 
+static json_t *report_cache(struct tls_client_cache *cache)
+{
+    struct tls_client_cache_statistics s;
+    tls_client_cache_statistics(cache, &s);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "servers", (json_int_t)s.peers,
+                     "tickets", (json_int_t)s.tickets, "hits", (json_int_t)s.hits, "misses",
+                     (json_int_t)s.misses, "stored", (json_int_t)s.stored, "expired",
+                     (json_int_t)s.expired, "evicted", (json_int_t)s.evicted, "refused",
+                     (json_int_t)s.refused);
+}
+
+static json_t *report_store(struct tls_store *store)
+{
+    struct tls_store_statistics s;
+    tls_store_statistics(store, &s);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "entries", (json_int_t)s.entries,
+                     "bytes", (json_int_t)s.bytes, "hits", (json_int_t)s.hits, "misses",
+                     (json_int_t)s.misses, "stored", (json_int_t)s.stored, "expired",
+                     (json_int_t)s.expired, "evicted", (json_int_t)s.evicted, "refused",
+                     (json_int_t)s.refused);
+}
+
+static json_t *report_redis(struct tls_store_redis *redis)
+{
+    struct tls_store_redis_statistics s;
+    if (!redis)
+        return json_null();
+    tls_store_redis_statistics(redis, &s);
+    return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "connected", (int)s.is_connected,
+                     "hits", (json_int_t)s.hits, "misses", (json_int_t)s.misses, "timeouts",
+                     (json_int_t)s.timeouts, "unavailable", (json_int_t)s.unavailable,
+                     "not_accepted", (json_int_t)s.not_accepted, "stored", (json_int_t)s.stored,
+                     "dropped", (json_int_t)s.dropped);
+}
+
+static json_t *report_sessions(const struct sessions *sessions)
+{
+    return json_pack("{s:o, s:o, s:o}", "cache", report_cache(sessions->cache), "store",
+                     report_store(sessions->store), "redis", report_redis(sessions->redis));
+}
+
 struct question {
     const struct tunnel *tunnel;
     json_t *answer;
@@ -200,10 +247,11 @@ char *status_report_answer(struct admin_handler *handler, const char *request)
         worker_call(question.tunnel->home, answer_question, &question);
         json_array_append_new(tunnels, question.answer);
     }
-    json_t *report = json_pack("{s:s, s:I, s:I, s:I, s:b, s:o}", "version", HAWSER_VERSION, "pid",
-                               (json_int_t)getpid(), "uptime_s", (json_int_t)uptime, "threads",
-                               (json_int_t)process->worker_count, "draining",
-                               (int)process->draining, "tunnels", tunnels);
+    json_t *report =
+        json_pack("{s:s, s:I, s:I, s:I, s:b, s:o, s:o}", "version", HAWSER_VERSION, "pid",
+                  (json_int_t)getpid(), "uptime_s", (json_int_t)uptime, "threads",
+                  (json_int_t)process->worker_count, "draining", (int)process->draining, "sessions",
+                  report_sessions(&process->sessions), "tunnels", tunnels);
     char *text = json_dumps(report, JSON_COMPACT);
     json_decref(report);
     return text;

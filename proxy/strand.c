@@ -42,12 +42,26 @@ static bool has_room(struct strand *strand)
 
 static bool advance(struct strand *strand);
 
+/* Once for a lease, before its first record. False: the session has ended. */
+static bool rekey(struct strand *strand)
+{
+    strand->rekeys = false;
+    enum err result = tls_session_rekey(strand->session);
+    /* TLS 1.2 knows no such thing. */
+    if (result == ERR_OK && strcmp(tls_session_version(strand->session), "TLS1.3") == 0)
+        counter_add(&strand->link->tunnel->counters.leases_rekeyed, 1);
+    if (result == ERR_OK || result == ERR_AGAIN) /* some 100 ms ago */
+        return true;
+    fail(strand, result, tls_session_detail(strand->session));
+    return false;
+}
+
 /* What came in this turn first, then what is to go out: both know then how much there is. */
 static void on_pump(struct loop_task *task)
 {
     struct strand *strand = container_of(task, struct strand, pump);
     uint8_t *record = strand->worker->record;
-    if (strand->fed && !advance(strand))
+    if ((strand->fed && !advance(strand)) || (strand->rekeys && !rekey(strand)))
         return;
     while (strand->mux && strand->handshaken && mux_stream_wants_drain(strand->mux) &&
            has_room(strand)) {
@@ -121,7 +135,8 @@ static void end_session(struct strand *strand)
     strand->session = NULL;
     mux_stream_free(strand->mux);
     strand->mux = NULL;
-    strand->handshaken = strand->bound = strand->peer_finished = strand->fed = false;
+    strand->handshaken = strand->bound = strand->peer_finished = strand->fed = strand->rekeys =
+        false;
 }
 
 void strand_stop(struct strand *strand, enum err why, const char *detail)

@@ -44,6 +44,7 @@ struct strand {
     struct connection_events connection_events;
 
     struct loop_task pump;
+    bool rekeys;            /* the lease has begun, and wants new keys */
     bool fed;               /* messages wait in the session for the pump */
     _Atomic int32_t unsent; /* bytes handed to the link, not yet taken by SCTP */
     atomic_bool starved;    /* waits for unsent to fall */

@@ -1,6 +1,7 @@
 #include "proxy/strand_carry.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -48,21 +49,40 @@ static enum err refusal(const struct strand *strand, const struct service *servi
         return ERR_DRAINING;
     if (!service)
         return ERR_SERVICE_UNKNOWN;
+    if (service->config->allow_count &&
+        !tls_identity_matches(tls_session_identity(strand->session),
+                              (const char *const *)service->config->allow,
+                              service->config->allow_count))
+        return ERR_SERVICE_DENIED;
     if (linger_is_full(strand->worker))
         return ERR_SERVICE_BUSY;
     return ERR_OK;
 }
 
+static const char *refusal_text(struct strand *strand, enum err why, char *text, size_t size)
+{
+    char who[512];
+    if (why == ERR_SERVICE_UNKNOWN)
+        return "no service of this name connects here";
+    if (why != ERR_SERVICE_DENIED)
+        return err_text(why);
+    tls_identity_describe(tls_session_identity(strand->session), who, sizeof(who));
+    snprintf(text, size, "allow of the service lets nobody in who is %s", who);
+    return text;
+}
+
 static void refuse(struct strand *strand, const struct mux_open *open, enum err why)
 {
     struct tunnel *tunnel = strand->link->tunnel;
+    char text[640];
     counter_add(&tunnel->counters.connections_refused, 1);
+    if (why == ERR_SERVICE_DENIED)
+        counter_add(&tunnel->counters.services_denied, 1);
     log_write(LOG_WARNING,
               LOG_ABOUT(.tunnel = tunnel->config->name, .service = open->service,
                         .peer = open->client, .stream = strand->stream,
                         .connection = open->connection),
-              "connection refused: %s",
-              why == ERR_SERVICE_UNKNOWN ? "no service of this name connects here" : err_text(why));
+              "connection refused: %s", refusal_text(strand, why, text, sizeof(text)));
     mux_stream_refuse(strand->mux, why, err_text(why));
 }
 
@@ -72,6 +92,7 @@ static void on_open(struct mux_stream_events *events, const struct mux_open *ope
     struct service *service = tunnel_find_target(strand->link->tunnel, open->service);
     enum err why = refusal(strand, service);
     link_notify(strand, NOTICE_LEASED, ERR_OK, NULL, NULL, false);
+    strand->rekeys = strand->link->tunnel->config->tls.rekey_on_lease;
     strand_pump(strand);
     if (why != ERR_OK) {
         refuse(strand, open, why);
@@ -237,6 +258,7 @@ void strand_carry(struct strand *strand, struct connection *connection)
     }
     connection->stream = strand->stream;
     strand->connection = connection;
+    strand->rekeys = strand->link->tunnel->config->tls.rekey_on_lease;
     if (connection_watch(connection, strand->worker, &strand->connection_events) != ERR_OK) {
         mux_stream_reset(strand->mux, ERR_NO_DESCRIPTORS);
         end_connection(strand, ERR_NO_DESCRIPTORS, NULL);

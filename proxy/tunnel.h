@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/loop.h"
 #include "config/config.h"
@@ -17,6 +18,7 @@
 #include "mux/credit.h"
 #include "proxy/carriers.h"
 #include "proxy/connector.h"
+#include "proxy/handshakes.h"
 #include "proxy/listener.h"
 #include "tls/credentials.h"
 #include "tls/generation.h"
@@ -62,6 +64,7 @@ struct tunnel {
     struct sessions *sessions; /* of the process */
     struct tls_credentials *credentials;
     struct counters counters;
+    struct handshakes handshakes;
     struct service *services;
     atomic_bool draining;
 
@@ -93,6 +96,9 @@ struct tunnel {
 struct tls_credentials *tunnel_load_credentials(const struct config_tunnel *config,
                                                 struct tls_store *store, char *why,
                                                 size_t why_size);
+
+/* Whether that works, for `hawser check`: a line on out for each tunnel for which it does not. */
+bool tunnel_check_credentials(const struct config *config, FILE *out);
 
 /* Loads the credentials; index is its number in the configuration. Returns NULL with a sentence in
  * why. Owns: caller, tunnel_free; shared outlives it. Thread: main, before the workers run. */

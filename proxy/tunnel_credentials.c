@@ -71,3 +71,18 @@ struct tls_credentials *tunnel_load_credentials(const struct config_tunnel *conf
         snprintf(why, why_size, "tunnel \"%s\": %s", config->name, reason);
     return credentials;
 }
+
+bool tunnel_check_credentials(const struct config *config, FILE *out)
+{
+    bool fine = true;
+    for (size_t i = 0; i < config->tunnel_count; i++) {
+        char why[640];
+        struct tls_credentials *credentials =
+            tunnel_load_credentials(&config->tunnels[i], NULL, why, sizeof(why));
+        if (!credentials)
+            fprintf(out, "%s: %s\n", config->file, why);
+        fine = fine && credentials;
+        tls_credentials_unref(credentials);
+    }
+    return fine;
+}

@@ -14,6 +14,7 @@ static json_t *ask(struct side *side)
                               .worker_count = side->worker_count,
                               .tunnels = &side->tunnel,
                               .tunnel_count = 1,
+                              .sessions = side->sessions,
                               .started_us = loop_now(side->workers[0].loop) - 5000000};
     char *text = status_report_answer(&process.admin_handler, "status");
     must(text);
@@ -80,6 +81,7 @@ static const char *const texts[] = {"name",
                                     "association.paths.0.state",
                                     "tls.version",
                                     "tls.cipher",
+                                    "tls.identity",
                                     "services.0.name",
                                     NULL};
 static const char *const numbers[] = {"association.streams",
@@ -104,6 +106,8 @@ static const char *const numbers[] = {"association.streams",
                                       "counters.masters_renewed",
                                       "counters.path_changes",
                                       "counters.failovers",
+                                      "counters.failures_not_resumed",
+                                      "tls.resumable_s",
                                       NULL};
 
 static void check_side(struct side *side, bool client)
@@ -138,6 +142,15 @@ static void check_side(struct side *side, bool client)
     ok(json_is_string(at(tunnel, client ? "services.0.listen" : "services.0.connect")) &&
            !at(tunnel, client ? "services.0.connect" : "services.0.listen"),
        "a service listens or connects");
+    ok(strstr(json_string_value(at(tunnel, "tls.identity")),
+              client ? "dns \"server.example\", sha256:" : "dns \"client.example\", sha256:"),
+       "by which names and key the peer is known");
+    ok(json_integer_value(at(tunnel, "tls.resumable_s")) > 3500, "how long children can resume");
+    ok(json_integer_value(at(report, "sessions.cache.tickets")) == (client ? 1 : 0) &&
+           json_integer_value(at(report, "sessions.cache.misses")) == (client ? 1 : 0) &&
+           json_integer_value(at(report, "sessions.store.entries")) == 0 &&
+           json_is_null(at(report, "sessions.redis")),
+       "the stock of tickets is the process's");
     ok(json_integer_value(at(report, "uptime_s")) == 5 &&
            json_integer_value(at(report, "pid")) == getpid() && at(report, "version"),
        "the process has its own members");
@@ -226,7 +239,8 @@ static void other_requests(void)
     struct bed bed;
     bed_init(&bed, 1, 1, false);
     bed_start_server(&bed);
-    struct process process = {.workers = bed.server.workers, .worker_count = 1};
+    struct process process = {
+        .workers = bed.server.workers, .worker_count = 1, .sessions = bed.server.sessions};
     ok(!status_report_answer(&process.admin_handler, "") &&
            !status_report_answer(&process.admin_handler, "statuses"),
        "other requests have no answer");
