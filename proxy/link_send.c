@@ -29,6 +29,9 @@ static void on_send(struct loop_task *task)
     link_send_now(container_of(task, struct link, send_task));
 }
 
+/* RFC 8446 section 5.2: header, content type, tag. */
+#define RECORD_OVERHEAD 22
+
 /* On a slow line a whole record of one stream is a long time for all others. */
 static void keep_pace(struct link *link)
 {
@@ -38,7 +41,8 @@ static void keep_pace(struct link *link)
     if (link->scheduler.quantum == pace)
         return;
     scheduler_set_quantum(&link->scheduler, pace);
-    atomic_store_explicit(&link->record_limit, pace, memory_order_relaxed);
+    uint32_t record = pace - (pace > RECORD_OVERHEAD ? RECORD_OVERHEAD : 0);
+    atomic_store_explicit(&link->record_limit, record, memory_order_relaxed);
 }
 
 void link_send_now(struct link *link)

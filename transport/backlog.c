@@ -1,7 +1,5 @@
 #include "transport/backlog.h"
 
-#include <stdbool.h>
-
 /* What may wait in any case. */
 #define DEPTH (256 * 1024)
 
@@ -12,9 +10,12 @@
 
 /* Faster lines need no pacing (32 MB/s): what is given at once leaves within the turn of a loop. */
 #define PACED_BELOW (64 * 1024)
-/* Bytes a second of one in a microsecond, and a quarter more, so that the window is used up and
- * SCTP lets it grow. */
-#define PACE_GAIN 1250000
+/* A quarter more than the window in a round trip, so that it is used up and SCTP lets it grow.
+ * SCTP's round trip is in steps of 1 to 10 ms and may be too long: then the window does not fill,
+ * and the gain rises until it does. */
+#define GAIN_ONE 16
+#define GAIN_MIN 20
+#define GAIN_MAX 4096
 
 /* A message that does not fill a packet costs more than it hastens. */
 #define PACE_MIN 1200
@@ -43,7 +44,7 @@ static size_t between(uint64_t value, size_t low, size_t high)
 
 void backlog_init(struct backlog *self)
 {
-    *self = (struct backlog){.limit = DEPTH, .resume = DEPTH * 3 / 4};
+    *self = (struct backlog){.limit = DEPTH, .resume = DEPTH * 3 / 4, .gain = GAIN_MIN};
 }
 
 static void note_rate(struct backlog *self, uint64_t now_us, size_t waiting)
@@ -105,9 +106,26 @@ void backlog_accept(struct backlog *self, uint64_t now_us, size_t bytes)
     self->paced_until_us = from + bytes * 1000000 / self->paced_rate;
 }
 
-uint64_t backlog_wait(const struct backlog *self, uint64_t now_us)
+uint64_t backlog_wait(struct backlog *self, uint64_t now_us)
 {
-    return self->paced_rate && self->paced_until_us > now_us ? self->paced_until_us - now_us : 0;
+    if (!self->paced_rate || self->paced_until_us <= now_us + BACKLOG_PACE_US)
+        return 0;
+    self->was_held = true;
+    return self->paced_until_us - now_us;
+}
+
+static void note_gain(struct backlog *self, uint64_t now_us, size_t waiting, uint32_t window,
+                      uint32_t rtt_us)
+{
+    self->was_full |= waiting + PACE_MIN >= window;
+    if (now_us - self->gain_since_us < rtt_us)
+        return;
+    if (self->was_full)
+        self->gain -= (self->gain - GAIN_MIN) / 4;
+    else if (self->was_held && self->gain < GAIN_MAX)
+        self->gain += self->gain / 2;
+    self->gain_since_us = now_us;
+    self->was_full = self->was_held = false;
 }
 
 static uint32_t pace_of(uint32_t congestion_window, uint32_t rtt_us)
@@ -123,8 +141,10 @@ void backlog_update(struct backlog *self, uint64_t now_us, size_t waiting,
     note_round_trip(self, now_us, rtt_us);
     bool is_long = self->base_us > SHORT_US;
     self->pace = is_long ? pace_of(congestion_window, rtt_us) : 0;
+    note_gain(self, now_us, waiting, congestion_window, rtt_us);
     bool is_slow = self->pace && self->pace < PACED_BELOW;
-    self->paced_rate = is_slow ? (uint64_t)self->pace * PACE_GAIN / BACKLOG_PACE_US : 0;
+    self->paced_rate =
+        is_slow ? (uint64_t)self->pace * self->gain / GAIN_ONE * 1000000 / BACKLOG_PACE_US : 0;
     /* What makes room also brings on_writable, in the same turn: so hardly anything need wait. */
     size_t beyond = is_long ? between(self->pace / 2, 0, BEYOND_MAX)
                             : between(self->rate * BEYOND_US / 1000000, BEYOND_MIN, BEYOND_MAX);

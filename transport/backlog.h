@@ -14,6 +14,7 @@
  * what leaves in a few ms. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,9 @@ struct backlog {
     /* private */
     uint64_t given;                      /* bytes in all */
     uint64_t paced_rate, paced_until_us; /* bytes a second, 0: not paced */
+    uint32_t gain;                       /* of the pace, in 1/16 */
+    uint64_t gain_since_us;
+    bool was_held, was_full; /* since then: by the pace, the window */
     uint64_t window_us, window_delivered;
     uint64_t rate; /* bytes a second */
     uint64_t base_since_us;
@@ -45,13 +49,19 @@ static inline void backlog_give(struct backlog *self, size_t bytes)
     self->given += bytes;
 }
 
+/* The pace in whole chunks of so many bytes: the rest of a message would be a packet of its own. */
+static inline uint32_t backlog_chunks(const struct backlog *self, uint32_t chunk)
+{
+    return self->pace < chunk && self->pace ? chunk : self->pace - self->pace % chunk;
+}
+
 /* So many bytes were accepted from the user. */
 void backlog_accept(struct backlog *self, uint64_t now_us, size_t bytes);
 
 /* Microseconds until more may be accepted; 0: now. On a slow line SCTP sends a window at once and
  * waits a round trip; a small message that comes in between waits for it. So what is accepted is
  * spread over the round trip (pacing, as of RFC 9002 section 7.7). */
-uint64_t backlog_wait(const struct backlog *self, uint64_t now_us);
+uint64_t backlog_wait(struct backlog *self, uint64_t now_us);
 
 /* What SCTP says now: bytes that wait or are in flight, congestion window, round trip. */
 void backlog_update(struct backlog *self, uint64_t now_us, size_t waiting,

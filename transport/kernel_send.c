@@ -28,11 +28,10 @@ static size_t queued(const struct kernel_association *self)
 static void look(struct kernel_association *self)
 {
     struct kernel_socket_state state = kernel_socket_look(self->fd.fd);
-    uint32_t rtt_us = state.rtt_us ? state.rtt_us : self->handshake_rtt_us;
     self->outstanding = state.queued;
     backlog_update(&self->backlog, loop_now(self->transport->loop), state.queued,
-                   state.congestion_window, rtt_us);
-    self->base.pace = self->backlog.pace;
+                   state.congestion_window, state.rtt_us);
+    self->base.pace = state.chunk ? backlog_chunks(&self->backlog, state.chunk) : 0;
 }
 
 static bool has_room(struct kernel_association *self)

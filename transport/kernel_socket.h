@@ -10,7 +10,8 @@
 struct kernel_socket_state {
     size_t queued; /* bytes of data, about: not yet sent, or not yet acknowledged */
     uint32_t congestion_window;
-    uint32_t rtt_us; /* smoothed, in steps of the kernel's clock; 0: less than one */
+    uint32_t chunk;  /* bytes of a message that fit a packet */
+    uint32_t rtt_us; /* smoothed, in steps of the kernel's clock; 1: less than one; 0: not yet */
 };
 
 /* A configured endpoint bound to all of locals, non-blocking; closing it aborts what is up. The

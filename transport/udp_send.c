@@ -5,6 +5,7 @@
 #include <usrsctp.h>
 
 #include "base/check.h"
+#include "transport/packet.h"
 #include "transport/udp_association.h"
 #include "transport/udp_message.h"
 #include "transport/udp_socket.h"
@@ -12,6 +13,9 @@
 /* Messages of one turn are given to usrsctp together, so that small ones share packets; beyond
  * this many bytes at once, so that the peer's processor works at the same time as ours. */
 #define BURST_BYTES (64 * 1024)
+
+/* RFC 9260 section 3.3.1. */
+#define DATA_CHUNK_HEADER 16
 
 static size_t queued(const struct udp_association *self)
 {
@@ -27,7 +31,8 @@ static void look(struct udp_association *self)
     self->outstanding = state.queued;
     backlog_update(&self->backlog, loop_now(self->transport->loop), state.queued,
                    state.congestion_window, rtt_us);
-    self->base.pace = self->backlog.pace;
+    self->base.pace =
+        backlog_chunks(&self->backlog, self->payload - PACKET_HEADER - DATA_CHUNK_HEADER);
 }
 
 static bool has_room(struct udp_association *self)

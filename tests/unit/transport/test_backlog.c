@@ -85,10 +85,22 @@ int main(void)
        "a window made small by losses is all that waits, nearly (%zu)", line.backlog.limit);
     ok(line.backlog.pace >= 1200 && line.backlog.pace < 3000, "its pace is about a packet (%u)",
        line.backlog.pace);
+    line.backlog.paced_until_us = 0;
+    backlog_accept(&line.backlog, line.now_us, 1700);
+    ok(backlog_wait(&line.backlog, line.now_us) == 0, "a packet and another leave at once");
     backlog_accept(&line.backlog, line.now_us, 1700);
     uint64_t wait_us = backlog_wait(&line.backlog, line.now_us);
-    ok(wait_us > 1000 && wait_us < 2000, "packets leave one by one, %d us apart", (int)wait_us);
+    ok(wait_us > 2000 && wait_us < 4000, "the next waits for %d us", (int)wait_us);
     ok(backlog_wait(&line.backlog, line.now_us + wait_us) == 0, "and no later");
+    uint64_t rate = line.backlog.paced_rate;
+    for (int i = 0; i < 10; i++) {
+        line.now_us += 21000;
+        backlog_accept(&line.backlog, line.now_us, 17000);
+        backlog_wait(&line.backlog, line.now_us);
+        backlog_update(&line.backlog, line.now_us, 9000, 17000, 20000);
+    }
+    ok(line.backlog.paced_rate > 10 * rate, "a window that does not fill hastens the pace (%d)",
+       (int)(line.backlog.paced_rate / rate));
     run(&line, 100000000, 2 << 20, 20000, 2000000);
     backlog_accept(&line.backlog, line.now_us, 100000);
     ok(backlog_wait(&line.backlog, line.now_us) == 0, "a fast line is not paced");
