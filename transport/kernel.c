@@ -55,7 +55,12 @@ static int encapsulation_port(void)
 
 static void check_encapsulation(const struct transport_options *options)
 {
-    if (options->encap_port && encapsulation_port() == 0)
+    if (!options->encap_port)
+        return;
+    log_write(LOG_INFO, LOG_ABOUT_NOTHING,
+              "SCTP in UDP: Linux loses its own bursts on devices that cut them up, which only "
+              "\"ip link set dev DEV gso_max_size 1500\" prevents (docs/MULTIHOMING.md)");
+    if (encapsulation_port() == 0)
         log_write(LOG_WARNING, LOG_ABOUT_NOTHING,
                   "SCTP is to be encapsulated in UDP (encap_port = %u), but this host takes no "
                   "such packets: run sysctl -w net.sctp.udp_port=9899",
