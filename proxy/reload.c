@@ -169,6 +169,7 @@ static bool is_applied(const struct option *option)
         if (strcmp(option->key, fixed[i]) == 0)
             return false;
     return option->section == SECTION_TLS ||
+           (option->section == SECTION_SERVICE && strcmp(option->key, "allow") == 0) ||
            (option->section == SECTION_LOG && strcmp(option->key, "level") == 0);
 }
 
@@ -199,6 +200,28 @@ static const struct config_tunnel *find_tunnel(const struct config *config, cons
     return NULL;
 }
 
+/* Workers read the rules of services: those from the file as it was before may go only after each
+ * worker has come back to its loop. */
+static void on_worker(void *argument)
+{
+    (void)argument;
+}
+
+static void take_services(struct target *target, const struct config_tunnel *now)
+{
+    struct tunnel *tunnel = target->tunnel;
+    for (size_t i = 0; i < tunnel->config->service_count; i++) {
+        struct service *service = &tunnel->services[i];
+        const struct config_service *rules = service->config;
+        for (size_t j = 0; j < now->service_count; j++)
+            if (strcmp(now->services[j].name, rules->name) == 0)
+                rules = &now->services[j];
+        atomic_store(&service->rules, rules);
+    }
+    for (unsigned i = 0; i < tunnel->worker_count; i++)
+        worker_call(&tunnel->workers[i], on_worker, NULL);
+}
+
 /* A tunnel that is not in the file any more, or has become something else, goes on as it is. */
 static void take_tunnel(struct target *target, struct source *source, struct compare *compare)
 {
@@ -212,6 +235,7 @@ static void take_tunnel(struct target *target, struct source *source, struct com
     compare_tunnels(compare, running, now);
     if (now->role != running->role)
         return;
+    take_services(target, now);
     release(target);
     target->config = now;
     target->source = source;

@@ -49,10 +49,10 @@ static enum err refusal(const struct strand *strand, const struct service *servi
         return ERR_DRAINING;
     if (!service)
         return ERR_SERVICE_UNKNOWN;
-    if (service->config->allow_count &&
+    const struct config_service *rules = atomic_load(&service->rules);
+    if (rules->allow_count &&
         !tls_identity_matches(tls_session_identity(strand->session),
-                              (const char *const *)service->config->allow,
-                              service->config->allow_count))
+                              (const char *const *)rules->allow, rules->allow_count))
         return ERR_SERVICE_DENIED;
     if (linger_is_full(strand->worker))
         return ERR_SERVICE_BUSY;

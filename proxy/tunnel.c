@@ -118,6 +118,8 @@ struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
     for (size_t i = 0; i < config->service_count; i++) {
         struct service *service = &tunnel->services[i];
         service->config = &config->services[i];
+        atomic_init(&service->rules, service->config);
+
         service->tunnel = tunnel;
         service->index = i;
     }

@@ -41,6 +41,8 @@ struct tunnel_shared {
 
 struct service {
     const struct config_service *config;
+    /* Whose `allow` counts: config, or what a reload has read since. */
+    _Atomic(const struct config_service *) rules;
     struct tunnel *tunnel;
     size_t index;             /* in the tunnel */
     struct listener listener; /* when the service listens */
