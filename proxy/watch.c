@@ -25,8 +25,12 @@ static void on_events(struct loop_fd *inotify, uint32_t events)
     (void)events;
     while (read(inotify->fd, buffer, sizeof(buffer)) > 0)
         ;
+    uint64_t now = loop_now(self->loop), when = now + WATCH_COLLECT_US;
     if (!loop_timer_is_set(&self->timer))
-        loop_timer_set(self->loop, &self->timer, loop_now(self->loop) + WATCH_COLLECT_US);
+        self->first_us = now;
+    if (when > self->first_us + WATCH_PATIENCE_US)
+        when = self->first_us + WATCH_PATIENCE_US;
+    loop_timer_set(self->loop, &self->timer, when);
 }
 
 static void on_expire(struct loop_timer *timer)

@@ -1,6 +1,6 @@
 /* proxy/watch.h: tells when files may have changed, however they are replaced: written in place,
  * renamed over, or behind a symbolic link that now leads elsewhere (inotify(7) on every folder that
- * decides what a path means). Changes are collected for WATCH_COLLECT_US.
+ * decides what a path means).
  *
  * It may tell too often, because folders hold other things as well; watch_stamp says whether it was
  * these files. Thread: the loop's. */
@@ -11,8 +11,10 @@
 
 #include "base/loop.h"
 
-/* A certificate and its key are two files: whoever replaces them needs a moment. */
-#define WATCH_COLLECT_US 1000000
+/* A certificate and its key are two files: whoever replaces them needs a moment. So it is told when
+ * nothing has changed for a second, or after five where something changes all the time. */
+#define WATCH_COLLECT_US  1000000
+#define WATCH_PATIENCE_US 5000000
 
 struct watch {
     void (*on_change)(struct watch *self);
@@ -20,6 +22,7 @@ struct watch {
     struct loop *loop; /* private from here on */
     struct loop_fd inotify;
     struct loop_timer timer;
+    uint64_t first_us; /* of the changes that are not told yet */
 };
 
 /* on_change must be set. */
