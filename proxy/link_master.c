@@ -398,7 +398,7 @@ static void read_records(struct link *link, struct link_master *master)
             return;
     }
     if (result != ERR_AGAIN) {
-        char detail[256];
+        char detail[512];
         snprintf(detail, sizeof(detail), "%s", tls_session_detail(master->session));
         fail_master(master, result, detail);
         return;
@@ -414,7 +414,7 @@ void link_master_advance(struct link *link, struct link_master *master)
         return;
     }
     if (!master->verified) {
-        char detail[256];
+        char detail[512];
         enum err result = tls_session_handshake(master->session);
         if (result == ERR_AGAIN)
             return;

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -101,4 +102,13 @@ const char *tls_known_name(const struct tls_known *known, const uint8_t pin[stat
             return known->entries[i].name;
     }
     return NULL;
+}
+
+void tls_known_describe(const struct tls_known *known, char *text, size_t size)
+{
+    char pin[TLS_PIN_TEXT_SIZE];
+    tls_pin_format(known->entries[0].pin, pin);
+    int used = snprintf(text, size, "%s is %s", known->entries[0].name, pin);
+    if (known->count > 1 && used > 0 && (size_t)used < size)
+        snprintf(text + used, size - (size_t)used, ", and %zu more", known->count - 1);
 }

@@ -22,3 +22,5 @@ enum err tls_known_load(const char *path, struct tls_known **out, struct tls_fil
 void tls_known_free(struct tls_known *known); /* NULL is fine */
 /* The name of the key, NULL if it is not known. Thread: any. */
 const char *tls_known_name(const struct tls_known *known, const uint8_t pin[static TLS_PIN_SIZE]);
+/* The first key and how many others there are, for the log: `server is sha256:…`. */
+void tls_known_describe(const struct tls_known *known, char *text, size_t size);

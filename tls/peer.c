@@ -159,8 +159,10 @@ static enum err name_raw_key(const struct tls_credentials *credentials,
     tls_identity_set_pin(identity, pin);
     if (name)
         return ERR_OK;
-    snprintf(why, why_size, "the peer's key is %s, which is not among the known keys",
-             identity->label);
+    char known[TLS_NAME_MAX + TLS_PIN_TEXT_SIZE + 32];
+    tls_known_describe(credentials->known, known, sizeof known);
+    snprintf(why, why_size, "the peer's key is %s, which is not among the known keys (%s)",
+             identity->label, known);
     return ERR_TLS_PEER_UNVERIFIED;
 }
 

@@ -241,6 +241,8 @@ SERVER_SIDE=() CLIENT_SIDE=()                # commands that put a program on on
 SERVER_NAME=server CLIENT_NAME=client        # certificates
 SERVER_CA=ca CLIENT_CA=ca                    # whom they trust
 PEER=server.example ALLOW='"client.example"' # whom they expect
+SERVER_TLS='' CLIENT_TLS=''                  # all of tls; default: those certificates and names
+SERVER_TLS_OPTIONS='' CLIENT_TLS_OPTIONS=''  # further options of tls
 SERVER_SERVICES=''                           # default: "target"
 CLIENT_SERVICES='{ name = "target"; listen = "127.0.0.1:0"; }'
 SERVER_OPTIONS='' CLIENT_OPTIONS=''          # further lines of the tunnel
@@ -263,12 +265,16 @@ quoted_list() { # WORD...
     echo "${list#, }"
 }
 
+certificates() { # CA NAME
+    echo "ca = \"$1.pem\"; cert = \"$2.pem\"; key = \"$2.key\";"
+}
+
 server_tunnel() { # NAME SERVICES
+    local tls=${SERVER_TLS:-$(certificates "$SERVER_CA" "$SERVER_NAME") allow = [ $ALLOW ];}
     # shellcheck disable=SC2086 # several addresses
     cat <<END
   { name = "$1"; role = "server"; transport = "$TRANSPORT"; local = [ $(quoted_list $SERVER_LOCAL) ];
-    tls = { ca = "$SERVER_CA.pem"; cert = "$SERVER_NAME.pem"; key = "$SERVER_NAME.key";
-            allow = [ $ALLOW ]; };
+    tls = { $tls $SERVER_TLS_OPTIONS };
     services = ( $2 );
     $SERVER_OPTIONS
   }
@@ -276,12 +282,12 @@ END
 }
 
 client_tunnel() { # NAME SERVICES REMOTES
+    local tls=${CLIENT_TLS:-$(certificates "$CLIENT_CA" "$CLIENT_NAME") peer = \"$PEER\";}
     # shellcheck disable=SC2086 # several addresses
     cat <<END
   { name = "$1"; role = "client"; transport = "$TRANSPORT"; remote = [ $(quoted_list $3) ];
     reconnect = { min = 0.05; max = 0.5; };
-    tls = { ca = "$CLIENT_CA.pem"; cert = "$CLIENT_NAME.pem"; key = "$CLIENT_NAME.key";
-            peer = "$PEER"; };
+    tls = { $tls $CLIENT_TLS_OPTIONS };
     services = ( $2 );
     $CLIENT_OPTIONS
   }
