@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Goal of this test: an association with two paths loses the one in use under load, both ways or one way
+# only, without a word: nothing is lost, every connection lives on, log and status name the change, and
+# the traffic goes back when the path does.
+# shellcheck source=tests/lab/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+lab_up 2
+SERVER_LOCAL='10.1.0.2:5000 10.2.0.2:5000'
+LOCAL='local = [ "10.1.0.1:0", "10.2.0.1:0" ];'
+MOST=1500 # ms: the aim is 500, but the machine may have other things to do
+
+is_busy() { # BYTES: as many have gone up before
+    status_has client ".tunnels[0] | .connections.open >= 5 and .bytes.out - $1 > 300000"
+}
+
+# cut_under_load TEXT PATH WAYS: nothing goes these ways any more.
+cut_under_load() {
+    local text="$TRANSPORT, $1" path=$2 other=$((3 - $2)) before
+    before=$(tunnel client .bytes.out)
+    start traffic "${CLIENT_SIDE[@]}" "$TOOLS/load" both --to "$TO" --connections 4 --bytes "$(scaled 4000000)" --timeout 60
+    start pings "${CLIENT_SIDE[@]}" "$TOOLS/load" ping --to "$TO" --connections 1 --seconds 2.5 --timeout 60
+    check "$text: there is load" wait_until 20 is_busy "$before"
+    lab_cut "$path" "$3"
+    check "$text: the client sends another way" wait_until 10 uses client "10.$other.0.2"
+    check "$text: the server does" wait_until 10 uses server "10.$other.0.1"
+    check "$text: the client's status shows the state" status_has client \
+        "[.tunnels[0].association.paths[] | select(.address == \"10.$path.0.2:5000\") | .state | . == \"failing\" or . == \"inactive\"] | any"
+    check "$text: every byte of 4 uploads and downloads arrives" exit_code traffic 60
+    check "$text: no round trip is lost" exit_code pings 60
+    check "$text: the longest takes less than $MOST ms" test "$(longest pings)" -lt "$MOST"
+    note "$text: longest gap $(longest pings) ms"
+}
+
+cut_both_ways() { # TEXT
+    cut_under_load "$1, cut" 1 both
+    check "$TRANSPORT, $1: the log says so" has_line client.err 'path .*10.1.0.2:5000: failing; traffic moves to 10.2.0.2:5000'
+    check "$TRANSPORT, $1: it is counted" status_has client '.tunnels[0].counters | .failovers >= 1 and .path_changes >= 1'
+    lab_restore 1
+    check "$TRANSPORT, $1: the client goes back" wait_until 20 uses client 10.1.0.2
+    check "$TRANSPORT, $1: the server does" wait_until 20 uses server 10.1.0.1
+    check "$TRANSPORT, $1: the log says so" wait_until 5 has_line client.err \
+        'path .*10.1.0.2:5000: active, round trip .*traffic moves here'
+}
+
+cut_one_way() {
+    local path=1
+    cut_under_load "black hole upwards" 1 up
+    lab_restore 1
+    check "$TRANSPORT: the path is back" wait_until 20 has_paths client 2
+    check "$TRANSPORT: at the server, too" wait_until 20 has_paths server 2
+    # Whether the traffic has gone back to it yet is a matter of seconds.
+    uses client 10.1.0.2 || path=2
+    cut_under_load "black hole downwards" "$path" down
+    lab_restore "$path"
+}
+
+set_up() { # OPTIONS
+    end_pair
+    CLIENT_OPTIONS="$LOCAL $1" SERVER_OPTIONS=$1
+    start_pair
+    check "$TRANSPORT: two paths are active" wait_until 20 has_paths client 2
+    check "$TRANSPORT: at the server, too" wait_until 20 has_paths server 2
+}
+
+lose_paths() {
+    set_up ''
+    cut_both_ways defaults
+    cut_one_way
+    check "$TRANSPORT: all in one association" is_first_association
+    set_up 'heartbeat = 0.5; dead_after = 5;
+        paths = { rto_min = 0.1; rto_initial = 0.2; rto_max = 1; max_retransmissions = 2; };'
+    cut_both_ways "fast profile"
+    check "$TRANSPORT: all in one association" is_first_association
+}
+
+for_transports lose_paths
+finish
