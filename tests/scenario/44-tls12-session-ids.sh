@@ -10,16 +10,24 @@ all_resumed() {
 }
 come_back() { # by: the client ends and comes back, with what it has kept in its file
     stop client
-    start_client
+    start_keeping_client
     check "$1: the tunnel comes up again" wait_until 20 is_up client
     check "$1: its master is resumed" status_is client '.tunnels[0].tls.master_resumed' true
     check "$1: so says the server" status_is server '.tunnels[0].counters.masters_resumed' 1
 }
-GLOBAL_OPTIONS='drain_timeout = 5; sessions = { file = "kept"; };'
+start_keeping_client() {
+    local GLOBAL_OPTIONS='drain_timeout = 5; sessions = { file = "kept"; };'
+    start_client
+}
+make_certificates
+start_target
 CLIENT_TLS_OPTIONS='min_version = "1.2"; max_version = "1.2";'
 for by in ids tickets; do
     SERVER_TLS_OPTIONS="$CLIENT_TLS_OPTIONS resume_by = \"$by\";"
-    start_pair
+    start_server
+    REMOTE=$SERVER
+    start_keeping_client
+    wait_until 20 is_up client || fatal "the tunnel does not come up"
     check "$by: it is TLS 1.2" status_is client '.tunnels[0].tls.version' TLS1.2
     check "$by: connections" load rr --to "$TO" --connections "$(scaled 300)" --parallel 50
     check "$by: every child was resumed" wait_until 5 all_resumed client

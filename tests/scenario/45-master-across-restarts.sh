@@ -9,20 +9,27 @@ new_ticket_key() { # FILE
     echo >>"$dir/$1"
     chmod 600 "$dir/$1"
 }
+start_keeping_client() {
+    local GLOBAL_OPTIONS='drain_timeout = 5; sessions = { file = "kept"; };'
+    start_client
+}
 is_resumed() {
     is_up client && status_is client '.tunnels[0].tls.master_resumed' "$1"
 }
 new_ticket_key tickets
-GLOBAL_OPTIONS='drain_timeout = 5; sessions = { file = "kept"; };'
 SERVER_TLS_OPTIONS='ticket_key_file = "tickets";'
-start_pair
-check "the first master is a full handshake" is_resumed false
+make_certificates
+start_target
+start_server
+REMOTE=$SERVER
+start_keeping_client
+check "the first master is a full handshake" wait_until 20 is_resumed false
 check "connections" load rr --to "$TO" --connections 20
 check "a ticket is in stock" wait_until 5 status_has client '.sessions.cache.tickets > 0'
 
 stop client
 check "it is kept in a file for its owner only" test "$(stat -c %a "$dir/kept")" = 600
-start_client
+start_keeping_client
 check "the client's restart: resumed" wait_until 20 is_resumed true
 check "the file is gone while it is used" test ! -e "$dir/kept"
 check "connections" load rr --to "$TO" --connections 20
@@ -36,7 +43,7 @@ check "no child was ever full" status_has client '.tunnels[0].children | .full +
 stop server
 stop client
 start_server
-start_client
+start_keeping_client
 check "both restarted: resumed" wait_until 20 is_resumed true
 
 stop server
@@ -47,11 +54,11 @@ check "that says so" status_is client '.tunnels[0].counters.masters_not_resumed'
 
 stop client
 printf 'x' | dd of="$dir/kept" bs=1 seek=100 conv=notrunc 2>/dev/null
-start_client
+start_keeping_client
 check "a file that was damaged: a full handshake" wait_until 20 is_resumed false
 check "and a warning" has_line client.err 'sessions of earlier associations are lost'
 stop client
 rm -f "$dir/kept"
-start_client
+start_keeping_client
 check "no file: a full handshake" wait_until 20 is_resumed false
 finish

@@ -25,7 +25,6 @@ new_keys() {
     chmod 600 "$dir/redis.keys"
 }
 REDIS='redis = { address = "unix:redis"; key_file = "redis.keys"; timeout = 0.2; };'
-KEEPS='file = "kept";'
 GLOBAL_OPTIONS="drain_timeout = 5; sessions = { $REDIS };"
 SERVER_TLS_OPTIONS='min_version = "1.2"; max_version = "1.2"; resume_by = "ids";'
 CLIENT_TLS_OPTIONS='min_version = "1.2"; max_version = "1.2";'
@@ -35,14 +34,9 @@ make_certificates
 start_target
 
 # The same address, so that the client takes both for one server; one after the other.
-start_first_client() {
-    GLOBAL_OPTIONS="drain_timeout = 5; sessions = { $KEEPS };"
-    start_client
-    GLOBAL_OPTIONS="drain_timeout = 5; sessions = { $REDIS };"
-}
 start_server
 REMOTE=$SERVER
-start_first_client
+GLOBAL_OPTIONS='drain_timeout = 5;' start_client
 check "a client at the first server: full" wait_until 20 is_resumed false
 check "its session goes to Redis" wait_until 5 status_is server '.sessions.redis.stored' 1
 check "which is connected" status_is server '.sessions.redis.connected' true
