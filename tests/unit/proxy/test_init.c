@@ -31,6 +31,18 @@ static struct result init(const char *directory, const char *host)
     return result;
 }
 
+static struct result init_raw(const char *directory)
+{
+    struct result result = {0};
+    FILE *out = fmemopen(result.out, sizeof(result.out) - 1, "w");
+    FILE *err = fmemopen(result.err, sizeof(result.err) - 1, "w");
+    must(out && err);
+    result.code = init_write(&(struct init_options){.directory = directory, .raw = true}, out, err);
+    fclose(out);
+    fclose(err);
+    return result;
+}
+
 static const char *in_top(const char *name)
 {
     static char paths[4][128];
@@ -84,6 +96,25 @@ static void test_files(void)
     config_free(client);
 }
 
+static void test_raw(void)
+{
+    struct result r = init_raw(in_top("raw"));
+    ok(r.code == 0 && !*r.err, "raw keys in a new directory");
+    ok(mode_of("raw/server.key") == 0600 && mode_of("raw/client.key") == 0600 &&
+           !mode_of("raw/ca.pem") && !mode_of("raw/server.pem"),
+       "two keys, and no certificates");
+    const char *pin = strstr(r.out, "sha256:");
+    ok(pin && strstr(pin + 1, "sha256:"), "what it prints tells both keys");
+    struct config *server = load("raw/server.cfg"), *client = load("raw/client.cfg");
+    ok(server && client && server->tunnels[0].tls.known && !server->tunnels[0].tls.cert &&
+           strcmp(client->tunnels[0].tls.peer, "server") == 0,
+       "both configurations pass the check without a warning");
+    config_free(server);
+    config_free(client);
+    r = init_raw(in_top("raw"));
+    ok(r.code == 1 && strstr(r.err, "raw/server.key is there already"), "a second time is refused");
+}
+
 static void test_refusals(void)
 {
     struct result r = init(in_top("a"), NULL);
@@ -135,6 +166,7 @@ int main(void)
 {
     must(mkdtemp(top));
     test_files();
+    test_raw();
     test_refusals();
     test_hosts();
     char command[64];
