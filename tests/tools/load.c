@@ -1,15 +1,15 @@
 /* tests/tools/load.c: TCP clients in number: every byte that comes back is checked (request.h).
  *
  *     load MODE --to ADDRESS [--connections N] [--parallel N] [--bytes N] [--rounds N]
- *                            [--seconds S] [--timeout S] [--stall-after N] [--seed N]
+ *                            [--size N] [--seconds S] [--timeout S] [--stall-after N] [--seed N]
  *
  *     rr      connect, 64 bytes there and back, close: N in all, `parallel` at a time
- *     ping    64 bytes there and back `rounds` times on each of N open connections
- *     hold    opens N, all stay open, pings each again; prints "ready", waits for SIGUSR1, and
- *             pings each once more (--no-wait: does not)
- *     up      sends `bytes` on each connection; the target's verdict on them must be good
- *     down    receives `bytes` on each
- *     both    up and down at once
+ *     ping    a message (--size, 64 bytes) there and back `rounds` times on each of N open
+ * connections hold    opens N, all stay open, pings each again; prints "ready", waits for SIGUSR1,
+ * and pings each once more (--no-wait: does not). With --size, all N at once send a message of that
+ * size there and back instead, and the last line tells of these alone up      sends `bytes` on each
+ * connection; the target's verdict on them must be good down    receives `bytes` on each both    up
+ * and down at once
  *
  * --stall-after N: each connection stops reading after N bytes; once all have stopped, "ready" is
  * printed, and after SIGUSR1 they read on. --seconds bounds rr and ping by time instead of number.
@@ -58,6 +58,7 @@ static struct {
     const struct mode *mode;
     struct address to;
     uint64_t connections, parallel, bytes, rounds, stall_after, seed;
+    uint64_t size; /* of a message there and back; 0: PING */
     double seconds, timeout;
     bool wait;
     int poller;
@@ -175,6 +176,11 @@ static void at_end(struct connection *c)
     }
 }
 
+static uint64_t message_size(void)
+{
+    return load.size ? load.size : PING;
+}
+
 static bool round_is_complete(struct connection *c)
 {
     latency_note(&load.latencies, clock_ns() - c->started);
@@ -183,8 +189,8 @@ static bool round_is_complete(struct connection *c)
         finish(c);
         return false;
     }
-    c->out_goal += PING;
-    c->in_goal += PING;
+    c->out_goal += message_size();
+    c->in_goal += message_size();
     c->started = clock_ns();
     return true;
 }
@@ -252,8 +258,9 @@ static void set_goals(struct connection *c)
                               .up = mode->up ? load.bytes : 0,
                               .down = mode->down ? load.bytes : 0};
     memcpy(c->header, &request, REQUEST_SIZE);
-    c->out_goal = mode->echo ? PING : REQUEST_SIZE + request.up;
-    c->in_goal = mode->echo ? PING : request.down;
+    uint64_t first = mode->keep == KEEP_OPEN ? PING : message_size();
+    c->out_goal = mode->echo ? first : REQUEST_SIZE + request.up;
+    c->in_goal = mode->echo ? first : request.down;
     c->rounds_left = load.rounds;
 }
 
@@ -348,16 +355,16 @@ static void wait_for_signal(void)
 }
 
 /* One more round trip on each connection held, `parallel` at a time. */
-static bool ping_held(void)
+static bool ping_held(uint64_t size, uint64_t parallel)
 {
     uint64_t next = 0;
     while (next < load.slot_count || load.busy) {
-        for (; next < load.slot_count && load.busy < load.parallel; next++) {
+        for (; next < load.slot_count && load.busy < parallel; next++) {
             struct connection *c = &load.slots[next];
             if (c->fd < 0)
                 continue;
-            c->out_goal += PING;
-            c->in_goal += PING;
+            c->out_goal += size;
+            c->in_goal += size;
             c->rounds_left = 1;
             c->started = clock_ns();
             load.busy++;
@@ -369,6 +376,17 @@ static bool ping_held(void)
             return false;
     }
     return true;
+}
+
+/* After the signal. With --size it is a measurement of its own. */
+static void use_held(void)
+{
+    load.deadline = clock_ns() + (uint64_t)(load.timeout * 1e9);
+    if (load.size) {
+        load.started = clock_ns();
+        load.bytes_up = load.bytes_down = load.latencies.count = 0;
+    }
+    ping_held(message_size(), load.size ? load.slot_count : load.parallel);
 }
 
 static void run(void)
@@ -386,9 +404,9 @@ static void run(void)
         }
         run_until_idle();
     }
-    if (load.mode->keep == KEEP_OPEN && ping_held() && load.wait) {
+    if (load.mode->keep == KEEP_OPEN && ping_held(PING, load.parallel) && load.wait) {
         wait_for_signal();
-        ping_held();
+        use_held();
     }
 }
 
@@ -422,6 +440,7 @@ static const struct {
     {"parallel", .number = &load.parallel},
     {"bytes", .number = &load.bytes},
     {"rounds", .number = &load.rounds},
+    {"size", .number = &load.size},
     {"stall-after", .number = &load.stall_after},
     {"seed", .number = &load.seed},
     {"seconds", .fraction = &load.seconds},
@@ -461,7 +480,7 @@ static void read_arguments(int count, char **arguments)
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
         if (optind < count && !strcmp(arguments[optind], modes[i].name))
             load.mode = &modes[i];
-    if (!load.mode || !load.to.length || !load.connections) {
+    if (!load.mode || !load.to.length || !load.connections || (load.size && load.size < PING)) {
         fprintf(stderr, "usage: load rr|ping|hold|up|down|both --to ADDRESS [options]\n");
         exit(2);
     }
