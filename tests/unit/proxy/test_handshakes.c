@@ -56,10 +56,9 @@ static void share(struct tunnel *tunnel)
 
 static void reasons(struct side *side)
 {
-    static const enum err all[] = {ERR_TLS_HANDSHAKE,       ERR_TLS_TIMEOUT,
-                                   ERR_TLS_NOT_RESUMED,     ERR_TLS_OTHER_MASTER,
-                                   ERR_TLS_PEER_UNVERIFIED, ERR_TLS_PEER_NAME,
-                                   ERR_TLS_NO_CERTIFICATE,  ERR_FRAME_VALUE};
+    static const enum err all[] = {
+        ERR_TLS_HANDSHAKE,       ERR_TLS_TIMEOUT,   ERR_TLS_NOT_RESUMED,    ERR_TLS_OTHER_MASTER,
+        ERR_TLS_PEER_UNVERIFIED, ERR_TLS_PEER_NAME, ERR_TLS_NO_CERTIFICATE, ERR_FRAME_VALUE};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         handshakes_failed(side->tunnel, all[i]);
     ok(side_count(side, failures_alert) == 1 && side_count(side, failures_timeout) == 1 &&
