@@ -14,7 +14,7 @@ struct bench_memory {
 
 struct bench_memory_result {
     double children_per_s, full_per_s;
-    double child_us; /* processor time of both ends together */
+    double child_us;  /* processor time of both ends together */
     unsigned resumed; /* of the children, at both ends */
 };
 
