@@ -197,10 +197,15 @@ static void on_events(struct loop_fd *fd, uint32_t events)
 
 /* ---- sending ---- */
 
+static bool is_cut(const struct datagram_socket *self, size_t length)
+{
+    return self->cut_out || (self->cut_above && length > self->cut_above);
+}
+
 void datagram_send(struct datagram_socket *self, const struct datagram_route *route,
                    const void *packet, size_t length)
 {
-    if (self->cut_out)
+    if (is_cut(self, length))
         return;
     struct datagram_batch *batch = self->batch_count ? &self->batches[self->batch_count - 1] : NULL;
     self->counters.packets_out++;
@@ -278,6 +283,38 @@ void datagram_flush(struct datagram_socket *self)
     want_output(self, self->batch_count > 0);
 }
 
+/* How packets are treated that are larger than a path takes. DONT: without DF, so that routers send
+ * IP fragments of what was cut before a path became narrower. PROBE: with DF, and whatever ICMP may
+ * have said about the path. */
+static void set_discovery(int fd, sa_family_t family, int mode)
+{
+    setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &mode, sizeof mode);
+    if (family == AF_INET6) /* the same numbers */
+        setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &mode, sizeof mode);
+}
+
+void datagram_send_whole(struct datagram_socket *self, const struct datagram_route *route,
+                         void *packet, size_t length)
+{
+    struct datagram_batch batch = {.to = route->to,
+                                   .from = route->from,
+                                   .length = (uint32_t)length,
+                                   .segment = (uint32_t)length,
+                                   .packets = 1,
+                                   .bytes = packet};
+    if (is_cut(self, length))
+        return;
+    sa_family_t family = self->local.any.sa_family;
+    set_discovery(self->fd.fd, family, IP_PMTUDISC_PROBE);
+    int sent = datagram_batch_send(&batch, 1, self->fd.fd);
+    if (sent != 1 && (errno == ECONNREFUSED || errno == EINTR)) /* the error of an earlier packet */
+        sent = datagram_batch_send(&batch, 1, self->fd.fd);
+    set_discovery(self->fd.fd, family, IP_PMTUDISC_DONT);
+    self->counters.calls_out++;
+    self->counters.packets_out += sent == 1;
+    self->counters.dropped_out += sent != 1;
+}
+
 /* ---- life ---- */
 
 bool datagram_wire_address(const struct datagram_socket *self, const struct address *peer,
@@ -320,24 +357,21 @@ static void set_buffer(int fd, int forced, int ordinary)
         setsockopt(fd, SOL_SOCKET, ordinary, &size, sizeof size);
 }
 
-/* All of these improve matters and none is indispensable, so results are not looked at.
- * IP_PMTUDISC_DONT: a path narrower than the route tells fragments instead of losing packets. */
+/* All of these improve matters and none is indispensable, so results are not looked at. */
 static void set_options(int fd, sa_family_t family, bool wildcard, bool ipv6_only)
 {
-    int on = 1, only = ipv6_only, own = wildcard, dont = IP_PMTUDISC_DONT;
+    int on = 1, only = ipv6_only, own = wildcard;
     set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
     set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
     setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof on);
     setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on);
-    setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &dont, sizeof dont);
+    set_discovery(fd, family, IP_PMTUDISC_DONT);
     if (family == AF_INET)
         setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &own, sizeof own);
     if (family == AF_INET6) {
-        dont = IPV6_PMTUDISC_DONT;
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
         setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof on);
         setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &own, sizeof own);
-        setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &dont, sizeof dont);
     }
 }
 

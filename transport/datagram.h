@@ -40,6 +40,7 @@ struct datagram_socket {
     struct address local;
     bool wildcard;
     bool cut_in, cut_out; /* everything is lost: for tests of vanished peers and broken paths */
+    size_t cut_above;     /* larger packets are lost on their way out: for tests; 0: none are */
     struct datagram_counters counters;
 
     /* private */
@@ -69,6 +70,10 @@ struct address datagram_plain_address(const struct address *wire);
 /* Copies the packet; it leaves with the next flush at the latest. */
 void datagram_send(struct datagram_socket *self, const struct datagram_route *route,
                    const void *packet, size_t length);
+
+/* Sends a packet now that must not become IP fragments: it is lost where it does not fit. */
+void datagram_send_whole(struct datagram_socket *self, const struct datagram_route *route,
+                         void *packet, size_t length);
 
 /* Sends what was collected. What the system does not take now waits for EPOLLOUT; when that
  * queue is full too, further packets are dropped and counted. */

@@ -6,11 +6,8 @@
 
 #define CHECKSUM_AT 8
 
-/* RFC 9260 section 3.2, table of chunk types, and RFC 4820 (PAD), beside enum packet_chunk. */
-enum chunk_type {
-    CHUNK_SHUTDOWN = 7,
-    CHUNK_PAD = 0x84,
-};
+/* RFC 9260 section 3.2, table of chunk types, beside enum packet_chunk. */
+#define CHUNK_SHUTDOWN 7
 
 /* What a chunk must be: its fixed part with the header, and what follows that part. */
 enum tail {
@@ -49,7 +46,7 @@ static struct chunk_rule rule_of(uint8_t type)
     case PACKET_CHUNK_SHUTDOWN_COMPLETE:
         return (struct chunk_rule){4, TAIL_NONE, true};
     case PACKET_CHUNK_COOKIE_ECHO:
-    case CHUNK_PAD:
+    case PACKET_CHUNK_PAD:
         return (struct chunk_rule){4, TAIL_ANY, false};
     default:
         return (struct chunk_rule){0, TAIL_NOT_OURS, false};
@@ -174,7 +171,7 @@ bool packet_only_moves_data(const uint8_t *packet, size_t length)
 {
     for (size_t at = PACKET_HEADER; at + 4 <= length; at += padded_length(packet + at))
         if (packet[at] != PACKET_CHUNK_DATA && packet[at] != PACKET_CHUNK_SACK &&
-            packet[at] != CHUNK_PAD)
+            packet[at] != PACKET_CHUNK_PAD)
             return false;
     return true;
 }

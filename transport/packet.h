@@ -28,6 +28,7 @@ enum packet_chunk {
     PACKET_CHUNK_COOKIE_ECHO = 10,
     PACKET_CHUNK_COOKIE_ACK = 11,
     PACKET_CHUNK_SHUTDOWN_COMPLETE = 14,
+    PACKET_CHUNK_PAD = 0x84, /* RFC 4820 */
 };
 
 enum packet_kind {

@@ -25,11 +25,18 @@ static bool is_marked(const uint8_t *packet, size_t length)
            length >= MARK_AT + MARK_SIZE && !memcmp(packet + MARK_AT, mark, MARK_SIZE);
 }
 
+static bool is_padding(const uint8_t *chunk, size_t length)
+{
+    return length >= 4 && chunk[0] == PACKET_CHUNK_PAD &&
+           ((size_t)chunk[2] << 8 | chunk[3]) == length;
+}
+
 enum probe_kind probe_read(const uint8_t *packet, size_t length, struct probe *probe)
 {
     if (!is_marked(packet, length))
         return PROBE_NONE;
-    if (length != PROBE_SIZE)
+    bool padded = length > PROBE_SIZE && is_padding(packet + PROBE_SIZE, length - PROBE_SIZE);
+    if (length != PROBE_SIZE && !padded)
         return PROBE_BAD;
     struct wire_reader reader = wire_reader(packet + PACKET_HEADER, CHUNK_SIZE);
     uint8_t type = wire_get_u8(&reader);
@@ -44,7 +51,7 @@ enum probe_kind probe_read(const uint8_t *packet, size_t length, struct probe *p
     memcpy(probe->nonce, wire_get_bytes(&reader, PROBE_NONCE), PROBE_NONCE);
     bool question = type == PACKET_CHUNK_HEARTBEAT;
     if (!lengths || chunk_flags || rest || probe->flags & ~FLAGS_KNOWN ||
-        (question && probe->flags & PROBE_BY_OURS))
+        (question ? probe->flags & PROBE_BY_OURS : padded))
         return PROBE_BAD;
     return question ? PROBE_QUESTION : PROBE_ANSWER;
 }
@@ -67,6 +74,18 @@ void probe_ask(uint8_t packet[PROBE_SIZE], struct packet_ports ports, uint32_t t
     wire_put_u32(&writer, probe->path);
     wire_put_bytes(&writer, probe->nonce, PROBE_NONCE);
     packet_seal(packet, PROBE_SIZE);
+}
+
+void probe_ask_sized(uint8_t *packet, size_t size, struct packet_ports ports, uint32_t tag,
+                     const struct probe *probe)
+{
+    size_t padding = size - PROBE_SIZE;
+    probe_ask(packet, ports, tag, probe);
+    memset(packet + PROBE_SIZE, 0, padding);
+    packet[PROBE_SIZE] = PACKET_CHUNK_PAD;
+    packet[PROBE_SIZE + 2] = (uint8_t)(padding >> 8);
+    packet[PROBE_SIZE + 3] = (uint8_t)padding;
+    packet_seal(packet, size);
 }
 
 void probe_answer(uint8_t packet[PROBE_SIZE], uint32_t tag)

@@ -11,6 +11,8 @@
  *  32  path            a number of the asker's
  *  36  nonce           16 unguessable bytes
  *
+ * A question about the size of packets has a PAD chunk (RFC 4820) behind that, its answer has not.
+ *
  * Pure: neither clock nor sockets. Thread: any. */
 #pragma once
 
@@ -47,6 +49,9 @@ enum probe_kind probe_read(const uint8_t *packet, size_t length, struct probe *p
 /* Makes a sealed question. */
 void probe_ask(uint8_t packet[PROBE_SIZE], struct packet_ports ports, uint32_t tag,
                const struct probe *probe);
+/* The same in a packet of this size, a multiple of 4 above PROBE_SIZE, filled by a PAD chunk. */
+void probe_ask_sized(uint8_t *packet, size_t size, struct packet_ports ports, uint32_t tag,
+                     const struct probe *probe);
 
-/* Makes the sealed answer of a question's packet in place; tag: the asker's. As long as it was. */
+/* Makes the sealed answer of a question's packet in place; tag: the asker's. Without padding. */
 void probe_answer(uint8_t packet[PROBE_SIZE], uint32_t tag);

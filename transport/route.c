@@ -19,14 +19,14 @@
 #define IPV6_HEADER 40
 
 /* Left free on ordinary routes for what the kernel does not see: PPPoE (8 bytes), GRE or IPIP
- * (20 to 24) on the way. 1500 gives 1452 bytes of payload for IPv4. */
+ * (20 to 24) on the way. Probes find out whether that is needed. 1500 gives 1452 bytes of payload
+ * for IPv4. */
 #define SLACK 20
 
 /* When the route tells nothing (IPv6 guarantees 1280). */
 #define SAFE_MTU 1280
 
-/* usrsctp takes at least 512 for a path; at the top stay below the 65507 bytes of a datagram. */
-#define PAYLOAD_MIN 576
+/* Below the 65507 bytes of a datagram. */
 #define PAYLOAD_MAX 65000
 
 /* The loopback device takes 64 KB. Two messages of a full TLS record each fit in one packet of
@@ -70,19 +70,31 @@ static uint32_t ask_kernel(const struct address *peer)
     return mtu > 0 ? (uint32_t)mtu : 0;
 }
 
+static uint32_t payload_within(uint32_t mtu, uint32_t without)
+{
+    if (mtu < without + ROUTE_PAYLOAD_MIN)
+        return ROUTE_PAYLOAD_MIN;
+    return mtu - without < PAYLOAD_MAX ? mtu - without : PAYLOAD_MAX;
+}
+
+static uint32_t payload(const struct address *peer, uint32_t mtu, uint32_t slack)
+{
+    if (mtu)
+        return payload_within(mtu, route_overhead(peer));
+    mtu = ask_kernel(peer);
+    if (!mtu)
+        mtu = SAFE_MTU;
+    if (mtu >= 65535) /* loopback: 65536 */
+        return PAYLOAD_LOOPBACK;
+    return payload_within(mtu, route_overhead(peer) + (mtu > SAFE_MTU + slack ? slack : 0));
+}
+
 uint32_t route_payload(const struct address *peer, uint32_t mtu)
 {
-    uint32_t overhead = route_overhead(peer), slack = 0;
-    if (!mtu) {
-        mtu = ask_kernel(peer);
-        if (!mtu)
-            mtu = SAFE_MTU;
-        if (mtu >= 65535) /* loopback: 65536 */
-            return PAYLOAD_LOOPBACK;
-        slack = mtu > SAFE_MTU + SLACK ? SLACK : 0;
-    }
-    if (mtu < overhead + slack + PAYLOAD_MIN)
-        return PAYLOAD_MIN;
-    uint32_t payload = mtu - overhead - slack;
-    return payload < PAYLOAD_MAX ? payload : PAYLOAD_MAX;
+    return payload(peer, mtu, SLACK);
+}
+
+uint32_t route_ceiling(const struct address *peer, uint32_t mtu)
+{
+    return payload(peer, mtu, 0);
 }

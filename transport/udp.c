@@ -174,6 +174,11 @@ void udp_cut_local(struct transport *transport, size_t index, bool in, bool out)
     socket->cut_out = out;
 }
 
+void udp_cut_above(struct transport *transport, size_t index, size_t size)
+{
+    udp_of(transport)->locals[index].socket.cut_above = size;
+}
+
 void udp_cut(struct transport *transport, bool cut)
 {
     for (size_t i = 0; i < udp_of(transport)->local_count; i++)

@@ -25,7 +25,9 @@
 #include "transport/stack.h"
 #include "transport/stray.h"
 #include "transport/transport.h"
+#include "transport/udp_mtu.h"
 #include "transport/udp_paths.h"
+#include "transport/udp_pieces.h"
 #include "transport/udp_resend.h"
 
 /* SCTP port on which every endpoint listens: the number that RFC 6951 gives to the encapsulation,
@@ -52,7 +54,8 @@ struct udp_path {
     struct udp_association *owner; /* NULL: there is none here */
     struct udp_local *local;
     struct datagram_route route;
-    uint32_t payload; /* of a UDP datagram that this route takes */
+    struct udp_mtu mtu;
+    bool was_healthy; /* when that was last looked at */
 };
 
 /* INIT goes to one address after the other until one answers. */
@@ -74,13 +77,17 @@ struct udp_association {
     enum udp_state state;
     bool touched, peer_closing;
     uint16_t streams;
-    uint32_t payload; /* of a UDP datagram */
+    uint32_t payload; /* of a UDP datagram, for which messages are cut; at most: */
+    uint32_t ceiling; /* what usrsctp makes packets for; 0: not known yet */
 
     struct udp_path paths[TRANSPORT_ADDRESSES_MAX];
     struct udp_paths choice;
     unsigned used;                /* path in use when it was last looked at */
     struct loop_timer path_timer; /* probes; before that: INITs */
+    struct loop_timer mtu_timer;  /* sized probes */
     uint8_t narrowed;             /* bit set: packets were too large for that path */
+    uint32_t pieces_sent;         /* packets that went in pieces */
+    struct udp_joining joining;
     struct udp_init init;
     uint16_t own_port, peer_port;
     uint32_t own_tag, peer_tag; /* 0: not known yet */
@@ -147,6 +154,9 @@ extern const struct transport_ops udp_ops;
 void udp_cut(struct transport *transport, bool cut);
 /* The same at one of the sockets, in each direction. For tests. */
 void udp_cut_local(struct transport *transport, size_t index, bool in, bool out);
+/* What is larger (UDP payload) is lost on its way out at that socket, without a word; 0: nothing
+ * is. For tests. */
+void udp_cut_above(struct transport *transport, size_t index, size_t size);
 
 /* The user's number of a path. */
 static inline unsigned udp_path_number(const struct udp_path *path)

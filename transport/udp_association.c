@@ -8,8 +8,8 @@
 
 #include "base/check.h"
 #include "transport/packet.h"
-#include "transport/route.h"
 #include "transport/udp_connect.h"
+#include "transport/udp_path_mtu.h"
 #include "transport/udp_receive.h"
 #include "transport/udp_send.h"
 #include "transport/udp_socket.h"
@@ -43,12 +43,15 @@ static void on_output(struct stack_peer *peer, uint8_t *packet, size_t length)
         return;
     }
     bool data;
-    self->retransmissions += packet_repeats(&self->sent, packet, length, &data);
+    unsigned repeats = packet_repeats(&self->sent, packet, length, &data);
+    self->retransmissions += repeats;
+    if (repeats)
+        udp_path_mtu_lost(self, length);
     if (data)
         udp_path_io_busy(self);
     if (self->choice.count > 1)
         udp_resend_note(&self->resend, packet, length, data, loop_now(self->transport->loop));
-    udp_path_io_send(self, packet, length);
+    udp_path_mtu_send(self, packet, length);
 }
 
 /* ---- the end ---- */
@@ -141,23 +144,15 @@ static void discard(struct udp_association *self)
     free(self);
 }
 
-static uint32_t smallest_payload(const struct udp_association *self)
-{
-    uint32_t least = UINT32_MAX;
-    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
-        if (self->paths[i].owner && self->paths[i].payload < least)
-            least = self->paths[i].payload;
-    return least;
-}
-
 bool udp_association_attach(struct udp_association *self, uint16_t peer_port, uint16_t own_port)
 {
     stack_slot_take(&self->peer);
     self->peer_port = peer_port;
     self->own_port = own_port;
-    self->payload = smallest_payload(self);
-    udp_socket_prepare(self->payload);
-    self->socket = udp_socket_open(&self->transport->options, self->payload,
+    self->ceiling = udp_path_mtu_ceiling(self);
+    self->payload = self->ceiling;
+    udp_socket_prepare(self->ceiling);
+    self->socket = udp_socket_open(&self->transport->options, self->ceiling,
                                    stack_address(&self->peer), own_port);
     if (self->socket)
         return true;
@@ -243,7 +238,6 @@ void udp_association_restarted(struct udp_association *self, uint16_t streams)
     }
     struct udp_association *heir = udp_association_new(transport, self->choice.options.chooses);
     heir->state = UDP_CONNECTING;
-    heir->payload = self->payload;
     heir->socket = self->socket;
     udp_path_io_move(self, heir);
     stack_slot_move(&self->peer, &heir->peer);

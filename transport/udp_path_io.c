@@ -8,6 +8,7 @@
 #include "transport/route.h"
 #include "transport/udp_association.h"
 #include "transport/udp_connect.h"
+#include "transport/udp_path_mtu.h"
 #include "transport/udp_receive.h"
 #include "transport/udp_socket.h"
 
@@ -61,7 +62,7 @@ struct udp_path *udp_path_io_add(struct udp_association *self, struct udp_local 
     path->owner = self;
     path->local = local;
     path->route = (struct datagram_route){.to = *wire, .from = *own, .gso = self->choice.ours};
-    path->payload = route_payload(wire, self->transport->options.mtu);
+    udp_path_mtu_add(path);
     path->node.key = *key;
     path_table_add(&self->transport->paths, &path->node);
     return path;
@@ -95,6 +96,7 @@ static void learn_tags(struct udp_association *self)
 void udp_path_io_fini(struct udp_association *self)
 {
     loop_timer_cancel(self->transport->loop, &self->path_timer);
+    udp_path_mtu_fini(self);
     forget_tag(self);
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
         if (self->paths[i].owner)
@@ -107,34 +109,11 @@ void udp_path_io_move(struct udp_association *from, struct udp_association *to)
     udp_path_io_fini(from);
     to->own_port = from->own_port;
     to->peer_port = from->peer_port;
+    to->ceiling = from->ceiling;
     udp_path_io_add(to, kept.local, &kept.route.to, &kept.route.from, &kept.node.key, true);
 }
 
-/* ---- packet sizes ---- */
-
-/* A packet must fit every path that is used. usrsctp can only go down; what it has cut already is
- * sent in IP fragments. */
-static void fit(struct udp_association *self, uint32_t payload)
-{
-    if (payload >= self->payload || !self->socket)
-        return;
-    self->payload = payload;
-    udp_socket_set_payload(self->socket, stack_address(&self->peer), self->peer_port, payload);
-}
-
-static void measure_route(struct udp_association *self, struct udp_path *path)
-{
-    path->payload = route_payload(&path->route.to, self->transport->options.mtu);
-    fit(self, path->payload);
-}
-
 /* ---- out ---- */
-
-void udp_path_io_send(struct udp_association *self, const uint8_t *packet, size_t length)
-{
-    struct udp_path *path = udp_path_in_use(self);
-    datagram_send(&path->local->socket, &path->route, packet, length);
-}
 
 static void ask(struct udp_association *self, unsigned number)
 {
@@ -168,9 +147,9 @@ static void switched(struct udp_association *self)
     const uint8_t *packet;
     size_t length;
     self->used = self->choice.in_use;
-    measure_route(self, udp_path_in_use(self));
+    udp_path_mtu_go_on(self);
     while ((packet = udp_resend_next(&self->resend, &length, since_us)))
-        udp_path_io_send(self, packet, length);
+        udp_path_mtu_send(self, packet, length);
     stack_busy(); /* the next time-out is near */
 }
 
@@ -182,6 +161,7 @@ static void go_on(struct udp_association *self)
     if (self->used != self->choice.in_use)
         switched(self);
     clear_absent(self);
+    udp_path_mtu_go_on(self);
     rearm(self);
     if (self->choice.changed)
         udp_receive_touch(self);
@@ -196,7 +176,7 @@ static void on_path_timer(struct loop_timer *timer)
     }
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
         if (self->narrowed & 1u << i && self->paths[i].owner)
-            measure_route(self, &self->paths[i]);
+            udp_path_mtu_narrowed(&self->paths[i]);
     self->narrowed = 0;
     go_on(self);
     udp_receive_deliver(self->transport);
@@ -206,6 +186,7 @@ void udp_path_io_init(struct udp_association *self, bool chooses)
 {
     const struct transport_options *options = &self->transport->options;
     self->path_timer = (struct loop_timer){.on_expire = on_path_timer};
+    udp_path_mtu_init(self);
     udp_paths_init(&self->choice,
                    &(struct udp_paths_options){.chooses = chooses,
                                                .heartbeat_us = options->heartbeat_us,
@@ -218,6 +199,7 @@ void udp_path_io_up(struct udp_association *self)
     learn_tags(self);
     udp_paths_use(&self->choice, self->choice.in_use, now_of(self));
     self->used = self->choice.in_use;
+    udp_path_mtu_up(self);
     go_on(self);
 }
 
@@ -287,9 +269,10 @@ static void take_probe(struct udp_association *self, struct udp_path *path, uint
     unsigned number = udp_path_number(path);
     bool right = packet_tag(packet) == self->own_tag && kind != PROBE_BAD;
     if (right && kind == PROBE_ANSWER)
-        right =
-            probe->path == number && udp_paths_answered(&self->choice, number, probe->nonce,
-                                                        probe->flags & PROBE_BY_OURS, now_of(self));
+        right = probe->path == number &&
+                (udp_paths_answered(&self->choice, number, probe->nonce,
+                                    probe->flags & PROBE_BY_OURS, now_of(self)) ||
+                 udp_path_mtu_answered(path, probe));
     if (!right) {
         self->transport->counters.bad_probes++;
         return;
@@ -312,8 +295,10 @@ static bool moves_data(const uint8_t *packet)
 
 /* With the right tag and no probe. */
 static enum udp_take take_packet(struct udp_association *self, struct udp_path *path,
-                                 const uint8_t *packet, size_t length)
+                                 uint8_t **whole, size_t *whole_length)
 {
+    const uint8_t *packet = *whole;
+    size_t length = *whole_length;
     unsigned number = udp_path_number(path), used = self->choice.in_use;
     const struct udp_path_health *health = &self->choice.paths[number];
     bool confirmed = health->confirmed;
@@ -332,14 +317,17 @@ static enum udp_take take_packet(struct udp_association *self, struct udp_path *
     bool denser = moves_data(packet) && udp_paths_busy(&self->choice, now_of(self));
     if (denser || !confirmed || used != self->choice.in_use)
         go_on(self);
-    return confirmed || packet_only_moves_data(packet, length) ? UDP_TAKE_PASS : UDP_TAKE_DROP;
+    if (confirmed)
+        return udp_path_mtu_join(self, whole, whole_length) ? UDP_TAKE_PASS : UDP_TAKE_DROP;
+    return packet_only_moves_data(packet, length) ? UDP_TAKE_PASS : UDP_TAKE_DROP;
 }
 
-enum udp_take udp_path_io_take(struct udp_path *path, uint8_t *packet, size_t length)
+enum udp_take udp_path_io_take(struct udp_path *path, uint8_t **whole, size_t *length)
 {
+    uint8_t *packet = *whole;
     struct udp_association *self = path->owner;
     struct probe probe;
-    enum probe_kind kind = probe_read(packet, length, &probe);
+    enum probe_kind kind = probe_read(packet, *length, &probe);
     if (kind != PROBE_NONE) {
         take_probe(self, path, packet, kind, &probe);
         return UDP_TAKE_DROP;
@@ -347,7 +335,7 @@ enum udp_take udp_path_io_take(struct udp_path *path, uint8_t *packet, size_t le
     uint32_t tag = packet_tag(packet),
              right = packet_tag_reflected(packet) ? self->peer_tag : self->own_tag;
     if (tag == right)
-        return take_packet(self, path, packet, length);
+        return take_packet(self, path, whole, length);
     return path == udp_path_in_use(self) ? UDP_TAKE_PASS : UDP_TAKE_STRAY;
 }
 
@@ -373,8 +361,7 @@ void udp_path_io_status(struct udp_association *self, unsigned number, struct pa
         .state = health->state,
         .in_use = number == self->choice.in_use,
         .rtt_us = health->rtt_us,
-        .mtu = (path->payload < self->payload ? path->payload : self->payload) +
-               route_overhead(&path->route.to),
+        .mtu = path->mtu.size + route_overhead(&path->route.to),
     };
     own_address(path, &status->local);
 }

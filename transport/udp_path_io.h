@@ -21,9 +21,6 @@ void udp_path_io_remove(struct udp_path *path);
 /* It is up: learns the tags, begins to probe. */
 void udp_path_io_up(struct udp_association *self);
 
-/* A packet for the peer, sealed, by the path in use. */
-void udp_path_io_send(struct udp_association *self, const uint8_t *packet, size_t length);
-
 /* The path on which a packet from an unknown address came, when it belongs to an association that
  * a peer began: it has our tag and shows life. NULL otherwise; stray: no association has it, or
  * one that cannot follow. known: of a half-open one with that address, NULL if there is none; it
@@ -35,7 +32,8 @@ struct udp_path *udp_path_io_learn(struct udp_local *local, struct udp_path *kno
 
 /* What is to be done with a packet of an association that is up. */
 enum udp_take { UDP_TAKE_PASS, UDP_TAKE_DROP, UDP_TAKE_STRAY };
-enum udp_take udp_path_io_take(struct udp_path *path, uint8_t *packet, size_t length);
+/* *packet may be replaced by one that came in pieces. */
+enum udp_take udp_path_io_take(struct udp_path *path, uint8_t **packet, size_t *length);
 
 /* Answers a probe, in place; at addresses that are not confirmed not too often. */
 void udp_path_io_answer(struct udp_path *path, uint8_t *packet);

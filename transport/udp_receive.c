@@ -119,10 +119,10 @@ static void pass(struct udp_association *self, enum packet_kind kind, const uint
         udp_receive_touch(self);
 }
 
-static enum udp_take take_for(struct udp_path *path, uint8_t *packet, size_t length)
+static enum udp_take take_for(struct udp_path *path, uint8_t **packet, size_t *length)
 {
     return udp_association_is_up(path->owner) ? udp_path_io_take(path, packet, length)
-                                              : udp_connect_take(path, packet, length);
+                                              : udp_connect_take(path, *packet, *length);
 }
 
 void udp_receive_packet(struct udp_local *local, const struct address *from,
@@ -152,7 +152,7 @@ void udp_receive_packet(struct udp_local *local, const struct address *from,
     struct udp_path *path = find(transport, &arrival.key);
     if (!path || is_for_another(path, kind))
         path = find_otherwise(&arrival, path, &stray);
-    enum udp_take take = path ? take_for(path, packet, length) : UDP_TAKE_DROP;
+    enum udp_take take = path ? take_for(path, &packet, &length) : UDP_TAKE_DROP;
     if (stray || take == UDP_TAKE_STRAY)
         out_of_the_blue(&arrival);
     if (take == UDP_TAKE_PASS)

@@ -45,6 +45,10 @@ struct nonce_values {
     uint32_t peer, own;
 };
 
+/* usrsctp adds to SCTP_MAXSEG the header of DATA, the common header and one of IPv4, even for
+ * AF_CONN: the sum is the size of a packet. */
+#define MAXSEG_OFFSET 48
+
 static int set(struct socket *socket, int option, const void *value, socklen_t size)
 {
     return usrsctp_setsockopt(socket, IPPROTO_SCTP, option, value, size);
@@ -192,14 +196,10 @@ bool udp_socket_tags(struct socket *socket, uint32_t *own, uint32_t *peer)
     return true;
 }
 
-void udp_socket_set_payload(struct socket *socket, void *address, uint16_t peer_port,
-                            uint32_t payload)
+void udp_socket_cut(struct socket *socket, uint32_t payload)
 {
-    struct sctp_paddrparams path = {.spp_flags = SPP_PMTUD_DISABLE,
-                                    .spp_pathmtu = payload - PACKET_HEADER};
-    struct sockaddr_conn peer = conn_address(address, peer_port);
-    memcpy(&path.spp_address, &peer, sizeof peer);
-    set(socket, SCTP_PEER_ADDR_PARAMS, &path, sizeof path);
+    struct sctp_assoc_value most = {.assoc_value = payload - MAXSEG_OFFSET};
+    set(socket, SCTP_MAXSEG, &most, sizeof most);
 }
 
 void udp_socket_cork(struct socket *socket, bool corked)

@@ -33,9 +33,9 @@ struct socket *udp_socket_accept(struct socket *listener);
 /* Tags of the association that is up: what its packets to us carry, and ours to the peer. */
 bool udp_socket_tags(struct socket *socket, uint32_t *own, uint32_t *peer);
 
-/* Packets of at most this size from now on; only ever smaller ones. */
-void udp_socket_set_payload(struct socket *socket, void *address, uint16_t peer_port,
-                            uint32_t payload);
+/* Messages are cut for packets of this size from now on; never larger than at the start. What is
+ * cut already stays, and small chunks still share packets of the size of the start. */
+void udp_socket_cut(struct socket *socket, uint32_t payload);
 
 /* Whether small messages wait for each other while others are in flight (RFC 9260 section
  * 6.1, rule on bundling). */

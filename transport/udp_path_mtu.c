@@ -1,0 +1,257 @@
+#include "transport/udp_path_mtu.h"
+
+#include <sys/random.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "transport/probe.h"
+#include "transport/route.h"
+#include "transport/udp_association.h"
+#include "transport/udp_socket.h"
+
+/* For the peer to answer beyond the round trip, when its loop is busy with a bulk; and all together
+ * where no round trip was measured. */
+#define ANSWER_US     80000
+#define UNMEASURED_US 300000
+
+static uint64_t now_of(const struct udp_association *self)
+{
+    return loop_now(self->transport->loop);
+}
+
+/* ---- the size in use ---- */
+
+static void apply(struct udp_association *self)
+{
+    uint32_t size = udp_path_in_use(self)->mtu.size;
+    if (size == self->payload || !self->socket)
+        return;
+    self->payload = size;
+    udp_socket_cut(self->socket, size);
+}
+
+static void tell(const struct udp_path *path, uint32_t old, unsigned blackholes)
+{
+    char text[ADDRESS_TEXT_MAX];
+    uint32_t overhead = route_overhead(&path->route.to);
+    struct address plain = datagram_plain_address(&path->route.to);
+    const struct log_about *about = LOG_ABOUT(.peer = address_format(&plain, text));
+    if (path->mtu.blackholes != blackholes)
+        log_write(
+            LOG_WARNING, about,
+            "packets of %u bytes get lost on this path, small ones do not: sending at most %u",
+            old + overhead, path->mtu.size + overhead);
+    else if (path->mtu.size != old)
+        log_write(path->mtu.blackholes ? LOG_INFO : LOG_DEBUG, about,
+                  "the path takes packets of %u bytes", path->mtu.size + overhead);
+}
+
+/* ---- probes ---- */
+
+static void ask(struct udp_path *path, uint32_t size)
+{
+    struct udp_association *self = path->owner;
+    struct probe probe = {.path = udp_path_number(path)};
+    uint8_t packet[UINT16_MAX];
+    if (probe.path == self->choice.in_use)
+        probe.flags = PROBE_IN_USE;
+    must(getrandom(probe.nonce, sizeof probe.nonce, 0) == sizeof probe.nonce);
+    struct packet_ports ports = {self->own_port, self->peer_port};
+    if (size == PROBE_SIZE)
+        probe_ask(packet, ports, self->peer_tag, &probe);
+    else
+        probe_ask_sized(packet, size, ports, self->peer_tag, &probe);
+    udp_mtu_asked(&path->mtu, size, probe.nonce);
+    datagram_send_whole(&path->local->socket, &path->route, packet, size);
+}
+
+static uint64_t longest_answer(const struct udp_path *path)
+{
+    const struct udp_path_health *health = &path->owner->choice.paths[udp_path_number(path)];
+    if (health->rtt_us)
+        return health->rtt_us + 4ull * health->rtt_deviation_us + ANSWER_US;
+    return path->owner->rtt_us ? 2ull * path->owner->rtt_us + ANSWER_US : UNMEASURED_US;
+}
+
+static void tick(struct udp_path *path)
+{
+    uint32_t sizes[UDP_MTU_ROUND], old = path->mtu.size;
+    unsigned blackholes = path->mtu.blackholes;
+    unsigned count = udp_mtu_tick(&path->mtu, now_of(path->owner), longest_answer(path), sizes);
+    tell(path, old, blackholes);
+    for (unsigned i = 0; i < count; i++)
+        ask(path, sizes[i]);
+}
+
+static void rearm(struct udp_association *self)
+{
+    uint64_t next = UINT64_MAX;
+    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
+        if (self->paths[i].owner && udp_mtu_next(&self->paths[i].mtu) < next)
+            next = udp_mtu_next(&self->paths[i].mtu);
+    if (next == UINT64_MAX)
+        loop_timer_cancel(self->transport->loop, &self->mtu_timer);
+    else
+        loop_timer_set(self->transport->loop, &self->mtu_timer, next);
+}
+
+static void on_mtu_timer(struct loop_timer *timer)
+{
+    struct udp_association *self = container_of(timer, struct udp_association, mtu_timer);
+    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
+        if (self->paths[i].owner)
+            tick(&self->paths[i]);
+    apply(self);
+    rearm(self);
+    udp_flush(self->transport);
+}
+
+bool udp_path_mtu_answered(struct udp_path *path, const struct probe *probe)
+{
+    struct udp_association *self = path->owner;
+    uint32_t old = path->mtu.size;
+    if (!udp_mtu_answered(&path->mtu, probe->nonce, now_of(self)))
+        return false;
+    tell(path, old, path->mtu.blackholes);
+    apply(self);
+    rearm(self);
+    return true;
+}
+
+/* ---- what happens ---- */
+
+void udp_path_mtu_init(struct udp_association *self)
+{
+    self->mtu_timer = (struct loop_timer){.on_expire = on_mtu_timer};
+}
+
+void udp_path_mtu_fini(struct udp_association *self)
+{
+    loop_timer_cancel(self->transport->loop, &self->mtu_timer);
+    udp_joining_fini(&self->joining);
+}
+
+void udp_path_mtu_add(struct udp_path *path)
+{
+    uint32_t most = path->owner->transport->options.mtu;
+    const struct address *to = &path->route.to;
+    struct udp_mtu_limits limits = {.overhead = route_overhead(to),
+                                    .floor = ROUTE_PAYLOAD_MIN,
+                                    .guess = route_payload(to, most),
+                                    .ceiling = route_ceiling(to, most)};
+    if (path->owner->ceiling && limits.ceiling > path->owner->ceiling)
+        limits.ceiling = path->owner->ceiling;
+    udp_mtu_init(&path->mtu, &limits);
+}
+
+uint32_t udp_path_mtu_ceiling(const struct udp_association *self)
+{
+    uint32_t most = 0;
+    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
+        if (self->paths[i].owner && self->paths[i].mtu.limits.ceiling > most)
+            most = self->paths[i].mtu.limits.ceiling;
+    return most;
+}
+
+void udp_path_mtu_up(struct udp_association *self)
+{
+    self->payload = 0; /* usrsctp's may be that of an association before a restart */
+    udp_mtu_start(&udp_path_in_use(self)->mtu, now_of(self));
+    udp_path_mtu_go_on(self);
+}
+
+/* Of one that was away the way may be another now. */
+static void look_at(struct udp_path *path)
+{
+    struct udp_association *self = path->owner;
+    bool healthy = udp_paths_healthy(&self->choice.paths[udp_path_number(path)]);
+    if (self->choice.known && !self->choice.ours)
+        udp_mtu_stop(&path->mtu, path->mtu.limits.guess);
+    else if (healthy && self->choice.known && path->mtu.state == UDP_MTU_IDLE)
+        udp_mtu_start(&path->mtu, now_of(self));
+    else if (healthy && !path->was_healthy)
+        udp_mtu_suspect(&path->mtu, now_of(self));
+    path->was_healthy = healthy;
+}
+
+void udp_path_mtu_go_on(struct udp_association *self)
+{
+    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
+        if (self->paths[i].owner)
+            look_at(&self->paths[i]);
+    apply(self);
+    rearm(self);
+}
+
+void udp_path_mtu_lost(struct udp_association *self, size_t length)
+{
+    struct udp_path *path = udp_path_in_use(self);
+    if (length <= path->mtu.base || !self->choice.ours)
+        return;
+    udp_mtu_suspect(&path->mtu, now_of(self));
+    rearm(self);
+}
+
+void udp_path_mtu_narrowed(struct udp_path *path)
+{
+    struct udp_association *self = path->owner;
+    uint32_t payload = route_payload(&path->route.to, self->transport->options.mtu);
+    if (self->choice.ours)
+        udp_mtu_suspect(&path->mtu, now_of(self));
+    else if (payload < path->mtu.limits.guess)
+        path->mtu.limits.guess = payload;
+    udp_path_mtu_go_on(self);
+}
+
+/* ---- packets that are too large ---- */
+
+static void emit(void *context, uint8_t *packet, size_t length)
+{
+    struct udp_path *path = context;
+    datagram_send(&path->local->socket, &path->route, packet, length);
+}
+
+void udp_path_mtu_send(struct udp_association *self, const uint8_t *packet, size_t length)
+{
+    struct udp_path *path = udp_path_in_use(self);
+    if (length <= path->mtu.size)
+        datagram_send(&path->local->socket, &path->route, packet, length);
+    else
+        udp_pieces_divide(packet, length, path->mtu.size,
+                          self->choice.ours ? &self->pieces_sent : NULL, emit, path);
+}
+
+/* What was joined must be what any packet must be, and of this association. */
+static bool is_plausible(const struct udp_association *self, uint8_t *packet, size_t length)
+{
+    struct packet_ports ports;
+    struct probe probe;
+    return length > PACKET_HEADER && packet_check(packet, length, &ports) == PACKET_OTHER &&
+           ports.source == self->peer_port && ports.destination == self->own_port &&
+           packet_tag(packet) == self->own_tag && packet_only_moves_data(packet, length) &&
+           packet[PACKET_HEADER] != PACKET_CHUNK_PAD &&
+           probe_read(packet, length, &probe) == PROBE_NONE;
+}
+
+bool udp_path_mtu_join(struct udp_association *self, uint8_t **packet, size_t *length)
+{
+    uint8_t *whole;
+    size_t whole_length;
+    switch (udp_joining_take(&self->joining, *packet, *length, &whole, &whole_length)) {
+    case UDP_PIECE_NONE:
+        return true;
+    case UDP_PIECE_TAKEN:
+        return false;
+    case UDP_PIECE_LAST:
+        if (is_plausible(self, whole, whole_length)) {
+            *packet = whole;
+            *length = whole_length;
+            return true;
+        }
+        break;
+    case UDP_PIECE_BAD:
+        break;
+    }
+    self->transport->counters.bad_probes++;
+    return false;
+}
