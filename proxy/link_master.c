@@ -92,7 +92,8 @@ static void on_timeout(struct loop_timer *timer)
 static void on_store_answer(struct tls_output *output)
 {
     struct link_master *master = container_of(output, struct link_master, output);
-    link_master_advance(master->link, master);
+    if (master->link->state != LINK_CLOSING)
+        link_master_advance(master->link, master);
 }
 
 /* resumes: from an earlier association. A renewal is a full handshake. */

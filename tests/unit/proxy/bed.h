@@ -40,6 +40,7 @@ struct side {
     struct mux_budget budget;
     struct config_sessions remembers;
     struct sessions sessions;
+    struct sessions *borrowed; /* of another side, as tunnels of one process share them */
     struct tunnel_shared shared;
     struct tunnel *tunnel;
     bool frozen;   /* its loops are not turned */
@@ -260,10 +261,11 @@ static inline int side_start_tunnel(struct side *side)
 static inline bool side_make_tunnel(struct side *side)
 {
     must(sessions_open(&side->sessions, &side->remembers, side->why, sizeof side->why) == 0);
-    side->shared = (struct tunnel_shared){.workers = side->workers,
-                                          .worker_count = side->worker_count,
-                                          .budget = &side->budget,
-                                          .sessions = &side->sessions};
+    side->shared =
+        (struct tunnel_shared){.workers = side->workers,
+                               .worker_count = side->worker_count,
+                               .budget = &side->budget,
+                               .sessions = side->borrowed ? side->borrowed : &side->sessions};
     side->tunnel =
         tunnel_new(&side->config, side->number, &side->shared, side->why, sizeof side->why);
     if (side->tunnel)

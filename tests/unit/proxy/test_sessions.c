@@ -49,6 +49,33 @@ static void kept_in_a_file(bool is_12)
     free(remembers.file);
 }
 
+/* What one tunnel was given, another to the same server uses; under other rules it is not found. */
+static void shared_by_tunnels(void)
+{
+    struct bed bed;
+    bed_init(&bed, 1, 1, false);
+    bed_start(&bed);
+    bed_up(&bed);
+    side_init(&bed.second, &bed, CONFIG_CLIENT, 1);
+    bed.second.borrowed = &bed.client.sessions;
+    bed.second.remote.address = bed.client.remote.address;
+    side_start(&bed.second);
+    bed_expect(&bed, side_is_up(&bed.second), "a second tunnel to the server");
+    ok(side_count(&bed.second, masters_resumed) == 1, "is resumed with what the first one has");
+    side_stop(&bed.second);
+    free(bed.second.config.tls.cert);
+    free(bed.second.config.tls.key);
+    bed.second.config.tls.cert = certificates_path("other.pem");
+    bed.second.config.tls.key = certificates_path("other.key");
+    side_start(&bed.second);
+    bed_expect(&bed, side_count(&bed.server, masters_failed) > 0, "under another name it comes");
+    ok(side_count(&bed.second, masters_not_resumed) == 0 &&
+           side_count(&bed.second, masters_resumed) == 0,
+       "with nothing of the first one's");
+    side_stop(&bed.second);
+    bed_fini(&bed);
+}
+
 static int end_link(struct side *side)
 {
     link_close(side_link(side), ERR_INTERNAL, "test", true);
@@ -190,6 +217,7 @@ int main(void)
     bed_main_begin();
     kept_in_a_file(false);
     kept_in_a_file(true);
+    shared_by_tunnels();
     forgotten();
     redis_is_not_there();
     no_key_file();
