@@ -282,14 +282,20 @@ static uint64_t sum(const struct bench *bench, size_t offset, unsigned from, uns
     return total;
 }
 
+/* Children whose handshake and BIND are done. */
+static uint64_t finished(const struct bench *bench, unsigned from, unsigned to)
+{
+    return sum(bench, offsetof(struct counters, children_resumed), from, to) +
+           sum(bench, offsetof(struct counters, children_full), from, to);
+}
+
 /* From the first child that begins until the last one is ready at both ends. */
 static void measure(struct bench *bench)
 {
     double began = 0, progress = seconds(CLOCK_MONOTONIC),
            spent = seconds(CLOCK_PROCESS_CPUTIME_ID);
     uint64_t wanted = 2ull * bench->options->children, before = 0, ready;
-    while ((ready = of_server(bench, children_ready) + sum_clients(bench, children_ready)) <
-           wanted) {
+    while ((ready = finished(bench, 0, 1) + finished(bench, 1, bench->tunnel_count)) < wanted) {
         double now = seconds(CLOCK_MONOTONIC);
         if (!began && sum_clients(bench, children_started))
             began = now;
@@ -411,9 +417,9 @@ static int check(const struct bench_resume_options *options, FILE *err)
     }
     if (options->threads >= 1 && options->threads <= 256 && options->associations >= 1 &&
         options->associations <= 255 && options->children >= options->associations &&
-        options->children / options->associations < 65534)
+        options->children / options->associations < 65533)
         return 0;
-    fputs("hawser bench resume: 1 to 256 threads, 1 to 255 associations, and 1 to 65533 children "
+    fputs("hawser bench resume: 1 to 256 threads, 1 to 255 associations, and 1 to 65532 children "
           "for each of them\n",
           err);
     return 2;

@@ -36,8 +36,8 @@ struct reload {
 
 /* ---- the files of a tunnel ---- */
 
-static size_t add_up(const struct target *target, void (*what)(void *self, const char *path),
-                     void *self)
+static void add_up(const struct target *target, void (*what)(void *self, const char *path),
+                   void *self)
 {
     const struct config_tls *tls = &target->config->tls;
     const char *paths[] = {tls->ca,     tls->crl,   tls->cert, tls->key,
@@ -49,7 +49,13 @@ static size_t add_up(const struct target *target, void (*what)(void *self, const
             what(self, paths[i]);
     for (size_t i = 0; i < listed; i++)
         what(self, files[i]);
-    return listed;
+}
+
+static size_t count_files(const struct target *target)
+{
+    size_t count;
+    tls_credentials_files(target->credentials, &count);
+    return count;
 }
 
 static void add_watch(void *self, const char *path)
@@ -118,20 +124,18 @@ static void load(struct target *target)
 static void load_all(struct reload *reload, bool all)
 {
     watch_all(reload); /* first, so that what changes now is told again */
-    bool listed_anew = false;
     for (size_t i = 0; i < reload->count; i++) {
         struct target *target = &reload->targets[i];
         uint64_t before = stamp_of(target);
         if (!all && before == target->stamp)
             continue;
-        const struct tls_credentials *old = target->credentials;
+        size_t listed = count_files(target);
         load(target);
-        /* Files that came into a directory are in the list of the new credentials. */
-        target->stamp = target->credentials == old ? before : stamp_of(target);
-        listed_anew = true;
+        /* With a file that has come into a directory the stamps of before cannot be compared any
+         * more: whatever happens next, all are read once more. */
+        target->stamp = count_files(target) == listed ? before : 0;
+        add_up(target, add_watch, &reload->watch);
     }
-    if (listed_anew)
-        watch_all(reload);
 }
 
 static void on_change(struct watch *watch)
