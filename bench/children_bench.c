@@ -5,10 +5,11 @@
  *   make build/default/bench/children_bench && build/default/bench/children_bench
  *
  * Prints a table of docs/performance/children.md. The median of ROUNDS rounds, modes by turns, so
- * that a slow spell of the machine hits all of them. */
+ * that a slow spell of the machine hits all of them. --rows: as rows of bench/layers instead. */
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "bench/row.h"
 #include "tests/unit/tls/modes.h"
 
 #define ROUNDS   7
@@ -34,6 +35,8 @@ struct figures {
     double rate;                 /* a second, by all of these; others on the machine lower it */
     size_t client_bytes, server_bytes;
 };
+
+static int rounds = ROUNDS; /* --rows: one, as the benchmarks of the other layers */
 
 struct row {
     char name[64];
@@ -171,10 +174,10 @@ static int compare(const void *one, const void *other)
 static double median(const struct row *row, size_t offset)
 {
     double values[ROUNDS];
-    for (int i = 0; i < ROUNDS; i++)
+    for (int i = 0; i < rounds; i++)
         memcpy(&values[i], (const char *)&row->rounds[i] + offset, sizeof values[i]);
-    qsort(values, ROUNDS, sizeof values[0], compare);
-    return values[ROUNDS / 2];
+    qsort(values, (size_t)rounds, sizeof values[0], compare);
+    return values[rounds / 2];
 }
 
 #define MEDIAN(row, field) median((row), offsetof(struct figures, field))
@@ -188,23 +191,49 @@ static void print(const struct row *row, const struct row *full)
            MEDIAN(row, rate), row->rounds[0].client_bytes, row->rounds[0].server_bytes);
 }
 
-int main(void)
+static void print_as_row(const struct row *row, const char *what, double value, const char *unit)
+{
+    char words[120];
+    snprintf(words, sizeof words, "%.63s: %s", row->name, what);
+    print_row("tls", words, value, unit);
+}
+
+static void print_as_rows(const struct row *row)
+{
+    print_as_row(row, "processor time, client", MEDIAN(row, client_us), "µs");
+    print_as_row(row, "processor time, server", MEDIAN(row, server_us), "µs");
+    print_as_row(row, "a second, 2 threads", MEDIAN(row, rate), "1/s");
+}
+
+static void print_table(const struct row rows[], int count)
+{
+    puts("| mode | client, µs | server, µs | full handshake ÷ this | both, 2 threads, µs | "
+         "a second, 2 threads | bytes to the server | bytes to the client |");
+    puts("|---|---|---|---|---|---|---|---|");
+    for (int i = 0; i < count; i++)
+        print(&rows[i], &rows[0]);
+}
+
+int main(int count, char **arguments)
 {
     enum { ROWS = 6 };
     static struct row rows[ROWS];
+    bool as_rows = count > 1 && !strcmp(arguments[1], "--rows");
     make_certificates();
     open_row(&rows[0], &modes[0], true);
     open_row(&rows[1], &modes[2], true);
     for (int i = 0; i < 4; i++)
         open_row(&rows[2 + i], &modes[i], false);
-    for (int round = 0; round < ROUNDS; round++)
+    if (as_rows)
+        rounds = 1;
+    for (int round = 0; round < rounds; round++)
         for (int i = 0; i < ROWS; i++)
             measure(&rows[i], &rows[i].rounds[round]);
-    puts("| mode | client, µs | server, µs | full handshake ÷ this | both, 2 threads, µs | "
-         "a second, 2 threads | bytes to the server | bytes to the client |");
-    puts("|---|---|---|---|---|---|---|---|");
-    for (int i = 0; i < ROWS; i++)
-        print(&rows[i], &rows[0]);
+    if (as_rows)
+        for (int i = 0; i < ROWS; i++)
+            print_as_rows(&rows[i]);
+    else
+        print_table(rows, ROWS);
     for (int i = 0; i < ROWS; i++)
         close_row(&rows[i]);
     message_cache_clear();

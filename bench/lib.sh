@@ -109,15 +109,17 @@ bench_ended() {
 
 # A free port below the range that the kernel gives to connecting sockets, so that none of the
 # load's connections takes it between this look and the peer's bind. ssh -L and stunnel cannot
-# tell which port they took when asked for port 0.
+# tell which port they took when asked for port 0. None is given twice in one WORK: two haproxies
+# share a port without a word.
 bench_free_port() {
     local port low
     read -r low _ </proc/sys/net/ipv4/ip_local_port_range
     while :; do
         port=$((10000 + RANDOM % (low - 10000)))
+        ! grep -qx "$port" "$WORK/ports" 2>/dev/null || continue
         bench_listens "127.0.0.1:$port" || break
     done
-    echo "$port"
+    echo "$port" | tee -a "$WORK/ports"
 }
 
 # Proportional set size of the processes and their descendants together, in KiB. Shared pages are
@@ -136,4 +138,21 @@ bench_cpu() {
         cat "/proc/$pid/stat" 2>/dev/null || true
     done | awk -v hz="$(getconf CLK_TCK)" \
         '{ sub(/.*\) /, ""); sum += $12 + $13 } END { printf "%.2f\n", sum / hz }'
+}
+
+bench_key() {
+    openssl ecparam -name prime256v1 -genkey -noout -out "$1.key"
+}
+
+# DIR/ca.pem, and {server,client}.{pem,key} signed by it: ECDSA P-256, for peers that speak TLS.
+bench_certificates() { # DIR
+    local name
+    bench_key "$1/ca"
+    openssl req -x509 -new -key "$1/ca.key" -days 2 -subj /CN=bench-ca -out "$1/ca.pem"
+    for name in server client; do
+        bench_key "$1/$name"
+        openssl req -new -key "$1/$name.key" -subj "/CN=$name.example" |
+            openssl x509 -req -days 2 -CA "$1/ca.pem" -CAkey "$1/ca.key" -CAcreateserial \
+                -out "$1/$name.pem" 2>/dev/null
+    done
 }

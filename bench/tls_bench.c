@@ -1,16 +1,15 @@
 /* bench/tls_bench.c: what TLS alone costs, both ends in memory, through the functions that the
- * proxy uses. Figures are a processor's time for both ends together.
+ * proxy uses. Processor times are of both ends together.
  *
- *   make build/default/libtls.a build/default/libbase.a
- *   gcc -std=c11 -O2 -g -D_GNU_SOURCE -I. -o build/tls_bench bench/tls_bench.c \
- *       build/default/libtls.a build/default/libbase.a -lgnutls -pthread
- *   build/tls_bench
+ *   tls_bench [children]        children: only the rates of their handshakes
  */
 #include <malloc.h>
 #include <pthread.h>
 
+#include "bench/row.h"
 #include "tests/unit/tls/pair.h"
 
+#define MASTERS    100
 #define CHILDREN   2000
 #define HELD       512
 #define BULK       16384
@@ -64,8 +63,12 @@ static void bench_handshakes(int threads)
         pthread_join(ids[i], NULL);
     double took = seconds(CLOCK_MONOTONIC) - start;
     busy = seconds(CLOCK_PROCESS_CPUTIME_ID) - busy;
-    printf("child handshake, %d thread%s: %.0f us of processor each, %.0f/s\n", threads,
-           threads > 1 ? "s" : " ", busy / CHILDREN * 1e6, CHILDREN / took);
+    char what[80];
+    const char *plural = threads > 1 ? "s" : "";
+    snprintf(what, sizeof what, "child handshake, %d thread%s, processor time", threads, plural);
+    print_row("tls", what, busy / CHILDREN * 1e6, "µs");
+    snprintf(what, sizeof what, "child handshake, %d thread%s, a second", threads, plural);
+    print_row("tls", what, CHILDREN / took, "1/s");
 }
 
 static size_t heap(void)
@@ -87,8 +90,9 @@ static void bench_heap(void)
         held[i].server.session = NULL;
     }
     size_t clients = heap() - before;
-    printf("heap of an established child: client %.1f KB, server %.1f KB\n",
-           (double)clients / HELD / 1024, (double)(both - clients) / HELD / 1024);
+    print_row("tls", "heap of an established child, client", (double)clients / HELD / 1024, "KiB");
+    print_row("tls", "heap of an established child, server", (double)(both - clients) / HELD / 1024,
+              "KiB");
     for (int i = 0; i < HELD; i++)
         free_pair(&held[i]);
 }
@@ -110,38 +114,48 @@ static double bench_records(struct pair *child, size_t size, int runs)
     return took;
 }
 
-int main(void)
+static void bench_masters(struct pair *master)
 {
+    double start = seconds(CLOCK_THREAD_CPUTIME_ID);
+    for (int i = 0; i < MASTERS; i++) {
+        must(open_master(master, client_credentials, server_credentials, NULL));
+        if (i < MASTERS - 1)
+            free_pair(master);
+    }
+    print_row("tls", "full handshake of a master, P-256 on both sides, processor time",
+              (seconds(CLOCK_THREAD_CPUTIME_ID) - start) / MASTERS * 1e6, "µs");
+}
+
+static void bench_bulk(void)
+{
+    struct pair child;
+    must(open_child(&child, client_credentials, client_generation, server_credentials,
+                    server_generation));
+    double took = bench_records(&child, BULK, BULK_RUNS);
+    print_row("tls", "16 KiB records, write and read, of one core",
+              (double)BULK * BULK_RUNS / took / 1e6, "MB/s");
+    print_row("tls", "16 KiB record, write and read", took / BULK_RUNS * 1e6, "µs");
+    took = bench_records(&child, SMALL, SMALL_RUNS);
+    print_row("tls", "64 B record, write and read", took / SMALL_RUNS * 1e6, "µs");
+    free_pair(&child);
+}
+
+int main(int count, char **arguments)
+{
+    bool all = count < 2 || strcmp(arguments[1], "children") != 0;
     make_certificates();
     client_credentials = load_credentials(options_for(TLS_CLIENT, "client"));
     server_credentials = load_credentials(options_for(TLS_SERVER, "server"));
-    struct pair master, child;
-    double start = seconds(CLOCK_THREAD_CPUTIME_ID);
-    for (int i = 0; i < 100; i++) {
-        must(open_master(&master, client_credentials, server_credentials, NULL));
-        if (i < 99)
-            free_pair(&master);
-    }
-    printf("full handshake of a master, P-256 on both sides: %.0f us\n",
-           (seconds(CLOCK_THREAD_CPUTIME_ID) - start) / 100 * 1e6);
+    struct pair master;
+    bench_masters(&master);
     client_generation = tls_session_generation(master.client.session);
     server_generation = tls_session_generation(master.server.session);
-
     bench_handshakes(1);
     bench_handshakes(2);
-    bench_heap();
-
-    must(open_child(&child, client_credentials, client_generation, server_credentials,
-                    server_generation));
-    printf("%s %s\n", tls_session_version(child.client.session),
-           tls_session_cipher(child.client.session));
-    double took = bench_records(&child, BULK, BULK_RUNS);
-    printf("16 KB records, write and read: %.0f MB/s, %.2f us each\n",
-           (double)BULK * BULK_RUNS / took / 1e6, took / BULK_RUNS * 1e6);
-    took = bench_records(&child, SMALL, SMALL_RUNS);
-    printf("64 B records, write and read: %.0f ns each\n", took / SMALL_RUNS * 1e9);
-
-    free_pair(&child);
+    if (all) {
+        bench_heap();
+        bench_bulk();
+    }
     free_pair(&master);
     tls_generation_unref(client_generation);
     tls_generation_unref(server_generation);

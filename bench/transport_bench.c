@@ -1,6 +1,7 @@
 /* bench/transport_bench.c: throughput of the udp transport over loopback: two processes, because
- * usrsctp is one for a process. Prints for each case: payload MB/s and messages/s, the processor
- * time that each end took, and the round trip of a 64-byte message on stream 0 meanwhile.
+ * usrsctp is one for a process. Rows for each case: payload MB/s and messages/s, the processor time
+ * that each end took, packets for each system call, and the round trip of a 64-byte message on
+ * stream 0 meanwhile.
  *
  * make build/default/bench/transport_bench, then
  * transport_bench [seconds] [message bytes, mtu (0: auto), streams] */
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "bench/row.h"
 #include "transport/udp.h"
 
 #define PING_BYTES 64
@@ -29,7 +31,10 @@ struct bench {
     uint64_t ping_ns;
     uint32_t trips[1 << 20]; /* ns, of the pings */
     size_t trip_count;
-    uint64_t messages, bytes, start_us, end_us, stop_us;
+    uint64_t messages; /* received */
+    uint64_t bytes;    /* received or sent, of bulk */
+    uint64_t start_us, end_us, stop_us;
+    char name[80];
 };
 
 static uint64_t clock_ns(void)
@@ -72,6 +77,7 @@ static void fill(struct bench *self)
             message_free(message);
             return;
         }
+        self->bytes += self->size;
         self->next_stream = (uint16_t)(self->next_stream % (self->streams - 1) + 1);
     }
 }
@@ -163,26 +169,44 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void report(const char *end, struct bench *self, struct transport *transport)
+static void say(const struct bench *self, const char *what, double value, const char *unit)
+{
+    char words[160];
+    snprintf(words, sizeof words, "%s: %s", self->name, what);
+    print_row("transport", words, value, unit);
+}
+
+static void report_end(const char *end, const struct bench *self, struct transport *transport)
 {
     struct udp_counters counters;
     udp_count(transport, &counters);
+    const struct datagram_counters *d = &counters.datagrams;
+    char what[64];
+    snprintf(what, sizeof what, "processor time, %s", end);
+    say(self, what, cpu_seconds() / (double)self->bytes * 1e9, "s/GB");
+    snprintf(what, sizeof what, "packets in a call, %s in", end);
+    say(self, what, (double)d->packets_in / (double)(d->calls_in + 1), "");
+    snprintf(what, sizeof what, "packets in a call, %s out", end);
+    say(self, what, (double)d->packets_out / (double)(d->calls_out + 1), "");
+    if (d->dropped_out)
+        say(self, "packets dropped on the way out", (double)d->dropped_out, "");
+}
+
+static void report(const char *end, struct bench *self, struct transport *transport)
+{
     double seconds = (double)(self->end_us - self->start_us) / 1e6;
-    printf("  %-8s cpu %.2f s, packets in %lu out %lu, per call in %.1f out %.1f, dropped %lu\n",
-           end, cpu_seconds(), counters.datagrams.packets_in, counters.datagrams.packets_out,
-           (double)counters.datagrams.packets_in / (double)(counters.datagrams.calls_in + 1),
-           (double)counters.datagrams.packets_out / (double)(counters.datagrams.calls_out + 1),
-           counters.datagrams.dropped_out);
-    if (self->messages)
-        printf("  %.1f MB/s, %.0f messages/s\n", (double)self->bytes / seconds / 1e6,
-               (double)self->messages / seconds);
+    if (self->messages) {
+        say(self, "payload", (double)self->bytes / seconds / 1e6, "MB/s");
+        say(self, "messages", (double)self->messages / seconds, "1/s");
+    }
+    if (self->bulk)
+        report_end(end, self, transport);
     if (self->trip_count) {
         qsort(self->trips, self->trip_count, sizeof *self->trips, by_size);
-        printf("  round trips %zu, median %.0f us, 99%% %.0f us\n", self->trip_count,
-               self->trips[self->trip_count / 2] / 1e3,
-               self->trips[self->trip_count * 99 / 100] / 1e3);
+        say(self, "round trip, median", self->trips[self->trip_count / 2] / 1e3, "µs");
+        say(self, "round trip, 99th percentile", self->trips[self->trip_count * 99 / 100] / 1e3,
+            "µs");
     }
-    fflush(stdout);
 }
 
 static void serve(struct bench *self, uint32_t mtu, int address_pipe)
@@ -220,10 +244,12 @@ static void one_case(uint32_t size, uint32_t mtu, uint16_t streams, double secon
 {
     int address_pipe[2];
     must(pipe(address_pipe) == 0);
-    printf("%u-byte messages, mtu %s%.0u, %u streams\n", size, mtu ? "" : "auto", mtu, streams);
-    fflush(stdout);
     static struct bench bench;
     bench = (struct bench){.size = size, .streams = streams, .next_stream = 1, .bulk = size > 0};
+    snprintf(bench.name, sizeof bench.name, "%u-byte messages, mtu %s%.0u, %u streams", size,
+             mtu ? "" : "auto", mtu, streams);
+    if (!size)
+        snprintf(bench.name, sizeof bench.name, "no bulk");
     pid_t child = fork();
     must(child >= 0);
     if (child == 0) {

@@ -4,7 +4,7 @@
 # of workers.
 
 HAWSER_STREAMS_INITIAL=${HAWSER_STREAMS_INITIAL:-16}
-HAWSER_STREAMS_MAX=2048
+HAWSER_STREAMS_MAX=${HAWSER_STREAMS_MAX:-2048}
 # For other kinds of networks than loopback: further options of the tunnel at both ends, and several
 # addresses of the server.
 HAWSER_TRANSPORT=${HAWSER_TRANSPORT:-udp}
@@ -13,6 +13,10 @@ HAWSER_SERVER_HOSTS=${HAWSER_SERVER_HOSTS:-$SERVER_HOST}
 HAWSER_CLIENT_HOSTS=${HAWSER_CLIENT_HOSTS:-}
 # Both ends share the cores: a worker for each core and each end would be twice too many.
 HAWSER_THREADS=${HAWSER_THREADS:-$((($(nproc) + 1) / 2))}
+
+peer_threads() { # COUNT: for starts from now on
+    HAWSER_THREADS=$1
+}
 
 peer_missing() {
     [ -x "$HAWSER" ] || echo "$HAWSER (make)"
@@ -94,16 +98,27 @@ hawser_logged_at() { # ROLE WORDS
     date -d "$(grep -m 1 "$2" "$WORK/$1.log" | jq -r .time)" +%s.%N
 }
 
+# For starts from now on: so many streams are made ready before anybody asks for them.
+peer_streams() { # COUNT
+    HAWSER_STREAMS_INITIAL=$1 HAWSER_LOG=info
+}
+
+# Milliseconds from the association's coming up to all these streams ready.
+peer_streams_ready() {
+    calculate '1000 * (a - b)' "a=$(hawser_logged_at client "$HAWSER_STREAMS_INITIAL streams ready")" \
+        "b=$(hawser_logged_at client 'association up')"
+}
+
 # 1000 children from one association, and what the same handshakes cost in memory. Looking every
 # 20 ms costs the machine less than a tenth and is in the figure.
 peer_extra() {
     # The floor has two threads that do the work of both ends: as many here as cores.
-    HAWSER_STREAMS_INITIAL=1000 HAWSER_LOG=info HAWSER_THREADS=$(nproc)
+    HAWSER_THREADS=$(nproc)
+    peer_streams 1000
     peer_start
-    say children "$(awk -v a="$(hawser_logged_at client '1000 streams ready')" \
-        -v b="$(hawser_logged_at client 'association up')" 'BEGIN { print 1000 * (a - b) }')"
+    say children "$(peer_streams_ready)"
     bench_stop
-    say children_floor "$("$BENCHES/tls_bench" |
-        sed -n 's|^child handshake, 2 threads: .* \([0-9.]*\)/s$|\1|p' |
+    say children_floor "$("$BENCHES/tls_bench" children |
+        sed -n 's/^| tls | child handshake, 2 threads, a second | \([0-9.]*\) |.*/\1/p' |
         awk '{ print 1000 * 1000 / $1 }')"
 }

@@ -7,29 +7,15 @@
 # STUNNEL_MUTUAL=no leaves that to the client alone: about 1.4 times the new connections.
 
 STUNNEL_MUTUAL=${STUNNEL_MUTUAL:-yes}
+PEER_DESCRIPTORS=2 # for each connection, in each process
 
 peer_missing() {
     command -v stunnel4 >/dev/null || echo stunnel4
     command -v openssl >/dev/null || echo openssl
 }
 
-stunnel_key() {
-    openssl ecparam -name prime256v1 -genkey -noout -out "$HOME_OF_PEER/$1.key"
-}
-
-stunnel_sign() {
-    stunnel_key "$1"
-    openssl req -new -key "$HOME_OF_PEER/$1.key" -subj "/CN=$1.example" |
-        openssl x509 -req -days 2 -CA "$HOME_OF_PEER/ca.pem" -CAkey "$HOME_OF_PEER/ca.key" \
-            -CAcreateserial -out "$HOME_OF_PEER/$1.pem" 2>/dev/null
-}
-
 peer_setup() {
-    stunnel_key ca
-    openssl req -x509 -new -key "$HOME_OF_PEER/ca.key" -days 2 -subj /CN=bench-ca \
-        -out "$HOME_OF_PEER/ca.pem"
-    stunnel_sign server
-    stunnel_sign client
+    bench_certificates "$HOME_OF_PEER"
 }
 
 # stunnel_write_config ROLE ACCEPT CONNECT
