@@ -76,9 +76,15 @@ void mux_stream_end_hard(struct mux_stream *s, enum err why, const char *text)
     s->own_end = END_REFUSE;
 }
 
+/* Rule B3: a client's OPEN may follow its own BIND at once. */
+static bool may_open_unbound(const struct mux_stream *s)
+{
+    return s->state == STREAM_UNBOUND && s->options.side == MUX_CLIENT;
+}
+
 enum err mux_stream_open(struct mux_stream *s, const struct mux_open *open)
 {
-    if (s->state != STREAM_IDLE)
+    if (s->state != STREAM_IDLE && !may_open_unbound(s))
         return ERR_AGAIN;
     if (!frame_is_open(open))
         return ERR_FRAME_VALUE;
@@ -124,7 +130,7 @@ void mux_stream_consumed(struct mux_stream *s, size_t length)
 
 bool mux_stream_is_bound(const struct mux_stream *s)
 {
-    return s->state != STREAM_UNBOUND;
+    return s->bound;
 }
 
 bool mux_stream_is_idle(const struct mux_stream *s)

@@ -3,6 +3,7 @@
  * no threads, no TLS. docs/PROTOCOL.md has the rules by number.
  *
  * Life:   UNBOUND -BIND both ways-> IDLE -OPEN-> OPENING / OPENED -ACCEPT-> OPEN -both ends-> IDLE
+ *         (a client may go from UNBOUND to OPENING)
  * … Thread: the stream's owner. */
 #pragma once
 
@@ -34,7 +35,8 @@ struct mux_open {
  * mux_stream_drain or mux_stream_free of the same stream; all other functions are allowed inside.
  * on_idle comes from mux_stream_receive or mux_stream_drain only, last. */
 struct mux_stream_events {
-    /* The peer's BIND is right: the stream is idle and may be leased. */
+    /* The peer's BIND is right: it is this stream's peer. Idle now, if a client has not leased it
+     * before. */
     void (*on_bound)(struct mux_stream_events *self);
     /* The peer leased the stream: answer with mux_stream_accept or _refuse, now or later. Data may
      * follow before the answer. */
@@ -91,7 +93,8 @@ size_t mux_stream_drain(struct mux_stream *stream, uint8_t *record, size_t capac
 /* Whether mux_stream_drain may have something. */
 bool mux_stream_wants_drain(const struct mux_stream *stream);
 
-/* Leases an idle stream. ERR_OK, ERR_AGAIN (not idle), ERR_FRAME_VALUE (bad name). */
+/* Leases an idle stream; a client also one whose peer's BIND has not come yet (rule B3). ERR_OK,
+ * ERR_AGAIN (not idle), ERR_FRAME_VALUE (bad name). */
 enum err mux_stream_open(struct mux_stream *stream, const struct mux_open *open);
 /* Answers on_open. No-ops when the lease was reset meanwhile, by either side, or is answered.
  * text is cut at MUX_TEXT_MAX bytes; NULL: none. */

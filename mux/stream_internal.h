@@ -7,7 +7,7 @@
 #include "mux/stream.h"
 
 enum stream_state {
-    STREAM_UNBOUND,
+    STREAM_UNBOUND, /* the peer's BIND has not come, and no lease was begun without it (rule B3) */
     STREAM_IDLE,
     STREAM_OPENING, /* this side's OPEN has no answer yet */
     STREAM_OPENED,  /* the peer's OPEN: ACCEPT is not sent yet */
@@ -34,6 +34,7 @@ struct mux_stream {
     uint8_t lease;                /* number of this lease, or of the last one */
     uint8_t own_end;              /* enum stream_end: decided, perhaps not sent */
     uint8_t peer_end;             /* enum stream_end: received */
+    bool bound;                   /* the peer's BIND came */
     bool end_sent;                /* an own end is out; RESET may still follow FIN (rule X3) */
     bool readable;                /* on_fill may have something */
     bool late_ok;                 /* frames of the lease before may still come (rule L4) */

@@ -9,7 +9,9 @@ static enum err on_bind(struct mux_stream *s, const struct frame *frame)
     if (bind.stream != s->options.stream ||
         memcmp(bind.association, s->options.association, sizeof bind.association) != 0)
         return ERR_BIND_MISMATCH;
-    s->state = STREAM_IDLE;
+    s->bound = true;
+    if (s->state == STREAM_UNBOUND)
+        s->state = STREAM_IDLE;
     s->events->on_bound(s->events);
     return ERR_OK;
 }
@@ -156,7 +158,7 @@ static bool is_late(const struct mux_stream *s, const struct frame *frame)
 
 static enum err receive_frame(struct mux_stream *s, const struct frame *frame)
 {
-    if (s->state == STREAM_UNBOUND) {
+    if (!s->bound) {
         if (frame->type != FRAME_BIND || frame->lease != 0)
             return ERR_BIND_MISMATCH;
         return on_bind(s, frame);

@@ -33,7 +33,8 @@ struct link_stream {
     struct message_queue out;     /* ciphertext for SCTP */
     struct strand *strand;        /* NULL: never used */
     uint8_t epoch;
-    enum { CHILD_NONE, CHILD_STARTED, CHILD_READY } child;
+    /* USABLE: may be leased, though the server has not judged it yet. */
+    enum { CHILD_NONE, CHILD_STARTED, CHILD_USABLE, CHILD_READY } child;
     /* LEASE_BOTH: the peer was first, and whether its lease will have ended when our connection
      * reaches the strand is not known yet. */
     enum { LEASE_NONE, LEASE_OWN, LEASE_PEER, LEASE_BOTH } lease;
@@ -114,9 +115,9 @@ struct link {
     uint16_t streams_max;        /* children: streams 1..streams_max; 0 until HELLO */
     struct link_stream *streams; /* granted of them */
     uint16_t first_unused;       /* no lower stream is CHILD_NONE */
-    uint32_t children_started;   /* not yet ready */
+    uint32_t children_started;   /* not yet usable */
     uint32_t children_initial;   /* made ready at the beginning: one log line when they are */
-    uint32_t children_seen;      /* that became ready so far */
+    uint32_t children_seen;      /* that became usable so far */
     uint32_t failures;           /* of children; paid back with time */
     uint64_t failures_us;
     struct pool *pool;
@@ -137,7 +138,8 @@ struct link {
 
 /* What a strand tells its link. */
 enum link_notice_kind {
-    NOTICE_READY,    /* handshaken and bound; resumed says how */
+    NOTICE_USABLE,   /* client: handshaken, and BIND is on its way */
+    NOTICE_READY,    /* handshaken and bound by both; resumed says how */
     NOTICE_FAILED,   /* its session is gone: why, detail */
     NOTICE_LEASED,   /* by the peer */
     NOTICE_IDLE,     /* the lease is over */

@@ -123,7 +123,7 @@ static void forget_child(struct link *link, uint16_t id)
     struct counters *counters = &link->tunnel->counters;
     if (stream->child == CHILD_STARTED)
         link->children_started--;
-    if (stream->child == CHILD_READY)
+    if (stream->child >= CHILD_USABLE)
         counter_sub(&counters->children_ready, 1);
     if (stream->lease == LEASE_OWN || stream->lease == LEASE_BOTH)
         pool_return(link->pool, stream->service, id, false);
@@ -187,7 +187,7 @@ void link_child_failed(struct link *link, uint16_t id, uint8_t epoch, enum err w
         mux_control_child_failed(link->control, id, epoch, why);
         link_control_flush(link);
     }
-    if (stream->child == CHILD_STARTED) {
+    if (stream->child != CHILD_READY) {
         handshakes_failed(link->tunnel, why);
         handshakes_child(link->tunnel, false, why);
     }
@@ -328,13 +328,26 @@ void link_carry_cancel(struct connection *connection)
 
 /* ---- notices ---- */
 
+static void child_usable(struct link *link, uint16_t id)
+{
+    link->streams[id].child = CHILD_USABLE;
+    link->children_started--;
+    counter_add(&link->tunnel->counters.children_ready, 1);
+    pool_add_idle(link->pool, id);
+    if (++link->children_seen == link->children_initial)
+        log_write(LOG_INFO,
+                  LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name),
+                  "%u streams ready, %.1f ms after the first packet", link->children_initial,
+                  (double)(now(link) - link->begun_us) / 1e3);
+}
+
 static void child_ready(struct link *link, uint16_t id, bool resumed)
 {
     struct link_stream *stream = &link->streams[id];
     struct counters *counters = &link->tunnel->counters;
+    if (stream->child == CHILD_STARTED)
+        child_usable(link, id);
     stream->child = CHILD_READY;
-    link->children_started--;
-    counter_add(&counters->children_ready, 1);
     counter_add(resumed ? &counters->children_resumed : &counters->children_full, 1);
     handshakes_child(link->tunnel, resumed, ERR_OK);
     if (!resumed)
@@ -342,11 +355,6 @@ static void child_ready(struct link *link, uint16_t id, bool resumed)
             LOG_WARNING,
             LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name, .stream = id),
             "child session was not resumed: a full handshake took its place");
-    pool_add_idle(link->pool, id);
-    if (++link->children_seen == link->children_initial)
-        log_write(LOG_INFO,
-                  LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name),
-                  "%u streams ready", link->children_initial);
 }
 
 static void child_leased_by_peer(struct link *link, uint16_t id)
@@ -400,6 +408,9 @@ static void handle(struct link *link, struct notice *notice)
 {
     uint16_t id = notice->strand->stream;
     switch (notice->kind) {
+    case NOTICE_USABLE:
+        child_usable(link, id);
+        break;
     case NOTICE_READY:
         child_ready(link, id, notice->resumed);
         break;
@@ -486,6 +497,6 @@ void link_children_end(struct link *link)
     link->pool = NULL;
     pool_free(pool);
     for (uint32_t i = 1; link->streams && i < link->granted; i++)
-        if (link->streams[i].child == CHILD_READY)
+        if (link->streams[i].child >= CHILD_USABLE)
             counter_sub(&link->tunnel->counters.children_ready, 1);
 }

@@ -135,8 +135,7 @@ static void end_session(struct strand *strand)
     strand->session = NULL;
     mux_stream_free(strand->mux);
     strand->mux = NULL;
-    strand->handshaken = strand->bound = strand->peer_finished = strand->fed = strand->rekeys =
-        false;
+    strand->handshaken = strand->peer_finished = strand->fed = strand->rekeys = false;
 }
 
 void strand_stop(struct strand *strand, enum err why, const char *detail)
@@ -165,6 +164,8 @@ static void begin_mux(struct strand *strand)
     memcpy(options.association, strand->link->association_id, sizeof(options.association));
     strand->mux = mux_stream_new(&options, &strand->mux_events);
     strand->handshaken = true;
+    if (config->role == CONFIG_CLIENT) /* OPEN may follow BIND at once (rule B3) */
+        link_notify(strand, NOTICE_USABLE, ERR_OK, NULL, NULL, false);
     strand_pump(strand);
 }
 

@@ -30,7 +30,6 @@ struct strand {
     struct worker *worker;
     uint16_t stream;
     uint8_t epoch;
-    bool bound; /* BIND of both sides done */
 
     struct tls_session *session; /* NULL: none, or it failed */
     struct tls_output output;

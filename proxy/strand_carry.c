@@ -37,7 +37,6 @@ static void end_connection(struct strand *strand, enum err why, const char *deta
 static void on_bound(struct mux_stream_events *events)
 {
     struct strand *strand = of_mux(events);
-    strand->bound = true;
     loop_timer_cancel(strand->worker->loop, &strand->timer);
     link_notify(strand, NOTICE_READY, ERR_OK, NULL, NULL, tls_session_is_resumed(strand->session));
 }
@@ -248,9 +247,8 @@ void strand_carry(struct strand *strand, struct connection *connection)
     const struct mux_open open = {.connection = connection->id,
                                   .service = connection->service->config->name,
                                   .client = connection->client};
-    enum err result = strand->mux && strand->bound && !strand->connection
-                          ? mux_stream_open(strand->mux, &open)
-                          : ERR_AGAIN;
+    enum err result =
+        strand->mux && !strand->connection ? mux_stream_open(strand->mux, &open) : ERR_AGAIN;
     if (result != ERR_OK) {
         /* The peer leased it, or the session died, before the link knew. */
         link_notify(strand, NOTICE_RETURNED, result, NULL, connection, false);

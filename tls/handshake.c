@@ -97,8 +97,9 @@ static int64_t expiry(const struct tls_session *session, uint32_t lifetime)
     return at < master->expires_at ? at : master->expires_at;
 }
 
-/* The first is for the children, the second for the next association (of TLS 1.2 both are the
- * same). Not where children have no key exchange of their own: see enum tls_children. */
+/* The first is for the children, unless what resumed the master is; the others for the next
+ * association (of TLS 1.2 all are the same). Not where children have no key exchange of their own:
+ * see enum tls_children. */
 static void keep_ticket(struct tls_session *session, int64_t expires_at)
 {
     struct tls_master *master = session->master;
@@ -192,15 +193,29 @@ static void finish_server(struct tls_session *session)
     tls_resume_keep(session, master->made);
 }
 
+/* What resumed the master resumes its children, too: they need not wait for another ticket, which
+ * would carry the same identity and end at the same time. */
+static void reuse_offered(struct tls_session *session)
+{
+    struct tls_master *master = session->master;
+    if (!gnutls_session_is_resumed(session->gnutls)) {
+        /* What was offered says nothing about the session that we got instead. */
+        master->expires_at = INT64_MAX;
+    } else if (!is_12(session)) {
+        master->made = new_generation(session, master->expires_at);
+        tls_generation_keep(master->made, master->offered->data, master->offered->data_size);
+    }
+    tls_ticket_free(master->offered);
+    master->offered = NULL;
+}
+
 static enum err finish_master(struct tls_session *session)
 {
     if (session->is_server) {
         finish_server(session);
         return ERR_OK;
     }
-    /* What was offered says nothing about the session that we got instead. */
-    if (!gnutls_session_is_resumed(session->gnutls))
-        session->master->expires_at = INT64_MAX;
+    reuse_offered(session);
     if (is_12(session)) {
         int64_t expires_at = expiry(session, session->credentials->ticket_lifetime_s);
         keep_ticket(session, expires_at);
@@ -284,7 +299,7 @@ static void start(struct tls_session *session)
 {
     session->has_started = true;
     if (session->master) {
-        tls_ticket_free(session->master->ticket);
+        session->master->offered = session->master->ticket;
         session->master->ticket = NULL;
     }
 }

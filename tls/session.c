@@ -193,6 +193,7 @@ static void free_master(struct tls_master *master)
     tls_identity_unref(master->identity);
     tls_generation_unref(master->made);
     tls_ticket_free(master->ticket);
+    tls_ticket_free(master->offered);
     tls_ticket_key_unref(master->key);
     if (master->stored)
         gnutls_memset(master->stored, 0, master->stored_size);

@@ -20,6 +20,7 @@ struct tls_master {
     struct tls_generation *made;
     struct tls_ticket *ticket;  /* client: before the handshake the one to be used, then the one
                                  * for the next association */
+    struct tls_ticket *offered; /* client: the one that was used, during the handshake */
     struct tls_ticket_key *key; /* server, once the ClientHello has come */
     uint8_t *stored;            /* server, TLS 1.2: what its children are resumed from by id */
     size_t stored_size;

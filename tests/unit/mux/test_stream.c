@@ -12,14 +12,53 @@ static void test_open_needs_idle(void)
 {
     struct fixture f;
     struct mux_open open = {1, "web", ""};
-    fixture_start_unbound(&f, MUX_CLIENT);
+    fixture_start_unbound(&f, MUX_SERVER);
     ok(!mux_stream_is_bound(f.stream) && mux_stream_open(f.stream, &open) == ERR_AGAIN,
-       "no lease before BIND");
+       "a server begins no lease before the client's BIND");
     drained(&f);
     peer_bind(&f, 0, 9, 5);
     ok(traced(&f, "bound ") && mux_stream_is_idle(f.stream), "idle after BIND");
     ok(mux_stream_open(f.stream, &open) == ERR_OK, "then it may be leased");
     ok(mux_stream_open(f.stream, &open) == ERR_AGAIN, "once");
+    fixture_stop(&f);
+}
+
+static void client_opens_unbound(struct fixture *f)
+{
+    struct mux_open open = {1, "web", ""};
+    fixture_start_unbound(f, MUX_CLIENT);
+    ok(mux_stream_open(f->stream, &open) == ERR_OK, "a client opens before the server's BIND");
+    f->source = "GET";
+    f->source_left = 3;
+    mux_stream_readable(f->stream);
+    ok(strcmp(drained(f), "BIND0 OPEN1 DATA1") == 0, "behind its own, in one record");
+}
+
+static void test_open_before_bind(void)
+{
+    struct fixture f;
+    client_opens_unbound(&f);
+    ok(!mux_stream_is_bound(f.stream), "which binds nobody");
+    peer_bind(&f, 0, 9, 5);
+    ok(traced(&f, "bound ") && !mux_stream_is_idle(f.stream), "BIND leaves the lease alone");
+    peer_accept(&f, 1);
+    peer_data(&f, 1, "200");
+    ok(traced(&f, "accept data:200 "), "and the lease goes on");
+    ok(peer_bind(&f, 0, 9, 5) == ERR_FRAME_STATE, "B2: a second BIND");
+    fixture_stop(&f);
+
+    client_opens_unbound(&f);
+    ok(peer_accept(&f, 1) == ERR_BIND_MISMATCH, "B2: ACCEPT before BIND is not believed");
+    fixture_stop(&f);
+    client_opens_unbound(&f);
+    ok(peer_bind(&f, 0, 9, 6) == ERR_BIND_MISMATCH, "B2: nor is another stream's BIND");
+    fixture_stop(&f);
+
+    client_opens_unbound(&f);
+    peer_bind(&f, 0, 9, 5);
+    ok(peer_open(&f, 1) == ERR_OK, "L5: the server opened it at the same time");
+    peer_accept(&f, 1);
+    ok(traced(&f, "bound accept "), "and loses the race");
     fixture_stop(&f);
 }
 
@@ -162,6 +201,7 @@ int main(void)
 {
     test_size();
     test_open_needs_idle();
+    test_open_before_bind();
     test_open_checks_words();
     test_whole_life();
     test_refuse();

@@ -122,6 +122,7 @@ static void clock_jumps(void)
     bed_init(&bed, 2, 2, false);
     bed_start(&bed);
     bed_up(&bed);
+    bed_reach(&bed, both_are_settled(&bed));
     clock_shift = 5 * 3600;
     replace_children(&bed);
     bed_expect(&bed, side_count(&bed.client, children_failed) == 4 && both_are_settled(&bed),

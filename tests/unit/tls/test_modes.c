@@ -123,6 +123,42 @@ static void test_reconnect(struct bed *bed)
 }
 
 /* What the other end cannot have: each must be told apart by a refusal, never by silence. */
+/* Of a master that was resumed: before the server's new tickets have been read. */
+static void test_children_at_once(struct bed *bed)
+{
+    struct association a;
+    struct pair master, child;
+    if (!bed->mode->masters_resume)
+        return;
+    open_association(&a, bed->client, bed->server, NULL);
+    init_pair(&master);
+    master.client.session = tls_session_new_master(bed->client, a.ticket, &master.client.output);
+    master.server.session = tls_session_new_master(bed->server, NULL, &master.server.output);
+    a.ticket = NULL;
+    ok(shake(&master) && both_resumed(&master), "%s: a resumed master", bed->mode->name);
+    struct tls_generation *client = tls_session_generation(master.client.session);
+    struct tls_generation *server = tls_session_generation(master.server.session);
+    ok(client && server, "%s: has what children are resumed from at once", bed->mode->name);
+    for (int i = 0; client && server && i < 2; i++) {
+        bool through = open_child(&child, bed->client, client, bed->server, server) &&
+                       both_resumed(&child) && carries_data(&child);
+        ok(through, "%s: child %d is resumed from it (%s; %s)", bed->mode->name, i,
+           tls_session_detail(child.client.session), tls_session_detail(child.server.session));
+        free_pair(&child);
+    }
+    const uint8_t *data;
+    size_t length;
+    struct tls_ticket *next = NULL;
+    if (tls_session_read(master.client.session, &data, &length) == ERR_AGAIN)
+        next = tls_session_take_ticket(master.client.session);
+    ok(next != NULL, "%s: the new ticket is for the next association", bed->mode->name);
+    tls_ticket_free(next);
+    tls_generation_unref(client);
+    tls_generation_unref(server);
+    free_pair(&master);
+    close_association(&a);
+}
+
 static void test_mismatches(void)
 {
     struct bed dhe, psk;
@@ -284,6 +320,7 @@ int main(void)
         test_children(&bed);
         test_other_master(&bed);
         test_reconnect(&bed);
+        test_children_at_once(&bed);
         test_prefer(&modes[i]);
         close_bed(&bed);
     }
