@@ -317,9 +317,11 @@ static enum udp_take take_packet(struct udp_association *self, struct udp_path *
     bool denser = moves_data(packet) && udp_paths_busy(&self->choice, now_of(self));
     if (denser || !confirmed || used != self->choice.in_use)
         go_on(self);
-    if (confirmed)
-        return udp_path_mtu_join(self, whole, whole_length) ? UDP_TAKE_PASS : UDP_TAKE_DROP;
-    return packet_only_moves_data(packet, length) ? UDP_TAKE_PASS : UDP_TAKE_DROP;
+    /* Not before it has answered: who has seen packets can make some that end the association, such
+     * as a SACK for what was never sent, and send them from any address. The peer's own are sent
+     * again. */
+    return confirmed && udp_path_mtu_join(self, whole, whole_length) ? UDP_TAKE_PASS
+                                                                     : UDP_TAKE_DROP;
 }
 
 enum udp_take udp_path_io_take(struct udp_path *path, uint8_t **whole, size_t *length)
