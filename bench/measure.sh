@@ -23,7 +23,7 @@ calculate() { # EXPRESSION of awk, with variables as NAME=VALUE after it
 }
 
 load() {
-    timeout 120 "$TOOLS/load" "$1" --to "$ENTRY" "${@:2}" >"$WORK/load.json" 2>"$WORK/load.err" && return 0
+    timeout "${LOAD_LIMIT:-60}" "$TOOLS/load" "$1" --to "$ENTRY" "${@:2}" >"$WORK/load.json" 2>"$WORK/load.err" && return 0
     complain "load $*: $(head -n 1 "$WORK/load.err")"
     return 1
 }
@@ -36,7 +36,7 @@ load_behind() { # NAME MODE ARGUMENT...
 }
 
 is_ready() { # NAME
-    grep -q '^ready' "$WORK/$1.out"
+    grep -sq '^ready' "$WORK/$1.out"
 }
 
 # Waits for it; its last line is then what field reads.
@@ -52,7 +52,7 @@ load_ends() { # NAME
 start_target() {
     "$TOOLS/target" >"$WORK/target.out" &
     PIDS+=($!)
-    bench_wait 5 grep -q '^listening' "$WORK/target.out" || bench_die "target does not start"
+    bench_wait 5 grep -sq '^listening' "$WORK/target.out" || bench_die "target does not start"
     TARGET=$(sed -n 's/^listening //p' "$WORK/target.out")
 }
 
