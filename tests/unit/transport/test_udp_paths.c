@@ -41,7 +41,8 @@ static void begin(bool chooses, unsigned paths)
 static void ask(unsigned path)
 {
     uint8_t nonce[PROBE_NONCE] = {0};
-    memcpy(nonce, &(uint32_t){++world.nonce}, 4);
+    world.nonce++;
+    memcpy(nonce, &world.nonce, 4);
     udp_paths_asked(&world.self, path, nonce, world.now);
     world.asked[path]++;
     if (world.dead[path] || world.answer_count == PENDING)
