@@ -4,6 +4,9 @@
 # exchange for each connection, one thread. -n 0: as many connections as come.
 
 PEER_DESCRIPTORS=2 # for each connection, in each process
+# It polls all its descriptors for every packet: 4096 connections took 68 s to open, and a round trip
+# beside them 38 ms.
+PEER_OPEN_MAX=1024
 
 peer_missing() {
     command -v spiped >/dev/null || echo spiped
