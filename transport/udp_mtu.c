@@ -12,7 +12,7 @@ static const uint32_t common[] = {1280, 1340, 1380, 1400, 1420, 1438,  1450,  14
                                   1480, 1492, 1500, 4352, 9000, 16384, 33628, 65428};
 #define COMMON (sizeof common / sizeof *common)
 
-_Static_assert(COMMON + 1 <= UDP_MTU_ROUND, "and a small probe");
+_Static_assert(COMMON + 2 <= UDP_MTU_ROUND, "with the ceiling and a small probe");
 
 /* Of a search, and of a verification. */
 #define ROUNDS 3
@@ -93,7 +93,10 @@ static void end_search(struct udp_mtu *self, uint64_t now_us)
     }
     if (self->passed)
         self->size = self->passed;
-    rest(self, now_us, self->passed || self->small ? UDP_MTU_CONFIRM_US : RETRY_US);
+    bool conclusive = self->passed || self->small;
+    if (!conclusive)
+        self->searched_us = 0;
+    rest(self, now_us, conclusive ? UDP_MTU_CONFIRM_US : RETRY_US);
 }
 
 /* Nothing was answered, not even a small probe: that says nothing about sizes. */
@@ -125,17 +128,16 @@ static unsigned first_round(const struct udp_mtu *self, uint32_t *sizes)
     return count;
 }
 
+/* The largest first: its answer is the only one that changes anything. */
 static unsigned all_sizes(const struct udp_mtu *self, uint32_t *sizes)
 {
-    unsigned count = add(sizes, 0, PROBE_SIZE);
-    for (unsigned i = 0; i < COMMON; i++) {
+    unsigned count = add(sizes, 0, self->limits.ceiling);
+    for (unsigned i = COMMON; i-- > 0;) {
         uint32_t size = (common[i] - self->limits.overhead) & ~3u;
         if (size > self->passed && size >= self->limits.floor && size < self->limits.ceiling)
             count = add(sizes, count, size);
     }
-    if (self->passed < self->limits.ceiling)
-        count = add(sizes, count, self->limits.ceiling);
-    return count;
+    return add(sizes, count, PROBE_SIZE);
 }
 
 static unsigned this_and_small(const struct udp_mtu *self, uint32_t *sizes)
@@ -194,7 +196,8 @@ static void passed(struct udp_mtu *self, uint32_t size, uint64_t now_us)
         end_search(self, now_us);
     if (self->state != UDP_MTU_VERIFYING || self->passed < self->size)
         return;
-    if (self->size < self->limits.ceiling && now_us >= self->searched_us + UDP_MTU_RAISE_US)
+    bool stale = !self->searched_us || now_us >= self->searched_us + UDP_MTU_RAISE_US;
+    if (self->size < self->limits.ceiling && stale)
         search(self, self->size, 0, now_us);
     else
         rest(self, now_us, UDP_MTU_CONFIRM_US);

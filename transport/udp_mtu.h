@@ -1,5 +1,5 @@
 /* transport/udp_mtu.h: the largest datagram that passes a path, found by probes (RFC 8899 in
- * spirit; docs/decisions/013-path-mtu.md). Pure: the clock is passed in, probes are sent by others.
+ * spirit; docs/decisions/014-path-mtu.md). Pure: the clock is passed in, probes are sent by others.
  *
  *   IDLE --start--> SEARCHING --> DONE --suspicion, 60 s--> VERIFYING --answer--> DONE
  *                       ^                                       |
@@ -17,7 +17,7 @@
 #include "transport/probe.h"
 
 /* Probes of a round at most, and those that can still be answered: two rounds. */
-#define UDP_MTU_ROUND 18
+#define UDP_MTU_ROUND 19
 #define UDP_MTU_OPEN  (2 * UDP_MTU_ROUND)
 
 /* Larger sizes are looked for again after so long (RFC 8899 section 5.1.1, PMTU_RAISE_TIMER), and
