@@ -11,14 +11,14 @@ LOCAL='local = [ "10.1.0.1:0", "10.2.0.1:0" ];'
 MOST=1500 # ms: the aim is 500, but the machine may have other things to do
 
 is_busy() { # BYTES: as many have gone up before
-    status_has client ".tunnels[0] | .connections.open >= 5 and .bytes.out - $1 > 300000"
+    status_has client ".tunnels[0].bytes.out - $1 > 300000"
 }
 
 # cut_under_load TEXT PATH WAYS: nothing goes these ways any more.
 cut_under_load() {
     local text="$TRANSPORT, $1" path=$2 other=$((3 - $2)) before
     before=$(tunnel client .bytes.out)
-    start traffic "${CLIENT_SIDE[@]}" "$TOOLS/load" both --to "$TO" --connections 4 --bytes "$(scaled 4000000)" --timeout 60
+    start traffic "${CLIENT_SIDE[@]}" "$TOOLS/load" both --to "$TO" --connections 4 --bytes "$(scaled 3000000)" --timeout 60
     start pings "${CLIENT_SIDE[@]}" "$TOOLS/load" ping --to "$TO" --connections 1 --seconds 2.5 --timeout 60
     check "$text: there is load" wait_until 20 is_busy "$before"
     lab_cut "$path" "$3"

@@ -53,6 +53,7 @@ roam_kernel() {
     local begun
     end_pair
     stop target
+    rm "$dir/target.out" # which would be taken for the next one's
     TARGET='' SERVER_SERVICES=''
     CLIENT_OPTIONS='dead_after = 3; heartbeat = 0.5;' SERVER_OPTIONS='dead_after = 3; heartbeat = 0.5;'
     settle 1 # more addresses would all belong to the association
