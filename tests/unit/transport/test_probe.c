@@ -38,6 +38,32 @@ static void round_trip(void)
        "an SCTP that is none of ours echoes it without the mark");
 }
 
+static void sized(void)
+{
+    static uint8_t packet[65504];
+    struct packet_ports ports = {1000, 2000};
+    struct probe probe;
+    bool all = true;
+    for (size_t size = PROBE_SIZE + 4; size <= sizeof packet; size += 4 + size / 8 * 4) {
+        probe_ask_sized(packet, size, ports, 0x11223344, &question);
+        all = all && packet_check(packet, size, &ports) == PACKET_OTHER &&
+              probe_read(packet, size, &probe) == PROBE_QUESTION && probe.path == 5 &&
+              probe_read(packet, size - 4, &probe) == PROBE_BAD;
+    }
+    ok(all, "a question of any size reads like a small one, and only as a whole");
+    probe_ask_sized(packet, 1000, ports, 0x11223344, &question);
+    packet[PROBE_SIZE] = PACKET_CHUNK_DATA;
+    ok(probe_read(packet, 1000, &probe) == PROBE_BAD, "what is behind it is padding or refused");
+    packet[PROBE_SIZE] = PACKET_CHUNK_PAD;
+    packet[PACKET_HEADER] = PACKET_CHUNK_HEARTBEAT_ACK;
+    ok(probe_read(packet, 1000, &probe) == PROBE_BAD, "a padded answer is refused");
+    packet[PACKET_HEADER] = PACKET_CHUNK_HEARTBEAT;
+    probe_answer(packet, 0x55667788);
+    ok(packet_check(packet, PROBE_SIZE, &ports) == PACKET_OTHER &&
+           probe_read(packet, PROBE_SIZE, &probe) == PROBE_ANSWER,
+       "its answer is small");
+}
+
 static enum probe_kind with(size_t at, uint8_t value)
 {
     uint8_t packet[PROBE_SIZE];
@@ -79,6 +105,7 @@ static void refused(void)
 int main(void)
 {
     round_trip();
+    sized();
     refused();
     return tap_done();
 }
