@@ -7,8 +7,8 @@
  *
  * Life: CONNECTING (client) -on_up-> MASTER (handshake, HELLO) -> READY -> CLOSING -> gone.
  * Files: link.c (life), link_master.c (master, control channel, renewal), link_children.c (strands,
- * leases), link_send.c (the queue to SCTP and the way in), link_paths.c (what is told of its
- * network paths). */
+ * leases), link_early.c (children before HELLO), link_notices.c (what strands tell), link_send.c
+ * (the queue to SCTP and the way in), link_paths.c (what is told of its network paths). */
 #pragma once
 
 #include <stdbool.h>
@@ -97,6 +97,7 @@ struct link {
     bool master_resumed;
 
     struct link_master master, renewal;
+    struct message_queue early;         /* of children, came before the peer's HELLO */
     struct message_queue renewal_early; /* came before its RENEW frame */
     uint8_t association_id[MUX_ASSOCIATION_ID_SIZE];
     struct tls_generation *generation, *previous_generation;
@@ -118,6 +119,7 @@ struct link {
     uint32_t children_started;   /* not yet usable */
     uint32_t children_initial;   /* made ready at the beginning: one log line when they are */
     uint32_t children_seen;      /* that became usable so far */
+    uint32_t handshake_steps;    /* at home, of children, ever */
     uint32_t failures;           /* of children; paid back with time */
     uint64_t failures_us;
     struct pool *pool;
@@ -188,9 +190,12 @@ void link_paths_end(struct link *link);
 void link_send_init(struct link *link);
 void link_send_now(struct link *link);
 void link_send_clear(struct link *link);
+/* After a child's handshake took a step. Thread: the strand's worker. */
+void link_handshake_step(struct strand *strand);
 void link_enqueue(struct link *link, struct message *message);
 void link_receive(struct link *link, struct message *message);
 void link_control_flush(struct link *link);
+void link_control_now(struct link *link);
 void link_master_begin(struct link *link);
 void link_master_advance(struct link *link, struct link_master *master);
 void link_master_receive(struct link *link, struct message *message);
@@ -200,5 +205,11 @@ void link_child_failed(struct link *link, uint16_t stream, uint8_t epoch, enum e
                        const char *detail, bool told_by_peer);
 void link_child_receive(struct link *link, struct message *message);
 void link_start_children(struct link *link);
+void link_start_child(struct link *link, uint16_t id, uint8_t epoch);
+/* One that has just begun, without a word to the peer, who does not know it. */
+void link_abandon_child(struct link *link, uint16_t id);
+void link_early_begin(struct link *link);
+void link_early_keep(struct link *link, struct message *message);
+void link_early_settle(struct link *link);
 void link_children_begin(struct link *link);
 void link_children_end(struct link *link);

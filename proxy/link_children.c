@@ -14,18 +14,6 @@
 #define FAILURES_MAX   64
 #define FORGIVENESS_US 1000000
 
-/* A strand's words to its link. */
-struct notice {
-    struct mail mail;
-    struct strand *strand;
-    enum link_notice_kind kind;
-    uint8_t epoch;
-    enum err why;
-    bool resumed;
-    struct connection *connection;
-    char detail[];
-};
-
 static bool is_client(const struct link *link)
 {
     return link->tunnel->config->role == CONFIG_CLIENT;
@@ -51,17 +39,22 @@ static struct worker *worker_of(const struct tunnel *tunnel, uint16_t id)
     return &tunnel->workers[(tunnel->home->index + id - 1u) % tunnel->worker_count];
 }
 
-static void start_child(struct link *link, uint16_t id, uint8_t epoch)
+static void drop_unsent(struct link *link, struct link_stream *stream)
 {
-    struct link_stream *stream = &link->streams[id];
-    struct tunnel *tunnel = link->tunnel;
-    if (!stream->strand)
-        stream->strand = strand_new(link, worker_of(tunnel, id), id);
     for (struct message *stale; (stale = message_queue_pop(&stream->out));) {
         strand_sent(stream->strand, stale->length);
         message_free(stale);
     }
     scheduler_remove(&link->scheduler, &stream->entry);
+}
+
+void link_start_child(struct link *link, uint16_t id, uint8_t epoch)
+{
+    struct link_stream *stream = &link->streams[id];
+    struct tunnel *tunnel = link->tunnel;
+    if (!stream->strand)
+        stream->strand = strand_new(link, worker_of(tunnel, id), id);
+    drop_unsent(link, stream);
     stream->epoch = epoch;
     stream->child = CHILD_STARTED;
     link->children_started++;
@@ -110,8 +103,8 @@ void link_start_children(struct link *link)
         struct link_stream *stream = &link->streams[link->first_unused];
         if (stream->child != CHILD_NONE)
             continue;
-        start_child(link, link->first_unused,
-                    stream->strand ? (uint8_t)(stream->epoch + 1) : stream->epoch);
+        link_start_child(link, link->first_unused,
+                         stream->strand ? (uint8_t)(stream->epoch + 1) : stream->epoch);
         wanted--;
     }
 }
@@ -127,7 +120,7 @@ static void forget_child(struct link *link, uint16_t id)
         counter_sub(&counters->children_ready, 1);
     if (stream->lease == LEASE_OWN || stream->lease == LEASE_BOTH)
         pool_return(link->pool, stream->service, id, false);
-    else
+    else if (link->pool)
         pool_remove_idle(link->pool, id);
     stream->lease = LEASE_NONE;
     stream->child = CHILD_NONE;
@@ -150,11 +143,17 @@ static bool count_failure(struct link *link, enum err why)
     return false;
 }
 
+struct stop_order {
+    struct mail mail;
+    struct strand *strand;
+    enum err why;
+};
+
 static void deliver_stop(struct mail *mail)
 {
-    struct notice *notice = container_of(mail, struct notice, mail);
-    strand_stop(notice->strand, notice->why, notice->detail);
-    free(notice);
+    struct stop_order *order = container_of(mail, struct stop_order, mail);
+    strand_stop(order->strand, order->why, "");
+    free(order);
 }
 
 static void stop_strand(struct strand *strand, enum err why)
@@ -164,18 +163,16 @@ static void stop_strand(struct strand *strand, enum err why)
         strand_stop(strand, why, "");
         return;
     }
-    struct notice *notice = check_alloc(sizeof(*notice) + 1);
-    notice->strand = strand;
-    notice->why = why;
-    notice->mail.deliver = deliver_stop;
-    worker_post(strand->worker, &notice->mail);
+    struct stop_order *order = check_alloc(sizeof(*order));
+    *order = (struct stop_order){.mail.deliver = deliver_stop, .strand = strand, .why = why};
+    worker_post(strand->worker, &order->mail);
 }
 
 void link_child_failed(struct link *link, uint16_t id, uint8_t epoch, enum err why,
                        const char *detail, bool told_by_peer)
 {
     struct link_stream *stream = &link->streams[id];
-    if (link->state != LINK_READY || stream->child == CHILD_NONE || stream->epoch != epoch)
+    if (link->state == LINK_CLOSING || stream->child == CHILD_NONE || stream->epoch != epoch)
         return;
     log_write(
         LOG_WARNING,
@@ -194,6 +191,16 @@ void link_child_failed(struct link *link, uint16_t id, uint8_t epoch, enum err w
     forget_child(link, id);
     if (count_failure(link, why))
         link_start_children(link);
+}
+
+void link_abandon_child(struct link *link, uint16_t id)
+{
+    struct link_stream *stream = &link->streams[id];
+    must(stream->child == CHILD_STARTED);
+    stop_strand(stream->strand, ERR_TLS_CLOSED);
+    drop_unsent(link, stream);
+    stream->child = CHILD_NONE;
+    link->children_started--;
 }
 
 /* The peer gave up the session that the stream has, and its words for it are still on their way. It
@@ -215,7 +222,10 @@ void link_child_receive(struct link *link, struct message *message)
     struct link_stream *stream = &link->streams[message->stream];
     int8_t newer = (int8_t)(message->epoch - stream->epoch);
     bool begins = !is_client(link) && (newer > 0 || (!newer && !stream->strand));
-    /* A child can only come after the master is verified: the ticket comes after it. */
+    if (link->state == LINK_MASTER) {
+        link_early_keep(link, message);
+        return;
+    }
     if (link->state != LINK_READY || newer < 0 || (newer > 0 && !begins)) {
         message_free(message);
         return;
@@ -225,7 +235,7 @@ void link_child_receive(struct link *link, struct message *message)
             message_free(message);
             return;
         }
-        start_child(link, message->stream, message->epoch);
+        link_start_child(link, message->stream, message->epoch);
     }
     if (!stream->strand) {
         message_free(message);
@@ -326,141 +336,6 @@ void link_carry_cancel(struct connection *connection)
     counter_sub(&connection->link->tunnel->counters.connections_waiting, 1);
 }
 
-/* ---- notices ---- */
-
-static void child_usable(struct link *link, uint16_t id)
-{
-    link->streams[id].child = CHILD_USABLE;
-    link->children_started--;
-    counter_add(&link->tunnel->counters.children_ready, 1);
-    pool_add_idle(link->pool, id);
-    if (++link->children_seen == link->children_initial)
-        log_write(LOG_INFO,
-                  LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name),
-                  "%u streams ready, %.1f ms after the first packet", link->children_initial,
-                  (double)(now(link) - link->begun_us) / 1e3);
-}
-
-static void child_ready(struct link *link, uint16_t id, bool resumed)
-{
-    struct link_stream *stream = &link->streams[id];
-    struct counters *counters = &link->tunnel->counters;
-    if (stream->child == CHILD_STARTED)
-        child_usable(link, id);
-    stream->child = CHILD_READY;
-    counter_add(resumed ? &counters->children_resumed : &counters->children_full, 1);
-    handshakes_child(link->tunnel, resumed, ERR_OK);
-    if (!resumed)
-        log_write(
-            LOG_WARNING,
-            LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name, .stream = id),
-            "child session was not resumed: a full handshake took its place");
-}
-
-static void child_leased_by_peer(struct link *link, uint16_t id)
-{
-    struct link_stream *stream = &link->streams[id];
-    if (stream->lease == LEASE_OWN) {
-        stream->lease = LEASE_BOTH;
-        return;
-    }
-    pool_remove_idle(link->pool, id);
-    stream->lease = LEASE_PEER;
-}
-
-/* Of LEASE_BOTH it is the peer's that has ended: our connection came back before, if at all. */
-static void child_idle(struct link *link, uint16_t id)
-{
-    struct link_stream *stream = &link->streams[id];
-    bool own = stream->lease == LEASE_OWN;
-    if (stream->lease == LEASE_BOTH) {
-        stream->lease = LEASE_OWN;
-        return;
-    }
-    stream->lease = LEASE_NONE;
-    if (own)
-        pool_return(link->pool, stream->service, id, true);
-    else
-        pool_add_idle(link->pool, id);
-}
-
-/* The stream is the peer's. When both opened it at once, that is told only after this. */
-static void lease_returned(struct link *link, uint16_t id)
-{
-    struct link_stream *stream = &link->streams[id];
-    bool both = stream->lease == LEASE_BOTH;
-    if (!both && stream->lease != LEASE_OWN)
-        return;
-    pool_return(link->pool, stream->service, id, false);
-    stream->lease = both ? LEASE_PEER : LEASE_NONE;
-}
-
-static void connection_returned(struct link *link, uint16_t id, struct connection *connection)
-{
-    if (link->state == LINK_READY)
-        lease_returned(link, id);
-    connection->stream = 0;
-    connection->link = NULL;
-    tunnel_carry(link->tunnel, connection);
-}
-
-static void handle(struct link *link, struct notice *notice)
-{
-    uint16_t id = notice->strand->stream;
-    switch (notice->kind) {
-    case NOTICE_USABLE:
-        child_usable(link, id);
-        break;
-    case NOTICE_READY:
-        child_ready(link, id, notice->resumed);
-        break;
-    case NOTICE_FAILED:
-        link_child_failed(link, id, notice->epoch, notice->why, notice->detail, false);
-        break;
-    case NOTICE_LEASED:
-        child_leased_by_peer(link, id);
-        break;
-    case NOTICE_IDLE:
-        child_idle(link, id);
-        break;
-    case NOTICE_RETURNED:
-        lease_returned(link, id);
-        break;
-    }
-}
-
-static void deliver_notice(struct mail *mail)
-{
-    struct notice *notice = container_of(mail, struct notice, mail);
-    struct link *link = notice->strand->link;
-    struct link_stream *stream = &link->streams[notice->strand->stream];
-    if (notice->connection)
-        connection_returned(link, notice->strand->stream, notice->connection);
-    else if (link->state == LINK_READY && stream->child != CHILD_NONE &&
-             stream->epoch == notice->epoch)
-        handle(link, notice);
-    free(notice);
-    if (link->state == LINK_READY)
-        link_start_children(link);
-}
-
-void link_notify(struct strand *strand, enum link_notice_kind kind, enum err why,
-                 const char *detail, struct connection *connection, bool resumed)
-{
-    size_t length = detail ? strlen(detail) : 0;
-    struct notice *notice = check_alloc(sizeof(*notice) + length + 1);
-    notice->mail.deliver = deliver_notice;
-    notice->strand = strand;
-    notice->kind = kind;
-    notice->epoch = strand->epoch;
-    notice->why = why;
-    notice->connection = connection;
-    notice->resumed = resumed;
-    if (length)
-        memcpy(notice->detail, detail, length);
-    worker_post(strand->link->tunnel->home, &notice->mail);
-}
-
 /* ---- begin and end ---- */
 
 void link_children_begin(struct link *link)
@@ -486,13 +361,14 @@ void link_children_begin(struct link *link)
     free(services);
     link->pool_timer.on_expire = on_pool_timer;
     link->first_unused = 1;
-    link->failures_us = now(link);
+    link_early_settle(link);
     link_start_children(link);
 }
 
 void link_children_end(struct link *link)
 {
     loop_timer_cancel(link->tunnel->home->loop, &link->pool_timer);
+    message_queue_clear(&link->early);
     struct pool *pool = link->pool;
     link->pool = NULL;
     pool_free(pool);

@@ -123,9 +123,8 @@ static void begin_master(struct link *link, struct link_master *master, uint16_t
 
 /* ---- the control channel ---- */
 
-static void on_control_task(struct loop_task *task)
+void link_control_now(struct link *link)
 {
-    struct link *link = container_of(task, struct link, control_task);
     uint8_t *record = link->tunnel->home->record;
     size_t length;
     while (link->control && link->master.session &&
@@ -137,6 +136,11 @@ static void on_control_task(struct loop_task *task)
             return;
         }
     }
+}
+
+static void on_control_task(struct loop_task *task)
+{
+    link_control_now(container_of(task, struct link, control_task));
 }
 
 static void on_hello(struct mux_control_events *events, const struct mux_hello *hello)
@@ -263,6 +267,10 @@ static void adopt_generation(struct link *link, struct tls_generation *generatio
 static void on_renew_time(struct loop_timer *timer)
 {
     struct link *link = container_of(timer, struct link, renew_timer);
+    if (link->state == LINK_MASTER) {
+        schedule_renewal(link);
+        return;
+    }
     if (link->state != LINK_READY)
         return;
     uint16_t stream = (uint16_t)(link->streams_max + 1);
@@ -438,6 +446,8 @@ void link_master_advance(struct link *link, struct link_master *master)
     read_records(link, master);
     if (link->state == LINK_MASTER && link->streams_max && link->generation)
         link_became_ready(link);
+    else if (link->state == LINK_MASTER)
+        link_early_begin(link);
 }
 
 void link_master_begin(struct link *link)

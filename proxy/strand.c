@@ -196,6 +196,7 @@ static bool advance(struct strand *strand)
     strand->fed = false;
     if (!strand->handshaken) {
         enum err result = tls_session_handshake(strand->session);
+        link_handshake_step(strand);
         if (result == ERR_AGAIN)
             return true;
         if (result != ERR_OK) {

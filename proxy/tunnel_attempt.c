@@ -58,12 +58,13 @@ static void attempt_later(struct tunnel *tunnel)
 }
 
 /* One that dies as soon as it is up counts as a failure, or its peer would be asked ten times a
- * second for ever. */
-static void forgive(struct tunnel *tunnel, const struct link *link)
+ * second for ever. True: it was steady, and the next attempt need not wait. */
+static bool forgive(struct tunnel *tunnel, const struct link *link)
 {
-    uint64_t lived = now(tunnel) - link->ready_us;
+    uint64_t lived = link->was_ready ? now(tunnel) - link->ready_us : 0;
     if (link->was_ready && (lived >= STEADY_US || lived >= tunnel->backoff_us))
         tunnel->backoff_us = tunnel->config->reconnect_min_us;
+    return lived >= STEADY_US;
 }
 
 /* ---- connecting ---- */
@@ -308,7 +309,11 @@ void tunnel_attempt_succeeded(struct tunnel *tunnel, const struct link *link)
 
 void tunnel_attempt_again(struct tunnel *tunnel, const struct link *link)
 {
-    forgive(tunnel, link);
+    bool steady = forgive(tunnel, link);
+    if (steady) {
+        tunnel_attempt_begin(tunnel);
+        return;
+    }
     if (link->granted) { /* the transport works; what failed is above it */
         attempt_later(tunnel);
         return;

@@ -55,6 +55,11 @@ int64_t tls_generation_expires_in(const struct tls_generation *generation)
     return generation->expires_at - now;
 }
 
+size_t tls_generation_size(const struct tls_generation *generation)
+{
+    return generation->data_size;
+}
+
 bool tls_generation_has_id(const struct tls_generation *generation, const uint8_t *id, size_t size)
 {
     return size > 0 && size == generation->session_id_size &&

@@ -21,6 +21,9 @@ void tls_generation_unref(struct tls_generation *generation);
  * first full handshake, however new they are); negative when over, or when the clock was set back
  * behind the master's start: GnuTLS then resumes nothing either. Thread: any. */
 int64_t tls_generation_expires_in(const struct tls_generation *generation);
+/* Bytes of what a client's children are resumed from: their ClientHellos have less than 1 KB beside
+ * it. Thread: any. */
+size_t tls_generation_size(const struct tls_generation *generation);
 
 /* A ticket kept for the next association with the same peer; used once. */
 struct tls_ticket;

@@ -15,7 +15,10 @@
  * and the gain rises until it does. */
 #define GAIN_ONE 16
 #define GAIN_MIN 20
-#define GAIN_MAX 4096
+/* At first four times as much: the window is small and doubles with each round trip, and what
+ * leaves later than it might makes a reconnect longer. Falls to the minimum as the window fills. */
+#define GAIN_START 64
+#define GAIN_MAX   4096
 
 /* A message that does not fill a packet costs more than it hastens. */
 #define PACE_MIN 1200
@@ -44,7 +47,7 @@ static size_t between(uint64_t value, size_t low, size_t high)
 
 void backlog_init(struct backlog *self)
 {
-    *self = (struct backlog){.limit = DEPTH, .resume = DEPTH * 3 / 4, .gain = GAIN_MIN};
+    *self = (struct backlog){.limit = DEPTH, .resume = DEPTH * 3 / 4, .gain = GAIN_START};
 }
 
 static void note_rate(struct backlog *self, uint64_t now_us, size_t waiting)
@@ -121,7 +124,7 @@ static void note_gain(struct backlog *self, uint64_t now_us, size_t waiting, uin
     if (now_us - self->gain_since_us < rtt_us)
         return;
     if (self->was_full)
-        self->gain -= (self->gain - GAIN_MIN) / 4;
+        self->gain -= (self->gain - GAIN_MIN + 3) / 4;
     else if (self->was_held && self->gain < GAIN_MAX)
         self->gain += self->gain / 2;
     self->gain_since_us = now_us;

@@ -80,6 +80,10 @@ int main(void)
     run(&line, 100000000, 4 << 20, 100, 200000);
     ok(line.backlog.pace == 0, "nobody needs to care about the pace of a near line");
     start(&line);
+    backlog_update(&line.backlog, line.now_us, 0, 17000, 20000);
+    ok(line.backlog.paced_rate > 3 * (17000 * 1000000ull / 20000),
+       "the first window is sent in a part of the round trip");
+    start(&line);
     run(&line, 100000000, 17000, 20000, 2000000);
     ok(line.backlog.limit > 17000 && line.backlog.limit < 17000 + 8192,
        "a window made small by losses is all that waits, nearly (%zu)", line.backlog.limit);
@@ -92,7 +96,9 @@ int main(void)
     uint64_t wait_us = backlog_wait(&line.backlog, line.now_us);
     ok(wait_us > 2000 && wait_us < 4000, "the next waits for %d us", (int)wait_us);
     ok(backlog_wait(&line.backlog, line.now_us + wait_us) == 0, "and no later");
-    uint64_t rate = line.backlog.paced_rate;
+    uint64_t rate = line.backlog.paced_rate, window_rate = 17000 * 1000000ull / 20000;
+    ok(rate > window_rate && rate < window_rate * 14 / 10,
+       "a full window is sent a little faster than it fits the round trip");
     for (int i = 0; i < 10; i++) {
         line.now_us += 21000;
         backlog_accept(&line.backlog, line.now_us, 17000);

@@ -1,0 +1,140 @@
+/* Children that a client starts before the server's HELLO (rule C2), because its master was
+ * resumed. */
+#include "tests/unit/proxy/bed.h"
+
+#define MANY 8
+
+static bool is_up(const struct bed *bed)
+{
+    return side_is_up(&bed->client) && side_is_up(&bed->server);
+}
+
+static bool are_settled(const struct bed *bed)
+{
+    return is_up(bed) && side_is_settled(&bed->client) && side_is_settled(&bed->server);
+}
+
+static void begin(struct bed *bed, unsigned workers)
+{
+    bed_init(bed, workers, workers, false);
+    bed->client.config.streams_initial = MANY;
+    bed->server.config.streams_initial = MANY;
+    bed->client.config.reconnect_min_us = bed->client.config.reconnect_max_us = 1000;
+    bed_start(bed);
+}
+
+static void end_association(struct bed *bed)
+{
+    link_close(side_link(&bed->client), ERR_INTERNAL, "test", true);
+    bed_reach(bed, bed->client.tunnel->links == NULL);
+}
+
+static const struct link *newest(const struct side *side)
+{
+    return side->tunnel->links;
+}
+
+static uint32_t children_begun(const struct side *side)
+{
+    const struct link *link = newest(side);
+    return link && link->state == LINK_MASTER && !link->streams_max ? link->children_started : 0;
+}
+
+/* Messages of different streams overtake each other: the children's the HELLO, too. */
+static void over_a_long_line(unsigned workers)
+{
+    struct bed bed;
+    memory_set_faults(
+        &(struct memory_faults){.seed = tap_seed(), .delay_us = 30000, .jitter_us = 20000});
+    begin(&bed, workers);
+    bed_expect(&bed, are_settled(&bed), "a full master");
+    bool kept = false;
+    for (uint64_t i = 1; i <= 5; i++) {
+        uint64_t before = side_count(&bed.client, children_started);
+        end_association(&bed);
+        bed_reach(&bed,
+                  children_begun(&bed.client) || side_count(&bed.client, associations_total) > i);
+        ok(children_begun(&bed.client) == MANY,
+           "%d workers: a resumed one has all its first children begun before the server's HELLO",
+           (int)workers);
+        bed_reach(&bed, (kept |= newest(&bed.client)->early.count ||
+                                 (newest(&bed.server) && newest(&bed.server)->early.count)) ||
+                            are_settled(&bed));
+        bed_expect(&bed, are_settled(&bed), "they become ready, whatever comes first");
+        ok(side_count(&bed.client, children_started) == before + MANY, "each was begun once");
+    }
+    ok(kept, "what came before HELLO was kept");
+    ok(side_count(&bed.client, masters_resumed) == 5, "all masters were resumed");
+    ok(!side_count(&bed.client, children_failed) && !side_count(&bed.server, children_failed),
+       "no child failed");
+    struct pair *pair = bed_connect(&bed, end_sends(100000), end_sends(100000));
+    bed_expect(&bed, pair_is_complete(pair), "they carry connections");
+    bed_fini(&bed);
+    memory_set_faults(&(struct memory_faults){0});
+}
+
+static void more_than_the_server_allows(void)
+{
+    struct bed bed;
+    begin(&bed, 2);
+    bed.server.config.streams_max = 3; /* in HELLO: SCTP has agreed on more */
+    bed_reach(&bed, side_count(&bed.client, children_ready) == 3);
+    end_association(&bed);
+    bed_reach(&bed, children_begun(&bed.client));
+    ok(children_begun(&bed.client) == MANY, "more children than the server allows");
+    bed_expect(&bed,
+               side_count(&bed.client, children_ready) == 3 && is_up(&bed) == false &&
+                   side_count(&bed.server, children_ready) == 3,
+               "only as many become ready as it does");
+    ok(!newest(&bed.client)->children_started && !side_count(&bed.client, children_failed) &&
+           !side_count(&bed.server, children_failed),
+       "the others are forgotten without a word");
+    loop_timer_set(bed.client.workers[0].loop, &side_link(&bed.client)->renew_timer, 0);
+    bed_expect(&bed,
+               side_count(&bed.client, masters_renewed) == 1 &&
+                   side_count(&bed.server, masters_renewed) == 1,
+               "the stream behind the last is the renewal's as ever");
+    struct pair *pair = bed_connect(&bed, end_sends(1000), end_sends(1000));
+    bed_expect(&bed, pair_is_complete(pair), "connections are carried");
+    bed_fini(&bed);
+}
+
+static void send_to(struct link *link, uint16_t stream, uint32_t length)
+{
+    struct message *message = message_new(length);
+    memset(message->data, 0x16, length);
+    message->length = length;
+    message->stream = stream;
+    link->events.on_message(&link->events, message);
+}
+
+/* From a client that nobody has verified. */
+static void flood(void)
+{
+    struct bed bed;
+    memory_set_faults(&(struct memory_faults){.delay_us = 20000});
+    begin(&bed, 1);
+    bed_reach(&bed, newest(&bed.server) && newest(&bed.server)->state == LINK_MASTER);
+    struct link *link = bed.server.tunnel->links;
+    send_to(link, 1, 4097);
+    ok(link->early.count == 0, "a message that is no ClientHello of ours is not kept");
+    for (int i = 0; i < 1000; i++)
+        send_to(link, (uint16_t)(1 + i % 20), i ? 100 : 4096);
+    ok(link->early.count == 64, "nor are more than 64 (%u)", (unsigned)link->early.count);
+    bed_expect(&bed, newest(&bed.server) && newest(&bed.server)->state != LINK_MASTER,
+               "HELLO comes, and with it their end");
+    bed_expect(&bed, is_up(&bed), "the tunnel is up, now or with the next association");
+    bed_fini(&bed);
+    memory_set_faults(&(struct memory_faults){0});
+}
+
+int main(void)
+{
+    bed_main_begin();
+    over_a_long_line(1);
+    over_a_long_line(2);
+    more_than_the_server_allows();
+    flood();
+    message_cache_clear();
+    return tap_done();
+}
