@@ -30,6 +30,7 @@ load() {
 
 # A load in the background; what it prints is in NAME.out.
 load_behind() { # NAME MODE ARGUMENT...
+    rm -f "$WORK/$1.out"
     "$TOOLS/load" "$2" --to "$ENTRY" "${@:3}" >"$WORK/$1.out" 2>"$WORK/$1.err" &
     BEHIND=$!
     PIDS+=("$BEHIND")
@@ -50,6 +51,7 @@ load_ends() { # NAME
 }
 
 start_target() {
+    rm -f "$WORK/target.out" # the last one's would be read for this one's
     "$TOOLS/target" >"$WORK/target.out" &
     PIDS+=($!)
     bench_wait 5 grep -sq '^listening' "$WORK/target.out" || bench_die "target does not start"
