@@ -12,6 +12,9 @@
 #include "transport/udp_receive.h"
 #include "transport/udp_socket.h"
 
+/* Denser probes of a path would be a load of their own: 100 a second. */
+#define FAST_MIN_US 10000
+
 /* The peer leaves a path at ordinary round trips within this time after it failed. */
 #define FOLLOWED_US 300000
 
@@ -135,7 +138,7 @@ static uint64_t lost_since(const struct udp_association *self, const struct udp_
 {
     uint64_t now = now_of(self), since = now;
     if (left->present && !udp_paths_healthy(left))
-        since = left->failing_us - UDP_PATHS_FAST_US - 2ull * left->rtt_us;
+        since = left->failing_us - self->choice.options.fast_us - 2ull * left->rtt_us;
     else if (!self->choice.options.chooses)
         since = now - FOLLOWED_US;
     return since < now ? since : now;
@@ -185,11 +188,17 @@ static void on_path_timer(struct loop_timer *timer)
 void udp_path_io_init(struct udp_association *self, bool chooses)
 {
     const struct transport_options *options = &self->transport->options;
+    uint64_t fast_us = options->rto_min_us / 5;
+    if (fast_us > UDP_PATHS_FAST_US)
+        fast_us = UDP_PATHS_FAST_US;
+    else if (fast_us && fast_us < FAST_MIN_US)
+        fast_us = FAST_MIN_US;
     self->path_timer = (struct loop_timer){.on_expire = on_path_timer};
     udp_path_mtu_init(self);
     udp_paths_init(&self->choice,
                    &(struct udp_paths_options){.chooses = chooses,
                                                .heartbeat_us = options->heartbeat_us,
+                                               .fast_us = fast_us,
                                                .failing_after = options->failing_after,
                                                .inactive_after = options->path_retransmissions});
 }

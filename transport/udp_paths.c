@@ -33,6 +33,8 @@ void udp_paths_init(struct udp_paths *self, const struct udp_paths_options *opti
     self->options = *options;
     if (!self->options.inactive_after)
         self->options.inactive_after = INACTIVE_AFTER;
+    if (!self->options.fast_us)
+        self->options.fast_us = UDP_PATHS_FAST_US;
     self->left = TRANSPORT_ADDRESSES_MAX;
     self->due_us = UINT64_MAX;
 }
@@ -218,17 +220,18 @@ static uint64_t longest_answer(const struct udp_path_health *path)
     return (uint64_t)path->rtt_us + 4ull * path->rtt_deviation_us + ANSWER_US;
 }
 
-static uint64_t fast_interval(const struct udp_path_health *path)
+static uint64_t fast_interval(const struct udp_paths *self, const struct udp_path_health *path)
 {
     if (!path->rtt_us)
         return UNMEASURED_EVERY_US;
-    return path->rtt_us / 8 > UDP_PATHS_FAST_US ? path->rtt_us / 8 : UDP_PATHS_FAST_US;
+    return path->rtt_us / 8 > self->options.fast_us ? path->rtt_us / 8 : self->options.fast_us;
 }
 
 /* Three questions without an answer, so that loss alone is seldom taken for a failure. */
-static uint64_t timeout_of(const struct udp_path_health *path)
+static uint64_t timeout_of(const struct udp_paths *self, const struct udp_path_health *path)
 {
-    uint64_t once = path->rtt_us ? longest_answer(path) + 2 * fast_interval(path) : UNMEASURED_US;
+    uint64_t once =
+        path->rtt_us ? longest_answer(path) + 2 * fast_interval(self, path) : UNMEASURED_US;
     unsigned doublings = path->timeouts < 8 ? path->timeouts : 8;
     return once << doublings < TIMEOUT_MAX_US ? once << doublings : TIMEOUT_MAX_US;
 }
@@ -251,7 +254,7 @@ static uint64_t interval_unconfirmed(const struct udp_paths *self,
                                      const struct udp_path_health *path, uint64_t now_us)
 {
     if (!self->options.chooses)
-        return path->allowance ? UDP_PATHS_FAST_US : UINT64_MAX;
+        return path->allowance ? self->options.fast_us : UINT64_MAX;
     if (path->asked < 3 || in_trouble(self, now_us))
         return UNMEASURED_EVERY_US;
     unsigned doublings = path->asked - 3 < 4 ? path->asked - 3 : 4;
@@ -265,7 +268,7 @@ static uint64_t interval_in_use(const struct udp_paths *self, const struct udp_p
     if (!self->known)
         return path->asked < 3 ? UNMEASURED_EVERY_US : idle;
     if (self->count > 1)
-        busy = fast_interval(path);
+        busy = fast_interval(self, path);
     else if (self->options.chooses && is_busy(self, now_us))
         busy = ROAMING_US;
     else
@@ -285,7 +288,7 @@ static uint64_t interval(const struct udp_paths *self, unsigned number, uint64_t
     uint64_t idle = self->options.heartbeat_us;
     if (path->state == PATH_INACTIVE)
         return idle;
-    uint64_t fast = fast_interval(path) << (path->timeouts < 8 ? path->timeouts : 8);
+    uint64_t fast = fast_interval(self, path) << (path->timeouts < 8 ? path->timeouts : 8);
     bool overdue = path->waiting_us && now_us >= path->waiting_us + longest_answer(path);
     if (overdue)
         return fast < idle ? fast : idle;
@@ -340,7 +343,7 @@ static void check_one(struct udp_paths *self, unsigned number, uint64_t now_us)
 {
     struct udp_path_health *path = &self->paths[number];
     if (path->confirmed && path->waiting_us && self->known &&
-        now_us >= path->waiting_us + timeout_of(path))
+        now_us >= path->waiting_us + timeout_of(self, path))
         time_out(self, number, now_us);
     if (is_forgotten(self, number, now_us))
         udp_paths_remove(self, number);
@@ -381,7 +384,7 @@ uint64_t udp_paths_next(struct udp_paths *self, uint64_t now_us)
         if (at < next)
             next = at;
         if (path->confirmed && path->waiting_us && self->known) {
-            at = path->waiting_us + timeout_of(path);
+            at = path->waiting_us + timeout_of(self, path);
             uint64_t overdue = path->waiting_us + longest_answer(path);
             if (overdue > now_us && overdue < at)
                 at = overdue;
@@ -480,7 +483,7 @@ void udp_paths_refused(struct udp_paths *self, unsigned path, uint64_t now_us)
 void udp_paths_suspect(struct udp_paths *self, unsigned path, uint64_t now_us)
 {
     struct udp_path_health *health = &self->paths[path];
-    if (!self->ours || now_us < health->asked_us + UDP_PATHS_FAST_US / 4)
+    if (!self->ours || now_us < health->asked_us + self->options.fast_us / 4)
         return;
     health->asked_us = 0;
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)

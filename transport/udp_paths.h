@@ -18,7 +18,8 @@
 #include "transport/probe.h"
 #include "transport/transport.h"
 
-/* Interval of probes of the path in use while data moves, and of those that are not answered. */
+/* Interval of probes of the path in use while data moves, and of those that are not answered. A
+ * fifth of SCTP's shortest time-out, so that it resends by the new path what the old one lost. */
 #define UDP_PATHS_FAST_US 40000
 /* After the last data packet probes stay so dense. */
 #define UDP_PATHS_BUSY_US 500000
@@ -34,6 +35,7 @@
 struct udp_paths_options {
     bool chooses; /* we began the association; else it follows */
     uint64_t heartbeat_us;
+    uint64_t fast_us;                       /* instead of UDP_PATHS_FAST_US; 0: that */
     uint32_t failing_after, inactive_after; /* time-outs that are borne: 0 and up */
 };
 
