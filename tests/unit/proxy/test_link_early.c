@@ -76,6 +76,7 @@ static void over_a_long_line(unsigned workers)
 static void more_than_the_server_allows(void)
 {
     struct bed bed;
+    memory_set_faults(&(struct memory_faults){.delay_us = 20000});
     begin(&bed, 2);
     bed.server.config.streams_max = 3; /* in HELLO: SCTP has agreed on more */
     bed_reach(&bed, side_count(&bed.client, children_ready) == 3);
@@ -97,6 +98,7 @@ static void more_than_the_server_allows(void)
     struct pair *pair = bed_connect(&bed, end_sends(1000), end_sends(1000));
     bed_expect(&bed, pair_is_complete(pair), "connections are carried");
     bed_fini(&bed);
+    memory_set_faults(&(struct memory_faults){0});
 }
 
 static void send_to(struct link *link, uint16_t stream, uint32_t length)
