@@ -12,9 +12,9 @@
 #define RECORD_SIZE 16384
 #define NONCE_SIZE  12
 #define TAG_SIZE    16
-/* The fastest counts: an interrupt can only make one slower. With 4 attempts a busy machine took
- * ChaCha20 for the faster once in some hundred starts, which costs a processor with AES
- * instructions nine times the work: so more of them, and AES stays unless it is clearly slower. */
+/* The fastest counts: an interrupt can only make one slower. With 4 attempts and no margin AES lost
+ * by chance in a busy user-mode kernel, which costs a processor with AES instructions nine times
+ * the work: so more of them, and AES stays unless it is clearly slower. */
 #define ATTEMPTS 16
 
 static int64_t now_ns(void)
