@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,55 +12,41 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "tls/reason.h"
 
 /* Eight lines of 64 bytes in base64 take 712; the rest is room for remarks. */
 #define FILE_MAX 8192
 
-struct reason {
-    char *text;
-    size_t size;
-};
-
-static enum err fail(struct reason why, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static enum err fail(struct reason why, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(why.text, why.size, format, arguments);
-    va_end(arguments);
-    return ERR_TLS_CREDENTIALS;
-}
-
-static enum err check_secrecy(int fd, const char *path, struct reason why)
+static enum err check_secrecy(int fd, const char *path, struct tls_reason why)
 {
     struct stat status;
     if (fstat(fd, &status) < 0)
-        return fail(why, "cannot read %s: %s", path, strerror(errno));
+        return tls_reason_set(why, "cannot read %s: %s", path, strerror(errno));
     if (!S_ISREG(status.st_mode))
-        return fail(why, "%s is not a file", path);
+        return tls_reason_set(why, "%s is not a file", path);
     if (status.st_uid != 0 && status.st_uid != geteuid())
-        return fail(why, "%s belongs to somebody else (user %u)", path, status.st_uid);
+        return tls_reason_set(why, "%s belongs to somebody else (user %u)", path, status.st_uid);
     if (status.st_mode & (S_IRWXG | S_IRWXO))
-        return fail(why, "%s holds secret keys and others may use it (mode %03o); it must be 600",
-                    path, status.st_mode & 0777u);
+        return tls_reason_set(
+            why, "%s holds secret keys and others may use it (mode %03o); it must be 600", path,
+            status.st_mode & 0777u);
     if (status.st_size > FILE_MAX)
-        return fail(why, "%s is longer than %d bytes", path, FILE_MAX);
+        return tls_reason_set(why, "%s is longer than %d bytes", path, FILE_MAX);
     return ERR_OK;
 }
 
-static enum err read_text(const char *path, char text[static FILE_MAX + 1], struct reason why)
+static enum err read_text(const char *path, char text[static FILE_MAX + 1], struct tls_reason why)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return fail(why, "cannot read %s: %s", path, strerror(errno));
+        return tls_reason_set(why, "cannot read %s: %s", path, strerror(errno));
     enum err result = check_secrecy(fd, path, why);
     size_t used = 0;
     ssize_t got = 1;
     while (result == ERR_OK && used < FILE_MAX && got > 0) {
         got = read(fd, text + used, FILE_MAX - used);
         if (got < 0)
-            result = fail(why, "cannot read %s: %s", path, strerror(errno));
+            result = tls_reason_set(why, "cannot read %s: %s", path, strerror(errno));
         else
             used += (size_t)got;
     }
@@ -71,7 +56,7 @@ static enum err read_text(const char *path, char text[static FILE_MAX + 1], stru
 }
 
 static enum err add_key(struct tls_key_file *file, const char *line, size_t length, size_t size,
-                        int number, const char *path, struct reason why)
+                        int number, const char *path, struct tls_reason why)
 {
     union {
         const char *from;
@@ -80,22 +65,22 @@ static enum err add_key(struct tls_key_file *file, const char *line, size_t leng
     const gnutls_datum_t encoded = {text.to, (unsigned)length};
     gnutls_datum_t raw;
     if (file->count == TLS_KEY_FILE_MAX_KEYS)
-        return fail(why, "%s:%d: more than %d keys", path, number, TLS_KEY_FILE_MAX_KEYS);
+        return tls_reason_set(why, "%s:%d: more than %d keys", path, number, TLS_KEY_FILE_MAX_KEYS);
     if (gnutls_base64_decode2(&encoded, &raw) < 0)
-        return fail(why, "%s:%d: not base64", path, number);
+        return tls_reason_set(why, "%s:%d: not base64", path, number);
     enum err result = ERR_OK;
     if (raw.size == size)
         memcpy(file->keys[file->count++], raw.data, size);
     else
-        result =
-            fail(why, "%s:%d: a key of %u bytes, %zu are needed", path, number, raw.size, size);
+        result = tls_reason_set(why, "%s:%d: a key of %u bytes, %zu are needed", path, number,
+                                raw.size, size);
     gnutls_memset(raw.data, 0, raw.size);
     gnutls_free(raw.data);
     return result;
 }
 
 static enum err parse(struct tls_key_file *file, const char *text, size_t size, const char *path,
-                      struct reason why)
+                      struct tls_reason why)
 {
     enum err result = ERR_OK;
     int number = 0;
@@ -109,7 +94,7 @@ static enum err parse(struct tls_key_file *file, const char *text, size_t size, 
         text += whole + (text[whole] == '\n');
     }
     if (result == ERR_OK && !file->count)
-        result = fail(why, "%s holds no key", path);
+        result = tls_reason_set(why, "%s holds no key", path);
     return result;
 }
 
@@ -119,9 +104,9 @@ enum err tls_key_file_read(const char *path, size_t size, struct tls_key_file *f
     char text[FILE_MAX + 1];
     must(size <= TLS_KEY_MAX_SIZE);
     memset(file, 0, sizeof *file);
-    enum err result = read_text(path, text, (struct reason){why, why_size});
+    enum err result = read_text(path, text, (struct tls_reason){why, why_size});
     if (result == ERR_OK)
-        result = parse(file, text, size, path, (struct reason){why, why_size});
+        result = parse(file, text, size, path, (struct tls_reason){why, why_size});
     gnutls_memset(text, 0, sizeof text);
     if (result != ERR_OK)
         tls_key_file_clear(file);
@@ -150,11 +135,11 @@ static bool write_key(int fd, const uint8_t *key, size_t size)
 }
 
 static enum err write_keys(const char *path, size_t size, const struct tls_key_file *file,
-                           struct reason why)
+                           struct tls_reason why)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
-        return fail(why, "cannot make %s: %s", path, strerror(errno));
+        return tls_reason_set(why, "cannot make %s: %s", path, strerror(errno));
     bool written = true;
     for (size_t i = 0; i < file->count && written; i++)
         written = write_key(fd, file->keys[i], size);
@@ -164,7 +149,7 @@ static enum err write_keys(const char *path, size_t size, const struct tls_key_f
     if (written)
         return ERR_OK;
     unlink(path);
-    return fail(why, "cannot write %s: %s", path, strerror(error));
+    return tls_reason_set(why, "cannot write %s: %s", path, strerror(error));
 }
 
 static void make_key(uint8_t *key, size_t size)
@@ -178,14 +163,14 @@ enum err tls_key_file_create(const char *path, size_t size, char *why, size_t wh
     struct tls_key_file file = {.count = 1};
     must(size <= TLS_KEY_MAX_SIZE);
     make_key(file.keys[0], size);
-    enum err result = write_keys(path, size, &file, (struct reason){why, why_size});
+    enum err result = write_keys(path, size, &file, (struct tls_reason){why, why_size});
     tls_key_file_clear(&file);
     return result;
 }
 
 enum err tls_key_file_rotate(const char *path, size_t size, size_t keep, char *why, size_t why_size)
 {
-    struct reason reason = {why, why_size};
+    struct tls_reason reason = {why, why_size};
     struct tls_key_file old, new = {0};
     enum err result = tls_key_file_read(path, size, &old, why, why_size);
     if (result != ERR_OK)
@@ -199,7 +184,7 @@ enum err tls_key_file_rotate(const char *path, size_t size, size_t keep, char *w
     unlink(aside); /* of a rotation that was interrupted */
     result = write_keys(aside, size, &new, reason);
     if (result == ERR_OK && rename(aside, path) < 0) {
-        result = fail(reason, "cannot replace %s: %s", path, strerror(errno));
+        result = tls_reason_set(reason, "cannot replace %s: %s", path, strerror(errno));
         unlink(aside);
     }
     free(aside);

@@ -1,11 +1,11 @@
 #include "tls/policy.h"
 
 #include <gnutls/gnutls.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tls/cipher.h"
+#include "tls/reason.h"
 
 #define PRIORITY_MAX 1024
 
@@ -41,22 +41,6 @@ static const struct {
     {true, false, "NORMAL" ONLY_12 SAFE_12 COMMON BOUND_12},
     {true, true, "NORMAL" ONLY_13 ":+VERS-TLS1.2" SAFE_12 COMMON BOUND_12},
 };
-
-struct reason {
-    char *text;
-    size_t size;
-};
-
-static enum err fail(struct reason why, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static enum err fail(struct reason why, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(why.text, why.size, format, arguments);
-    va_end(arguments);
-    return ERR_TLS_CREDENTIALS;
-}
 
 static const char *version_name(bool is_13)
 {
@@ -94,25 +78,25 @@ static const char *base_text(const struct tls_options *options)
 
 /* The configured string with what is added to it; errors show only what the user wrote. */
 static enum err init_priority(struct gnutls_priority_st **out, const struct tls_options *options,
-                              const char *text, const char *added, struct reason why)
+                              const char *text, const char *added, struct tls_reason why)
 {
     char whole[PRIORITY_MAX];
     const char *at = NULL, *mode = mode_added(options),
                *order = !options->priority && tls_cipher_is_chacha_faster() ? CHACHA_FIRST : "";
     size_t extra = strlen(mode) + strlen(order) + strlen(added);
     if ((size_t)snprintf(whole, sizeof whole, "%s%s%s%s", text, mode, order, added) >= sizeof whole)
-        return fail(why, "the priority string is longer than %d bytes",
-                    PRIORITY_MAX - 1 - (int)extra);
+        return tls_reason_set(why, "the priority string is longer than %d bytes",
+                              PRIORITY_MAX - 1 - (int)extra);
     int rc = gnutls_priority_init(out, whole, &at);
     if (rc >= 0)
         return ERR_OK;
     *out = NULL;
-    return fail(why, "priority string \"%s\": %s at \"%s\"", text, gnutls_strerror(rc),
-                at ? at : "");
+    return tls_reason_set(why, "priority string \"%s\": %s at \"%s\"", text, gnutls_strerror(rc),
+                          at ? at : "");
 }
 
 static enum err check_versions(gnutls_priority_t priority, const struct tls_options *options,
-                               bool *has_12, bool *has_13, const char *text, struct reason why)
+                               bool *has_12, bool *has_13, const char *text, struct tls_reason why)
 {
     const unsigned *list;
     int count = gnutls_priority_protocol_list(priority, &list);
@@ -120,30 +104,34 @@ static enum err check_versions(gnutls_priority_t priority, const struct tls_opti
     for (int i = 0; i < count; i++) {
         bool is_13 = list[i] == GNUTLS_TLS1_3;
         if (!is_13 && list[i] != GNUTLS_TLS1_2)
-            return fail(why, "priority string \"%s\" allows %s; only TLS 1.2 and 1.3 are supported",
-                        text, gnutls_protocol_get_name(list[i]));
+            return tls_reason_set(
+                why, "priority string \"%s\" allows %s; only TLS 1.2 and 1.3 are supported", text,
+                gnutls_protocol_get_name(list[i]));
         if (is_13 ? !wants_13(options) : !wants_12(options))
-            return fail(why, "priority string \"%s\" allows %s, the %s version is %s", text,
-                        version_name(is_13), is_13 ? "maximum" : "minimum", version_name(!is_13));
+            return tls_reason_set(why, "priority string \"%s\" allows %s, the %s version is %s",
+                                  text, version_name(is_13), is_13 ? "maximum" : "minimum",
+                                  version_name(!is_13));
         *(is_13 ? has_13 : has_12) = true;
     }
-    return count > 0 ? ERR_OK : fail(why, "priority string \"%s\" allows no version of TLS", text);
+    return count > 0 ? ERR_OK
+                     : tls_reason_set(why, "priority string \"%s\" allows no version of TLS", text);
 }
 
 /* A pure PSK is for children, by another option; see enum tls_children. */
-static enum err check_exchanges(gnutls_priority_t priority, const char *text, struct reason why)
+static enum err check_exchanges(gnutls_priority_t priority, const char *text, struct tls_reason why)
 {
     const unsigned *list;
     int count = gnutls_priority_kx_list(priority, &list);
     for (int i = 0; i < count; i++) {
         if (list[i] == GNUTLS_KX_PSK)
-            return fail(why, "priority string \"%s\" allows PSK without forward secrecy", text);
+            return tls_reason_set(why, "priority string \"%s\" allows PSK without forward secrecy",
+                                  text);
     }
     return ERR_OK;
 }
 
 /* TLS 1.2: nothing without forward secrecy, nothing of CBC and its oracles. */
-static enum err check_suites(gnutls_priority_t only_12, const char *text, struct reason why)
+static enum err check_suites(gnutls_priority_t only_12, const char *text, struct tls_reason why)
 {
     unsigned index;
     int rc;
@@ -157,10 +145,11 @@ static enum err check_suites(gnutls_priority_t only_12, const char *text, struct
         if (!name)
             continue; /* a combination that GnuTLS does not know */
         if ((kx != GNUTLS_KX_ECDHE_ECDSA && kx != GNUTLS_KX_ECDHE_RSA) || mac != GNUTLS_MAC_AEAD)
-            return fail(why,
-                        "priority string \"%s\" allows %s; with TLS 1.2 only ECDHE with an AEAD "
-                        "cipher is supported",
-                        text, name);
+            return tls_reason_set(
+                why,
+                "priority string \"%s\" allows %s; with TLS 1.2 only ECDHE with an AEAD "
+                "cipher is supported",
+                text, name);
     }
     return ERR_OK;
 }
@@ -176,15 +165,15 @@ static const char *child_13_added(const struct tls_options *options)
 enum err tls_policy_load(struct tls_policy *policy, const struct tls_options *options, char *text,
                          size_t size)
 {
-    struct reason why = {text, size};
+    struct tls_reason why = {text, size};
     const char *base = base_text(options);
     bool has_12, has_13;
     memset(policy, 0, sizeof *policy);
     if ((options->known || options->psk) && (wants_12(options) || !wants_13(options)))
-        return fail(why, "raw public keys and pre-shared keys are for TLS 1.3 alone");
+        return tls_reason_set(why, "raw public keys and pre-shared keys are for TLS 1.3 alone");
     if (!base)
-        return fail(why, "the minimum version is %s, the maximum %s", version_name(true),
-                    version_name(false));
+        return tls_reason_set(why, "the minimum version is %s, the maximum %s", version_name(true),
+                              version_name(false));
     enum err result =
         init_priority(&policy->master, options, base,
                       wants_12(options) ? BOUND_12 WITH_EXCHANGE : WITH_EXCHANGE, why);
