@@ -12,7 +12,7 @@
 #include "transport/kernel_association.h"
 #include "transport/kernel_path.h"
 #include "transport/kernel_socket.h"
-#include "transport/udp_message.h"
+#include "transport/sctp_message.h"
 
 /* Other associations of the loop get their turn after so many. */
 #define MESSAGES_A_TURN 256
@@ -146,7 +146,7 @@ static struct message *take_inbox(struct kernel_association *self)
 static void received(struct kernel_association *self, const struct sctp_rcvinfo *info)
 {
     uint32_t ppid = ntohl(info->rcv_ppid);
-    bool ours = (ppid & UDP_MESSAGE_PPID_MASK) == UDP_MESSAGE_PPID &&
+    bool ours = (ppid & SCTP_MESSAGE_PPID_MASK) == SCTP_MESSAGE_PPID &&
                 info->rcv_sid < self->streams && !(info->rcv_flags & SCTP_UNORDERED);
     if (!ours || !kernel_association_is_up(self)) {
         self->transport->bad_messages++;
@@ -155,7 +155,7 @@ static void received(struct kernel_association *self, const struct sctp_rcvinfo 
     }
     struct message *message = take_inbox(self);
     message->stream = info->rcv_sid;
-    message->epoch = (uint8_t)(ppid & UDP_MESSAGE_EPOCH_MASK);
+    message->epoch = (uint8_t)(ppid & SCTP_MESSAGE_EPOCH_MASK);
     self->events->on_message(self->events, message);
 }
 

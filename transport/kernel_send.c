@@ -11,7 +11,7 @@
 #include "base/check.h"
 #include "transport/kernel_association.h"
 #include "transport/kernel_socket.h"
-#include "transport/udp_message.h"
+#include "transport/sctp_message.h"
 
 /* Messages of one turn are given to the kernel together, so that small ones share packets; beyond
  * this many bytes at once, so that the peer's processor works at the same time as ours. */
@@ -139,7 +139,7 @@ static bool give(struct kernel_association *self, struct message *message, int f
                             .cmsg_type = SCTP_SNDINFO,
                             .cmsg_len = CMSG_LEN(sizeof(struct sctp_sndinfo))}};
     struct sctp_sndinfo info = {.snd_sid = message->stream,
-                                .snd_ppid = htonl(UDP_MESSAGE_PPID | message->epoch)};
+                                .snd_ppid = htonl(SCTP_MESSAGE_PPID | message->epoch)};
     memcpy(CMSG_DATA(&control.header), &info, sizeof info);
     struct iovec part = {.iov_base = message->data, .iov_len = message->length};
     struct msghdr header = {.msg_iov = &part,

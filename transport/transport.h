@@ -1,8 +1,8 @@
 /* transport/transport.h: messages on numbered streams between two hosts.
  *
- * One interface for every transport (udp: usrsctp over UDP; memory: both ends in one process; the
- * kernel's SCTP later). A transport is one bound endpoint: it takes part in any number of
- * associations, as the side that connects, as the side that listens, or both.
+ * One interface for every transport (udp: usrsctp over UDP; kernel: Linux SCTP; memory: both ends
+ * in one process). A transport is one bound endpoint: it takes part in any number of associations,
+ * as the side that connects, as the side that listens, or both.
  *
  * Messages of one stream arrive in order, once and whole; nothing is promised between streams.
  * Thread: everything here on the thread of the loop given to transport_open, callbacks included;

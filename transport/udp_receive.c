@@ -9,9 +9,9 @@
 
 #include "base/check.h"
 #include "transport/packet.h"
+#include "transport/sctp_message.h"
 #include "transport/udp_association.h"
 #include "transport/udp_connect.h"
-#include "transport/udp_message.h"
 #include "transport/udp_send.h"
 #include "transport/udp_socket.h"
 
@@ -313,7 +313,7 @@ static void received(struct udp_association *self, const struct sctp_rcvinfo *in
         return;
     }
     uint32_t ppid = ntohl(info->rcv_ppid);
-    bool ours = (ppid & UDP_MESSAGE_PPID_MASK) == UDP_MESSAGE_PPID &&
+    bool ours = (ppid & SCTP_MESSAGE_PPID_MASK) == SCTP_MESSAGE_PPID &&
                 info->rcv_sid < self->streams && !(info->rcv_flags & SCTP_UNORDERED);
     if (!ours || !udp_association_is_up(self)) {
         transport->counters.bad_messages++;
@@ -321,7 +321,7 @@ static void received(struct udp_association *self, const struct sctp_rcvinfo *in
     }
     struct message *message = own_copy(transport, length);
     message->stream = info->rcv_sid;
-    message->epoch = (uint8_t)(ppid & UDP_MESSAGE_EPOCH_MASK);
+    message->epoch = (uint8_t)(ppid & SCTP_MESSAGE_EPOCH_MASK);
     self->events->on_message(self->events, message);
 }
 

@@ -6,8 +6,8 @@
 
 #include "base/check.h"
 #include "transport/packet.h"
+#include "transport/sctp_message.h"
 #include "transport/udp_association.h"
-#include "transport/udp_message.h"
 #include "transport/udp_socket.h"
 
 /* Messages of one turn are given to usrsctp together, so that small ones share packets; beyond
@@ -93,7 +93,7 @@ enum err udp_send_message(struct association *association, struct message *messa
 static bool give(struct udp_association *self, const struct message *message)
 {
     struct sctp_sndinfo info = {.snd_sid = message->stream,
-                                .snd_ppid = htonl(UDP_MESSAGE_PPID | message->epoch)};
+                                .snd_ppid = htonl(SCTP_MESSAGE_PPID | message->epoch)};
     ssize_t sent = usrsctp_sendv(self->socket, message->data, message->length, NULL, 0, &info,
                                  sizeof info, SCTP_SENDV_SNDINFO, 0);
     if (sent < 0)

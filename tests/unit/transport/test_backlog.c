@@ -35,7 +35,7 @@ static void start(struct line *line)
     backlog_init(&line->backlog);
 }
 
-int main(void)
+static void depth(void)
 {
     struct line line;
     start(&line);
@@ -76,6 +76,11 @@ int main(void)
         sane = sane && line.backlog.resume < line.backlog.limit && line.backlog.resume > 0;
     }
     ok(sane, "there is always room below the limit");
+}
+
+static void pace(void)
+{
+    struct line line;
     start(&line);
     run(&line, 100000000, 4 << 20, 100, 200000);
     ok(line.backlog.pace == 0, "nobody needs to care about the pace of a near line");
@@ -111,5 +116,11 @@ int main(void)
     backlog_accept(&line.backlog, line.now_us, 100000);
     ok(backlog_wait(&line.backlog, line.now_us) == 0, "a fast line is not paced");
     ok(line.backlog.pace > 100000, "and grows with the window (%u)", line.backlog.pace);
+}
+
+int main(void)
+{
+    depth();
+    pace();
     return tap_done();
 }

@@ -12,7 +12,7 @@
 
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
-#include "transport/udp_message.h"
+#include "transport/sctp_message.h"
 
 static int socket_of(struct association *association)
 {
@@ -411,14 +411,14 @@ static void messages_of_strangers(void)
     struct bed_user *peer = bed_latest(&bed);
     ok(peer->streams == 7, "a peer with 7 streams has 7");
     sctp_sendmsg(fd, "x", 1, NULL, 0, htonl(42), 0, 1, 0, 0);
-    sctp_sendmsg(fd, "x", 1, NULL, 0, htonl(UDP_MESSAGE_PPID), SCTP_UNORDERED, 1, 0, 0);
-    sctp_sendmsg(fd, big, MESSAGE_MAX, NULL, 0, htonl(UDP_MESSAGE_PPID | 9), 0, 6, 0, 0);
+    sctp_sendmsg(fd, "x", 1, NULL, 0, htonl(SCTP_MESSAGE_PPID), SCTP_UNORDERED, 1, 0, 0);
+    sctp_sendmsg(fd, big, MESSAGE_MAX, NULL, 0, htonl(SCTP_MESSAGE_PPID | 9), 0, 6, 0, 0);
     ok(bed_wait_messages(peer, 1, 2 * SECOND) && peer->last_length == MESSAGE_MAX &&
            peer->last_stream == 6 && peer->last_epoch == 9,
        "the longest message is taken");
     ok(container_of(bed.server, struct kernel, base)->bad_messages == 2,
        "foreign and unordered ones are dropped and counted");
-    sctp_sendmsg(fd, big, sizeof big, NULL, 0, htonl(UDP_MESSAGE_PPID), 0, 1, 0, 0);
+    sctp_sendmsg(fd, big, sizeof big, NULL, 0, htonl(SCTP_MESSAGE_PPID), 0, 1, 0, 0);
     bed_wait_down(peer, 2 * SECOND);
     ok(peer->reason == ERR_CONTROL_PROTOCOL, "one byte more ends the association (%s: %s)",
        err_name(peer->reason), peer->detail);

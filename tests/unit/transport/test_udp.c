@@ -6,7 +6,7 @@
 
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
-#include "transport/udp_message.h"
+#include "transport/sctp_message.h"
 
 /* Limit for silent peers: short, because the tests wait for it. */
 #define PATIENCE (SECOND * 2 / 5)
@@ -388,14 +388,14 @@ static void foreign_messages(void)
     bed_open(&bed, &udp_ops);
     struct bed_user *user = bed_connect(&bed), *peer = bed_latest(&bed);
     send_foreign(user, 100, 51, 0);
-    send_foreign(user, 100, UDP_MESSAGE_PPID, SCTP_UNORDERED);
+    send_foreign(user, 100, SCTP_MESSAGE_PPID, SCTP_UNORDERED);
     bed_send(user, 1, 0, 100, 0);
     ok(bed_wait_messages(peer, 1, SECOND) && !peer->disorders && peer->up,
        "messages that are not ours are passed over");
     struct udp_counters counters;
     udp_count(bed.server, &counters);
     ok(counters.bad_messages == 2, "and counted");
-    send_foreign(user, MESSAGE_MAX + 1, UDP_MESSAGE_PPID, 0);
+    send_foreign(user, MESSAGE_MAX + 1, SCTP_MESSAGE_PPID, 0);
     ok(bed_wait_down(user, SECOND) && user->reason == ERR_TRANSPORT_ABORTED &&
            !strcmp(user->detail, "message too long"),
        "a message that is too long ends the association: %s", user->detail);

@@ -1,0 +1,7 @@
+/* transport/sctp_message.h: how a message of any SCTP transport marks itself on the wire: the
+ * payload protocol identifier is "HWS" and the epoch. */
+#pragma once
+
+#define SCTP_MESSAGE_PPID       0x48575300u
+#define SCTP_MESSAGE_PPID_MASK  0xffffff00u
+#define SCTP_MESSAGE_EPOCH_MASK 0x000000ffu
