@@ -128,6 +128,19 @@ enum err kernel_send_message(struct association *association, struct message *me
     return ERR_OK;
 }
 
+/* Whether the message is to be forgotten after this error. A message larger than the send buffer
+ * will never be taken, and without it its stream is broken, for which TLS would get the blame. */
+static bool is_dropped(struct kernel_association *self, int error)
+{
+    if (error == EMSGSIZE) {
+        kernel_association_end(
+            self, ERR_TRANSPORT_SOCKET,
+            "the send buffer is smaller than a message: raise net.core.wmem_max");
+        return false;
+    }
+    return error != EAGAIN && error != EINTR && error != ENOBUFS && error != ENOMEM;
+}
+
 /* False: the kernel takes no more now. Its other errors mean that the association is gone, which a
  * notification tells; the message is dropped with it. */
 static bool give(struct kernel_association *self, struct message *message, int flags)
@@ -147,7 +160,7 @@ static bool give(struct kernel_association *self, struct message *message, int f
                             .msg_control = &control,
                             .msg_controllen = sizeof control};
     if (sendmsg(self->fd.fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL | flags) < 0)
-        return errno != EAGAIN && errno != EINTR && errno != ENOBUFS && errno != ENOMEM;
+        return is_dropped(self, errno);
     self->outstanding += message->length;
     backlog_give(&self->backlog, message->length);
     return true;
