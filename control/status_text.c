@@ -189,6 +189,17 @@ static void print_handshakes(const json_t *tunnel, FILE *out)
         fputc('\n', out);
 }
 
+/* What was read again while the process ran. */
+static void print_reload(const char *before, const json_t *record, FILE *out)
+{
+    if (!json_is_object(record))
+        return;
+    bool fine = json_is_true(json_object_get(record, "fine"));
+    fprintf(out, "%sread again: %" PRIu64 ", failed: %" PRIu64 "; last %s: %s%s\n", before,
+            number(record, "done"), number(record, "failed"), text(record, "at"),
+            fine ? "fine" : "FAILED: ", fine ? "" : text(record, "failure"));
+}
+
 static void print_traffic(const json_t *tunnel, FILE *out)
 {
     const json_t *connections = json_object_get(tunnel, "connections");
@@ -235,6 +246,7 @@ static void print_tunnel(const json_t *tunnel, FILE *out)
     print_associations(tunnel, out);
     print_children(tunnel, out);
     print_handshakes(tunnel, out);
+    print_reload("  files           ", json_object_get(tunnel, "reload"), out);
     print_traffic(tunnel, out);
     print_services(tunnel, out);
 }
@@ -304,6 +316,9 @@ void status_text_print(json_t *report, FILE *out)
             json_is_true(json_object_get(report, "draining")) ? ", draining: no new connections"
                                                               : "");
     print_sessions(json_object_get(report, "sessions"), out);
+    const json_t *reloads = json_object_get(report, "reloads");
+    print_reload("configuration: ", json_object_get(reloads, "configuration"), out);
+    print_reload("keys of Redis: ", json_object_get(reloads, "redis_keys"), out);
     json_array_foreach(json_object_get(report, "tunnels"), i, tunnel)
     {
         print_tunnel(tunnel, out);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -12,6 +13,9 @@
 #include "proxy/reload_apply.h"
 #include "proxy/sessions.h"
 #include "proxy/watch.h"
+
+/* Timers count monotonic time, lists expire by the wall clock, and that may jump. */
+#define LOOK_S 600
 
 /* A configuration file as it was read; freed with the last tunnel that uses it. */
 struct source {
@@ -25,6 +29,8 @@ struct target {
     struct source *source;               /* of config; NULL: the process's own */
     struct tls_credentials *credentials; /* in use */
     uint64_t stamp;                      /* of its files, when they were read */
+    struct reload_record record;
+    int64_t told_expired; /* the time that was told; 0: none */
 };
 
 struct reload {
@@ -32,7 +38,22 @@ struct reload {
     struct watch watch;
     struct target *targets;
     size_t count;
+    uint64_t store_stamp; /* of the file with the keys of Redis */
+    struct reload_record config, store_keys;
+    struct loop_timer expiry; /* of revocation lists */
 };
+
+static void note(struct reload_record *record, const char *failure)
+{
+    record->at = time(NULL);
+    record->is_fine = !failure;
+    if (!failure) {
+        record->done++;
+        return;
+    }
+    record->failed++;
+    snprintf(record->failure, sizeof(record->failure), "%s", failure);
+}
 
 /* ---- the files of a tunnel ---- */
 
@@ -76,6 +97,11 @@ static uint64_t stamp_of(const struct target *target)
     return stamp;
 }
 
+static const char *store_keys_of(const struct reload *reload)
+{
+    return reload->process->config->sessions.redis.key_file;
+}
+
 static void watch_all(struct reload *reload)
 {
     if (watch_restart(&reload->watch) < 0) {
@@ -86,6 +112,46 @@ static void watch_all(struct reload *reload)
     }
     for (size_t i = 0; i < reload->count; i++)
         add_up(&reload->targets[i], add_watch, &reload->watch);
+    if (store_keys_of(reload))
+        watch_add(&reload->watch, store_keys_of(reload));
+}
+
+/* ---- revocation lists that expire ---- */
+
+/* Returns in how many seconds to look again. */
+static int64_t look_at_lists(struct target *target)
+{
+    char list[512], date[32];
+    struct tm parts;
+    int64_t now = time(NULL),
+            until = tls_credentials_lists_until(target->credentials, list, sizeof(list));
+    if (now <= until)
+        return until - now < LOOK_S ? until - now + 1 : LOOK_S;
+    if (until != target->told_expired) {
+        strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&(time_t){until}, &parts));
+        log_write(LOG_ERROR, LOG_ABOUT(.tunnel = target->tunnel->config->name),
+                  "the revocation list of the CA %s expired on %s: nobody with a certificate of it "
+                  "is accepted any more, until there is a newer list; open associations go on",
+                  list, date);
+        target->told_expired = until;
+    }
+    return LOOK_S;
+}
+
+static void look_at_all_lists(struct reload *reload)
+{
+    int64_t soonest = LOOK_S;
+    for (size_t i = 0; i < reload->count; i++) {
+        int64_t next = look_at_lists(&reload->targets[i]);
+        soonest = next < soonest ? next : soonest;
+    }
+    loop_timer_set(reload->process->loop, &reload->expiry,
+                   loop_now(reload->process->loop) + (uint64_t)soonest * 1000000);
+}
+
+static void on_expiry(struct loop_timer *timer)
+{
+    look_at_all_lists(container_of(timer, struct reload, expiry));
 }
 
 /* ---- reading them ---- */
@@ -95,6 +161,8 @@ static void refuse(struct target *target, const char *why)
     char reason[512];
     const struct log_about *about = LOG_ABOUT(.tunnel = target->tunnel->config->name);
     log_write(LOG_ERROR, about, "reload: what was loaded before stays in use: %s", why);
+    note(&target->record, why);
+    counter_add(&target->tunnel->counters.reloads_failed, 1);
     /* Independent of the rest, and needed by other servers' clients. */
     if (tls_credentials_reload_ticket_keys(target->credentials, reason, sizeof(reason)) != ERR_OK &&
         !strstr(why, reason))
@@ -114,16 +182,39 @@ static void load(struct target *target)
     reload_apply(target->tunnel, now, &result);
     tls_credentials_unref(target->credentials);
     target->credentials = now;
+    note(&target->record, NULL);
+    counter_add(&target->tunnel->counters.reloads, 1);
+    counter_add(&target->tunnel->counters.associations_ended_by_reload, result.ended);
     log_write(LOG_INFO, LOG_ABOUT(.tunnel = target->tunnel->config->name),
               "reload: certificates, keys and rules were read again: %zu association%s checked, "
               "%zu ended",
               result.checked, result.checked == 1 ? "" : "s", result.ended);
 }
 
+/* The file is written from outside: what is not taken now is, when it is mended. */
+static void load_store_keys(struct reload *reload, bool all)
+{
+    char why[512];
+    if (!reload->process->sessions.redis)
+        return;
+    uint64_t stamp = watch_stamp(store_keys_of(reload));
+    if (!all && stamp == reload->store_stamp)
+        return;
+    reload->store_stamp = stamp;
+    bool fine = tls_store_redis_reload(reload->process->sessions.redis, why, sizeof(why)) == ERR_OK;
+    note(&reload->store_keys, fine ? NULL : why);
+    if (fine)
+        log_write(LOG_INFO, LOG_ABOUT_NOTHING, "reload: the keys of Redis were read again");
+    else
+        log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "reload: the keys of Redis stay as they were: %s",
+                  why);
+}
+
 /* all: also where no file has changed. */
 static void load_all(struct reload *reload, bool all)
 {
     watch_all(reload); /* first, so that what changes now is told again */
+    load_store_keys(reload, all);
     for (size_t i = 0; i < reload->count; i++) {
         struct target *target = &reload->targets[i];
         uint64_t before = stamp_of(target);
@@ -136,6 +227,7 @@ static void load_all(struct reload *reload, bool all)
         target->stamp = count_files(target) == listed ? before : 0;
         add_up(target, add_watch, &reload->watch);
     }
+    look_at_all_lists(reload);
 }
 
 static void on_change(struct watch *watch)
@@ -152,14 +244,18 @@ static void log_lines(char *text, enum log_level level)
         log_write(level, LOG_ABOUT_NOTHING, "reload: %s", line);
 }
 
-static struct config *read_config(const struct process *process)
+static struct config *read_config(struct reload *reload)
 {
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
     must(out);
-    struct config *config = config_load(process->config->file, out, tls_credentials_check_pair);
+    struct config *config =
+        config_load(reload->process->config->file, out, tls_credentials_check_pair);
     fclose(out);
+    note(&reload->config, config ? NULL : text);
+    /* The others are in the log. */
+    reload->config.failure[strcspn(reload->config.failure, "\n")] = 0;
     log_lines(text, config ? LOG_WARNING : LOG_ERROR);
     free(text);
     return config;
@@ -287,7 +383,11 @@ struct reload *reload_new(struct process *process)
         };
         reload->targets[i].stamp = stamp_of(&reload->targets[i]);
     }
+    if (store_keys_of(reload))
+        reload->store_stamp = watch_stamp(store_keys_of(reload));
     watch_all(reload);
+    reload->expiry.on_expire = on_expiry;
+    look_at_all_lists(reload);
     return reload;
 }
 
@@ -296,6 +396,7 @@ void reload_free(struct reload *reload)
     if (!reload)
         return;
     watch_fini(&reload->watch);
+    loop_timer_cancel(reload->process->loop, &reload->expiry);
     for (size_t i = 0; i < reload->count; i++) {
         tls_credentials_unref(reload->targets[i].credentials);
         release(&reload->targets[i]);
@@ -304,9 +405,28 @@ void reload_free(struct reload *reload)
     free(reload);
 }
 
+const struct reload_record *reload_of_config(const struct reload *reload)
+{
+    return &reload->config;
+}
+
+const struct reload_record *reload_of_store_keys(const struct reload *reload)
+{
+    return &reload->store_keys;
+}
+
+const struct reload_record *reload_of_tunnel(const struct reload *reload,
+                                             const struct tunnel *tunnel)
+{
+    const struct target *target = reload->targets;
+    while (target->tunnel != tunnel)
+        target++;
+    return &target->record;
+}
+
 void reload_now(struct reload *reload)
 {
-    struct config *config = read_config(reload->process);
+    struct config *config = read_config(reload);
     if (!config) {
         log_write(LOG_ERROR, LOG_ABOUT_NOTHING,
                   "reload: %s cannot be used: everything stays as it was",

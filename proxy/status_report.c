@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "proxy/link.h"
 #include "proxy/process.h"
+#include "proxy/reload.h"
 
 static const char *const link_states[] = {[LINK_CONNECTING] = "connecting",
                                           [LINK_MASTER] = "handshake",
@@ -217,6 +218,27 @@ static json_t *report_sessions(const struct sessions *sessions)
                      report_store(sessions->store), "redis", report_redis(sessions->redis));
 }
 
+/* null: nothing was read again yet. */
+static json_t *report_record(const struct reload_record *record)
+{
+    char at[32];
+    struct tm parts;
+    if (!record->at)
+        return json_null();
+    strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&(time_t){record->at}, &parts));
+    return json_pack("{s:I, s:I, s:s, s:b, s:o}", "done", (json_int_t)record->done, "failed",
+                     (json_int_t)record->failed, "at", at, "fine", (int)record->is_fine, "failure",
+                     printable(record->failure));
+}
+
+static json_t *report_reloads(const struct reload *reload)
+{
+    if (!reload)
+        return json_null();
+    return json_pack("{s:o, s:o}", "configuration", report_record(reload_of_config(reload)),
+                     "redis_keys", report_record(reload_of_store_keys(reload)));
+}
+
 struct question {
     const struct tunnel *tunnel;
     json_t *answer;
@@ -245,13 +267,18 @@ char *status_report_answer(struct admin_handler *handler, const char *request)
     for (size_t i = 0; i < process->tunnel_count; i++) {
         struct question question = {.tunnel = process->tunnels[i]};
         worker_call(question.tunnel->home, answer_question, &question);
+        json_object_set_new(question.answer, "reload",
+                            process->reload
+                                ? report_record(reload_of_tunnel(process->reload, question.tunnel))
+                                : json_null());
         json_array_append_new(tunnels, question.answer);
     }
     json_t *report =
-        json_pack("{s:s, s:I, s:I, s:I, s:b, s:o, s:o}", "version", HAWSER_VERSION, "pid",
+        json_pack("{s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "version", HAWSER_VERSION, "pid",
                   (json_int_t)getpid(), "uptime_s", (json_int_t)uptime, "threads",
                   (json_int_t)process->worker_count, "draining", (int)process->draining, "sessions",
-                  report_sessions(&process->sessions), "tunnels", tunnels);
+                  report_sessions(&process->sessions), "reloads", report_reloads(process->reload),
+                  "tunnels", tunnels);
     char *text = json_dumps(report, JSON_COMPACT);
     json_decref(report);
     return text;

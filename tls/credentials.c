@@ -252,6 +252,12 @@ void tls_credentials_inherit(struct tls_credentials *new, struct tls_credentials
         tls_ticket_key_inherit(&new->ticket_keys, &old->ticket_keys);
 }
 
+int64_t tls_credentials_lists_until(const struct tls_credentials *credentials, char *ca,
+                                    size_t ca_size)
+{
+    return tls_trust_lists_until(credentials->trust, ca, ca_size);
+}
+
 int64_t tls_credentials_expires_in(const struct tls_credentials *credentials)
 {
     return credentials->expires_at - time(NULL);

@@ -83,6 +83,10 @@ void tls_credentials_inherit(struct tls_credentials *new, struct tls_credentials
 /* Seconds until the own certificate expires, negative if it has, huge with raw keys and PSKs.
  * Thread: any. */
 int64_t tls_credentials_expires_in(const struct tls_credentials *credentials);
+/* When the first of the revocation lists expires (wall clock, seconds; INT64_MAX: never, or there
+ * is none), and the name of its CA, as a person may read it. Thread: any. */
+int64_t tls_credentials_lists_until(const struct tls_credentials *credentials, char *ca,
+                                    size_t ca_size);
 
 /* The files and directories that they were made from: when one changes, make new ones. (Not
  * ticket_key_file, nor what a PKCS#11 token holds.) Valid as long as the credentials. */

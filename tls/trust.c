@@ -283,6 +283,23 @@ bool tls_trust_accepts(const struct tls_trust *trust, struct gnutls_x509_crt_int
     return !status;
 }
 
+int64_t tls_trust_lists_until(const struct tls_trust *trust, char *ca, size_t ca_size)
+{
+    const struct revocation *first = NULL;
+    for (size_t i = 0; trust && i < trust->revocation_count; i++)
+        if (!first || trust->revocations[i].until < first->until)
+            first = &trust->revocations[i];
+    if (!first)
+        return INT64_MAX;
+    gnutls_datum_t name = {0};
+    if (gnutls_x509_rdn_get2(&first->issuer, &name, 0) < 0)
+        snprintf(ca, ca_size, "of a list");
+    else
+        snprintf(ca, ca_size, "\"%s\"", (char *)name.data);
+    gnutls_free(name.data);
+    return first->until;
+}
+
 struct gnutls_x509_trust_list_st *tls_trust_list(const struct tls_trust *trust)
 {
     return trust->list;

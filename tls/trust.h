@@ -8,6 +8,8 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "tls/files.h"
 
@@ -29,6 +31,9 @@ void tls_trust_free(struct tls_trust *trust); /* NULL is fine */
  * (GnuTLS's number), *text why, as the end of "the peer's certificate: ". Thread: any. */
 bool tls_trust_accepts(const struct tls_trust *trust, struct gnutls_x509_crt_int **chain,
                        unsigned count, const char *purpose, int *alert, const char **text);
+
+/* As tls_credentials_lists_until; trust may be NULL. */
+int64_t tls_trust_lists_until(const struct tls_trust *trust, char *ca, size_t ca_size);
 
 /* For signatures of OCSP responses. */
 struct gnutls_x509_trust_list_st *tls_trust_list(const struct tls_trust *trust);

@@ -74,6 +74,15 @@ int main(void)
        "children that were not resumed are pointed out");
     ok(!strstr(print("{\"tunnels\":[{\"children\":{\"resumed\":4,\"full\":0}}]}"), "WARNING"),
        "all resumed: no warning");
+    text = print(
+        "{\"reloads\":{\"configuration\":{\"done\":2,\"failed\":1,\"at\":\"now\",\"fine\":false,"
+        "\"failure\":\"line 3\"},\"redis_keys\":null},\"tunnels\":[{\"reload\":{\"done\":4,"
+        "\"failed\":1,\"at\":\"then\",\"fine\":true,\"failure\":\"old\"}}]}");
+    ok(strstr(text, "configuration: read again: 2, failed: 1; last now: FAILED: line 3\n") &&
+           !strstr(text, "Redis"),
+       "a reload that failed says why");
+    ok(strstr(text, "  files           read again: 4, failed: 1; last then: fine\n"),
+       "one that was fine does not repeat an old reason");
     ok(strstr(print("{\"draining\":true}"), "draining: no new connections"), "draining");
     ok(strstr(print("{}"), "hawser -, process 0, up 0 s, 0 threads\n"), "nothing known");
     ok(strstr(print("{\"version\":7,\"tunnels\":[1,{\"name\":[],\"associations\":3,\"bytes\":\"x\","
