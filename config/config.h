@@ -43,6 +43,7 @@ struct config_tls {
     char **allow;       /* server */
     size_t allow_count;
     bool resume_required; /* resume = "require" */
+    bool resume_never;    /* no option: `hawser bench` measures full handshakes by it */
     enum config_tls_version min_version, max_version;
     bool children_psk;               /* children = "psk" */
     enum config_resume_by resume_by; /* server */

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/message.h"
 #include "base/resolver.h"
-#include "proxy/bench_resume_memory.h"
+#include "proxy/bench_resume_report.h"
 #include "proxy/init.h"
 #include "proxy/init_config.h"
 #include "proxy/sessions.h"
@@ -21,26 +21,33 @@
 
 /* Nothing has become ready for so long: nothing will. */
 #define STUCK_S 60.0
-/* The children that the measurement in memory makes for each full handshake: those cost 5 to 60
- * times as much. */
+/* The children for each full handshake beside which they are measured: those cost 3 to 60 times as
+ * much. */
 #define CHILDREN_PER_FULL 20
 
 static const struct mode {
     const char *name, *words;
     const char *client, *server; /* lines of tls = { … } */
+    bool full;                   /* nothing is resumed: the base of the ratios, by itself */
 } modes[] = {
-    {"tls13", "TLS 1.3, tickets, X25519", "", ""},
-    {"psk_ke", "TLS 1.3, tickets, no key exchange", "children = \"psk\";", "children = \"psk\";"},
+    {"full", "TLS 1.3, full handshakes", "", "", true},
+    {"tls13", "TLS 1.3, tickets, X25519", "", "", false},
+    {"psk_ke", "TLS 1.3, tickets, no key exchange", "children = \"psk\";", "children = \"psk\";",
+     false},
     {"tls12-id", "TLS 1.2, session ids", "max_version = \"1.2\";",
-     "max_version = \"1.2\"; resume_by = \"ids\";"},
+     "max_version = \"1.2\"; resume_by = \"ids\";", false},
     {"tls12-ticket", "TLS 1.2, tickets", "max_version = \"1.2\";",
-     "max_version = \"1.2\"; resume_by = \"tickets\";"},
+     "max_version = \"1.2\"; resume_by = \"tickets\";", false},
 };
 #define MODES (sizeof(modes) / sizeof(modes[0]))
 
+/* One run: children of one kind. */
 struct bench {
     const struct bench_resume_options *options;
     const struct mode *mode;
+    unsigned children;
+    bool full;
+    bool is_base; /* only to compare with */
     char directory[64];
     struct config *config; /* tunnel 0 is the server, the others are the clients */
     struct sessions sessions;
@@ -52,11 +59,7 @@ struct bench {
     struct tunnel **tunnels;
     unsigned tunnel_count;
     bool started;
-    double seconds;
-    double child_us; /* processor time of both ends together */
-
-    uint64_t resumed, failed; /* resumed: at both ends */
-    struct bench_memory_result memory;
+    struct bench_resume_result result;
     char why[512];
 };
 
@@ -84,9 +87,9 @@ static void remove_directory(const char *path)
 static void write_tunnel(const struct bench *bench, FILE *file, int number)
 {
     const struct bench_resume_options *options = bench->options;
-    unsigned count = options->children / options->associations;
+    unsigned count = bench->children / options->associations;
     if (number > 0)
-        count += (unsigned)number <= options->children % options->associations;
+        count += (unsigned)number <= bench->children % options->associations;
     else
         count++; /* as many as the largest client may have */
     fprintf(file, "%s{ name = \"%d\"; dead_after = 300; streams = { initial = %u; max = %u; };\n",
@@ -124,12 +127,14 @@ static bool make_files(struct bench *bench)
     return fclose(file) == 0;
 }
 
-/* The option table refuses "memory", which no user has a use for. */
-static void set_transport(struct bench *bench)
+/* The option table refuses "memory", and full handshakes, which no user has a use for. */
+static void set_hidden(struct bench *bench)
 {
     for (size_t i = 0; i < bench->config->tunnel_count; i++) {
-        free(bench->config->tunnels[i].transport);
-        bench->config->tunnels[i].transport = check_strdup(bench->options->transport);
+        struct config_tunnel *tunnel = &bench->config->tunnels[i];
+        free(tunnel->transport);
+        tunnel->transport = check_strdup(bench->options->transport);
+        tunnel->tls.resume_never = bench->full;
     }
 }
 
@@ -140,7 +145,7 @@ static bool load_config(struct bench *bench)
     bench->config = config_load(path, stderr, tls_credentials_check_pair);
     if (!bench->config)
         return false;
-    set_transport(bench);
+    set_hidden(bench);
     return true;
 }
 
@@ -253,6 +258,8 @@ static void stop_tunnels(struct bench *bench)
 
 static void clear(struct bench *bench)
 {
+    if (!bench->config && !*bench->directory)
+        return; /* it was never run */
     stop_tunnels(bench);
     for (unsigned i = 0; i < bench->tunnel_count; i++)
         tunnel_free(bench->tunnels[i]);
@@ -289,12 +296,20 @@ static uint64_t finished(const struct bench *bench, unsigned from, unsigned to)
            sum(bench, offsetof(struct counters, children_full), from, to);
 }
 
+/* Both ends have to agree on what a child was. */
+static uint64_t at_both(const struct bench *bench, size_t offset)
+{
+    uint64_t near = sum(bench, offset, 1, bench->tunnel_count), far = sum(bench, offset, 0, 1);
+    return near < far ? near : far;
+}
+
 /* From the first child that begins until the last one is ready at both ends. */
 static void measure(struct bench *bench)
 {
+    struct bench_resume_result *result = &bench->result;
     double began = 0, progress = seconds(CLOCK_MONOTONIC),
            spent = seconds(CLOCK_PROCESS_CPUTIME_ID);
-    uint64_t wanted = 2ull * bench->options->children, before = 0, ready;
+    uint64_t wanted = 2ull * bench->children, before = 0, ready;
     while ((ready = finished(bench, 0, 1) + finished(bench, 1, bench->tunnel_count)) < wanted) {
         double now = seconds(CLOCK_MONOTONIC);
         if (!began && sum_clients(bench, children_started))
@@ -306,13 +321,12 @@ static void measure(struct bench *bench)
             break;
         pause_ms(1);
     }
-    bench->seconds = seconds(CLOCK_MONOTONIC) - began;
-    spent = seconds(CLOCK_PROCESS_CPUTIME_ID) - spent;
-    bench->child_us = spent * 1e6 / bench->options->children;
-
-    uint64_t near = sum_clients(bench, children_resumed), far = of_server(bench, children_resumed);
-    bench->resumed = near < far ? near : far;
-    bench->failed = sum_clients(bench, children_failed) + of_server(bench, children_failed);
+    result->seconds = seconds(CLOCK_MONOTONIC) - began;
+    result->child_us = (seconds(CLOCK_PROCESS_CPUTIME_ID) - spent) * 1e6 / bench->children;
+    result->resumed = at_both(bench, offsetof(struct counters, children_resumed));
+    result->full = at_both(bench, offsetof(struct counters, children_full));
+    result->failed = sum_clients(bench, children_failed) + of_server(bench, children_failed);
+    result->per_s = (double)(bench->full ? result->full : result->resumed) / result->seconds;
     log_set_level(LOG_ERROR); /* the end of the associations is no news */
 }
 
@@ -324,16 +338,17 @@ static bool measure_memory(struct bench *bench)
         .server = bench->tunnels[0]->credentials,
         .threads = bench->options->threads,
         .masters = bench->options->associations,
-        .children = bench->options->children,
+        .children = bench->full ? 0 : bench->children,
         .full = 1 + bench->options->children / CHILDREN_PER_FULL,
     };
-    enum err result = bench_resume_memory(&memory, &bench->memory, reason, sizeof(reason));
+    enum err result = bench_resume_memory(&memory, &bench->result.memory, reason, sizeof(reason));
     if (result != ERR_OK)
         snprintf(bench->why, sizeof(bench->why), "in memory: %s: %s", err_text(result), reason);
     return result == ERR_OK;
 }
 
-static bool run_mode(struct bench *bench)
+/* Whether the children were made; whether they were resumed is in the result. */
+static bool run(struct bench *bench)
 {
     const char *folder = getenv("TMPDIR");
     snprintf(bench->directory, sizeof(bench->directory), "%s/hawser-bench-XXXXXX",
@@ -348,53 +363,13 @@ static bool run_mode(struct bench *bench)
                               sizeof(bench->why)) == 0 &&
                 make_workers(bench) && make_tunnels(bench);
     remove_directory(bench->directory); /* all is loaded: nothing stays behind, however this ends */
-    if (!fine || !measure_memory(bench) || !start_tunnels(bench))
+    if (!fine || (!bench->is_base && !measure_memory(bench)) || !start_tunnels(bench))
         return false;
     measure(bench);
     return true;
 }
 
 /* ---- the answer ---- */
-
-static double rate(const struct bench *bench)
-{
-    return (double)bench->resumed / bench->seconds;
-}
-
-static void print_text(const struct bench *bench, FILE *out)
-{
-    const struct bench_resume_options *options = bench->options;
-    const struct bench_memory_result *memory = &bench->memory;
-    fprintf(out, "%s (%s): %u children by %u threads through %u associations over %s\n",
-            bench->mode->words, bench->mode->name, options->children, options->threads,
-            options->associations, options->transport);
-    fprintf(out, "  resumed            %" PRIu64 " of %u", bench->resumed, options->children);
-    if (bench->failed)
-        fprintf(out, "; %" PRIu64 " failed", bench->failed);
-    fprintf(out, "\n  rate               %.0f a second, %.2f s in all\n", rate(bench),
-            bench->seconds);
-    fprintf(out, "  the same in memory %.0f a second; over %s %.2f of that\n",
-            memory->children_per_s, options->transport, rate(bench) / memory->children_per_s);
-    fprintf(out, "  processor time     %.0f us for both ends of a child; in memory %.0f us\n",
-            bench->child_us, memory->child_us);
-    fprintf(out, "  full handshakes    %.0f a second in memory; resumed over %s %.1f times that\n",
-            memory->full_per_s, options->transport, rate(bench) / memory->full_per_s);
-}
-
-static json_t *report(const struct bench *bench)
-{
-    const struct bench_resume_options *options = bench->options;
-    const struct bench_memory_result *memory = &bench->memory;
-    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}",
-                     "mode", bench->mode->name, "transport", options->transport, "children",
-                     (int)options->children, "threads", (int)options->threads, "associations",
-                     (int)options->associations, "resumed", (json_int_t)bench->resumed, "failed",
-                     (json_int_t)bench->failed, "seconds", bench->seconds, "per_second",
-                     rate(bench), "per_second_in_memory", memory->children_per_s, "ratio_to_memory",
-                     rate(bench) / memory->children_per_s, "full_per_second_in_memory",
-                     memory->full_per_s, "ratio_to_full", rate(bench) / memory->full_per_s,
-                     "child_us", bench->child_us, "child_us_in_memory", memory->child_us);
-}
 
 static const struct mode *find_mode(const char *name)
 {
@@ -425,6 +400,47 @@ static int check(const struct bench_resume_options *options, FILE *err)
     return 2;
 }
 
+static bool is_complete(const struct bench *bench)
+{
+    const struct bench_resume_result *result = &bench->result;
+    return (bench->full ? result->full : result->resumed) == bench->children && !result->failed;
+}
+
+/* Full handshakes over the same transport, to compare with. */
+static bool run_base(struct bench *bench)
+{
+    const struct bench_resume_options *options = bench->options;
+    struct bench base = {.options = options,
+                         .mode = bench->mode,
+                         .children = 1 + options->children / CHILDREN_PER_FULL,
+                         .full = true,
+                         .is_base = true};
+    if (base.children < options->associations)
+        base.children = options->associations;
+    log_set_level(LOG_ERROR); /* that children are not resumed is no news */
+    bool ran = run(&base);
+    if (ran && !is_complete(&base))
+        snprintf(base.why, sizeof(base.why), "not all of the full handshakes came to an end");
+    memcpy(bench->why, base.why, sizeof(bench->why));
+    bench->result.base = base.children;
+    bench->result.base_per_s = base.result.per_s;
+    bench->result.base_us = base.result.child_us;
+    clear(&base);
+    return ran && is_complete(&base);
+}
+
+static bool run_mode(struct bench *bench)
+{
+    bench->result.mode = bench->mode->name;
+    bench->result.words = bench->mode->words;
+    bench->children = bench->options->children;
+    bench->full = bench->mode->full;
+    if (!bench->full && !run_base(bench))
+        return false;
+    log_set_level(bench->full ? LOG_ERROR : LOG_WARNING);
+    return run(bench);
+}
+
 int bench_resume_run(const struct bench_resume_options *options, FILE *out, FILE *err)
 {
     int code = check(options, err);
@@ -436,16 +452,15 @@ int bench_resume_run(const struct bench_resume_options *options, FILE *out, FILE
         struct bench bench = {.options = options,
                               .mode =
                                   options->mode_count ? find_mode(options->modes[i]) : &modes[i]};
-        log_set_level(LOG_WARNING);
         bool ran = run_mode(&bench);
         if (!ran)
             fprintf(err, "hawser bench resume: %s: %s\n", bench.mode->name, bench.why);
         else if (options->json)
-            json_array_append_new(reports, report(&bench));
+            json_array_append_new(reports, bench_resume_report(options, &bench.result));
         else
-            print_text(&bench, out);
+            bench_resume_print(options, &bench.result, out);
         fflush(out);
-        if (!ran || bench.resumed < options->children || bench.failed)
+        if (!ran || !is_complete(&bench))
             code = 1;
         clear(&bench);
     }

@@ -176,7 +176,8 @@ enum err bench_resume_memory(const struct bench_memory *bench, struct bench_memo
     while (failure == ERR_OK && opened < bench->masters)
         failure = open_master(&masters[opened++], bench, why, why_size);
     if (failure == ERR_OK) {
-        struct figures children = measure(bench, masters, bench->children);
+        struct figures children =
+            bench->children ? measure(bench, masters, bench->children) : (struct figures){0};
         result->children_per_s = children.per_s;
         result->child_us = children.each_us;
         result->resumed = children.resumed;

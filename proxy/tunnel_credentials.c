@@ -32,7 +32,9 @@ static struct tls_options options_of(const struct config_tunnel *config, struct 
         .allow = (const char *const *)tls->allow,
         .allow_count = tls->allow_count,
         .ticket_lifetime_s = (uint32_t)(tls->ticket_lifetime_us / 1000000),
-        .resume = tls->resume_required ? TLS_RESUME_REQUIRE : TLS_RESUME_PREFER,
+        .resume = tls->resume_never      ? TLS_RESUME_NEVER
+                  : tls->resume_required ? TLS_RESUME_REQUIRE
+                                         : TLS_RESUME_PREFER,
         .min_version = versions[tls->min_version],
         .max_version = versions[tls->max_version],
         .children = tls->children_psk ? TLS_CHILDREN_PSK : TLS_CHILDREN_DHE,

@@ -174,7 +174,7 @@ struct tls_session *tls_session_new_child(struct tls_credentials *credentials,
         tls_session_free(session);
         return NULL;
     }
-    if (!session->is_server)
+    if (!session->is_server && credentials->resume != TLS_RESUME_NEVER)
         gnutls_session_set_data(session->gnutls, generation->data, generation->data_size);
     return session;
 }

@@ -8,6 +8,7 @@ enum tls_role { TLS_CLIENT, TLS_SERVER };
 enum tls_resume {
     TLS_RESUME_REQUIRE, /* refused (and retried by the client) */
     TLS_RESUME_PREFER,  /* accepted if its peer's certificate equals the master's */
+    TLS_RESUME_NEVER,   /* as PREFER, and a client offers nothing: to measure full handshakes */
 };
 
 /* TLS 1.2 has to be asked for (docs/decisions/011). */
