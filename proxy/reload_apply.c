@@ -14,7 +14,7 @@
 struct suspect {
     struct tls_identity *identity;
     enum err why; /* ERR_OK: still accepted */
-    char detail[256];
+    char detail[512];
 };
 
 struct errand {

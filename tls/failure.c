@@ -33,22 +33,35 @@ enum err tls_failure_tell(struct tls_session *session)
     return session->failure;
 }
 
-/* Alerts that a peer sends because of a certificate (RFC 8446 section 6.2). */
-static bool is_about_certificate(gnutls_alert_description_t alert)
+/* What a peer means by its alert when it has judged our certificate (RFC 8446 section 6.2), in
+ * words for somebody who has only our log. */
+static const struct {
+    gnutls_alert_description_t alert;
+    const char *meaning;
+} meanings[] = {
+    {GNUTLS_A_UNKNOWN_CA, "it does not trust the CA that signed our certificate"},
+    {GNUTLS_A_CERTIFICATE_REVOKED, "it says that our certificate is revoked"},
+    {GNUTLS_A_CERTIFICATE_EXPIRED, "by its clock our certificate has expired, or is not valid yet"},
+    {GNUTLS_A_CERTIFICATE_REQUIRED, "it wants to see a certificate or key, and got none from us"},
+    {GNUTLS_A_UNSUPPORTED_CERTIFICATE,
+     "our certificate is not meant for this role (extended key usage), or of a kind that it does "
+     "not take"},
+    {GNUTLS_A_ACCESS_DENIED,
+     "it believes who we are, but does not let us in (its \"allow\"); its log names whom it saw"},
+    {GNUTLS_A_BAD_CERTIFICATE,
+     "it did not accept our certificate: another name than it expected, or no good OCSP response; "
+     "its log says which"},
+    {GNUTLS_A_CERTIFICATE_UNKNOWN,
+     "it did not accept our certificate or key: not one that it has pinned or knows, or its "
+     "revocation list is too old; its log says which"},
+};
+
+static const char *meaning_of(gnutls_alert_description_t alert)
 {
-    switch (alert) {
-    case GNUTLS_A_BAD_CERTIFICATE:
-    case GNUTLS_A_UNSUPPORTED_CERTIFICATE:
-    case GNUTLS_A_CERTIFICATE_REVOKED:
-    case GNUTLS_A_CERTIFICATE_EXPIRED:
-    case GNUTLS_A_CERTIFICATE_UNKNOWN:
-    case GNUTLS_A_UNKNOWN_CA:
-    case GNUTLS_A_ACCESS_DENIED:
-    case GNUTLS_A_CERTIFICATE_REQUIRED:
-        return true;
-    default:
-        return false;
-    }
+    for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
+        if (meanings[i].alert == alert)
+            return meanings[i].meaning;
+    return NULL;
 }
 
 static enum err from_alert(struct tls_session *session, enum err fallback)
@@ -61,10 +74,10 @@ static enum err from_alert(struct tls_session *session, enum err fallback)
     /* With TLS 1.3 the client's handshake is over before the server looks at its certificate. */
     if (!session->has_read)
         fallback = ERR_TLS_HANDSHAKE;
-    return tls_failure_set(
-        session, fallback, 0, "the peer sent the alert: %s (%d)%s", name ? name : "unknown",
-        (int)alert,
-        is_about_certificate(alert) ? "; it probably did not accept our certificate" : "");
+    const char *meaning = meaning_of(alert);
+    return tls_failure_set(session, fallback, 0, "the peer sent the alert: %s (%d)%s%s",
+                           name ? name : "unknown", (int)alert, meaning ? "; " : "",
+                           meaning ? meaning : "");
 }
 
 enum err tls_failure_from_gnutls(struct tls_session *session, int rc, enum err fallback)

@@ -4,6 +4,7 @@
 #include <gnutls/gnutls.h>
 #include <gnutls/pkcs11.h>
 #include <gnutls/x509.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -22,6 +23,20 @@ static const char *without_pin(const char *uri, char text[static 256])
     memcpy(text, uri, length);
     text[length] = 0;
     return text;
+}
+
+/* RFC 7512 has "pin-source=file:/etc/pin" as its example, p11-kit opens what is behind the sign
+ * of equality: so the name of the file alone is left there. Owns: caller, freed. */
+static char *usable(const char *uri)
+{
+    char *copy = check_strdup(uri);
+    char *value = strstr(copy, "pin-source=file:");
+    if (!value)
+        return copy;
+    value += strlen("pin-source=");
+    size_t skip = strlen(strncmp(value, "file:///", 8) == 0 ? "file://" : "file:");
+    memmove(value, value + skip, strlen(value + skip) + 1);
+    return copy;
 }
 
 static enum err check_dates(gnutls_x509_crt_t leaf, const char *path, int64_t *expires_at,
@@ -50,7 +65,10 @@ static int import_certificates(const char *path, gnutls_x509_crt_t **list, unsig
         *list = gnutls_calloc(1, sizeof **list);
         must(*list && gnutls_x509_crt_init(*list) == 0);
         *count = 1;
-        return gnutls_x509_crt_import_url(**list, path, 0);
+        char *uri = usable(path);
+        int rc = gnutls_x509_crt_import_url(**list, uri, 0);
+        free(uri);
+        return rc;
     }
     *result = tls_pem_read(path, &pem.data, &pem.size, why);
     if (*result != ERR_OK)
@@ -98,7 +116,9 @@ static enum err import_key_file(gnutls_privkey_t key, const char *path, struct t
 static enum err import_key_uri(gnutls_privkey_t key, const char *uri, struct tls_reason why)
 {
     char text[256];
-    int rc = gnutls_privkey_import_url(key, uri, 0);
+    char *asked = usable(uri);
+    int rc = gnutls_privkey_import_url(key, asked, 0);
+    free(asked);
     if (rc >= 0)
         return ERR_OK;
     return tls_reason_set(why, "the key %s cannot be used: %s%s", without_pin(uri, text),

@@ -74,13 +74,25 @@ static bool is_pinned(const struct tls_credentials *credentials,
     return !credentials->pin_count;
 }
 
-static void check_dates(gnutls_x509_crt_t leaf, struct tls_verdict *verdict)
+static void check_dates(gnutls_x509_crt_t leaf, const char *seen, struct tls_verdict *verdict)
 {
     time_t now = time(NULL);
     if (now > gnutls_x509_crt_get_expiration_time(leaf) ||
         now < gnutls_x509_crt_get_activation_time(leaf))
         refuse(verdict, ERR_TLS_PEER_UNVERIFIED, GNUTLS_A_CERTIFICATE_EXPIRED,
-               "the peer's certificate: it has expired or is not valid yet");
+               "the peer's certificate: it has expired or is not valid yet (%s)", seen);
+}
+
+/* Which certificate it was, so that a person finds it: every name, pin, issuer. */
+static void describe(const struct tls_identity *identity, gnutls_x509_crt_t leaf, char *text,
+                     size_t size)
+{
+    char issuer[TLS_NAME_MAX];
+    size_t issuer_size = sizeof issuer;
+    tls_identity_describe(identity, text, size);
+    size_t used = strlen(text);
+    if (gnutls_x509_crt_get_issuer_dn(leaf, issuer, &issuer_size) >= 0)
+        snprintf(text + used, size - used, ", issued by %s", issuer);
 }
 
 /* session: NULL when there is none to ask for OCSP responses. */
@@ -92,16 +104,17 @@ static void check_chain(const struct tls_credentials *credentials,
         credentials->role == TLS_CLIENT ? GNUTLS_KP_TLS_WWW_SERVER : GNUTLS_KP_TLS_WWW_CLIENT;
     int alert;
     const char *text;
+    char seen[TLS_NAME_MAX * 2];
+    describe(identity, chain[0], seen, sizeof seen);
     if (!credentials->trust)
-        check_dates(chain[0], verdict);
+        check_dates(chain[0], seen, verdict);
     else if (!tls_trust_accepts(credentials->trust, chain, count, purpose, &alert, &text) ||
              (session && !tls_ocsp_accepts(credentials->trust, credentials->ocsp, session, chain,
                                            count, &alert, &text)))
-        refuse(verdict, ERR_TLS_PEER_UNVERIFIED, alert, "the peer's certificate (\"%s\"): %s",
-               identity->label, text);
+        refuse(verdict, ERR_TLS_PEER_UNVERIFIED, alert, "the peer's certificate: %s (%s)", text,
+               seen);
     if (verdict->err != ERR_OK || is_pinned(credentials, identity))
         return;
-    char seen[TLS_NAME_MAX * 2];
     tls_identity_describe(identity, seen, sizeof seen);
     refuse(verdict, ERR_TLS_PEER_UNVERIFIED, GNUTLS_A_CERTIFICATE_UNKNOWN,
            "the peer is %s; its key is none of the %zu pinned", seen, credentials->pin_count);

@@ -120,6 +120,10 @@ static void test_token(void)
     test_good("key by URI, PIN in the URI", token_options(NULL, KEY "?pin-value=1234"));
     test_good("key and certificate by URI", token_options(CERT, KEY "?pin-value=1234"));
     test_good("PIN from a file", token_options(NULL, from_file));
+    snprintf(from_file, sizeof from_file, KEY "?pin-source=file:%s", path_of("pin"));
+    test_good("PIN from a file, as RFC 7512 writes it", token_options(NULL, from_file));
+    snprintf(from_file, sizeof from_file, KEY "?pin-source=file://%s", path_of("pin"));
+    test_good("PIN from a file, as a whole URI", token_options(NULL, from_file));
     refuses(token_options(NULL, KEY), "no pin-value or pin-source");
     refuses(token_options(NULL, KEY "?pin-value=9999"), "cannot be used");
     refuses(token_options(NULL, "pkcs11:token=hawser;object=nothing?pin-value=1234"),

@@ -168,12 +168,12 @@ static void test_revocation(void)
     accepts("nobody is revoked", client, server);
     server.crl = path_of("client.crl");
     server_refuses("a client that is revoked", client, server, ERR_TLS_PEER_UNVERIFIED,
-                   "(\"client.example\"): it is revoked");
+                   "it is revoked (dns \"client.example\"");
     accepts("another client of the same CA", client2, server);
     client.crl = path_of("server.crl");
     server.crl = NULL;
     expect("a server that is revoked", client, server, ERR_TLS_PEER_UNVERIFIED, ERR_TLS_HANDSHAKE,
-           "(\"server.example\"): it is revoked");
+           "it is revoked (dns \"server.example\"");
     client.crl = NULL;
 
     server.crl = path_of("expired.crl");
