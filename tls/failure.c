@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "tls/established.h"
 
 #define DETAIL_MAX 1024
 
@@ -27,7 +28,9 @@ enum err tls_failure_set(struct tls_session *session, enum err err, int alert, c
 
 enum err tls_failure_tell(struct tls_session *session)
 {
-    if (session->alert)
+    if (session->alert && !session->gnutls)
+        tls_established_alert(session, session->alert);
+    else if (session->alert)
         gnutls_alert_send(session->gnutls, GNUTLS_AL_FATAL,
                           (gnutls_alert_description_t)session->alert);
     return session->failure;
@@ -56,18 +59,17 @@ static const struct {
      "revocation list is too old; its log says which"},
 };
 
-static const char *meaning_of(gnutls_alert_description_t alert)
+static const char *meaning_of(int alert)
 {
     for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
-        if (meanings[i].alert == alert)
+        if ((int)meanings[i].alert == alert)
             return meanings[i].meaning;
     return NULL;
 }
 
-static enum err from_alert(struct tls_session *session, enum err fallback)
+enum err tls_failure_from_alert(struct tls_session *session, int alert, enum err fallback)
 {
-    gnutls_alert_description_t alert = gnutls_alert_get(session->gnutls);
-    const char *name = gnutls_alert_get_name(alert);
+    const char *name = gnutls_alert_get_name((gnutls_alert_description_t)alert);
     if (alert == GNUTLS_A_UNKNOWN_PSK_IDENTITY)
         return tls_failure_set(session, ERR_TLS_NOT_RESUMED, 0,
                                "the peer did not resume the session from its master");
@@ -76,7 +78,7 @@ static enum err from_alert(struct tls_session *session, enum err fallback)
         fallback = ERR_TLS_HANDSHAKE;
     const char *meaning = meaning_of(alert);
     return tls_failure_set(session, fallback, 0, "the peer sent the alert: %s (%d)%s%s",
-                           name ? name : "unknown", (int)alert, meaning ? "; " : "",
+                           name ? name : "unknown", alert, meaning ? "; " : "",
                            meaning ? meaning : "");
 }
 
@@ -85,7 +87,7 @@ enum err tls_failure_from_gnutls(struct tls_session *session, int rc, enum err f
     if (session->failure != ERR_OK)
         return tls_failure_tell(session);
     if (rc == GNUTLS_E_FATAL_ALERT_RECEIVED || rc == GNUTLS_E_WARNING_ALERT_RECEIVED)
-        return from_alert(session, fallback);
+        return tls_failure_from_alert(session, (int)gnutls_alert_get(session->gnutls), fallback);
     int alert = gnutls_error_to_alert(rc, NULL);
     if (rc == GNUTLS_E_CERTIFICATE_REQUIRED || rc == GNUTLS_E_NO_CERTIFICATE_FOUND)
         tls_failure_set(session, ERR_TLS_NO_CERTIFICATE, GNUTLS_A_CERTIFICATE_REQUIRED,

@@ -12,5 +12,8 @@ enum err tls_failure_set(struct tls_session *session, enum err err, int alert, c
  * alert. fallback: what it is when nothing better is known. */
 enum err tls_failure_from_gnutls(struct tls_session *session, int rc, enum err fallback);
 
+/* The peer's alert. */
+enum err tls_failure_from_alert(struct tls_session *session, int alert, enum err fallback);
+
 /* Sends the alert that was set. Returns the failure. */
 enum err tls_failure_tell(struct tls_session *session);

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/wire.h"
+#include "tls/established.h"
 #include "tls/failure.h"
 #include "tls/resume.h"
 #include "tls/verify.h"
@@ -154,6 +155,8 @@ void tls_handshake_prepare(struct tls_session *session)
     else if (session->is_server && session->credentials->resume == TLS_RESUME_REQUIRE)
         gnutls_handshake_set_hook_function(session->gnutls, GNUTLS_HANDSHAKE_CLIENT_HELLO,
                                            GNUTLS_HOOK_POST, on_client_hello);
+    if (!session->master && session->generation->version == GNUTLS_TLS1_3)
+        tls_established_prepare(session);
 }
 
 /* TLS 1.2 at the server: when the session ends that the children are resumed from. Only GnuTLS
@@ -283,6 +286,9 @@ static enum err finish(struct tls_session *session)
     if (result != ERR_OK)
         return tls_failure_tell(session);
     session->is_established = true;
+    session->is_resumed = gnutls_session_is_resumed(session->gnutls);
+    if (session->established)
+        tls_established_begin(session);
     return ERR_OK;
 }
 

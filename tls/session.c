@@ -7,6 +7,8 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "tls/clock.h"
+#include "tls/established.h"
 #include "tls/failure.h"
 #include "tls/handshake.h"
 #include "tls/resume.h"
@@ -209,6 +211,7 @@ void tls_session_free(struct tls_session *session)
     tls_resume_abandon(session);
     if (session->gnutls)
         gnutls_deinit(session->gnutls);
+    tls_established_free(session->established);
     message_queue_clear(&session->input);
     free_master(session->master);
     tls_generation_unref(session->generation);
@@ -258,6 +261,8 @@ enum err tls_session_read(struct tls_session *session, const uint8_t **data, siz
     must(session->is_established);
     if (session->is_closed)
         return ERR_TLS_CLOSED;
+    if (!session->gnutls)
+        return tls_established_read(session, data, length);
     if (session->is_drained)
         return ERR_AGAIN;
 
@@ -285,6 +290,19 @@ enum err tls_session_read(struct tls_session *session, const uint8_t **data, siz
     return tls_failure_from_gnutls(session, (int)rc, ERR_TLS_RECORD);
 }
 
+/* One record, or several, if the peer insisted on smaller ones (RFC 8449). */
+static enum err send_records(struct tls_session *session, const uint8_t *from, size_t length)
+{
+    while (length) {
+        ssize_t rc = gnutls_record_send(session->gnutls, from, length);
+        if (rc < 0)
+            return tls_failure_from_gnutls(session, (int)rc, ERR_TLS_RECORD);
+        from += rc;
+        length -= (size_t)rc;
+    }
+    return ERR_OK;
+}
+
 enum err tls_session_write(struct tls_session *session, const void *data, size_t length)
 {
     if (session->failure != ERR_OK)
@@ -292,16 +310,13 @@ enum err tls_session_write(struct tls_session *session, const void *data, size_t
     must(session->is_established && length <= RECORD_MAX);
     if (session->has_said_bye)
         return ERR_TLS_CLOSED;
-    const uint8_t *from = data;
-    while (length) {
-        /* Less than asked for only if the peer insisted on smaller records (RFC 8449). */
-        ssize_t rc = gnutls_record_send(session->gnutls, from, length);
-        if (rc < 0)
-            return tls_failure_from_gnutls(session, (int)rc, ERR_TLS_RECORD);
-        from += rc;
-        length -= (size_t)rc;
-        session->unkeyed += (size_t)rc;
-    }
+    if (!length)
+        return ERR_OK;
+    if (!session->gnutls)
+        tls_established_write(session, data, length);
+    else if (send_records(session, data, length) != ERR_OK)
+        return session->failure;
+    session->unkeyed += length;
     if (session->credentials->rekey_bytes &&
         session->unkeyed >= session->credentials->rekey_bytes &&
         tls_session_rekey(session) != ERR_OK)
@@ -309,11 +324,11 @@ enum err tls_session_write(struct tls_session *session, const void *data, size_t
     return ERR_OK;
 }
 
-static int64_t monotonic_ms(void)
+/* Without GnuTLS it is that of the master, as was checked. */
+static gnutls_protocol_t version_of(const struct tls_session *session)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return session->gnutls ? gnutls_protocol_get_version(session->gnutls)
+                           : (gnutls_protocol_t)session->generation->version;
 }
 
 enum err tls_session_rekey(struct tls_session *session)
@@ -323,14 +338,18 @@ enum err tls_session_rekey(struct tls_session *session)
     must(session->is_established);
     if (session->has_said_bye)
         return ERR_TLS_CLOSED;
-    if (gnutls_protocol_get_version(session->gnutls) != GNUTLS_TLS1_3)
+    if (version_of(session) != GNUTLS_TLS1_3)
         return ERR_OK;
-    int64_t now = monotonic_ms();
+    int64_t now = tls_clock_ms();
     if (session->rekeyed_at && now - session->rekeyed_at < REKEY_PAUSE_MS)
         return ERR_AGAIN;
     /* Our own direction only: when both ends ask the other for theirs at once, GnuTLS 3.7 takes it
      * for an error and closes the session. */
-    int rc = gnutls_session_key_update(session->gnutls, 0);
+    int rc = 0;
+    if (session->gnutls)
+        rc = gnutls_session_key_update(session->gnutls, 0);
+    else
+        tls_established_rekey(session);
     if (rc < 0)
         return tls_failure_from_gnutls(session, rc, ERR_TLS_RECORD);
     session->rekeyed_at = now;
@@ -343,12 +362,15 @@ void tls_session_bye(struct tls_session *session)
     if (session->failure != ERR_OK || !session->is_established || session->has_said_bye)
         return;
     session->has_said_bye = true;
-    gnutls_bye(session->gnutls, GNUTLS_SHUT_WR);
+    if (session->gnutls)
+        gnutls_bye(session->gnutls, GNUTLS_SHUT_WR);
+    else
+        tls_established_alert(session, GNUTLS_A_CLOSE_NOTIFY);
 }
 
 bool tls_session_is_resumed(const struct tls_session *session)
 {
-    return session->is_established && gnutls_session_is_resumed(session->gnutls);
+    return session->is_established && session->is_resumed;
 }
 
 const char *tls_session_detail(const struct tls_session *session)
@@ -358,13 +380,15 @@ const char *tls_session_detail(const struct tls_session *session)
 
 const char *tls_session_version(const struct tls_session *session)
 {
-    const char *name = gnutls_protocol_get_name(gnutls_protocol_get_version(session->gnutls));
+    const char *name = gnutls_protocol_get_name(version_of(session));
     return name ? name : "";
 }
 
 const char *tls_session_cipher(const struct tls_session *session)
 {
-    const char *name = gnutls_cipher_get_name(gnutls_cipher_get(session->gnutls));
+    const char *name = gnutls_cipher_get_name(
+        session->gnutls ? gnutls_cipher_get(session->gnutls)
+                        : (gnutls_cipher_algorithm_t)session->generation->cipher);
     return name ? name : "";
 }
 
@@ -382,7 +406,7 @@ const struct tls_identity *tls_session_identity(const struct tls_session *sessio
 enum err tls_session_export(struct tls_session *session, const char *label, uint8_t *out,
                             size_t size)
 {
-    must(session->is_established);
+    must(session->is_established && session->gnutls);
     /* Fails only for an impossible size: it is derived from a secret that is there. */
     int rc = gnutls_prf_rfc5705(session->gnutls, strlen(label), label, 0, NULL, size, (char *)out);
     return rc < 0 ? ERR_INTERNAL : ERR_OK;

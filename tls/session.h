@@ -115,8 +115,9 @@ const struct tls_identity *tls_session_identity(const struct tls_session *sessio
  * of its PSK, its pin; after the handshake. */
 const char *tls_session_peer(const struct tls_session *session);
 
-/* size bytes that only the two ends of this session know (RFC 8446 section 7.5; RFC 5705). Only
- * after ERR_OK of the handshake. ERR_OK, or ERR_INTERNAL for a size that no hash allows. */
+/* Master only: size bytes that only the two ends of this session know (RFC 8446 section 7.5; RFC
+ * 5705). Only after ERR_OK of the handshake. ERR_OK, or ERR_INTERNAL for a size that no hash
+ * allows. */
 enum err tls_session_export(struct tls_session *session, const char *label, uint8_t *out,
                             size_t size);
 

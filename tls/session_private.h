@@ -8,6 +8,7 @@
 
 struct gnutls_session_int;
 struct mbuffer_st;
+struct tls_established;
 struct tls_resume_wait;
 
 /* What only a master needs; children, of which there are thousands, go without. */
@@ -28,7 +29,8 @@ struct tls_master {
 };
 
 struct tls_session {
-    struct gnutls_session_int *gnutls;
+    struct gnutls_session_int *gnutls;   /* NULL: established goes on without */
+    struct tls_established *established; /* child of TLS 1.3, else NULL */
     struct tls_output *output;
     struct message_queue input;
     uint64_t pulled;           /* bytes that GnuTLS has taken from input, ever */
@@ -45,6 +47,7 @@ struct tls_session {
     bool is_verified;    /* the peer's certificate was checked in this very session */
     bool has_started;
     bool is_established;
+    bool is_resumed; /* with is_established */
     bool is_closed;  /* the peer has said close_notify */
     bool is_drained; /* GnuTLS has seen all that was fed and has nothing for us */
     bool has_read;   /* a record of data has come */

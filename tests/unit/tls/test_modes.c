@@ -46,8 +46,10 @@ static void test_children(struct bed *bed)
            strcmp(tls_session_peer(child.server.session), "client.example") == 0,
        "%s: the master's cipher, the master's peer", bed->mode->name);
     uint8_t one[32], other[32];
-    must(tls_session_export(child.client.session, "EXPORTER-test", one, sizeof one) == ERR_OK &&
-         tls_session_export(child.server.session, "EXPORTER-test", other, sizeof other) == ERR_OK);
+    struct pair *master = &a.master;
+    must(tls_session_export(master->client.session, "EXPORTER-test", one, sizeof one) == ERR_OK &&
+         tls_session_export(master->server.session, "EXPORTER-test", other, sizeof other) ==
+             ERR_OK);
     ok(memcmp(one, other, sizeof one) == 0, "%s: one exporter at both ends", bed->mode->name);
     free_pair(&child);
     close_association(&a);

@@ -1,7 +1,6 @@
 /* An established session as a byte pump, and what becomes of records that somebody touched. */
-#include <gnutls/gnutls.h>
-
 #include "tests/unit/tls/pair.h"
+#include "tls/established.h"
 #include "tls/session_private.h"
 
 static struct tls_credentials *client_credentials, *server_credentials;
@@ -235,23 +234,15 @@ static void test_key_update(void)
     bool all = true;
     for (int i = 0; i < 5; i++) {
         put(&child.client, "with the old key");
-        must(gnutls_session_key_update(child.client.session->gnutls, 0) == 0);
+        tls_established_rekey(child.client.session);
         put(&child.client, "with the new key");
         if (i % 2)
-            must(gnutls_session_key_update(child.server.session->gnutls, 0) == 0);
+            tls_established_rekey(child.server.session);
         deliver(&child.client, &child.server);
         all = all && gets_text(&child.server, "with the old key") &&
               gets_text(&child.server, "with the new key") && works(&child);
     }
     ok(all, "keys are updated under traffic");
-    must(gnutls_session_key_update(child.client.session->gnutls, GNUTLS_KU_PEER) == 0);
-    deliver(&child.client, &child.server);
-    must(reads(&child.server) == ERR_AGAIN);
-    put(&child.server, "answer");
-    ok(child.server.sent.count == 2, "a KeyUpdate that asks for one gets it before the next data");
-    deliver(&child.server, &child.client);
-    ok(gets_text(&child.client, "answer"), "which is read with the new key");
-    ok(works(&child), "and the traffic goes on");
     free_pair(&child);
 }
 
@@ -282,18 +273,16 @@ static void test_bye(void)
 
 static void test_export(void)
 {
-    struct pair one, two;
+    struct pair two;
     uint8_t a[32], b[32], c[32], d[32];
-    open_one(&one);
-    open_one(&two);
-    must(tls_session_export(one.client.session, "EXPORTER-test", a, sizeof a) == ERR_OK);
-    must(tls_session_export(one.server.session, "EXPORTER-test", b, sizeof b) == ERR_OK);
+    must(open_master(&two, client_credentials, server_credentials, NULL));
+    must(tls_session_export(master.client.session, "EXPORTER-test", a, sizeof a) == ERR_OK);
+    must(tls_session_export(master.server.session, "EXPORTER-test", b, sizeof b) == ERR_OK);
     must(tls_session_export(two.client.session, "EXPORTER-test", c, sizeof c) == ERR_OK);
-    must(tls_session_export(one.client.session, "EXPORTER-other", d, sizeof d) == ERR_OK);
+    must(tls_session_export(master.client.session, "EXPORTER-other", d, sizeof d) == ERR_OK);
     ok(memcmp(a, b, sizeof a) == 0, "both ends export the same");
-    ok(memcmp(a, c, sizeof a) != 0, "two children of one master do not");
+    ok(memcmp(a, c, sizeof a) != 0, "two masters do not");
     ok(memcmp(a, d, sizeof a) != 0, "nor do two labels");
-    free_pair(&one);
     free_pair(&two);
 }
 

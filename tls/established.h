@@ -1,0 +1,30 @@
+/* tls/established.h: private to tls/: a child of TLS 1.3 after its handshake: data, alerts and
+ * KeyUpdates, without GnuTLS's session, which takes 11 KB at each end to do that
+ * (docs/decisions/017). The functions are those of tls/session.h, for such a session. */
+#pragma once
+
+#include "base/message.h"
+#include "tls/record.h"
+
+struct gnutls_session_int;
+struct tls_session;
+
+struct tls_established {
+    struct tls_record record;
+    struct message *held;  /* the caller looks into it; NULL: none */
+    int64_t updates_since; /* ms, monotonic: of the peer's KeyUpdates that are counted */
+    unsigned updates;
+};
+
+/* Before the handshake of a child. */
+void tls_established_prepare(struct tls_session *session);
+/* After it, when all checks hold: ends the session's GnuTLS part, or itself, when GnuTLS has to go
+ * on (tls_record_take). */
+void tls_established_begin(struct tls_session *session);
+/* NULL is fine. */
+void tls_established_free(struct tls_established *established);
+
+enum err tls_established_read(struct tls_session *session, const uint8_t **data, size_t *length);
+void tls_established_write(struct tls_session *session, const void *data, size_t length);
+void tls_established_rekey(struct tls_session *session);
+void tls_established_alert(struct tls_session *session, int alert);

@@ -1,0 +1,147 @@
+#include "tls/record.h"
+
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/wire.h"
+
+#define KEY_MAX   32
+#define LABEL_MAX 32
+
+void tls_record_learn(struct tls_record *record, struct tls_record_keys *keys,
+                      const uint8_t *secret, size_t size)
+{
+    must(size <= sizeof keys->secret);
+    memcpy(keys->secret, secret, size);
+    record->secret_size = (uint8_t)size;
+}
+
+static bool set_key(const struct tls_record *record, struct tls_record_keys *keys,
+                    gnutls_datum_t key)
+{
+    if (keys->aead)
+        gnutls_aead_cipher_deinit(keys->aead);
+    keys->aead = NULL;
+    return gnutls_aead_cipher_init(&keys->aead, (gnutls_cipher_algorithm_t)record->cipher, &key) ==
+           0;
+}
+
+static bool take_keys(struct tls_record *record, struct tls_record_keys *keys,
+                      gnutls_session_t gnutls)
+{
+    gnutls_datum_t iv, key;
+    uint8_t sequence[8];
+    if (gnutls_record_get_state(gnutls, keys == &record->in, NULL, &iv, &key, sequence) < 0 ||
+        iv.size != sizeof keys->iv)
+        return false;
+    struct wire_reader reader = wire_reader(sequence, sizeof sequence);
+    keys->sequence = wire_get_u64(&reader);
+    memcpy(keys->iv, iv.data, iv.size);
+    return set_key(record, keys, key);
+}
+
+bool tls_record_take(struct tls_record *record, gnutls_session_t gnutls)
+{
+    if (gnutls_protocol_get_version(gnutls) != GNUTLS_TLS1_3 || !record->secret_size ||
+        gnutls_record_check_pending(gnutls))
+        return false;
+    record->cipher = (int)gnutls_cipher_get(gnutls);
+    record->hash = (int)gnutls_prf_hash_get(gnutls);
+    record->tag_size =
+        (uint8_t)gnutls_cipher_get_tag_size((gnutls_cipher_algorithm_t)record->cipher);
+    return take_keys(record, &record->in, gnutls) && take_keys(record, &record->out, gnutls);
+}
+
+void tls_record_clear(struct tls_record *record)
+{
+    if (record->in.aead)
+        gnutls_aead_cipher_deinit(record->in.aead);
+    if (record->out.aead)
+        gnutls_aead_cipher_deinit(record->out.aead);
+    gnutls_memset(record, 0, sizeof *record);
+}
+
+/* HKDF-Expand-Label without context (RFC 8446 section 7.1). Fails for no size that is asked for. */
+static void expand(const struct tls_record *record, const uint8_t *secret, const char *label,
+                   uint8_t *out, size_t size)
+{
+    uint8_t info[2 + 1 + LABEL_MAX + 1];
+    struct wire_writer writer = wire_writer(info, sizeof info);
+    wire_put_u16(&writer, size);
+    wire_put_u8(&writer, 6 + strlen(label));
+    wire_put_bytes(&writer, "tls13 ", 6);
+    wire_put_bytes(&writer, label, strlen(label));
+    wire_put_u8(&writer, 0);
+    gnutls_datum_t key = {(unsigned char *)(uintptr_t)secret, record->secret_size},
+                   about = {info, (unsigned)(writer.at - info)};
+    must(gnutls_hkdf_expand((gnutls_mac_algorithm_t)record->hash, &key, &about, out, size) == 0);
+}
+
+void tls_record_update(const struct tls_record *record, struct tls_record_keys *keys)
+{
+    uint8_t next[TLS_RECORD_SECRET_MAX], key[KEY_MAX];
+    size_t key_size = gnutls_cipher_get_key_size((gnutls_cipher_algorithm_t)record->cipher);
+    must(key_size <= sizeof key);
+    expand(record, keys->secret, "traffic upd", next, record->secret_size);
+    memcpy(keys->secret, next, record->secret_size);
+    expand(record, keys->secret, "key", key, key_size);
+    expand(record, keys->secret, "iv", keys->iv, sizeof keys->iv);
+    keys->sequence = 0;
+    must(set_key(record, keys, (gnutls_datum_t){key, (unsigned)key_size}));
+    gnutls_memset(next, 0, sizeof next);
+    gnutls_memset(key, 0, sizeof key);
+}
+
+/* RFC 8446 section 5.3. */
+static void next_nonce(struct tls_record_keys *keys, uint8_t nonce[12])
+{
+    struct wire_writer writer = wire_writer(nonce, 12);
+    wire_put_u32(&writer, 0);
+    wire_put_u64(&writer, keys->sequence++);
+    for (size_t i = 0; i < sizeof keys->iv; i++)
+        nonce[i] ^= keys->iv[i];
+}
+
+size_t tls_record_overhead(const struct tls_record *record)
+{
+    return TLS_RECORD_HEADER + 1 + (size_t)record->tag_size;
+}
+
+size_t tls_record_seal(struct tls_record *record, enum tls_record_type type, uint8_t *bytes,
+                       size_t length)
+{
+    uint8_t *content = bytes + TLS_RECORD_HEADER, nonce[12];
+    content[length++] = (uint8_t)type;
+    size_t size = length + record->tag_size;
+    struct wire_writer writer = wire_writer(bytes, TLS_RECORD_HEADER);
+    wire_put_u8(&writer, TLS_RECORD_DATA);
+    wire_put_u16(&writer, 0x0303);
+    wire_put_u16(&writer, size);
+    next_nonce(&record->out, nonce);
+    must(gnutls_aead_cipher_encrypt(record->out.aead, nonce, sizeof nonce, bytes, TLS_RECORD_HEADER,
+                                    record->tag_size, content, length, content, &size) == 0);
+    return TLS_RECORD_HEADER + size;
+}
+
+int tls_record_open(struct tls_record *record, uint8_t *bytes, size_t size,
+                    enum tls_record_type *type, const uint8_t **data, size_t *length)
+{
+    uint8_t *content = bytes + TLS_RECORD_HEADER, nonce[12];
+    size_t sealed = size - TLS_RECORD_HEADER, plain = sealed;
+    next_nonce(&record->in, nonce);
+    if (gnutls_aead_cipher_decrypt(record->in.aead, nonce, sizeof nonce, bytes, TLS_RECORD_HEADER,
+                                   record->tag_size, content, sealed, content, &plain) < 0)
+        return GNUTLS_A_BAD_RECORD_MAC;
+    while (plain && !content[plain - 1]) /* padding */
+        plain--;
+    if (!plain)
+        return GNUTLS_A_UNEXPECTED_MESSAGE;
+    if (--plain > TLS_RECORD_PLAIN_MAX)
+        return GNUTLS_A_RECORD_OVERFLOW;
+    *type = (enum tls_record_type)content[plain];
+    *data = content;
+    *length = plain;
+    return 0;
+}
