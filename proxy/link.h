@@ -117,6 +117,7 @@ struct link {
     struct link_stream *streams; /* granted of them */
     uint16_t first_unused;       /* no lower stream is CHILD_NONE */
     uint32_t children_started;   /* not yet usable */
+    uint32_t children_at_once;   /* client: no more of these */
     uint32_t children_initial;   /* made ready at the beginning: one log line when they are */
     uint32_t children_seen;      /* that became usable so far */
     uint32_t handshake_steps;    /* at home, of children, ever */
@@ -187,6 +188,8 @@ void link_became_ready(struct link *link);
 void link_paths_init(struct link *link);
 void link_paths_up(struct link *link);
 void link_paths_end(struct link *link);
+/* Of the path in use, in microseconds, as measured just now; 0: not measured. */
+uint32_t link_paths_rtt(const struct link *link);
 void link_send_init(struct link *link);
 void link_send_now(struct link *link);
 void link_send_clear(struct link *link);

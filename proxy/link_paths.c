@@ -232,6 +232,17 @@ void link_paths_up(struct link *link)
     }
 }
 
+uint32_t link_paths_rtt(const struct link *link)
+{
+    struct association_status status = {.path_count = 0};
+    if (link->association)
+        association_status(link->association, &status);
+    for (size_t i = 0; i < status.path_count; i++)
+        if (status.paths[i].in_use)
+            return status.paths[i].rtt_us;
+    return 0;
+}
+
 void link_paths_end(struct link *link)
 {
     loop_task_cancel(loop_of(link), &link->paths.task);
