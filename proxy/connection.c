@@ -20,7 +20,7 @@
 /* Bytes kept in one piece of the backlog: a full DATA frame. */
 #define BACKLOG_PIECE MUX_RECORD_MAX
 /* Read beyond a record in a bulk transfer: three more full DATA frames. */
-#define READAHEAD 16380
+#define READAHEAD (3 * 16380)
 
 struct connection *connection_new(struct service *service, int fd, uint64_t id, const char *client,
                                   uint64_t now_us)

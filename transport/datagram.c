@@ -33,6 +33,10 @@
 /* One narrow path may refuse GSO; when it happens so often, asking again is waste. */
 #define GSO_REFUSALS_MAX 64
 
+/* A packet of a full record or more leaves from where it lies: copying it costs more than the call
+ * that it might share. */
+#define SENT_AT_ONCE 16384
+
 struct reader {
     struct mmsghdr headers[READ_DATAGRAMS];
     struct iovec vectors[READ_DATAGRAMS];
@@ -202,10 +206,32 @@ static bool is_cut(const struct datagram_socket *self, size_t length)
     return self->cut_out || (self->cut_above && length > self->cut_above);
 }
 
+/* False: it has to wait behind others, or the system has no room or a complaint; the batch sees to
+ * that. */
+static bool send_at_once(struct datagram_socket *self, const struct datagram_route *route,
+                         const void *packet, size_t length)
+{
+    datagram_flush(self);
+    if (self->batch_count)
+        return false;
+    struct datagram_batch one = {.to = route->to,
+                                 .from = route->from,
+                                 .length = (uint32_t)length,
+                                 .segment = (uint32_t)length,
+                                 .packets = 1,
+                                 .bytes = (uint8_t *)(uintptr_t)packet};
+    bool sent = datagram_batch_send(&one, 1, self->fd.fd) == 1;
+    self->counters.calls_out++;
+    self->counters.packets_out += sent;
+    return sent;
+}
+
 void datagram_send(struct datagram_socket *self, const struct datagram_route *route,
                    const void *packet, size_t length)
 {
     if (is_cut(self, length))
+        return;
+    if (length >= SENT_AT_ONCE && send_at_once(self, route, packet, length))
         return;
     struct datagram_batch *batch = self->batch_count ? &self->batches[self->batch_count - 1] : NULL;
     self->counters.packets_out++;

@@ -95,6 +95,14 @@ static void bulk(struct loop *loop)
     datagram_flush(&a);
     wait_for_packets(loop, 20);
     ok(got.packets == 20 && !got.damaged, "large packets arrive, too");
+    memset(&got, 0, sizeof got);
+    for (unsigned i = 0; i < 4; i++)
+        send_packet(&a, &b.local, (uint8_t)i, i % 2 ? 30000 : 300);
+    ok(!a.batch_count, "a packet of a record leaves at once");
+    wait_for_packets(loop, 4);
+    ok(got.packets == 4 && got.sizes[0] == 300 && got.sizes[1] == 30000 && got.sizes[2] == 300 &&
+           !got.damaged,
+       "behind what was collected before it");
     datagram_close(&a);
     datagram_close(&b);
 }
