@@ -125,12 +125,13 @@ static void begin_master(struct link *link, struct link_master *master, uint16_t
 
 void link_control_now(struct link *link)
 {
-    uint8_t *record = link->tunnel->home->record;
+    struct message **plain = &link->tunnel->home->plain;
     size_t length;
     while (link->control && link->master.session &&
            link->streams[0].out.bytes < CONTROL_UNSENT_MAX &&
-           (length = mux_control_drain(link->control, record, MUX_RECORD_MAX))) {
-        enum err result = tls_session_write(link->master.session, record, length);
+           (length = mux_control_drain(link->control, (*plain)->data + TLS_SESSION_HEADROOM,
+                                       MUX_RECORD_MAX))) {
+        enum err result = tls_session_write_message(link->master.session, plain, length);
         if (result != ERR_OK) {
             link_close(link, ERR_TLS_MASTER, tls_session_detail(link->master.session), false);
             return;

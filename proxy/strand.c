@@ -60,16 +60,16 @@ static bool rekey(struct strand *strand)
 static void on_pump(struct loop_task *task)
 {
     struct strand *strand = container_of(task, struct strand, pump);
-    uint8_t *record = strand->worker->record;
+    struct message **plain = &strand->worker->plain;
     if ((strand->fed && !advance(strand)) || (strand->rekeys && !rekey(strand)))
         return;
     while (strand->mux && strand->handshaken && mux_stream_wants_drain(strand->mux) &&
            has_room(strand)) {
         size_t limit = atomic_load_explicit(&strand->link->record_limit, memory_order_relaxed);
-        size_t length = mux_stream_drain(strand->mux, record, limit);
+        size_t length = mux_stream_drain(strand->mux, (*plain)->data + TLS_SESSION_HEADROOM, limit);
         if (!length)
             break;
-        enum err result = tls_session_write(strand->session, record, length);
+        enum err result = tls_session_write_message(strand->session, plain, length);
         if (result != ERR_OK) {
             fail(strand, result, tls_session_detail(strand->session));
             return;

@@ -59,6 +59,7 @@ int worker_init(struct worker *worker, unsigned index, struct resolver *resolver
         worker->loop = NULL;
         return -1;
     }
+    worker->plain = message_new(MESSAGE_MAX);
     return 0;
 }
 
@@ -97,6 +98,7 @@ void worker_fini(struct worker *worker)
         return;
     mailbox_fini(&worker->mailbox);
     must(!worker->own_first);
+    message_free(worker->plain);
     loop_free(worker->loop);
     worker->loop = NULL;
 }

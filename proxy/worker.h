@@ -10,7 +10,7 @@
 
 #include "base/loop.h"
 #include "base/mailbox.h"
-#include "mux/stream.h"
+#include "base/message.h"
 
 struct connection;
 struct resolver;
@@ -27,7 +27,7 @@ struct worker {
     struct resolver *resolver;    /* of the process */
     struct connection *lingering; /* proxy/linger.h */
     size_t lingering_bytes;
-    uint8_t record[MUX_RECORD_MAX]; /* plaintext on its way into TLS */
+    struct message *plain; /* room for the next record: tls_session_write_message */
 };
 
 /* Makes the loop and the mailbox; the thread does not run yet. Returns 0, or -1 with errno. */

@@ -61,19 +61,39 @@ void tls_established_free(struct tls_established *established)
 
 /* ---- out ---- */
 
-static void put_out(struct tls_session *session, enum tls_record_type type, const void *data,
-                    size_t length)
+static void put_message(struct tls_session *session, enum tls_record_type type,
+                        struct message *message, size_t length)
 {
     struct tls_record *record = &session->established->record;
-    struct message *message = message_new(length + tls_record_overhead(record));
-    memcpy(message->data + TLS_RECORD_HEADER, data, length);
     message->length = (uint32_t)tls_record_seal(record, type, message->data, length);
     session->output->on_output(session->output, message);
 }
 
+static struct message *copy(const struct tls_session *session, const void *data, size_t length)
+{
+    struct message *message =
+        message_new(length + tls_record_overhead(&session->established->record));
+    memcpy(message->data + TLS_RECORD_HEADER, data, length);
+    return message;
+}
+
+static void put_out(struct tls_session *session, enum tls_record_type type, const void *data,
+                    size_t length)
+{
+    put_message(session, type, copy(session, data, length), length);
+}
+
 void tls_established_write(struct tls_session *session, const void *data, size_t length)
 {
-    put_out(session, TLS_RECORD_DATA, data, length);
+    tls_established_write_message(session, copy(session, data, length), length);
+}
+
+_Static_assert(TLS_SESSION_HEADROOM == TLS_RECORD_HEADER, "data lie where they are encrypted");
+
+void tls_established_write_message(struct tls_session *session, struct message *message,
+                                   size_t length)
+{
+    put_message(session, TLS_RECORD_DATA, message, length);
     if (session->established->record.out.sequence >= RECORDS_OF_KEYS)
         tls_established_rekey(session);
 }

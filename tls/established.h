@@ -26,5 +26,8 @@ void tls_established_free(struct tls_established *established);
 
 enum err tls_established_read(struct tls_session *session, const uint8_t **data, size_t *length);
 void tls_established_write(struct tls_session *session, const void *data, size_t length);
+/* The data lie in message behind the place of a record's header. Owns: the session. */
+void tls_established_write_message(struct tls_session *session, struct message *message,
+                                   size_t length);
 void tls_established_rekey(struct tls_session *session);
 void tls_established_alert(struct tls_session *session, int alert);

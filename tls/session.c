@@ -17,6 +17,9 @@
 /* Largest plaintext of a record (RFC 8446 section 5.1). */
 #define RECORD_MAX 16384
 
+/* Less is copied into a message of its size: many that wait would hold 16 KB each. */
+#define COPIED_BELOW 2000
+
 /* GnuTLS ends a session whose peer changes its keys more than 8 times in a second. */
 #define REKEY_PAUSE_MS 250
 
@@ -303,25 +306,48 @@ static enum err send_records(struct tls_session *session, const uint8_t *from, s
     return ERR_OK;
 }
 
-enum err tls_session_write(struct tls_session *session, const void *data, size_t length)
+static enum err may_write(const struct tls_session *session, size_t length)
 {
     if (session->failure != ERR_OK)
         return session->failure;
     must(session->is_established && length <= RECORD_MAX);
-    if (session->has_said_bye)
-        return ERR_TLS_CLOSED;
-    if (!length)
-        return ERR_OK;
-    if (!session->gnutls)
-        tls_established_write(session, data, length);
-    else if (send_records(session, data, length) != ERR_OK)
-        return session->failure;
+    return session->has_said_bye ? ERR_TLS_CLOSED : ERR_OK;
+}
+
+/* So many bytes went out. */
+static enum err wrote(struct tls_session *session, size_t length)
+{
     session->unkeyed += length;
     if (session->credentials->rekey_bytes &&
         session->unkeyed >= session->credentials->rekey_bytes &&
         tls_session_rekey(session) != ERR_OK)
         return session->failure; /* ERR_OK: it was too soon, the next record tries again */
     return ERR_OK;
+}
+
+enum err tls_session_write(struct tls_session *session, const void *data, size_t length)
+{
+    enum err result = may_write(session, length);
+    if (result != ERR_OK || !length)
+        return result;
+    if (!session->gnutls)
+        tls_established_write(session, data, length);
+    else if (send_records(session, data, length) != ERR_OK)
+        return session->failure;
+    return wrote(session, length);
+}
+
+enum err tls_session_write_message(struct tls_session *session, struct message **plain,
+                                   size_t length)
+{
+    if (session->gnutls || length < COPIED_BELOW)
+        return tls_session_write(session, (*plain)->data + TLS_SESSION_HEADROOM, length);
+    enum err result = may_write(session, length);
+    if (result != ERR_OK)
+        return result;
+    tls_established_write_message(session, *plain, length);
+    *plain = message_new(MESSAGE_MAX);
+    return wrote(session, length);
 }
 
 /* Without GnuTLS it is that of the master, as was checked. */

@@ -83,6 +83,13 @@ enum err tls_session_read(struct tls_session *session, const uint8_t **data, siz
  * ERR_TLS_CLOSED after tls_session_bye, or what ended the session (ERR_TLS_RECORD). Only after
  * ERR_OK of the handshake. */
 enum err tls_session_write(struct tls_session *session, const void *data, size_t length);
+/* Bytes in front of the plaintext: a record's header. */
+#define TLS_SESSION_HEADROOM 5
+/* The same for what lies in a message from TLS_SESSION_HEADROOM on, which has room for a whole
+ * record (MESSAGE_MAX): where that saves a copy it is encrypted in place and goes out itself, and
+ * *plain is another message then. Owns: caller, *plain before and after. */
+enum err tls_session_write_message(struct tls_session *session, struct message **plain,
+                                   size_t length);
 
 /* New keys for what is written from now on (KeyUpdate, RFC 8446 section 4.6.3), put out at once:
  * what was written before stays closed to who steals the new ones. By itself it happens after

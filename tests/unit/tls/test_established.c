@@ -88,6 +88,32 @@ static bool pass_both_ways(struct mixed *mixed, size_t length)
     return passes(mixed->ours, mixed->gnutls, length) && passes(mixed->gnutls, mixed->ours, length);
 }
 
+/* By a message that may be sent itself. */
+static bool passes_in_place(struct end *from, struct end *to, size_t length)
+{
+    const uint8_t *data;
+    size_t got;
+    struct message *plain = message_new(MESSAGE_MAX), *before = plain;
+    memcpy(plain->data + TLS_SESSION_HEADROOM, pattern, length);
+    must(tls_session_write_message(from->session, &plain, length) == ERR_OK);
+    bool is_sent = from->sent.first == before,
+         should_be = !from->session->gnutls && length > MESSAGE_MAX / 2;
+    message_free(plain);
+    deliver(from, to);
+    return tls_session_read(to->session, &data, &got) == ERR_OK && got == length &&
+           memcmp(data, pattern, length) == 0 && is_sent == should_be;
+}
+
+static void test_in_place(struct mixed *mixed, const char *name)
+{
+    static const size_t sizes[] = {1, 1000, MESSAGE_MAX / 2 + 1, sizeof pattern};
+    size_t wrong = 0;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        wrong += !passes_in_place(mixed->ours, mixed->gnutls, sizes[i]) +
+                 !passes_in_place(mixed->gnutls, mixed->ours, sizes[i]);
+    ok(!wrong, "%s: long records leave in the message that they were written into", name);
+}
+
 static void test_sizes(struct mixed *mixed, const char *name)
 {
     size_t wrong = 0;
@@ -156,6 +182,7 @@ static void test_with_gnutls(const char *cipher, bool ours_is_server)
     open_bed(&bed, cipher);
     open_mixed(&mixed, &bed, ours_is_server);
     test_sizes(&mixed, name);
+    test_in_place(&mixed, name);
     test_padding(&mixed, name);
     test_updates(&mixed, name);
     test_ticket(&mixed, name);
