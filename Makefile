@@ -42,7 +42,8 @@ MAIN    := proxy/main.c
 sources = $(filter-out $(MAIN),$(wildcard $(1)/*.c))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
-TOOLS   := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
+TOOLS   := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c)) \
+           $(patsubst tests/tools/preload/%.c,$(BUILD)/tools/%.so,$(wildcard tests/tools/preload/*.c))
 UNITS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/sim/test_*.c tests/conformance/test_*.c))
 
 .PHONY: all tools units unit clean distclean FORCE
@@ -81,6 +82,11 @@ $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(call libs_of,base)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/tools/%.so: tests/tools/preload/%.c
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fPIC -shared -o $@ $<
 
 # A unit test of a folder links only what that folder may use, so that layers stay honest.
 unit_base      := base

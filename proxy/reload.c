@@ -173,7 +173,7 @@ static void load(struct target *target)
 {
     char why[512];
     struct tls_credentials *now =
-        tunnel_load_credentials(target->config, target->tunnel->sessions->store, why, sizeof(why));
+        tunnel_load_credentials(target->config, target->tunnel->sessions, why, sizeof(why));
     if (!now) {
         refuse(target, why);
         return;

@@ -106,7 +106,7 @@ struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
     tunnel->worker_count = shared->worker_count;
     tunnel->budget = shared->budget;
     tunnel->sessions = shared->sessions;
-    tunnel->credentials = tunnel_load_credentials(config, shared->sessions->store, why, why_size);
+    tunnel->credentials = tunnel_load_credentials(config, shared->sessions, why, why_size);
     if (!tunnel->credentials) {
         free(tunnel);
         return NULL;

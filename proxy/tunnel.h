@@ -92,11 +92,11 @@ struct tunnel {
     struct loop_timer parked_timer;
 };
 
-/* What config says of TLS, loaded: files, and patterns of `allow`, those of services too. store: of
- * the process, NULL: none. NULL with a sentence in why. Owns: caller has a reference. Thread: any
- * but a worker (reads files). */
+/* What config says of TLS, loaded: files, and patterns of `allow`, those of services too. sessions:
+ * of the process, NULL: none. NULL with a sentence in why. Owns: caller has a reference. Thread:
+ * any but a worker (reads files). */
 struct tls_credentials *tunnel_load_credentials(const struct config_tunnel *config,
-                                                struct tls_store *store, char *why,
+                                                const struct sessions *sessions, char *why,
                                                 size_t why_size);
 
 /* Whether that works, for `hawser check`: a line on out for each tunnel for which it does not. */

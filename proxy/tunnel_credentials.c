@@ -1,6 +1,7 @@
 /* A tunnel's credentials, from its configuration. */
 #include <stdio.h>
 
+#include "proxy/sessions.h"
 #include "proxy/tunnel.h"
 #include "tls/store.h"
 
@@ -10,7 +11,8 @@ static const enum tls_version versions[] = {[CONFIG_TLS_DEFAULT] = TLS_VERSION_D
 static const enum tls_resume_by resumptions[] = {
     [CONFIG_BY_ANY] = TLS_BY_ANY, [CONFIG_BY_TICKETS] = TLS_BY_TICKET, [CONFIG_BY_IDS] = TLS_BY_ID};
 
-static struct tls_options options_of(const struct config_tunnel *config, struct tls_store *store)
+static struct tls_options options_of(const struct config_tunnel *config,
+                                     const struct sessions *sessions)
 {
     const struct config_tls *tls = &config->tls;
     bool client = config->role == CONFIG_CLIENT;
@@ -40,7 +42,8 @@ static struct tls_options options_of(const struct config_tunnel *config, struct 
         .children = tls->children_psk ? TLS_CHILDREN_PSK : TLS_CHILDREN_DHE,
         .resume_by = resumptions[tls->resume_by],
         .ticket_key_file = tls->ticket_key_file,
-        .store = client ? NULL : store,
+        .store = client || !sessions ? NULL : sessions->store,
+        .signer = sessions ? sessions->signer : NULL,
         .rekey_bytes = tls->rekey_bytes,
     };
 }
@@ -63,9 +66,10 @@ static enum err check_services(const struct config_tunnel *config, char *why, si
 }
 
 struct tls_credentials *tunnel_load_credentials(const struct config_tunnel *config,
-                                                struct tls_store *store, char *why, size_t why_size)
+                                                const struct sessions *sessions, char *why,
+                                                size_t why_size)
 {
-    const struct tls_options options = options_of(config, store);
+    const struct tls_options options = options_of(config, sessions);
     struct tls_credentials *credentials = NULL;
     char reason[512];
     if (check_services(config, why, why_size) == ERR_OK &&

@@ -166,6 +166,8 @@ enum err tls_credentials_new(const struct tls_options *options, struct tls_crede
     credentials->ticket_lifetime_s = options->ticket_lifetime_s;
     credentials->ticket_key_file = check_strdup(options->ticket_key_file);
     credentials->store = options->store ? tls_store_ref(options->store) : NULL;
+    if (options->key && tls_files_is_uri(options->key))
+        credentials->signer = options->signer;
     copy_names(credentials, options);
     must(gnutls_certificate_allocate_credentials(&credentials->x509) == 0);
 

@@ -11,6 +11,7 @@
 #include "tls/tls.h"
 
 struct tls_credentials;
+struct tls_signer;
 
 /* Three ways to know the peer; exactly one is set:
  *   ca, or pins, or both     certificates
@@ -48,10 +49,12 @@ struct tls_options {
      * NULL: a random key, made anew each lifetime. Not used for TLS_CHILDREN_PSK, refused with psk.
      */
     const char *ticket_key_file;
-    struct tls_store *store; /* server, TLS 1.2: where masters are remembered by session id, for
-                              * as many credentials as wanted. NULL: nowhere */
-    uint64_t rekey_bytes;    /* TLS 1.3: KeyUpdate after as many bytes written; 0: when the cipher
-                              * needs it (2^24 records of AES-GCM) */
+    struct tls_store *store;   /* server, TLS 1.2: where masters are remembered by session id, for
+                                * as many credentials as wanted. NULL: nowhere */
+    struct tls_signer *signer; /* where masters wait for a key in a token; outlives the credentials.
+                                * NULL: on the thread of their session (tls/signer.h) */
+    uint64_t rekey_bytes;      /* TLS 1.3: KeyUpdate after as many bytes written; 0: when the cipher
+                                * needs it (2^24 records of AES-GCM) */
 };
 
 /* TLS 1.3 only, X25519, AES-128-GCM first; the measured cheapest with forward secrecy. Where

@@ -10,6 +10,7 @@
 #include "tls/established.h"
 #include "tls/failure.h"
 #include "tls/resume.h"
+#include "tls/signer_private.h"
 #include "tls/verify.h"
 
 /* The code that our callbacks return to stop GnuTLS; the reason is in the session by then. */
@@ -310,8 +311,41 @@ static void start(struct tls_session *session)
     }
 }
 
+int tls_handshake_step(struct tls_session *session)
+{
+    int rc;
+    uint64_t pulled;
+    do {
+        pulled = session->pulled;
+        rc = gnutls_handshake(session->gnutls);
+    } while (rc < 0 && !gnutls_error_is_fatal(rc) && session->pulled != pulled);
+    return rc;
+}
+
+static enum err conclude(struct tls_session *session, int rc)
+{
+    if (rc >= 0)
+        return finish(session);
+    return gnutls_error_is_fatal(rc) ? tls_failure_from_gnutls(session, rc, ERR_TLS_HANDSHAKE)
+                                     : ERR_AGAIN;
+}
+
+/* From the signer's thread, if it is through; and there again, if more has come meanwhile. */
+static enum err come_back(struct tls_session *session)
+{
+    int rc;
+    if (!tls_signer_take(session, &rc))
+        return ERR_AGAIN;
+    enum err result = conclude(session, rc);
+    if (result == ERR_AGAIN)
+        tls_signer_begin(session);
+    return result;
+}
+
 enum err tls_handshake_run(struct tls_session *session)
 {
+    if (tls_signer_has(session))
+        return come_back(session);
     if (session->failure != ERR_OK)
         return session->failure;
     if (session->is_established)
@@ -325,14 +359,7 @@ enum err tls_handshake_run(struct tls_session *session)
                                "the tickets of the master have expired");
     if (!session->has_started)
         start(session);
-    int rc;
-    uint64_t pulled;
-    do {
-        pulled = session->pulled;
-        rc = gnutls_handshake(session->gnutls);
-    } while (rc < 0 && !gnutls_error_is_fatal(rc) && session->pulled != pulled);
-    if (rc < 0)
-        return gnutls_error_is_fatal(rc) ? tls_failure_from_gnutls(session, rc, ERR_TLS_HANDSHAKE)
-                                         : ERR_AGAIN;
-    return finish(session);
+    if (tls_signer_begin(session))
+        return ERR_AGAIN;
+    return conclude(session, tls_handshake_step(session));
 }

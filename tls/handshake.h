@@ -7,5 +7,8 @@
 /* Hooks of a new session, after its role is set. */
 void tls_handshake_prepare(struct tls_session *session);
 
+/* GnuTLS's part of it, as far as it comes with the input that is there; what GnuTLS says. Thread:
+ * whoever has the session: its own, or the signer's (tls/signer_private.h). */
+int tls_handshake_step(struct tls_session *session);
 /* As tls_session_handshake. */
 enum err tls_handshake_run(struct tls_session *session);

@@ -13,6 +13,7 @@
 #include "tls/handshake.h"
 #include "tls/resume.h"
 #include "tls/session_private.h"
+#include "tls/signer_private.h"
 
 /* Largest plaintext of a record (RFC 8446 section 5.1). */
 #define RECORD_MAX 16384
@@ -22,6 +23,14 @@
 
 /* GnuTLS ends a session whose peer changes its keys more than 8 times in a second. */
 #define REKEY_PAUSE_MS 250
+
+static void put_out(struct tls_session *session, struct message *message)
+{
+    if (tls_signer_has(session))
+        tls_signer_put_out(session, message);
+    else
+        session->output->on_output(session->output, message);
+}
 
 /* A record, or a whole flight, becomes one message; only a flight with a long certificate chain
  * needs more. One copy: GnuTLS keeps the buffer that it encrypts into. */
@@ -47,7 +56,7 @@ static ssize_t on_push(gnutls_transport_ptr_t pointer, const giovec_t *vectors, 
             length -= part;
             left -= part;
             if (message->length == MESSAGE_MAX || !left) {
-                session->output->on_output(session->output, message);
+                put_out(session, message);
                 message = NULL;
             }
         }
@@ -208,7 +217,7 @@ static void free_master(struct tls_master *master)
 
 void tls_session_free(struct tls_session *session)
 {
-    if (!session)
+    if (!session || tls_signer_abandon(session))
         return;
     release_packet(session);
     tls_resume_abandon(session);
@@ -226,6 +235,10 @@ void tls_session_free(struct tls_session *session)
 
 void tls_session_feed(struct tls_session *session, struct message *message)
 {
+    if (tls_signer_has(session)) {
+        tls_signer_feed(session, message);
+        return;
+    }
     if (session->failure != ERR_OK || session->is_closed || message->offset == message->length) {
         message_free(message);
         return;
@@ -236,7 +249,7 @@ void tls_session_feed(struct tls_session *session, struct message *message)
 
 bool tls_session_has_input(const struct tls_session *session)
 {
-    return session->input.first && !session->input.first->offset;
+    return !tls_signer_has(session) && session->input.first && !session->input.first->offset;
 }
 
 enum err tls_session_handshake(struct tls_session *session)
@@ -401,7 +414,7 @@ bool tls_session_is_resumed(const struct tls_session *session)
 
 const char *tls_session_detail(const struct tls_session *session)
 {
-    return session->detail ? session->detail : "";
+    return !tls_signer_has(session) && session->detail ? session->detail : "";
 }
 
 const char *tls_session_version(const struct tls_session *session)
@@ -448,7 +461,7 @@ struct tls_generation *tls_session_generation(struct tls_session *session)
 
 struct tls_ticket *tls_session_take_ticket(struct tls_session *session)
 {
-    if (!session->master || session->failure != ERR_OK)
+    if (!session->master || tls_signer_has(session) || session->failure != ERR_OK)
         return NULL;
     struct tls_ticket *ticket = session->master->ticket;
     session->master->ticket = NULL;

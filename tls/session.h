@@ -2,7 +2,8 @@
  * feed, come out through the output callback; plaintext the other way with read and write.
  *
  * Thread: one session is touched by exactly one thread for its whole life (GnuTLS breaks at the
- * automatic rekey otherwise); different sessions in different threads, of one generation too. */
+ * automatic rekey otherwise), but for a handshake that waits for a token (tls/signer.h); different
+ * sessions in different threads, of one generation too. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,11 +24,13 @@ struct tls_output {
      * (but for tls_session_feed of the other end). At most MESSAGE_MAX bytes each. */
     void (*on_output)(struct tls_output *self, struct message *message);
     /* Optional, and then with reply_to, the mailbox of the session's thread: lets a master of a
-     * server ask the store of other servers (tls/store_redis.h). While it waits,
+     * server ask the store of other servers (tls/store_redis.h), and any master wait for a key in a
+     * token (tls/signer.h). While it waits,
      * tls_session_handshake says ERR_AGAIN; then this is called on that thread: call
      * tls_session_handshake again. Never called after tls_session_free, nor inside of another
-     * function of the session. Without it only the local store is asked. The mailbox may close
-     * right after tls_session_free, but must then deliver what it holds (mailbox_fini does). */
+     * function of the session. Without it only the local store is asked, and a token holds up the
+     * thread. The mailbox may close right after tls_session_free, but must then deliver what it
+     * holds (mailbox_fini does). */
     void (*on_ready)(struct tls_output *self);
     struct mailbox *reply_to;
 };

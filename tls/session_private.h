@@ -10,6 +10,7 @@ struct gnutls_session_int;
 struct mbuffer_st;
 struct tls_established;
 struct tls_resume_wait;
+struct tls_step;
 
 /* What only a master needs; children, of which there are thousands, go without. */
 struct tls_master {
@@ -26,6 +27,7 @@ struct tls_master {
     uint8_t *stored;            /* server, TLS 1.2: what its children are resumed from by id */
     size_t stored_size;
     struct tls_resume_wait *wait; /* server: for an answer of the store; NULL: for none */
+    struct tls_step *step;        /* the session is away at the signer (tls/signer_private.h) */
 };
 
 struct tls_session {

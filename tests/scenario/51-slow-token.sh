@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Goal of this test: a token that needs half a second for a signature holds up the clients that have to
+# wait for it, and nobody else: not even with a single thread.
+# shellcheck source=tests/lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+
+SLOW_TOKEN_MODULE=$(find /usr/lib /usr/lib64 -name libsofthsm2.so -type f 2>/dev/null | head -n 1)
+printf 'directories.tokendir = %s\nlog.level = ERROR\n' "$dir/tokens" >"$dir/softhsm2.conf"
+mkdir "$dir/tokens"
+export SOFTHSM2_CONF=$dir/softhsm2.conf
+softhsm2-util --init-token --free --label hawser --pin 271828 --so-pin 314159 >/dev/null 2>&1
+if ! p11tool --list-tokens 2>/dev/null | grep -q 'token=hawser'; then
+    echo "1..0 # SKIP softhsm2, p11tool and p11-kit's configuration of it are needed"
+    exit 0
+fi
+if [ -z "$SLOW_TOKEN_MODULE" ] || grep -qE '__[at]san_init' "$HAWSER"; then
+    echo "1..0 # SKIP a sanitizer wants to be loaded first (tests/unit/tls/test_signer runs with it)"
+    exit 0
+fi
+export SLOW_TOKEN_MODULE SLOW_TOKEN_MS=500
+make_certificates
+p11tool --login --set-pin=271828 --write --load-privkey="$dir/server.key" --label=server \
+    --no-mark-private --batch pkcs11:token=hawser >/dev/null 2>&1
+
+THREADS=1
+SERVER_TLS='ca = "ca.pem"; cert = "server.pem"; allow = "client.example";
+    key = "pkcs11:token=hawser;object=server;type=private?pin-value=271828";'
+start_target
+SERVER_SIDE=(env "LD_PRELOAD=$TOOLS/slow_token.so")
+start_server
+REMOTE=$SERVER
+start_client
+check "a client comes up" wait_until 20 is_up client
+start traffic "$TOOLS/load" rr --to "$TO" --seconds 4 --parallel 2 --timeout 60
+write_config client2 "$(client_tunnel one "$CLIENT_SERVICES" "$SERVER"),
+    $(client_tunnel two "$CLIENT_SERVICES" "$SERVER"), $(client_tunnel three "$CLIENT_SERVICES" "$SERVER")"
+before=${EPOCHREALTIME/[.,]/}
+run_hawser client2
+all_up() {
+    status_has "$1" '[.tunnels[].state == "up"] | all'
+}
+check "three more do" wait_until 20 all_up client2
+took=$(((${EPOCHREALTIME/[.,]/} - before) / 1000))
+note "after $took ms"
+check "with full handshakes, for which the token signed" \
+    status_has client2 '[.tunnels[].counters.masters_full] | add == 3'
+check "which took its time, one after the other" test "$took" -ge 1400
+check "the first one's connections the whole time" exit_code traffic
+longest=$(jq -s '.[-1].latency_us.max / 1000 | floor' "$dir/traffic.out")
+note "$(jq -s '.[-1].connections' "$dir/traffic.out") connections, the longest took $longest ms"
+check "none of them waited for a signature" test "$longest" -lt 400
+finish
