@@ -67,7 +67,7 @@ static void loopback(void)
     struct bed bed;
     open_bed(&bed, 0);
     struct bed_user *user = bed_connect(&bed), *peer = bed_latest(&bed);
-    ok(wait_mtu(user, 33628, SECOND) && wait_mtu(peer, 33628, SECOND),
+    ok(wait_mtu(user, 49328, SECOND) && wait_mtu(peer, 49328, SECOND),
        "the loopback device's large packets are used when they were answered");
     struct udp_counters before, after;
     udp_count(bed.client, &before);
@@ -86,7 +86,7 @@ static void while_data_moves(uint32_t mtu, size_t takes, uint32_t expected, bool
     open_bed(&bed, mtu);
     struct bed_user *user = bed_connect(&bed), *peer = bed_latest(&bed);
     struct bed_user *from = back ? peer : user, *to = back ? user : peer;
-    ok(wait_mtu(from, mtu ? mtu : 33628, SECOND) && move(from, to, 0, 50), "mtu %u moves data",
+    ok(wait_mtu(from, mtu ? mtu : 49328, SECOND) && move(from, to, 0, 50), "mtu %u moves data",
        mtu);
     cut_above(&bed, takes);
     uint64_t start = loop_now(bed.loop);
