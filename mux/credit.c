@@ -20,7 +20,8 @@ void credit_receiver_start(struct credit_receiver *r, uint32_t initial, uint32_t
 {
     *r = (struct credit_receiver){
         .granted = initial,
-        .watched = initial,
+        .limits = {initial},
+        .limit_count = 1,
         .window = initial,
         .window_initial = initial,
         .window_max = max > initial ? max : initial,
@@ -41,10 +42,11 @@ bool credit_receiver_receive(struct credit_receiver *r, uint64_t length)
     if (length > r->granted - r->received)
         return false;
     r->received += length;
-    if (r->received > r->watched)
-        r->watched = r->granted;
-    if (r->received == r->watched)
-        r->was_brake = true;
+    while (r->limit_count && r->limits[r->first_limit] <= r->received) {
+        r->was_brake |= r->limits[r->first_limit] == r->received;
+        r->first_limit = (r->first_limit + 1) % CREDIT_LIMITS;
+        r->limit_count--;
+    }
     return true;
 }
 
@@ -60,8 +62,16 @@ static void grow(struct credit_receiver *r)
 {
     uint32_t left = r->window_max - r->window;
     uint32_t more = r->window < left ? r->window : left;
-    if (more && budget_take(r->budget, more))
-        r->window += more;
+    if (!more || !budget_take(r->budget, more))
+        return;
+    r->window += more;
+    r->limit_count = 0; /* a sender that stops at an older one does not know yet */
+}
+
+static void watch(struct credit_receiver *r, uint64_t limit)
+{
+    if (r->limit_count < CREDIT_LIMITS)
+        r->limits[(r->first_limit + r->limit_count++) % CREDIT_LIMITS] = limit;
 }
 
 uint64_t credit_receiver_grant(struct credit_receiver *r)
@@ -70,6 +80,7 @@ uint64_t credit_receiver_grant(struct credit_receiver *r)
         grow(r);
     r->was_brake = false;
     r->granted = r->consumed + r->window;
+    watch(r, r->granted);
     return r->granted;
 }
 

@@ -5,7 +5,8 @@
  * arrived: then the window, not the reader, was the brake. With a fast reader the limits run ahead
  * of the data, so "received == granted" is never seen; but a sender that runs out of credit ends
  * its last DATA exactly at a limit that was announced, and one that does not run out passes it in
- * the middle of a frame. So one announced limit at a time is watched. No clock needed. */
+ * the middle of a frame. So the announced limits are watched, all of them: over a long way CREDIT
+ * comes in bursts, and a sender stops at the last limit of a burst only. No clock needed. */
 #pragma once
 
 #include <stdatomic.h>
@@ -18,13 +19,17 @@ struct mux_budget {
     uint64_t limit;
 };
 
+/* A limit is announced for each quarter of the window, so hardly more than this are ahead. */
+#define CREDIT_LIMITS 8
+
 struct credit_receiver {
-    uint64_t received; /* offset of the next byte expected */
-    uint64_t consumed; /* taken by the reader */
-    uint64_t granted;  /* the peer may send up to here; never decreases */
-    uint64_t watched;  /* an announced limit that the sender has not passed yet */
+    uint64_t received;              /* offset of the next byte expected */
+    uint64_t consumed;              /* taken by the reader */
+    uint64_t granted;               /* the peer may send up to here; never decreases */
+    uint64_t limits[CREDIT_LIMITS]; /* announced since the window grew, not passed; a ring */
+    uint8_t first_limit, limit_count;
     uint32_t window, window_initial, window_max;
-    bool was_brake;            /* the sender stopped at the watched limit */
+    bool was_brake;            /* the sender stopped at one of them */
     struct mux_budget *budget; /* NULL: no cap */
 };
 

@@ -95,6 +95,23 @@ static void test_grows_over_a_long_way(void)
     ok(r.window >= 4800 && r.window <= 16000, "grows to what the way holds: %u", r.window);
 }
 
+/* Records of 7, which hit a limit only where the sender stops; CREDIT comes back in bursts, so that
+ * it stops at the last limit of a burst. */
+static void test_grows_with_bursts_of_credit(void)
+{
+    struct credit_receiver r;
+    credit_receiver_start(&r, 1000, 16000, NULL);
+    uint64_t limit = 1000, next = 1000, sent = 0;
+    for (int i = 0; i < 40; i++, limit = next) {
+        for (; sent < limit; sent = r.received) {
+            credit_receiver_receive(&r, limit - sent < 7 ? limit - sent : 7);
+            if (credit_receiver_consume(&r, r.received - r.consumed))
+                next = credit_receiver_grant(&r);
+        }
+    }
+    ok(r.window == 16000, "grows to the maximum: %u", r.window);
+}
+
 static void test_budget_ends(void)
 {
     struct mux_budget budget = {.limit = 150};
@@ -116,6 +133,7 @@ int main(void)
     test_fast_enough();
     test_slow_reader();
     test_grows_over_a_long_way();
+    test_grows_with_bursts_of_credit();
     test_budget_ends();
     return tap_done();
 }
