@@ -19,6 +19,14 @@
  * leaves later than it might makes a reconnect longer. Falls to the minimum as the window fills. */
 #define GAIN_START 64
 #define GAIN_MAX   4096
+/* While SCTP's window doubles: somewhat more than two windows in a round trip, or it would not. */
+#define GAIN_DOUBLE 40
+/* SCTP lets it grow only for a SACK that finds it used up, and each SACK makes room for twice what
+ * it tells of. So another window waits then, as SACKs come in bursts at first; of a large window,
+ * what leaves in two late turns of the loop. */
+#define DOUBLE_US    8000
+#define DOUBLE_SMALL (256 * 1024)
+#define DOUBLE_MAX   (1024 * 1024)
 
 /* A message that does not fill a packet costs more than it hastens. */
 #define PACE_MIN 1200
@@ -123,8 +131,9 @@ static void note_gain(struct backlog *self, uint64_t now_us, size_t waiting, uin
     self->was_full |= waiting + PACE_MIN >= window;
     if (now_us - self->gain_since_us < rtt_us)
         return;
+    uint32_t least = self->is_starting ? GAIN_DOUBLE : GAIN_MIN;
     if (self->was_full)
-        self->gain -= (self->gain - GAIN_MIN + 3) / 4;
+        self->gain = self->gain > least ? self->gain - (self->gain - least + 3) / 4 : least;
     else if (self->was_held && self->gain < GAIN_MAX)
         self->gain += self->gain / 2;
     self->gain_since_us = now_us;
@@ -135,6 +144,18 @@ static uint32_t pace_of(uint32_t congestion_window, uint32_t rtt_us)
 {
     uint64_t bytes = (uint64_t)congestion_window * BACKLOG_PACE_US / (rtt_us ? rtt_us : 1);
     return bytes < PACE_MIN ? PACE_MIN : bytes < UINT32_MAX ? (uint32_t)bytes : 0;
+}
+
+/* What may wait beyond the window. What makes room also brings on_writable, in the same turn: so
+ * hardly anything need wait. */
+static size_t beyond_window(const struct backlog *self, uint32_t congestion_window, bool is_long)
+{
+    if (!is_long)
+        return between(self->rate * BEYOND_US / 1000000, BEYOND_MIN, BEYOND_MAX);
+    if (!self->is_starting)
+        return between(self->pace / 2, 0, BEYOND_MAX);
+    uint64_t turns = (uint64_t)self->pace * DOUBLE_US / BACKLOG_PACE_US;
+    return between(congestion_window, 0, between(turns, DOUBLE_SMALL, DOUBLE_MAX));
 }
 
 void backlog_update(struct backlog *self, uint64_t now_us, size_t waiting,
@@ -148,9 +169,7 @@ void backlog_update(struct backlog *self, uint64_t now_us, size_t waiting,
     bool is_slow = self->pace && self->pace < PACED_BELOW;
     self->paced_rate =
         is_slow ? (uint64_t)self->pace * self->gain / GAIN_ONE * 1000000 / BACKLOG_PACE_US : 0;
-    /* What makes room also brings on_writable, in the same turn: so hardly anything need wait. */
-    size_t beyond = is_long ? between(self->pace / 2, 0, BEYOND_MAX)
-                            : between(self->rate * BEYOND_US / 1000000, BEYOND_MIN, BEYOND_MAX);
+    size_t beyond = beyond_window(self, congestion_window, is_long);
     uint64_t in_round_trips = self->rate * ROUND_TRIPS * self->base_us / 1000000;
     if (self->probe_us || !is_long)
         in_round_trips = 0;

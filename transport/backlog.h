@@ -23,8 +23,9 @@
 #define BACKLOG_PACE_US 2000
 
 struct backlog {
-    size_t limit;  /* no more than this */
-    size_t resume; /* there is room again below this */
+    size_t limit;     /* no more than this */
+    size_t resume;    /* there is room again below this */
+    bool is_starting; /* set by who updates: SCTP's window doubles with each round trip */
     uint32_t pace; /* bytes that leave in BACKLOG_PACE_US; 0: so many that nobody needs to care */
 
     /* private */

@@ -4,6 +4,9 @@
 
 #include "base/wire.h"
 
+/* A SACK of neither gaps nor duplicates. */
+#define SACK_PLAIN 16
+
 #define CHECKSUM_AT 8
 
 /* RFC 9260 section 3.2, table of chunk types, beside enum packet_chunk. */
@@ -174,6 +177,43 @@ bool packet_only_moves_data(const uint8_t *packet, size_t length)
             packet[at] != PACKET_CHUNK_PAD)
             return false;
     return true;
+}
+
+uint32_t packet_cumulative(const uint8_t *packet)
+{
+    struct wire_reader reader = wire_reader(packet + PACKET_HEADER + 4, 4);
+    return wire_get_u32(&reader);
+}
+
+bool packet_data(const uint8_t *packet, size_t length, uint32_t *tsn)
+{
+    for (size_t at = PACKET_HEADER; at + 8 <= length; at += padded_length(packet + at)) {
+        if (packet[at] == PACKET_CHUNK_DATA) {
+            struct wire_reader reader = wire_reader(packet + at + 4, 4);
+            *tsn = wire_get_u32(&reader);
+            return true;
+        }
+        if (padded_length(packet + at) == 0)
+            break;
+    }
+    return false;
+}
+
+enum packet_sack packet_sack_kind(const uint8_t *packet, size_t length)
+{
+    if (PACKET_HEADER + padded_length(packet + PACKET_HEADER) < length)
+        return PACKET_SACK_WITH_OTHERS;
+    return length == PACKET_HEADER + SACK_PLAIN ? PACKET_SACK_PLAIN : PACKET_SACK_GAPS;
+}
+
+void packet_sack_lengthen(const uint8_t *packet, uint8_t longer[PACKET_SACK_LONGER])
+{
+    static const uint8_t counts[] = {0, 1, 0, 0}, gap[] = {0, 2, 0, 1};
+    uint8_t *chunk = longer + PACKET_HEADER;
+    memcpy(longer, packet, PACKET_HEADER + SACK_PLAIN);
+    chunk[3] = PACKET_SACK_LONGER - PACKET_HEADER;
+    memcpy(chunk + SACK_PLAIN - sizeof counts, counts, sizeof counts);
+    memcpy(chunk + SACK_PLAIN, gap, sizeof gap);
 }
 
 unsigned packet_repeats(struct packet_tsn *sent, const uint8_t *packet, size_t length, bool *data)

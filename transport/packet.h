@@ -57,6 +57,24 @@ bool packet_tag_reflected(const uint8_t *packet);
  * changes an association. Thread: any. */
 bool packet_only_moves_data(const uint8_t *packet, size_t length);
 
+/* Up to which TSN a checked packet acknowledges all; its first chunk is a SACK. */
+uint32_t packet_cumulative(const uint8_t *packet);
+
+/* Whether a checked packet has DATA; *tsn is the first one's. */
+bool packet_data(const uint8_t *packet, size_t length, uint32_t *tsn);
+
+/* What a checked packet is that begins with a SACK. */
+enum packet_sack {
+    PACKET_SACK_WITH_OTHERS, /* other chunks follow */
+    PACKET_SACK_GAPS,
+    PACKET_SACK_PLAIN, /* neither gaps nor duplicates */
+};
+enum packet_sack packet_sack_kind(const uint8_t *packet, size_t length);
+
+/* Copies a plain one, with a gap that acknowledges nothing: it ends before it begins. */
+#define PACKET_SACK_LONGER (PACKET_HEADER + 20)
+void packet_sack_lengthen(const uint8_t *packet, uint8_t longer[PACKET_SACK_LONGER]);
+
 /* The highest TSN of the DATA chunks sent; all zero: none yet. */
 struct packet_tsn {
     bool any;

@@ -101,6 +101,8 @@ static void set_defaults(void)
      * GSO, and 20 ms of SACK delay is a tenth of the smallest RTO. */
     usrsctp_sysctl_set_sctp_max_chunks_on_queue(65536);
     usrsctp_sysctl_set_sctp_max_burst_default(0);
+    /* 4 packets for each SACK would be a fast retransmission of seconds where a window is large. */
+    usrsctp_sysctl_set_sctp_fr_max_burst_default(0);
     usrsctp_sysctl_set_sctp_delayed_sack_time_default(20);
     /* No answer to packets that belong to nothing: usrsctp does not limit how many it gives, and it
      * sees only what has a slot. transport/stray.h has ours. */

@@ -22,13 +22,16 @@
 #include "transport/datagram.h"
 #include "transport/packet.h"
 #include "transport/path.h"
+#include "transport/round_trip.h"
 #include "transport/stack.h"
 #include "transport/stray.h"
 #include "transport/transport.h"
+#include "transport/udp_ahead.h"
 #include "transport/udp_mtu.h"
 #include "transport/udp_paths.h"
 #include "transport/udp_pieces.h"
 #include "transport/udp_resend.h"
+#include "transport/window.h"
 
 /* SCTP port on which every endpoint listens: the number that RFC 6951 gives to the encapsulation,
  * because the UDP port, which may be translated on the way, cannot be used. */
@@ -65,6 +68,19 @@ struct udp_init {
     unsigned next, left; /* path that is next; so many more in this round */
     unsigned refused;    /* bit set: somebody there says no */
     bool answered;
+};
+
+/* Room for all gaps that fit a packet of Ethernet. */
+#define UDP_SACK_MAX 1480
+
+/* A SACK that waits, see transport/udp_sack.h. */
+struct udp_sack {
+    struct loop_timer timer;
+    uint64_t given_us;     /* last one with gaps that usrsctp got */
+    uint64_t restarted_us; /* with which it restarted its timer */
+    uint32_t cumulative;   /* of the last one that usrsctp got */
+    size_t length;         /* 0: none waits */
+    uint8_t packet[UDP_SACK_MAX];
 };
 
 struct udp_association {
@@ -108,6 +124,11 @@ struct udp_association {
     struct loop_task send_task;
     size_t outstanding; /* bytes in usrsctp, an upper bound between two looks */
     struct backlog backlog;
+    struct window window;
+    uint32_t rto_min_ms; /* that usrsctp was told; 0: its options' */
+    struct round_trip round_trip;
+    struct udp_sack sack;
+    struct udp_ahead ahead;
     struct loop_timer pace_timer;
     bool want_writable;
 

@@ -11,6 +11,7 @@
 #include "transport/udp_connect.h"
 #include "transport/udp_path_mtu.h"
 #include "transport/udp_receive.h"
+#include "transport/udp_sack.h"
 #include "transport/udp_send.h"
 #include "transport/udp_socket.h"
 
@@ -26,6 +27,13 @@ static uint64_t clock_us(void)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+static void note_round_trip(struct udp_association *self, unsigned repeats)
+{
+    uint64_t now_us = clock_us();
+    if (!repeats && round_trip_wants(&self->round_trip, now_us, self->backlog.base_us))
+        round_trip_mark(&self->round_trip, self->sent.highest, window_now(&self->window), now_us);
+}
+
 static void on_output(struct stack_peer *peer, uint8_t *packet, size_t length)
 {
     struct udp_association *self = container_of(peer, struct udp_association, peer);
@@ -37,6 +45,8 @@ static void on_output(struct stack_peer *peer, uint8_t *packet, size_t length)
         self->probe_us = clock_us();
     if (type != PACKET_CHUNK_HEARTBEAT && type != PACKET_CHUNK_HEARTBEAT_ACK)
         stack_busy();
+    if (type == PACKET_CHUNK_SACK)
+        udp_ahead_note(&self->ahead, packet);
     packet_seal(packet, length);
     if (type == PACKET_CHUNK_INIT && !self->init.answered) {
         udp_connect_output(self, packet, length);
@@ -45,10 +55,14 @@ static void on_output(struct stack_peer *peer, uint8_t *packet, size_t length)
     bool data;
     unsigned repeats = packet_repeats(&self->sent, packet, length, &data);
     self->retransmissions += repeats;
-    if (repeats)
+    if (repeats) {
+        round_trip_forget(&self->round_trip);
         udp_path_mtu_lost(self, length);
-    if (data)
+    }
+    if (data) {
         udp_path_io_busy(self);
+        note_round_trip(self, repeats);
+    }
     if (self->choice.count > 1)
         udp_resend_note(&self->resend, packet, length, data, loop_now(self->transport->loop));
     udp_path_mtu_send(self, packet, length);
@@ -103,6 +117,8 @@ void udp_association_end(struct udp_association *self, enum err reason, const ch
     self->reason = self->state == UDP_SHUTTING ? ERR_LOCAL_SHUTDOWN : reason;
     keep_detail(self, detail);
     self->state = UDP_ENDED;
+    udp_sack_fini(self);
+    udp_ahead_fini(&self->ahead);
     udp_send_fini(self);
     loop_timer_cancel(transport->loop, &self->timer);
     if (self->socket) {
@@ -130,6 +146,8 @@ struct udp_association *udp_association_new(struct udp *transport, bool ours)
     self->end_task = (struct loop_task){.on_run = on_end_task};
     self->heard_us = loop_now(transport->loop);
     udp_path_io_init(self, ours);
+    udp_sack_init(self);
+    udp_ahead_init(&self->ahead);
     udp_send_init(self);
     TAILQ_INSERT_TAIL(&transport->all, self, link);
     return self;
@@ -152,6 +170,7 @@ bool udp_association_attach(struct udp_association *self, uint16_t peer_port, ui
     self->ceiling = udp_path_mtu_ceiling(self);
     self->payload = self->ceiling;
     udp_socket_prepare(self->ceiling);
+    window_init(&self->window, self->ceiling - PACKET_HEADER);
     self->socket = udp_socket_open(&self->transport->options, self->ceiling,
                                    stack_address(&self->peer), own_port);
     if (self->socket)
@@ -240,6 +259,7 @@ void udp_association_restarted(struct udp_association *self, uint16_t streams)
     heir->state = UDP_CONNECTING;
     heir->socket = self->socket;
     udp_path_io_move(self, heir);
+    window_init(&heir->window, self->ceiling - PACKET_HEADER);
     stack_slot_move(&self->peer, &heir->peer);
     self->socket = NULL;
     udp_association_end(self, ERR_TRANSPORT_RESTARTED, "");

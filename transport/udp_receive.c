@@ -12,6 +12,7 @@
 #include "transport/sctp_message.h"
 #include "transport/udp_association.h"
 #include "transport/udp_connect.h"
+#include "transport/udp_sack.h"
 #include "transport/udp_send.h"
 #include "transport/udp_socket.h"
 
@@ -27,21 +28,32 @@
 
 /* ---- packets ---- */
 
+static uint64_t clock_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 static void measure(struct udp_association *self, uint8_t type)
 {
     if (!self->probe_us || (type != PACKET_CHUNK_INIT_ACK && type != PACKET_CHUNK_HEARTBEAT_ACK &&
                             type != PACKET_CHUNK_COOKIE_ACK))
         return;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t sample =
-        (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000 - self->probe_us;
+    uint64_t sample = clock_us() - self->probe_us;
     self->probe_us = 0;
     if (sample > UINT32_MAX)
         return;
     int64_t difference = (int64_t)sample - self->rtt_us;
     self->rtt_us = self->rtt_us ? (uint32_t)(self->rtt_us + difference / RTT_SHARE)
                                 : (uint32_t)(sample ? sample : 1);
+}
+
+static void note_sack(struct udp_association *self, const uint8_t *packet)
+{
+    struct round_trip_mark mark;
+    if (round_trip_acknowledged(&self->round_trip, packet_cumulative(packet), &mark))
+        window_sample(&self->window, mark.sent_us, mark.window, clock_us(), self->backlog.pace > 0);
 }
 
 static struct udp_path *find(struct udp *transport, const struct path_key *key)
@@ -112,7 +124,12 @@ static void pass(struct udp_association *self, enum packet_kind kind, const uint
     measure(self, type);
     if (type != PACKET_CHUNK_HEARTBEAT && type != PACKET_CHUNK_HEARTBEAT_ACK)
         stack_busy();
-    stack_input(&self->peer, packet, length);
+    if (type == PACKET_CHUNK_SACK) {
+        note_sack(self, packet);
+        udp_sack_input(self, packet, length);
+    } else if (!udp_ahead_keep(self, packet, length)) {
+        stack_input(&self->peer, packet, length);
+    }
     if (self->state == UDP_HALF_OPEN && kind == PACKET_COOKIE_ECHO)
         udp_association_accept(self);
     if (self->state != UDP_HALF_OPEN)
@@ -374,6 +391,7 @@ void udp_receive_deliver(struct udp *transport)
 {
     transport->delivering = true;
     for (struct udp_association *self; (self = next_touched(transport));) {
+        udp_ahead_release(self);
         while (self->state != UDP_ENDED && receive_one(self))
             ;
         udp_send_continue(self);

@@ -15,12 +15,43 @@
  * packets of three full records on loopback. */
 #define BURST_BYTES (96 * 1024)
 
+/* The least time-out, where that is more than it is anyway. */
+#define RTO_RTTS 3
+
 /* RFC 9260 section 3.3.1. */
 #define DATA_CHUNK_HEADER 16
 
 static size_t queued(const struct udp_association *self)
 {
     return self->outstanding + self->pending.bytes;
+}
+
+/* Looks at usrsctp's window and, after losses, sets it. */
+static void drive_window(struct udp_association *self, struct udp_socket_state *state,
+                         uint32_t rtt_us)
+{
+    uint32_t limit = self->window.limit;
+    uint32_t window = window_update(&self->window, loop_now(self->transport->loop),
+                                    state->congestion_window, state->queued, rtt_us);
+    if (self->window.limit != limit)
+        udp_socket_window_limit(self->socket, self->window.limit);
+    if (window > state->congestion_window)
+        udp_socket_window(self->socket, window, self->window.unit);
+    state->congestion_window = window;
+}
+
+/* usrsctp's variance of round trips falls to nothing where they are all the same; then a queue that
+ * doubles them is taken for a time-out, and all that is in flight is sent again. */
+static void drive_timeout(struct udp_association *self, uint32_t rtt_us)
+{
+    uint32_t least = udp_socket_rto_min(&self->transport->options), ms = rtt_us / 1000 * RTO_RTTS;
+    if (ms < least)
+        ms = least;
+    if (ms == self->rto_min_ms ||
+        (ms > least && ms < self->rto_min_ms && ms > self->rto_min_ms / 2))
+        return;
+    self->rto_min_ms = ms;
+    udp_socket_set_rto_min(self->socket, ms);
 }
 
 /* Two calls into usrsctp: only when the bound was reached, and once for each bulk of packets
@@ -30,6 +61,9 @@ static void look(struct udp_association *self)
     struct udp_socket_state state = udp_socket_look(self->socket);
     uint32_t rtt_us = self->rtt_us && self->rtt_us < state.rtt_us ? self->rtt_us : state.rtt_us;
     self->outstanding = state.queued;
+    drive_window(self, &state, rtt_us);
+    drive_timeout(self, state.rtt_us);
+    self->backlog.is_starting = window_is_starting(&self->window);
     backlog_update(&self->backlog, loop_now(self->transport->loop), state.queued,
                    state.congestion_window, rtt_us);
     self->base.pace =

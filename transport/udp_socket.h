@@ -37,6 +37,19 @@ bool udp_socket_tags(struct socket *socket, uint32_t *own, uint32_t *peer);
  * cut already stays, and small chunks still share packets of the size of the start. */
 void udp_socket_cut(struct socket *socket, uint32_t payload);
 
+/* The congestion window is so many bytes from now on, a multiple of what usrsctp counts in (unit),
+ * or as it is; and no more than limit (0: anything). */
+void udp_socket_window(struct socket *socket, uint32_t bytes, uint32_t unit);
+void udp_socket_window_limit(struct socket *socket, uint32_t limit);
+
+/* Bytes of each of the two socket buffers. */
+uint32_t udp_socket_buffer(const struct transport_options *options);
+
+/* A chunk is sent again no sooner than after so many ms without an acknowledgement, by these
+ * options or from now on. */
+uint32_t udp_socket_rto_min(const struct transport_options *options);
+void udp_socket_set_rto_min(struct socket *socket, uint32_t ms);
+
 /* Whether small messages wait for each other while others are in flight (RFC 9260 section
  * 6.1, rule on bundling). */
 void udp_socket_cork(struct socket *socket, bool corked);

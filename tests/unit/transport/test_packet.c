@@ -93,6 +93,33 @@ static void checksum(void)
 }
 
 /* Nothing but the absence of crashes is to be seen here; the sanitizers look. */
+static void sacks(void)
+{
+    static const uint8_t plain[] = {HEADER, 3, 0, 0, 16, 1, 2, 3, 4, 0, 0, 1, 0, 0, 0, 0, 0};
+    static const uint8_t gaps[] = {HEADER, 3, 0, 0, 20, 0, 0, 0, 1, 0, 0,
+                                   1,      0, 0, 1, 0,  0, 0, 2, 0, 3};
+    static const uint8_t data[] = {HEADER, 3, 0, 0,  16, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0,
+                                   0,      3, 0, 17, 0,  0, 9, 7, 0, 2, 0, 3, 0, 0, 0, 4, 'x'};
+    uint8_t longer[PACKET_SACK_LONGER];
+    struct packet_ports ports;
+    uint32_t tsn = 0;
+    ok(packet_sack_kind(plain, sizeof plain) == PACKET_SACK_PLAIN &&
+           packet_sack_kind(gaps, sizeof gaps) == PACKET_SACK_GAPS &&
+           packet_sack_kind(data, sizeof data) == PACKET_SACK_WITH_OTHERS,
+       "kinds of SACKs");
+    ok(packet_cumulative(plain) == 0x01020304, "what they acknowledge");
+    packet_sack_lengthen(plain, longer);
+    packet_seal(longer, sizeof longer);
+    ok(packet_check(longer, sizeof longer, &ports) == PACKET_OTHER &&
+           packet_sack_kind(longer, sizeof longer) == PACKET_SACK_GAPS &&
+           packet_cumulative(longer) == 0x01020304,
+       "a lengthened one is one, too");
+    ok(longer[PACKET_HEADER + 17] > longer[PACKET_HEADER + 19], "with a gap of nothing");
+    ok(packet_data(data, sizeof data, &tsn) && tsn == 0x0907 &&
+           !packet_data(gaps, sizeof gaps, &tsn),
+       "the first TSN");
+}
+
 static void random_ones(void)
 {
     uint64_t random = tap_seed();
@@ -114,6 +141,7 @@ int main(void)
     good_ones();
     bad_ones();
     checksum();
+    sacks();
     random_ones();
     return tap_done();
 }

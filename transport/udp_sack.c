@@ -1,0 +1,99 @@
+#include "transport/udp_sack.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "transport/packet.h"
+#include "transport/udp_association.h"
+#include "transport/udp_receive.h"
+#include "transport/udp_socket.h"
+
+/* A pause of so long for each MB in flight: a quarter of the processor at most. Below the least it
+ * is not worth a timer. */
+#define US_PER_MB   400
+#define US_LEAST    400
+#define BYTES_OF_MB (1 << 20)
+
+/* The retransmission timer is restarted so many times before it can run out. */
+#define RESTARTS 4
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct udp_association *self = container_of(timer, struct udp_association, sack.timer);
+    self->sack.given_us = loop_now(self->transport->loop);
+    stack_input(&self->peer, self->sack.packet, self->sack.length);
+    self->sack.length = 0;
+    if (self->state == UDP_ENDED)
+        return;
+    udp_receive_touch(self);
+    udp_receive_deliver(self->transport);
+}
+
+void udp_sack_init(struct udp_association *self)
+{
+    self->sack.timer = (struct loop_timer){.on_expire = on_timer};
+}
+
+void udp_sack_fini(struct udp_association *self)
+{
+    loop_timer_cancel(self->transport->loop, &self->sack.timer);
+}
+
+static void forget(struct udp_association *self)
+{
+    if (!self->sack.length)
+        return;
+    self->sack.length = 0;
+    loop_timer_cancel(self->transport->loop, &self->sack.timer);
+}
+
+/* Gaps are kept for the timer; false: usrsctp can bear it now. */
+static bool keep(struct udp_association *self, const uint8_t *packet, size_t length)
+{
+    uint64_t pause_us = (uint64_t)self->outstanding * US_PER_MB / BYTES_OF_MB;
+    uint64_t until_us = self->sack.given_us + pause_us;
+    if (pause_us < US_LEAST || length > UDP_SACK_MAX || loop_now(self->transport->loop) >= until_us)
+        return false;
+    if (!self->sack.length)
+        loop_timer_set(self->transport->loop, &self->sack.timer, until_us);
+    memcpy(self->sack.packet, packet, length);
+    self->sack.length = length;
+    return true;
+}
+
+/* Whether the retransmission timer is to be restarted with this SACK. */
+static bool is_due(struct udp_association *self, uint32_t cumulative)
+{
+    uint64_t now_us = loop_now(self->transport->loop);
+    uint64_t every_us =
+        self->rto_min_ms ? self->rto_min_ms : udp_socket_rto_min(&self->transport->options);
+    every_us = every_us * 1000 / RESTARTS;
+    if (cumulative == self->sack.cumulative || now_us - self->sack.restarted_us < every_us)
+        return false;
+    self->sack.restarted_us = now_us;
+    return true;
+}
+
+void udp_sack_input(struct udp_association *self, const uint8_t *packet, size_t length)
+{
+    uint8_t longer[PACKET_SACK_LONGER];
+    uint32_t cumulative = packet_cumulative(packet);
+    enum packet_sack kind = packet_sack_kind(packet, length);
+    bool is_old =
+        self->sack.length && (int32_t)(cumulative - packet_cumulative(self->sack.packet)) < 0;
+    if (is_old && kind != PACKET_SACK_WITH_OTHERS)
+        return; /* overtaken on its way by the one that waits */
+    if (kind == PACKET_SACK_GAPS && keep(self, packet, length))
+        return;
+    if (!is_old)
+        forget(self);
+    if (kind == PACKET_SACK_GAPS)
+        self->sack.given_us = loop_now(self->transport->loop);
+    if (kind == PACKET_SACK_PLAIN && is_due(self, cumulative)) {
+        packet_sack_lengthen(packet, longer);
+        packet = longer;
+        length = sizeof longer;
+    }
+    self->sack.cumulative = cumulative;
+    stack_input(&self->peer, packet, length);
+}
