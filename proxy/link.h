@@ -33,6 +33,7 @@ struct link_stream {
     struct message_queue out;     /* ciphertext for SCTP */
     struct strand *strand;        /* NULL: never used */
     uint8_t epoch;
+    bool wants; /* its strand, at home, has more when its turn comes */
     /* USABLE: may be leased, though the server has not judged it yet. */
     enum { CHILD_NONE, CHILD_STARTED, CHILD_USABLE, CHILD_READY } child;
     /* LEASE_BOTH: the peer was first, and whether its lease will have ended when our connection
@@ -128,6 +129,7 @@ struct link {
 
     struct scheduler scheduler;
     struct loop_task send_task;
+    atomic_size_t queued; /* bytes that wait for SCTP or are in the mail to it, of all streams */
     atomic_uint record_limit; /* plaintext of one record: less on a slow line */
 
     struct link_share *shares; /* one for each worker */
@@ -183,6 +185,15 @@ void link_notify(struct strand *strand, enum link_notice_kind kind, enum err why
 /* From a strand: ciphertext for SCTP. Owns: consumed. Thread: the strand's worker. */
 void link_put(struct strand *strand, struct message *message);
 
+/* Bytes: some ten times what SCTP takes at once, and twice what one strand may have there. */
+#define LINK_QUEUE_FULL (256 * 1024)
+/* So much waits for SCTP that more would only fill memory: thousands of connections that have
+ * something to send would each put eight records there. A strand at home then says that it wants
+ * its turn, and makes a record when it comes; others keep to one record on its way. Thread: any. */
+bool link_is_full(const struct link *link);
+/* Thread: home, which is the strand's. */
+void link_want(struct strand *strand);
+
 /* Between the files of link. */
 void link_became_ready(struct link *link);
 void link_paths_init(struct link *link);
@@ -193,6 +204,7 @@ uint32_t link_paths_rtt(const struct link *link);
 void link_send_init(struct link *link);
 void link_send_now(struct link *link);
 void link_send_clear(struct link *link);
+void link_send_forget(struct link *link, struct link_stream *stream);
 /* After a child's handshake took a step. Thread: the strand's worker. */
 void link_handshake_step(struct strand *strand);
 void link_enqueue(struct link *link, struct message *message);

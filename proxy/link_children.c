@@ -46,22 +46,13 @@ static struct worker *worker_of(const struct tunnel *tunnel, uint16_t id)
     return &tunnel->workers[(tunnel->home->index + id - 1u) % tunnel->worker_count];
 }
 
-static void drop_unsent(struct link *link, struct link_stream *stream)
-{
-    for (struct message *stale; (stale = message_queue_pop(&stream->out));) {
-        strand_sent(stream->strand, stale->length);
-        message_free(stale);
-    }
-    scheduler_remove(&link->scheduler, &stream->entry);
-}
-
 void link_start_child(struct link *link, uint16_t id, uint8_t epoch)
 {
     struct link_stream *stream = &link->streams[id];
     struct tunnel *tunnel = link->tunnel;
     if (!stream->strand)
         stream->strand = strand_new(link, worker_of(tunnel, id), id);
-    drop_unsent(link, stream);
+    link_send_forget(link, stream);
     stream->epoch = epoch;
     stream->child = CHILD_STARTED;
     link->children_started++;
@@ -210,7 +201,7 @@ void link_abandon_child(struct link *link, uint16_t id)
     struct link_stream *stream = &link->streams[id];
     must(stream->child == CHILD_STARTED);
     stop_strand(stream->strand, ERR_TLS_CLOSED);
-    drop_unsent(link, stream);
+    link_send_forget(link, stream);
     stream->child = CHILD_NONE;
     link->children_started--;
 }

@@ -9,6 +9,12 @@ static struct link_stream *of_entry(struct scheduler_entry *entry)
     return container_of(entry, struct link_stream, entry);
 }
 
+/* length bytes less wait for SCTP: sent, or dropped. */
+static void count_out(struct link *link, size_t length)
+{
+    atomic_fetch_sub_explicit(&link->queued, length, memory_order_relaxed);
+}
+
 /* Tells the strand that a message of it is on its way, or was dropped. */
 static void account(struct link_stream *stream, uint32_t length)
 {
@@ -18,6 +24,7 @@ static void account(struct link_stream *stream, uint32_t length)
 
 static void drop(struct link *link, struct message *message)
 {
+    count_out(link, message->length);
     /* Without an association the strands are ending: no wake may reach them any more. */
     if (link->association)
         account(&link->streams[message->stream], message->length);
@@ -45,6 +52,33 @@ static void keep_pace(struct link *link)
     atomic_store_explicit(&link->record_limit, record, memory_order_relaxed);
 }
 
+bool link_is_full(const struct link *link)
+{
+    return atomic_load_explicit(&link->queued, memory_order_relaxed) >= LINK_QUEUE_FULL;
+}
+
+void link_want(struct strand *strand)
+{
+    struct link *link = strand->link;
+    struct link_stream *stream = &link->streams[strand->stream];
+    if (!link->association)
+        return;
+    stream->wants = true;
+    scheduler_add(&link->scheduler, &stream->entry);
+    loop_task_queue(link->tunnel->home->loop, &link->send_task);
+}
+
+/* Whose turn it is may have been told to wait for that. NULL: it has nothing any more. */
+static struct message *take_message(struct link_stream *stream)
+{
+    if (!stream->out.first && stream->wants)
+        stream->wants = strand_produce(stream->strand);
+    struct message *message = message_queue_pop(&stream->out);
+    if (!message)
+        stream->wants = false;
+    return message;
+}
+
 void link_send_now(struct link *link)
 {
     struct scheduler_entry *entry;
@@ -52,7 +86,11 @@ void link_send_now(struct link *link)
         keep_pace(link);
     while (link->association && (entry = scheduler_next(&link->scheduler))) {
         struct link_stream *stream = of_entry(entry);
-        struct message *message = message_queue_pop(&stream->out);
+        struct message *message = take_message(stream);
+        if (!message) {
+            scheduler_sent(&link->scheduler, entry, 0, false);
+            continue;
+        }
         uint32_t length = message->length;
         enum err result = association_send(link->association, message);
         if (result == ERR_AGAIN) {
@@ -61,8 +99,9 @@ void link_send_now(struct link *link)
         }
         if (result != ERR_OK)
             message_free(message);
+        count_out(link, length);
         account(stream, length);
-        scheduler_sent(&link->scheduler, entry, length, stream->out.first != NULL);
+        scheduler_sent(&link->scheduler, entry, length, stream->out.first || stream->wants);
         if (stream == link->streams) /* control frames may have waited for room */
             link_control_flush(link);
     }
@@ -90,16 +129,27 @@ void link_handshake_step(struct strand *strand)
         link_send_now(link);
 }
 
+void link_send_forget(struct link *link, struct link_stream *stream)
+{
+    count_out(link, stream->out.bytes);
+    for (struct message *stale; (stale = message_queue_pop(&stream->out)); message_free(stale))
+        account(stream, stale->length);
+    stream->wants = false;
+    scheduler_remove(&link->scheduler, &stream->entry);
+}
+
 void link_send_clear(struct link *link)
 {
     loop_task_cancel(link->tunnel->home->loop, &link->send_task);
     for (uint32_t i = 0; link->streams && i < link->granted; i++) {
         scheduler_remove(&link->scheduler, &link->streams[i].entry);
+        count_out(link, link->streams[i].out.bytes);
         message_queue_clear(&link->streams[i].out);
+        link->streams[i].wants = false;
     }
 }
 
-void link_enqueue(struct link *link, struct message *message)
+static void enqueue(struct link *link, struct message *message)
 {
     struct link_stream *stream = &link->streams[message->stream];
     if (!link->association || message->epoch != stream->epoch) {
@@ -111,20 +161,28 @@ void link_enqueue(struct link *link, struct message *message)
     loop_task_queue(link->tunnel->home->loop, &link->send_task);
 }
 
+void link_enqueue(struct link *link, struct message *message)
+{
+    atomic_fetch_add_explicit(&link->queued, message->length, memory_order_relaxed);
+    enqueue(link, message);
+}
+
 static void deliver_outgoing(struct mail *mail)
 {
     struct message *message = container_of(mail, struct message, mail);
-    link_enqueue(message->owner, message);
+    enqueue(message->owner, message);
 }
 
 void link_put(struct strand *strand, struct message *message)
 {
-    struct worker *home = strand->link->tunnel->home;
+    struct link *link = strand->link;
+    struct worker *home = link->tunnel->home;
     if (strand->worker == home) {
-        link_enqueue(strand->link, message);
+        link_enqueue(link, message);
         return;
     }
-    message->owner = strand->link;
+    atomic_fetch_add_explicit(&link->queued, message->length, memory_order_relaxed);
+    message->owner = link;
     message->mail.deliver = deliver_outgoing;
     worker_post(home, &message->mail);
 }

@@ -30,14 +30,45 @@ static void on_output(struct tls_output *output, struct message *message)
     link_put(strand, message);
 }
 
-/* Whether there is room on the way to SCTP; if not, strand_sent will queue the pump. */
+/* Whether there is room on the way to SCTP; if not, the link or strand_sent will come back. */
 static bool has_room(struct strand *strand)
 {
-    if (atomic_load(&strand->unsent) < STRAND_UNSENT_MAX)
+    bool is_full = link_is_full(strand->link);
+    if (is_full && strand->worker == strand->link->tunnel->home) {
+        link_want(strand);
+        return false;
+    }
+    if (atomic_load(&strand->unsent) < (is_full ? 1 : STRAND_UNSENT_MAX))
         return true;
     atomic_store(&strand->starved, true);
     /* It may have fallen between the two lines above, before anybody saw us starve. */
-    return atomic_load(&strand->unsent) < UNSENT_LOW && atomic_exchange(&strand->starved, false);
+    return atomic_load(&strand->unsent) < (is_full ? 1 : UNSENT_LOW) &&
+           atomic_exchange(&strand->starved, false);
+}
+
+static bool wants_turn(const struct strand *strand)
+{
+    return strand->mux && strand->handshaken && mux_stream_wants_drain(strand->mux);
+}
+
+/* One record. False: there was nothing for it, or the session has ended. */
+static bool make_record(struct strand *strand)
+{
+    struct message **plain = &strand->worker->plain;
+    size_t limit = atomic_load_explicit(&strand->link->record_limit, memory_order_relaxed);
+    size_t length = mux_stream_drain(strand->mux, (*plain)->data + TLS_SESSION_HEADROOM, limit);
+    if (!length)
+        return false;
+    enum err result = tls_session_write_message(strand->session, plain, length);
+    if (result != ERR_OK)
+        fail(strand, result, tls_session_detail(strand->session));
+    return result == ERR_OK;
+}
+
+bool strand_produce(struct strand *strand)
+{
+    /* New keys come first: the pump sees to them, in this turn. */
+    return !strand->rekeys && wants_turn(strand) && make_record(strand) && wants_turn(strand);
 }
 
 static bool advance(struct strand *strand);
@@ -60,21 +91,10 @@ static bool rekey(struct strand *strand)
 static void on_pump(struct loop_task *task)
 {
     struct strand *strand = container_of(task, struct strand, pump);
-    struct message **plain = &strand->worker->plain;
     if ((strand->fed && !advance(strand)) || (strand->rekeys && !rekey(strand)))
         return;
-    while (strand->mux && strand->handshaken && mux_stream_wants_drain(strand->mux) &&
-           has_room(strand)) {
-        size_t limit = atomic_load_explicit(&strand->link->record_limit, memory_order_relaxed);
-        size_t length = mux_stream_drain(strand->mux, (*plain)->data + TLS_SESSION_HEADROOM, limit);
-        if (!length)
-            break;
-        enum err result = tls_session_write_message(strand->session, plain, length);
-        if (result != ERR_OK) {
-            fail(strand, result, tls_session_detail(strand->session));
-            return;
-        }
-    }
+    while (wants_turn(strand) && has_room(strand) && make_record(strand))
+        ;
     strand_carry_settle(strand);
 }
 

@@ -83,6 +83,9 @@ void strand_catch_up(struct strand *strand);
 /* The pool leased the stream to the connection. Owns: consumed; comes back to the link by notice
  * when the peer was first. */
 void strand_carry(struct strand *strand, struct connection *connection);
+/* One record for the link, whose turn this strand was told to wait for (link_want). Returns whether
+ * it has more. Thread: home, and so the strand's. */
+bool strand_produce(struct strand *strand);
 /* Ends session and connection, without a notice to the link. */
 void strand_stop(struct strand *strand, enum err why, const char *detail);
 
