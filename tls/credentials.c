@@ -136,7 +136,7 @@ static enum err load(struct tls_credentials *credentials, const struct tls_optio
     if (result == ERR_OK)
         result = tls_credentials_reload_ticket_keys(credentials, why.text, why.size);
     if (result == ERR_OK)
-        tls_fingerprint(options, &credentials->files, credentials->fingerprint);
+        tls_fingerprint(options, &credentials->files, credentials->x509, credentials->fingerprint);
     return result;
 }
 

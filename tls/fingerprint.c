@@ -64,7 +64,17 @@ static bool counts(const struct tls_options *options, const char *path)
            !(options->role == TLS_SERVER && is(path, options->cert));
 }
 
+/* In a token it is no file, and may become another one behind the same URI. */
+static void add_own_certificate(gnutls_hash_hd_t hash, gnutls_certificate_credentials_t x509)
+{
+    gnutls_datum_t der = {0};
+    if (gnutls_certificate_get_crt_raw(x509, 0, 0, &der) < 0)
+        der = (gnutls_datum_t){0};
+    add(hash, der.data, der.size);
+}
+
 void tls_fingerprint(const struct tls_options *options, const struct tls_files *files,
+                     struct gnutls_certificate_credentials_st *x509,
                      uint8_t out[TLS_FINGERPRINT_SIZE])
 {
     gnutls_hash_hd_t hash;
@@ -81,7 +91,7 @@ void tls_fingerprint(const struct tls_options *options, const struct tls_files *
     add_text(hash, options->peer);
     add_text(hash, options->psk_identity);
     if (options->role == TLS_CLIENT)
-        add_text(hash, options->cert); /* it may be in a token, and then it is no file */
+        add_own_certificate(hash, x509);
     for (size_t i = 0; i < files->count; i++) {
         if (counts(options, files->paths[i]))
             add_file(hash, files->paths[i]);

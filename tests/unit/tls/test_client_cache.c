@@ -93,6 +93,16 @@ static void test_entries(void)
     tls_client_cache_free(NULL);
 }
 
+static void swap_authority(const char *name)
+{
+    char content[8192];
+    FILE *file = fopen(path_of(name), "r");
+    must(file);
+    size_t size = fread(content, 1, sizeof content, file);
+    fclose(file);
+    write_file("swapped.pem", content, size);
+}
+
 static void test_keys(void)
 {
     struct tls_options options = mode_options(tls_13, TLS_CLIENT, "client", NULL), other = options;
@@ -123,6 +133,32 @@ static void test_keys(void)
             other.children = TLS_CHILDREN_PSK;
         else
             other.ticket_lifetime_s++;
+        struct tls_credentials *changed = load_credentials(other);
+        again = tls_client_cache_key(changed, "server:1");
+        ok(memcmp(&key, &again, sizeof key) != 0, "another %s: another", names[i]);
+        tls_credentials_unref(changed);
+    }
+    tls_credentials_unref(one);
+}
+
+/* The same words in the configuration, and another file behind them; and rules of their own. */
+static void test_keys_of_rules(void)
+{
+    const char *const pins[] = {
+        "sha256:0000000000000000000000000000000000000000000000000000000000000000"};
+    struct tls_options options = mode_options(tls_13, TLS_CLIENT, "client", NULL);
+    options.ca = path_of("swapped.pem");
+    swap_authority("ca.pem");
+    struct tls_credentials *one = load_credentials(options);
+    struct tls_client_cache_key key = tls_client_cache_key(one, "server:1"), again;
+    static const char *const names[] = {"pins", "rule for OCSP", "content of the CA's file"};
+    for (int i = 0; i < 3; i++) {
+        struct tls_options other = options;
+        other.pins = pins;
+        other.pin_count = i == 0;
+        other.ocsp = i == 1 ? TLS_OCSP_REQUIRE : TLS_OCSP_IF_STAPLED;
+        if (i == 2)
+            swap_authority("both.pem");
         struct tls_credentials *changed = load_credentials(other);
         again = tls_client_cache_key(changed, "server:1");
         ok(memcmp(&key, &again, sizeof key) != 0, "another %s: another", names[i]);
@@ -214,6 +250,24 @@ static void test_file(void)
     must(file);
     size_t size = fread(content, 1, sizeof content, file);
     fclose(file);
+    /* Whoever has the old file open, or is cut off while he writes, must not meet half of a new
+     * one: a second name for the old file keeps what was in it. */
+    char *old = check_strdup(path_of("sessions.old")), after[sizeof content];
+    certificates_made[certificates_count++] = check_strdup("sessions.old");
+    struct tls_client_cache *empty = tls_client_cache_new(0);
+    must(link(path, old) == 0);
+    must(tls_client_cache_save(empty, path, why, sizeof why) == ERR_OK);
+    file = fopen(old, "r");
+    must(file);
+    size_t kept = fread(after, 1, sizeof after, file);
+    fclose(file);
+    ok(kept == size && memcmp(after, content, size) == 0 && stat(path, &status) == 0 &&
+           (size_t)status.st_size < size,
+       "another one takes its place whole");
+    must(rename(old, path) == 0);
+    tls_client_cache_free(empty);
+    free(old);
+
     clock_shift = 50;
     ok(tls_client_cache_load(next, path, why, sizeof why) == ERR_OK && take(next, 1) == 2 &&
            take(next, 1) == 1 && take(next, 2) == 3 && take(next, 3) == 0,
@@ -285,6 +339,7 @@ int main(void)
     make_both_authorities();
     test_entries();
     test_keys();
+    test_keys_of_rules();
     reconnect(tls_13, 4);
     reconnect(tls_12, 4);
     reconnect(psk_ke, 0);

@@ -1,5 +1,6 @@
 /* Private keys and certificates in a PKCS#11 token. */
 #include "tests/unit/tls/token.h"
+#include "tls/client_cache.h"
 
 static char why[1024];
 
@@ -33,6 +34,41 @@ static void test_good(const char *what, struct tls_options options)
     tls_generation_unref(sg);
     tls_credentials_unref(client);
     tls_credentials_unref(server);
+}
+
+static struct tls_client_cache_key key_by_token(void)
+{
+    struct tls_options options = options_for(TLS_CLIENT, "client");
+    options.cert = CERT;
+    options.key = KEY "?pin-value=1234";
+    struct tls_credentials *credentials = load_credentials(options);
+    struct tls_client_cache_key key = tls_client_cache_key(credentials, "server:1");
+    tls_credentials_unref(credentials);
+    return key;
+}
+
+/* What was earned with the certificate of before must not be used with the next one. */
+static void test_another_certificate(const char *module)
+{
+    struct tls_client_cache_key one = key_by_token(), same = key_by_token();
+    char provider[200], key[200], template[200], next[200];
+    snprintf(provider, sizeof provider, "--provider=%s", module);
+    snprintf(key, sizeof key, "--load-privkey=%s", path_of("server.key"));
+    write_file("next.template", "cn = next\n", 10);
+    write_file("next.pem", "", 0);
+    snprintf(template, sizeof template, "--template=%s", path_of("next.template"));
+    snprintf(next, sizeof next, "--outfile=%s", path_of("next.pem"));
+    must(run("certtool",
+             (const char *[]){"certtool", "--generate-self-signed", key, template, next, NULL}));
+    must(run("p11tool", (const char *[]){"p11tool", provider, "--login", "--set-pin=1234",
+                                         "--delete", "--batch", CERT, NULL}));
+    snprintf(next, sizeof next, "--load-certificate=%s", path_of("next.pem"));
+    must(run("p11tool", (const char *[]){"p11tool", provider, "--login", "--set-pin=1234",
+                                         "--write", next, "--label=cert", "--no-mark-private",
+                                         "--batch", "pkcs11:token=hawser", NULL}));
+    struct tls_client_cache_key other = key_by_token();
+    ok(memcmp(&one, &same, sizeof one) == 0 && memcmp(&one, &other, sizeof one) != 0,
+       "another certificate behind the same URI: sessions of the one before are not used");
 }
 
 static void refuses(struct tls_options options, const char *words)
@@ -82,6 +118,7 @@ int main(void)
     must(gnutls_pkcs11_init(GNUTLS_PKCS11_FLAG_MANUAL, NULL) == 0);
     must(gnutls_pkcs11_add_provider(module, NULL) == 0);
     test_token();
+    test_another_certificate(module);
     gnutls_pkcs11_deinit();
     message_cache_clear();
     return tap_done();
