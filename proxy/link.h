@@ -102,6 +102,7 @@ struct link {
     struct message_queue renewal_early; /* came before its RENEW frame */
     uint8_t association_id[MUX_ASSOCIATION_ID_SIZE];
     struct tls_generation *generation, *previous_generation;
+    bool generation_refused;             /* client: the server resumes nothing from it (any more) */
     struct tls_credentials *credentials; /* of generation's master: for its children */
     struct tls_identity *identity;       /* that the last master has proved; NULL: none yet */
     struct loop_timer renew_timer;

@@ -88,7 +88,7 @@ void link_start_children(struct link *link)
     }
     /* From an expired master nothing resumes: wait for the renewal rather than fail, because enough
      * failures would end the association and with it connections that are well. */
-    if (tls_generation_expires_in(link->generation) <= 0) {
+    if (link->generation_refused || tls_generation_expires_in(link->generation) <= 0) {
         link_renew_now(link);
         return;
     }
@@ -131,10 +131,25 @@ static void forget_child(struct link *link, uint16_t id)
         link->first_unused = id;
 }
 
+/* The server's tickets end earlier than we believe: it was told another ticket_lifetime, and
+ * session ids of TLS 1.2 do not say how long they live. Whether this was noticed before: what else
+ * is under way is refused as well, and says nothing new. A server that resumes nothing at all still
+ * gets to FAILURES_MAX: each renewal, and so each other generation, counts. */
+static bool is_known_to_be_refused(struct link *link, enum err why)
+{
+    bool was_known = link->generation_refused;
+    if (!is_client(link) || link->state != LINK_READY || why != ERR_TLS_NOT_RESUMED)
+        return false;
+    link->generation_refused = true;
+    return was_known;
+}
+
 /* False: too many, the link is closing. */
 static bool count_failure(struct link *link, enum err why)
 {
     counter_add(&link->tunnel->counters.children_failed, 1);
+    if (is_known_to_be_refused(link, why))
+        return true;
     uint64_t forgiven = (now(link) - link->failures_us) / FORGIVENESS_US;
     link->failures = forgiven > link->failures ? 0 : link->failures - (uint32_t)forgiven;
     link->failures_us += forgiven * FORGIVENESS_US;

@@ -256,6 +256,7 @@ static void adopt_generation(struct link *link, struct tls_generation *generatio
     tls_generation_unref(link->previous_generation);
     link->previous_generation = link->generation;
     link->generation = generation;
+    link->generation_refused = false;
     tls_credentials_unref(link->credentials);
     link->credentials = tls_credentials_ref(credentials);
     if (!is_client(link))

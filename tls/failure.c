@@ -36,12 +36,15 @@ enum err tls_failure_tell(struct tls_session *session)
     return session->failure;
 }
 
-/* What a peer means by its alert when it has judged our certificate (RFC 8446 section 6.2), in
- * words for somebody who has only our log. */
+/* What a peer means by its alert (RFC 8446 section 6.2), for somebody who has only our log. */
 static const struct {
     gnutls_alert_description_t alert;
     const char *meaning;
 } meanings[] = {
+    {GNUTLS_A_HANDSHAKE_FAILURE,
+     "the two ends have no cipher, group or kind of key in common (priority)"},
+    {GNUTLS_A_PROTOCOL_VERSION,
+     "the two ends have no TLS version in common (min_version, max_version)"},
     {GNUTLS_A_UNKNOWN_CA, "it does not trust the CA that signed our certificate"},
     {GNUTLS_A_CERTIFICATE_REVOKED, "it says that our certificate is revoked"},
     {GNUTLS_A_CERTIFICATE_EXPIRED, "by its clock our certificate has expired, or is not valid yet"},
@@ -86,8 +89,11 @@ enum err tls_failure_from_gnutls(struct tls_session *session, int rc, enum err f
 {
     if (session->failure != ERR_OK)
         return tls_failure_tell(session);
-    if (rc == GNUTLS_E_FATAL_ALERT_RECEIVED || rc == GNUTLS_E_WARNING_ALERT_RECEIVED)
-        return tls_failure_from_alert(session, (int)gnutls_alert_get(session->gnutls), fallback);
+    int received = (int)gnutls_alert_get(session->gnutls);
+    /* "No certificate": TLS 1.2 says so, too, when an alert came in its place. */
+    if (rc == GNUTLS_E_FATAL_ALERT_RECEIVED || rc == GNUTLS_E_WARNING_ALERT_RECEIVED ||
+        (rc == GNUTLS_E_NO_CERTIFICATE_FOUND && received != GNUTLS_A_CLOSE_NOTIFY))
+        return tls_failure_from_alert(session, received, fallback);
     int alert = gnutls_error_to_alert(rc, NULL);
     if (rc == GNUTLS_E_CERTIFICATE_REQUIRED || rc == GNUTLS_E_NO_CERTIFICATE_FOUND)
         tls_failure_set(session, ERR_TLS_NO_CERTIFICATE, GNUTLS_A_CERTIFICATE_REQUIRED,

@@ -128,8 +128,13 @@ static int on_ticket(gnutls_session_t gnutls, unsigned type, unsigned when, unsi
     (void)type;
     struct tls_session *session = gnutls_session_get_ptr(gnutls);
     struct tls_master *master = session->master;
+    if (is_12(session) && incoming && when == GNUTLS_HOOK_PRE) {
+        /* It belongs to the handshake there. RFC 5077 section 3.3: 0 leaves it to us. */
+        struct wire_reader hint = wire_reader(body->data, body->size);
+        master->ticket_lifetime_s = wire_get_u32(&hint);
+    }
     if (is_12(session))
-        return 0; /* it belongs to the handshake there */
+        return 0;
     if (incoming && when == GNUTLS_HOOK_POST) {
         keep_ticket(session, expiry(session, master->ticket_lifetime_s));
         return 0;
@@ -221,7 +226,8 @@ static enum err finish_master(struct tls_session *session)
     }
     reuse_offered(session);
     if (is_12(session)) {
-        int64_t expires_at = expiry(session, session->credentials->ticket_lifetime_s);
+        uint32_t hint = session->master->ticket_lifetime_s;
+        int64_t expires_at = expiry(session, hint ? hint : session->credentials->ticket_lifetime_s);
         keep_ticket(session, expires_at);
         keep_ticket(session, expires_at);
     }
