@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "proxy/connector.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
 
@@ -122,10 +123,19 @@ void connection_unwatch(struct connection *c)
     c->worker = NULL;
 }
 
+/* Lives only while it is needed: with the addresses of a name it is three quarters of all. */
+struct connection_dial {
+    struct connector connector;
+    struct connection *connection;
+};
+
 static void on_connector(struct connector *connector, enum err result, int fd)
 {
-    struct connection *c = container_of(connector, struct connection, connector);
+    struct connection_dial *dial = container_of(connector, struct connection_dial, connector);
+    struct connection *c = dial->connection;
     struct connection_events *events = c->events;
+    free(dial);
+    c->dial = NULL;
     if (result == ERR_OK) {
         c->socket.fd = fd;
         int on = 1;
@@ -143,9 +153,19 @@ void connection_connect(struct connection *c, struct worker *worker,
 {
     c->worker = worker;
     c->events = events;
-    c->connector.on_done = on_connector;
-    connector_start(&c->connector, worker->loop, &c->service->config->endpoint,
+    c->dial = check_alloc(sizeof(*c->dial));
+    c->dial->connection = c;
+    c->dial->connector.on_done = on_connector;
+    connector_start(&c->dial->connector, worker->loop, &c->service->config->endpoint,
                     c->service->config->connect_timeout_us, worker->resolver, &worker->mailbox);
+}
+
+static void stop_dial(struct connection *c)
+{
+    if (c->dial)
+        connector_cancel(&c->dial->connector);
+    free(c->dial);
+    c->dial = NULL;
 }
 
 static size_t take_readahead(struct connection *c, uint8_t *to, size_t room)
@@ -336,7 +356,7 @@ void connection_end(struct connection *c, enum err why, const char *detail)
 {
     log_end(c, why, detail);
     count_end(c, why);
-    connector_cancel(&c->connector);
+    stop_dial(c);
     if (c->socket.fd >= 0) {
         /* A broken tunnel must never look like the end of the data. */
         struct linger reset = {.l_onoff = 1, .l_linger = 0};

@@ -16,8 +16,8 @@
 #include "base/loop.h"
 #include "base/message.h"
 #include "mux/pool.h"
-#include "proxy/connector.h"
 
+struct connection_dial;
 struct link;
 struct service;
 struct worker;
@@ -48,10 +48,10 @@ struct connection {
     struct pool_waiter waiter;
     struct link *link; /* whose pool it waits in or whose stream it has */
 
-    struct connection_events *events; /* NULL while nobody watches */
-    struct worker *worker;            /* that watches it */
-    struct loop_fd socket;            /* fd -1: none */
-    struct connector connector;
+    struct connection_events *events;       /* NULL while nobody watches */
+    struct worker *worker;                  /* that watches it */
+    struct loop_fd socket;                  /* fd -1: none */
+    struct connection_dial *dial;           /* NULL: nothing is being connected */
     struct message_queue backlog;           /* delivered, not yet written; bounded by credit */
     struct message *readahead;              /* read from the socket beyond the last record's room */
     bool bulk;                              /* the last read filled its room: read further ahead */
