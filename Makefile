@@ -143,6 +143,11 @@ bench-lab: $(BUILD)/hawser tools $(BENCHES) ## Hawser beside its peers on bad li
 	$(Q)TOOLS=$(abspath build/default/tools) BENCHES=$(abspath $(BUILD))/bench HAWSER=$(abspath $(BUILD))/hawser \
 	    OUT=$(abspath build/bench-lab) bench/lab $(if $(QUICK),--quick) $(if $(PEERS),--peers "$(PEERS)")
 
+# make bench-long: the same peers at 1 Gbit/s and 100 ms: build/bench-long/results.{md,json}. Needs root.
+.PHONY: bench-long
+bench-long: $(BUILD)/hawser tools $(BENCHES) ## Hawser beside its peers on long lines
+	$(Q)$(BENCH_WITH) OUT=$(abspath build/bench-long) bench/long $(if $(QUICK),--quick) $(if $(PEERS),--peers "$(PEERS)")
+
 # make check: every test that this machine can run. ONLY="pattern..." chooses, SCALE divides sizes:
 # programs under a sanitizer are several times slower. The helper programs are always plain ones.
 SCALE_asan := 4

@@ -17,7 +17,7 @@ struct udp_ahead_packet;
 
 /* All zero: nothing waits. */
 struct udp_ahead {
-    STAILQ_HEAD(, udp_ahead_packet) packets; /* in the order of their arrival */
+    STAILQ_HEAD(udp_ahead_list, udp_ahead_packet) packets; /* in the order of their arrival */
     size_t bytes;
     uint32_t cumulative; /* our last SACK: all until here has arrived */
     bool known;
