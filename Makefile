@@ -27,7 +27,7 @@ ALLOCATOR    := $(if $(filter asan tsan valgrind fuzz,$(VARIANT)),,-ljemalloc)
 # Debian compiles usrsctp with -O0; scripts/build-usrsctp makes an archive of the same source with -O2
 # (docs/decisions/). Header and ABI are the same, so every variant links it when it is there.
 OPTIMISED    := $(wildcard build/usrsctp/libusrsctp.a)
-USRSCTP      := $(or $(OPTIMISED),-lusrsctp)
+USRSCTP      := $(if $(OPTIMISED),$(OPTIMISED) -lnettle,-lusrsctp)
 USRSCTP_IS_  := Debian's package, compiled without optimisation (scripts/build-usrsctp makes a faster one)
 USRSCTP_IS_y := optimised, from Debian's source package
 LIBS         := $(USRSCTP) -lsctp $(shell pkg-config --libs $(PKGS)) -pthread

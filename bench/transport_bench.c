@@ -4,7 +4,7 @@
  * stream 0 meanwhile.
  *
  * make build/default/bench/transport_bench, then
- * transport_bench [seconds] [message bytes, mtu (0: auto), streams] */
+ * transport_bench [seconds] [message bytes, mtu (0: auto), streams [auth]] */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ struct bench {
     struct loop *loop;
     uint32_t size;
     uint16_t streams, next_stream;
-    bool sending, bulk;
+    bool sending, bulk, auth;
     uint64_t ping_ns;
     uint32_t trips[1 << 20]; /* ns, of the pings */
     size_t trip_count;
@@ -150,7 +150,8 @@ static struct transport *open_end(struct bench *self, uint32_t mtu)
                                         .connect_timeout_us = 5000000,
                                         .heartbeat_us = 1000000,
                                         .dead_after_us = 15000000,
-                                        .mtu = mtu};
+                                        .mtu = mtu,
+                                        .auth = self->auth};
     struct transport *transport = NULL;
     char why[256];
     self->events = (struct association_events){
@@ -240,14 +241,15 @@ static void run(struct bench *self, uint32_t mtu, int address_pipe, double secon
     loop_free(self->loop);
 }
 
-static void one_case(uint32_t size, uint32_t mtu, uint16_t streams, double seconds)
+static void one_case(uint32_t size, uint32_t mtu, uint16_t streams, bool auth, double seconds)
 {
     int address_pipe[2];
     must(pipe(address_pipe) == 0);
     static struct bench bench;
-    bench = (struct bench){.size = size, .streams = streams, .next_stream = 1, .bulk = size > 0};
-    snprintf(bench.name, sizeof bench.name, "%u-byte messages, mtu %s%.0u, %u streams", size,
-             mtu ? "" : "auto", mtu, streams);
+    bench = (struct bench){
+        .size = size, .streams = streams, .next_stream = 1, .bulk = size > 0, .auth = auth};
+    snprintf(bench.name, sizeof bench.name, "%u-byte messages, mtu %s%.0u, %u streams%s", size,
+             mtu ? "" : "auto", mtu, streams, auth ? ", authenticated" : "");
     if (!size)
         snprintf(bench.name, sizeof bench.name, "no bulk");
     pid_t child = fork();
@@ -273,14 +275,16 @@ int main(int count, char **arguments)
     double seconds = count > 1 ? atof(arguments[1]) : 2;
     if (count > 3) {
         one_case((uint32_t)atoi(arguments[2]), (uint32_t)atoi(arguments[3]),
-                 (uint16_t)(count > 4 ? atoi(arguments[4]) : 16), seconds);
+                 (uint16_t)(count > 4 ? atoi(arguments[4]) : 16), count > 5, seconds);
         return 0;
     }
-    one_case(0, 0, 16, seconds); /* pings alone */
-    one_case(16384, 0, 16, seconds);
-    one_case(16384, 1500, 16, seconds);
-    one_case(100, 0, 16, seconds);
-    one_case(100, 1500, 16, seconds);
-    one_case(16384, 0, 1024, seconds);
+    one_case(0, 0, 16, false, seconds); /* pings alone */
+    one_case(16384, 0, 16, false, seconds);
+    one_case(16384, 1500, 16, false, seconds);
+    one_case(16384, 0, 16, true, seconds);
+    one_case(16384, 1500, 16, true, seconds);
+    one_case(100, 0, 16, false, seconds);
+    one_case(100, 1500, 16, false, seconds);
+    one_case(16384, 0, 1024, false, seconds);
     return 0;
 }

@@ -17,6 +17,7 @@ enum tail {
     TAIL_NONE,     /* nothing: the length is exact */
     TAIL_ANY,      /* bytes */
     TAIL_TLV,      /* parameters or causes: 16 bits of type, 16 of length, value, padding */
+    TAIL_MAC,      /* of SHA-1 or SHA-256 */
     TAIL_SACK,     /* as many blocks and duplicates as the fixed part says */
     TAIL_NOT_OURS, /* not a chunk that we accept */
 };
@@ -48,6 +49,8 @@ static struct chunk_rule rule_of(uint8_t type)
         return (struct chunk_rule){4, TAIL_NONE, false};
     case PACKET_CHUNK_SHUTDOWN_COMPLETE:
         return (struct chunk_rule){4, TAIL_NONE, true};
+    case PACKET_CHUNK_AUTH:
+        return (struct chunk_rule){8, TAIL_MAC, false};
     case PACKET_CHUNK_COOKIE_ECHO:
     case PACKET_CHUNK_PAD:
         return (struct chunk_rule){4, TAIL_ANY, false};
@@ -91,6 +94,8 @@ static bool chunk_adds_up(const uint8_t *chunk, size_t length, struct chunk_rule
         return true;
     case TAIL_TLV:
         return tlvs_add_up(chunk + rule.fixed, length - rule.fixed);
+    case TAIL_MAC:
+        return length - rule.fixed == 20 || length - rule.fixed == 32;
     case TAIL_SACK:
         return sack_adds_up(chunk, length);
     case TAIL_NOT_OURS:
@@ -170,18 +175,40 @@ static size_t padded_length(const uint8_t *chunk)
     return (((size_t)chunk[2] << 8 | chunk[3]) + 3) & ~(size_t)3;
 }
 
+bool packet_has_auth(const uint8_t *packet, size_t length)
+{
+    for (size_t at = PACKET_HEADER; at + 4 <= length; at += padded_length(packet + at))
+        if (packet[at] == PACKET_CHUNK_AUTH)
+            return true;
+    return false;
+}
+
+/* Where the first chunk is that is not AUTH. */
+static const uint8_t *first_chunk(const uint8_t *packet, size_t length)
+{
+    size_t at = PACKET_HEADER;
+    if (packet[at] == PACKET_CHUNK_AUTH && at + padded_length(packet + at) < length)
+        at += padded_length(packet + at);
+    return packet + at;
+}
+
+uint8_t packet_type(const uint8_t *packet, size_t length)
+{
+    return *first_chunk(packet, length);
+}
+
 bool packet_only_moves_data(const uint8_t *packet, size_t length)
 {
     for (size_t at = PACKET_HEADER; at + 4 <= length; at += padded_length(packet + at))
         if (packet[at] != PACKET_CHUNK_DATA && packet[at] != PACKET_CHUNK_SACK &&
-            packet[at] != PACKET_CHUNK_PAD)
+            packet[at] != PACKET_CHUNK_PAD && packet[at] != PACKET_CHUNK_AUTH)
             return false;
     return true;
 }
 
-uint32_t packet_cumulative(const uint8_t *packet)
+uint32_t packet_cumulative(const uint8_t *packet, size_t length)
 {
-    struct wire_reader reader = wire_reader(packet + PACKET_HEADER + 4, 4);
+    struct wire_reader reader = wire_reader(first_chunk(packet, length) + 4, 4);
     return wire_get_u32(&reader);
 }
 

@@ -2,7 +2,8 @@
  *
  * Debian's usrsctp 0.9.5 is older than a number of fixes to its input validation, so everything
  * that a peer of ours never sends is dropped here: packets that do not add up, and chunk types of
- * extensions that we do not negotiate (AUTH, ASCONF, RE-CONFIG, PKTDROP, I-DATA, FORWARD-TSN). */
+ * extensions that we do not negotiate (ASCONF, RE-CONFIG, PKTDROP, I-DATA, FORWARD-TSN; AUTH where
+ * it is not asked for). */
 #pragma once
 
 #include <stdbool.h>
@@ -28,6 +29,7 @@ enum packet_chunk {
     PACKET_CHUNK_COOKIE_ECHO = 10,
     PACKET_CHUNK_COOKIE_ACK = 11,
     PACKET_CHUNK_SHUTDOWN_COMPLETE = 14,
+    PACKET_CHUNK_AUTH = 15,  /* RFC 4895 */
     PACKET_CHUNK_PAD = 0x84, /* RFC 4820 */
 };
 
@@ -48,17 +50,22 @@ struct packet_ports {
  * checksum field that it clears meanwhile. Thread: any. */
 enum packet_kind packet_check(uint8_t *packet, size_t length, struct packet_ports *ports);
 
+/* Of a checked packet: whether it has an AUTH chunk; and the type of its first other chunk, of AUTH
+ * if it has none. */
+bool packet_has_auth(const uint8_t *packet, size_t length);
+uint8_t packet_type(const uint8_t *packet, size_t length);
+
 /* Verification tag of a packet, and whether its first chunk has the T bit, which says that the
  * tag is the sender's own (section 3.3.7, 3.3.13). */
 uint32_t packet_tag(const uint8_t *packet);
 bool packet_tag_reflected(const uint8_t *packet);
 
-/* Whether each chunk of a checked packet is DATA, SACK or PAD: nothing that begins, ends or
+/* Whether each chunk of a checked packet is DATA, SACK, AUTH or PAD: nothing that begins, ends or
  * changes an association. Thread: any. */
 bool packet_only_moves_data(const uint8_t *packet, size_t length);
 
-/* Up to which TSN a checked packet acknowledges all; its first chunk is a SACK. */
-uint32_t packet_cumulative(const uint8_t *packet);
+/* Up to which TSN a checked packet acknowledges all; it begins with a SACK, or AUTH and a SACK. */
+uint32_t packet_cumulative(const uint8_t *packet, size_t length);
 
 /* Whether a checked packet has DATA; *tsn is the first one's. */
 bool packet_data(const uint8_t *packet, size_t length, uint32_t *tsn);

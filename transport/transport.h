@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/address.h"
 #include "base/error.h"
@@ -40,6 +41,7 @@ struct transport_options {
     uint32_t association_retransmissions; /* on all paths together; 0: default */
     uint16_t encap_port;   /* kernel: UDP port of the peer's encapsulation (RFC 6951); 0: none */
     uint32_t buffer_bytes; /* of each of SCTP's two socket buffers; 0: default */
+    bool auth; /* chunks are authenticated (transport/auth.h), or there is no association */
 };
 
 /* State of a path (RFC 9260 section 8.2, RFC 7829 section 3). */
@@ -74,6 +76,9 @@ struct association_events {
     void (*on_down)(struct association_events *self, enum err reason, const char *detail);
     /* A path has come, has changed its state, or has become the one in use. NULL: not wanted. */
     void (*on_path)(struct association_events *self, const struct path_status *path);
+    /* After association_auth_use(number): nothing is sent with an older key any more, nor sent
+     * again, so that the peer may forget those. NULL: not wanted. */
+    void (*on_auth_settled)(struct association_events *self, uint16_t number);
 };
 
 /* Who takes associations that peers begin. Embedded in the user's struct. */
@@ -91,6 +96,16 @@ struct association_status {
     uint64_t retransmissions; /* packets or chunks sent again */
     struct path_status paths[TRANSPORT_ADDRESSES_MAX];
     size_t path_count;
+};
+
+/* Bytes of a key for the authentication of chunks: RFC 6083 section 4.8. */
+#define TRANSPORT_AUTH_KEY 64
+
+/* What is done with such a key. */
+enum association_auth {
+    ASSOCIATION_AUTH_ADD,  /* the peer may send with it */
+    ASSOCIATION_AUTH_USE,  /* we send with it, and soon with no other */
+    ASSOCIATION_AUTH_DROP, /* the peer sends with it no more */
 };
 
 enum association_close {
@@ -113,6 +128,9 @@ struct transport_ops {
     enum err (*send)(struct association *association, struct message *message);
     void (*close)(struct association *association, enum association_close how, const char *detail);
     void (*status)(struct association *association, struct association_status *status);
+    /* NULL: cannot authenticate, and transport_open refuses options that want it. */
+    enum err (*auth)(struct association *association, enum association_auth what, uint16_t number,
+                     const uint8_t *key);
 };
 
 /* Every transport's struct begins with this; every association's too. */
@@ -147,6 +165,10 @@ static inline enum err transport_open(const struct transport_ops *ops, struct lo
                                       struct transport_acceptor *acceptor,
                                       struct transport **transport, char *why, size_t why_size)
 {
+    if (options->auth && !ops->auth) {
+        snprintf(why, why_size, "%s cannot authenticate SCTP", ops->name);
+        return ERR_TRANSPORT_SOCKET;
+    }
     return ops->open(loop, locals, local_count, options, acceptor, transport, why, why_size);
 }
 
@@ -206,6 +228,30 @@ static inline void association_close(struct association *association, enum assoc
                                      const char *detail)
 {
     association->ops->close(association, how, detail);
+}
+
+/* Keys of an association whose options say `auth`, up to now: ERR_OK, or what went wrong; an
+ * association that is ending takes anything. From the beginning key 0 is in use, which is empty:
+ * anybody can send with it until it is dropped.
+ *
+ * add: key has TRANSPORT_AUTH_KEY bytes and is copied; number was not added before, or dropped
+ * since. use: after the peer has said that it was added there; on_auth_settled follows, never
+ * inside this. drop: not the one in use; to be called after the peer has said that it is settled.
+ */
+static inline enum err association_auth_add(struct association *association, uint16_t number,
+                                            const uint8_t *key)
+{
+    return association->ops->auth(association, ASSOCIATION_AUTH_ADD, number, key);
+}
+
+static inline enum err association_auth_use(struct association *association, uint16_t number)
+{
+    return association->ops->auth(association, ASSOCIATION_AUTH_USE, number, NULL);
+}
+
+static inline enum err association_auth_drop(struct association *association, uint16_t number)
+{
+    return association->ops->auth(association, ASSOCIATION_AUTH_DROP, number, NULL);
 }
 
 /* What status shows. */

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "transport/udp_association.h"
+#include "transport/udp_auth.h"
 #include "transport/udp_connect.h"
 #include "transport/udp_receive.h"
 #include "transport/udp_send.h"
@@ -165,6 +166,7 @@ const struct transport_ops udp_ops = {
     .send = udp_send_message,
     .close = udp_association_close,
     .status = udp_association_status,
+    .auth = udp_auth_change,
 };
 
 void udp_cut_local(struct transport *transport, size_t index, bool in, bool out)

@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "transport/auth.h"
 #include "transport/backlog.h"
 #include "transport/datagram.h"
 #include "transport/packet.h"
@@ -110,6 +111,8 @@ struct udp_association {
     struct path by_tag;
     bool tagged; /* by_tag is in the table */
     struct packet_tsn sent;
+    struct auth_sending auth;
+    bool doubted; /* see udp_auth_doubt */
     struct udp_resend resend;
     uint64_t retransmissions;
     struct stack_peer peer;

@@ -37,9 +37,9 @@ void udp_ahead_fini(struct udp_ahead *self)
         drop_first(self);
 }
 
-void udp_ahead_note(struct udp_ahead *self, const uint8_t *packet)
+void udp_ahead_note(struct udp_ahead *self, const uint8_t *packet, size_t length)
 {
-    self->cumulative = packet_cumulative(packet);
+    self->cumulative = packet_cumulative(packet, length);
     self->known = true;
 }
 

@@ -27,7 +27,7 @@ void udp_ahead_init(struct udp_ahead *self);
 void udp_ahead_fini(struct udp_ahead *self);
 
 /* A SACK of ours leaves. */
-void udp_ahead_note(struct udp_ahead *self, const uint8_t *packet);
+void udp_ahead_note(struct udp_ahead *self, const uint8_t *packet, size_t length);
 
 /* A checked packet of the peer. True: it is kept, or too much is. */
 bool udp_ahead_keep(struct udp_association *self, const uint8_t *packet, size_t length);

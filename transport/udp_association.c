@@ -39,14 +39,14 @@ static void on_output(struct stack_peer *peer, uint8_t *packet, size_t length)
     struct udp_association *self = container_of(peer, struct udp_association, peer);
     if (length <= PACKET_HEADER)
         return;
-    uint8_t type = packet[PACKET_HEADER];
+    uint8_t type = packet_type(packet, length);
     if (type == PACKET_CHUNK_INIT || type == PACKET_CHUNK_HEARTBEAT ||
         type == PACKET_CHUNK_COOKIE_ECHO)
         self->probe_us = clock_us();
     if (type != PACKET_CHUNK_HEARTBEAT && type != PACKET_CHUNK_HEARTBEAT_ACK)
         stack_busy();
     if (type == PACKET_CHUNK_SACK)
-        udp_ahead_note(&self->ahead, packet);
+        udp_ahead_note(&self->ahead, packet, length);
     packet_seal(packet, length);
     if (type == PACKET_CHUNK_INIT && !self->init.answered) {
         udp_connect_output(self, packet, length);
@@ -251,7 +251,7 @@ void udp_association_up(struct udp_association *self, uint16_t streams)
 void udp_association_restarted(struct udp_association *self, uint16_t streams)
 {
     struct udp *transport = self->transport;
-    if (!transport->acceptor) {
+    if (!transport->acceptor || transport->options.auth) {
         udp_association_end(self, ERR_TRANSPORT_RESTARTED, "");
         return;
     }

@@ -175,8 +175,15 @@ static enum udp_take take_answer(struct udp_path *path, const uint8_t *packet)
     uint8_t type = packet[PACKET_HEADER];
     if (packet_tag(packet) != self->own_tag)
         return UDP_TAKE_DROP;
-    if (type == PACKET_CHUNK_ABORT && !packet_tag_reflected(packet))
-        return udp_connect_refused(path) ? UDP_TAKE_PASS : UDP_TAKE_DROP;
+    if (type == PACKET_CHUNK_ABORT && !packet_tag_reflected(packet)) {
+        if (!udp_connect_refused(path))
+            return UDP_TAKE_DROP;
+        if (!self->transport->options.auth)
+            return UDP_TAKE_PASS;
+        /* usrsctp would wait for one that is authenticated. */
+        udp_association_end(self, ERR_TRANSPORT_REFUSED, "");
+        return UDP_TAKE_DROP;
+    }
     if (type != PACKET_CHUNK_INIT_ACK)
         return UDP_TAKE_DROP;
     self->peer_tag = initiate_tag(packet);

@@ -7,6 +7,7 @@
 #include "transport/probe.h"
 #include "transport/route.h"
 #include "transport/udp_association.h"
+#include "transport/udp_auth.h"
 #include "transport/udp_connect.h"
 #include "transport/udp_path_mtu.h"
 #include "transport/udp_receive.h"
@@ -182,6 +183,7 @@ static void on_path_timer(struct loop_timer *timer)
             udp_path_mtu_narrowed(&self->paths[i]);
     self->narrowed = 0;
     go_on(self);
+    udp_auth_look(self);
     udp_receive_deliver(self->transport);
 }
 
@@ -288,6 +290,7 @@ static void take_probe(struct udp_association *self, struct udp_path *path, uint
     }
     if (self->choice.paths[number].confirmed)
         self->heard_us = now_of(self);
+    self->doubted = self->doubted && kind != PROBE_ANSWER;
     if (kind == PROBE_QUESTION) {
         udp_path_io_answer(path, packet);
         udp_paths_heard(&self->choice, number, probe->flags & PROBE_IN_USE, now_of(self));
@@ -297,9 +300,17 @@ static void take_probe(struct udp_association *self, struct udp_path *path, uint
     go_on(self);
 }
 
-static bool moves_data(const uint8_t *packet)
+static bool moves_data(const uint8_t *packet, size_t length)
 {
-    return packet[PACKET_HEADER] == PACKET_CHUNK_DATA || packet[PACKET_HEADER] == PACKET_CHUNK_SACK;
+    uint8_t type = packet_type(packet, length);
+    return type == PACKET_CHUNK_DATA || type == PACKET_CHUNK_SACK;
+}
+
+/* Who knows nothing of the association cannot authenticate that he says so. */
+static bool is_doubtful(const struct udp_association *self, const uint8_t *packet)
+{
+    return self->transport->options.auth && packet_tag_reflected(packet) &&
+           packet[PACKET_HEADER] == PACKET_CHUNK_ABORT;
 }
 
 /* With the right tag and no probe. */
@@ -320,10 +331,15 @@ static enum udp_take take_packet(struct udp_association *self, struct udp_path *
         go_on(self);
         return UDP_TAKE_DROP;
     }
+    if (is_doubtful(self, packet)) {
+        if (number == used)
+            udp_auth_doubt(self);
+        return UDP_TAKE_DROP;
+    }
     if (confirmed)
         self->heard_us = now_of(self);
     udp_paths_heard(&self->choice, number, true, now_of(self));
-    bool denser = moves_data(packet) && udp_paths_busy(&self->choice, now_of(self));
+    bool denser = moves_data(packet, length) && udp_paths_busy(&self->choice, now_of(self));
     if (denser || !confirmed || used != self->choice.in_use)
         go_on(self);
     /* Not before it has answered: who has seen packets can make some that end the association, such

@@ -229,6 +229,7 @@ static bool is_plausible(const struct udp_association *self, uint8_t *packet, si
     return length > PACKET_HEADER && packet_check(packet, length, &ports) == PACKET_OTHER &&
            ports.source == self->peer_port && ports.destination == self->own_port &&
            packet_tag(packet) == self->own_tag && packet_only_moves_data(packet, length) &&
+           (self->transport->options.auth || !packet_has_auth(packet, length)) &&
            packet[PACKET_HEADER] != PACKET_CHUNK_PAD &&
            probe_read(packet, length, &probe) == PROBE_NONE;
 }

@@ -301,7 +301,8 @@ static uint64_t due(const struct udp_paths *self, unsigned number, uint64_t now_
 {
     const struct udp_path_health *path = &self->paths[number];
     uint64_t every = interval(self, number, now_us);
-    if (every == UINT64_MAX)
+    bool suspected = path->confirmed && !path->asked_us && self->ours;
+    if (every == UINT64_MAX && !suspected)
         return UINT64_MAX;
     return path->asked_us ? path->asked_us + every : now_us;
 }

@@ -69,8 +69,11 @@ static void emit_in_pieces(struct divider *self, const uint8_t *chunk, size_t le
         emit_piece(self, whole, piece, index, number);
 }
 
+/* Of what must stay together: a MAC is over all that follows it. */
 static size_t chunk_length(const uint8_t *chunk, size_t left)
 {
+    if (chunk[0] == PACKET_CHUNK_AUTH)
+        return left;
     size_t padded = (((size_t)chunk[2] << 8 | chunk[3]) + 3) & ~(size_t)3;
     return padded < 4 || padded > left ? left : padded;
 }

@@ -1,7 +1,8 @@
 /* transport/udp_pieces.h: packets that are larger than the path takes, because usrsctp filled or
  * cut them for a larger one (docs/PROTOCOL.md section 7, P13). Between chunks a packet is divided
  * into several; a chunk that is too large by itself goes in pieces, which the other end joins: SCTP
- * cannot cut a chunk again once it has a TSN, and IP fragments do not pass everywhere.
+ * cannot cut a chunk again once it has a TSN, and IP fragments do not pass everywhere. From an AUTH
+ * chunk on a packet is not divided either: its MAC is over all that follows.
  *
  * A piece is a packet with one PAD chunk (RFC 4820), which every other SCTP ignores:
  *

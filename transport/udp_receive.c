@@ -11,6 +11,7 @@
 #include "transport/packet.h"
 #include "transport/sctp_message.h"
 #include "transport/udp_association.h"
+#include "transport/udp_auth.h"
 #include "transport/udp_connect.h"
 #include "transport/udp_sack.h"
 #include "transport/udp_send.h"
@@ -49,10 +50,10 @@ static void measure(struct udp_association *self, uint8_t type)
                                 : (uint32_t)(sample ? sample : 1);
 }
 
-static void note_sack(struct udp_association *self, const uint8_t *packet)
+static void note_sack(struct udp_association *self, const uint8_t *packet, size_t length)
 {
     struct round_trip_mark mark;
-    if (round_trip_acknowledged(&self->round_trip, packet_cumulative(packet), &mark))
+    if (round_trip_acknowledged(&self->round_trip, packet_cumulative(packet, length), &mark))
         window_sample(&self->window, mark.sent_us, mark.window, clock_us(), self->backlog.pace > 0);
 }
 
@@ -120,24 +121,32 @@ static bool is_for_another(const struct udp_path *path, enum packet_kind kind)
 static void pass(struct udp_association *self, enum packet_kind kind, const uint8_t *packet,
                  size_t length)
 {
-    uint8_t type = packet[PACKET_HEADER];
+    uint8_t type = packet_type(packet, length);
     measure(self, type);
     if (type != PACKET_CHUNK_HEARTBEAT && type != PACKET_CHUNK_HEARTBEAT_ACK)
         stack_busy();
-    if (type == PACKET_CHUNK_SACK) {
-        note_sack(self, packet);
+    bool is_sack = type == PACKET_CHUNK_SACK,
+         authenticated = packet[PACKET_HEADER] == PACKET_CHUNK_AUTH;
+    if (is_sack && authenticated == self->transport->options.auth)
+        note_sack(self, packet, length);
+    if (is_sack && !authenticated) /* what has a MAC must stay as it is */
         udp_sack_input(self, packet, length);
-    } else if (!udp_ahead_keep(self, packet, length)) {
+    else if (!udp_ahead_keep(self, packet, length))
         stack_input(&self->peer, packet, length);
-    }
     if (self->state == UDP_HALF_OPEN && kind == PACKET_COOKIE_ECHO)
         udp_association_accept(self);
     if (self->state != UDP_HALF_OPEN)
         udp_receive_touch(self);
 }
 
-static enum udp_take take_for(struct udp_path *path, uint8_t **packet, size_t *length)
+static enum udp_take take_for(struct udp_path *path, enum packet_kind kind, uint8_t **packet,
+                              size_t *length)
 {
+    if (kind == PACKET_INIT && udp_association_is_up(path->owner) &&
+        path->owner->transport->options.auth) {
+        udp_auth_doubt(path->owner); /* a restart cannot be authenticated */
+        return UDP_TAKE_DROP;
+    }
     return udp_association_is_up(path->owner) ? udp_path_io_take(path, packet, length)
                                               : udp_connect_take(path, *packet, *length);
 }
@@ -148,7 +157,7 @@ void udp_receive_packet(struct udp_local *local, const struct address *from,
     struct udp *transport = local->transport;
     struct packet_ports ports;
     enum packet_kind kind = packet_check(packet, length, &ports);
-    if (kind == PACKET_BAD) {
+    if (kind == PACKET_BAD || (!transport->options.auth && packet_has_auth(packet, length))) {
         transport->counters.bad_packets++;
         return;
     }
@@ -169,7 +178,7 @@ void udp_receive_packet(struct udp_local *local, const struct address *from,
     struct udp_path *path = find(transport, &arrival.key);
     if (!path || is_for_another(path, kind))
         path = find_otherwise(&arrival, path, &stray);
-    enum udp_take take = path ? take_for(path, &packet, &length) : UDP_TAKE_DROP;
+    enum udp_take take = path ? take_for(path, kind, &packet, &length) : UDP_TAKE_DROP;
     if (stray || take == UDP_TAKE_STRAY)
         out_of_the_blue(&arrival);
     if (take == UDP_TAKE_PASS)
@@ -264,13 +273,23 @@ static uint16_t streams_of(const struct sctp_assoc_change *change)
                                                                       : change->sac_inbound_streams;
 }
 
+static void came_up(struct udp_association *self, uint16_t streams)
+{
+    if (self->transport->options.auth && !udp_auth_agreed(self->socket)) {
+        udp_socket_abort(self->socket, AUTH_MISSING);
+        udp_association_end(self, ERR_TRANSPORT_AUTH, "");
+        return;
+    }
+    udp_association_up(self, streams);
+}
+
 static void association_changed(struct udp_association *self,
                                 const struct sctp_assoc_change *change, size_t length)
 {
     switch (change->sac_state) {
     case SCTP_COMM_UP:
         if (self->state == UDP_CONNECTING)
-            udp_association_up(self, streams_of(change));
+            came_up(self, streams_of(change));
         break;
     case SCTP_RESTART:
         udp_association_restarted(self, streams_of(change));
@@ -301,6 +320,9 @@ static void notified(struct udp_association *self, const void *data, size_t leng
     uint16_t type = copy.event.sn_header.sn_type;
     if (type == SCTP_SHUTDOWN_EVENT)
         self->peer_closing = true;
+    if (type == SCTP_AUTHENTICATION_EVENT && length >= sizeof(struct sctp_authkey_event) &&
+        copy.event.sn_auth_event.auth_indication == SCTP_AUTH_FREE_KEY)
+        udp_auth_freed(self, copy.event.sn_auth_event.auth_keynumber);
     if (type == SCTP_ASSOC_CHANGE && length >= sizeof(struct sctp_assoc_change))
         association_changed(self, &copy.event.sn_assoc_change, length);
 }

@@ -32,7 +32,7 @@ void udp_resend_note(struct udp_resend *self, const uint8_t *packet, size_t leng
 {
     if (data) {
         keep(self, packet, length, now_us);
-    } else if (packet[PACKET_HEADER] == PACKET_CHUNK_SACK && length <= sizeof self->ack) {
+    } else if (packet_type(packet, length) == PACKET_CHUNK_SACK && length <= sizeof self->ack) {
         memcpy(self->ack, packet, length);
         self->ack_length = length;
         self->ack_us = now_us;

@@ -77,10 +77,11 @@ static bool is_due(struct udp_association *self, uint32_t cumulative)
 void udp_sack_input(struct udp_association *self, const uint8_t *packet, size_t length)
 {
     uint8_t longer[PACKET_SACK_LONGER];
-    uint32_t cumulative = packet_cumulative(packet);
+    uint32_t cumulative = packet_cumulative(packet, length);
     enum packet_sack kind = packet_sack_kind(packet, length);
     bool is_old =
-        self->sack.length && (int32_t)(cumulative - packet_cumulative(self->sack.packet)) < 0;
+        self->sack.length &&
+        (int32_t)(cumulative - packet_cumulative(self->sack.packet, self->sack.length)) < 0;
     if (is_old && kind != PACKET_SACK_WITH_OTHERS)
         return; /* overtaken on its way by the one that waits */
     if (kind == PACKET_SACK_GAPS && keep(self, packet, length))

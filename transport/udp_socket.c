@@ -7,6 +7,7 @@
 
 #include "transport/packet.h"
 #include "transport/udp.h"
+#include "transport/udp_auth.h"
 
 /* One association has one window and one send buffer for all its streams: 16 MB carry 1 Gbit/s over
  * a round trip of 100 ms (usrsctp counts 256 bytes for each chunk, too). Only what waits takes
@@ -145,7 +146,8 @@ static int configure(struct socket *socket, const struct transport_options *opti
                               sizeof abort_on_close) ||
            set(socket, SCTP_NODELAY, &on, sizeof on) ||
            set(socket, SCTP_RECVRCVINFO, &on, sizeof on) || set_times(socket, options) ||
-           set_path(socket, options, payload) || set_events(socket);
+           set_path(socket, options, payload) || set_events(socket) ||
+           (options->auth && udp_auth_prepare(socket));
 }
 
 static struct sockaddr_conn conn_address(void *address, uint16_t port)

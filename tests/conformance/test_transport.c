@@ -423,8 +423,9 @@ static const struct {
     {"close while connecting", close_while_connecting},
 };
 
-static void run_all(const char *name)
+static void run_all(const char *name, bool auth)
 {
+    bed_auth = auth;
     const struct transport_ops *ops = transport_find(name);
     char why[256] = "";
     if (!ok(ops != NULL, "there is a transport %s", name))
@@ -434,7 +435,7 @@ static void run_all(const char *name)
         return;
     }
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        tap_note("%s: %s", name, cases[i].name);
+        tap_note("%s%s: %s", name, auth ? " with authentication" : "", cases[i].name);
         cases[i].run(ops);
     }
 }
@@ -442,12 +443,18 @@ static void run_all(const char *name)
 int main(int count, char **arguments)
 {
     if (count > 1) {
-        run_all(arguments[1]);
+        run_all(arguments[1], count > 2);
     } else {
-        run_all("memory");
-        run_all("udp");
-        run_all("kernel");
+        run_all("memory", false);
+        run_all("udp", false);
+        run_all("udp", true);
+        run_all("kernel", false);
     }
+    bed_auth = true;
+    struct bed bed = {.ops = transport_find("memory"), .options = bed_default_options()};
+    bed_open_at(&bed, "127.0.0.1:0", NULL);
+    ok(!bed.client, "what cannot authenticate is refused");
+    bed_close(&bed);
     ok(transport_find("carrier pigeon") == NULL, "there is no other transport");
     return tap_done();
 }

@@ -33,6 +33,9 @@ struct bed_user {
     void (*on_writable)(struct bed_user *self);
 };
 
+/* Whether the beds that are opened from now on authenticate SCTP. */
+static bool bed_auth;
+
 struct bed {
     const struct transport_ops *ops;
     struct loop *loop;
@@ -171,6 +174,7 @@ static inline struct transport_options bed_default_options(void)
         .connect_timeout_us = 5 * SECOND,
         .heartbeat_us = SECOND,
         .dead_after_us = 15 * SECOND,
+        .auth = bed_auth,
     };
 }
 

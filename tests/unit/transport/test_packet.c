@@ -65,12 +65,32 @@ static void bad_ones(void)
            PACKET_BAD,
        "INIT ACK as second chunk");
     ok(CHECK(0, 0, 0x26, 0xab, 1, 2, 3, 4, 0, 0, 0, 0, 11, 0, 0, 4) == PACKET_BAD, "port 0");
-    static const uint8_t foreign[] = {0x0c, 0x0f, 0x10, 0x40, 0x80, 0x81, 0x82, 0xc0, 0xc1, 0xc2};
+    static const uint8_t foreign[] = {0x0c, 0x10, 0x40, 0x80, 0x81, 0x82, 0xc0, 0xc1, 0xc2};
     unsigned taken = 0;
     for (size_t i = 0; i < sizeof foreign; i++)
         taken += CHECK(HEADER, foreign[i], 0, 0, 20, 0, 0, 0, 9, 0, 0, 0, 9, 0, 1, 0, 1, 0, 0, 0,
                        1) != PACKET_BAD;
     ok(!taken, "chunks of extensions that are not ours");
+}
+
+#define MAC20 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20
+#define AUTH  15, 0, 0, 28, 0, 1, 0, 1, MAC20
+
+static void authenticated(void)
+{
+    static const uint8_t both[] = {HEADER, AUTH, 6, 0, 0, 4},
+                         behind[] = {HEADER, 10, 0, 0, 4, AUTH}, none[] = {HEADER, 6, 0, 0, 4};
+    ok(check(both, sizeof both) == PACKET_OTHER && check(behind, sizeof behind) != PACKET_BAD,
+       "AUTH before ABORT, and behind COOKIE ECHO");
+    ok(packet_has_auth(both, sizeof both) && packet_has_auth(behind, sizeof behind) &&
+           !packet_has_auth(none, sizeof none),
+       "is seen");
+    ok(packet_type(both, sizeof both) == PACKET_CHUNK_ABORT &&
+           packet_type(none, sizeof none) == PACKET_CHUNK_ABORT &&
+           packet_type(behind, sizeof behind) == PACKET_CHUNK_COOKIE_ECHO,
+       "and what is behind it");
+    ok(CHECK(HEADER, 15, 0, 0, 27, 0, 1, 0, 1, MAC20) == PACKET_BAD, "a MAC of another length");
+    ok(CHECK(HEADER, 15, 0, 0, 6, 0, 1, 0, 0) == PACKET_BAD, "half an AUTH");
 }
 
 static void checksum(void)
@@ -107,12 +127,12 @@ static void sacks(void)
            packet_sack_kind(gaps, sizeof gaps) == PACKET_SACK_GAPS &&
            packet_sack_kind(data, sizeof data) == PACKET_SACK_WITH_OTHERS,
        "kinds of SACKs");
-    ok(packet_cumulative(plain) == 0x01020304, "what they acknowledge");
+    ok(packet_cumulative(plain, sizeof plain) == 0x01020304, "what they acknowledge");
     packet_sack_lengthen(plain, longer);
     packet_seal(longer, sizeof longer);
     ok(packet_check(longer, sizeof longer, &ports) == PACKET_OTHER &&
            packet_sack_kind(longer, sizeof longer) == PACKET_SACK_GAPS &&
-           packet_cumulative(longer) == 0x01020304,
+           packet_cumulative(longer, sizeof longer) == 0x01020304,
        "a lengthened one is one, too");
     ok(longer[PACKET_HEADER + 17] > longer[PACKET_HEADER + 19], "with a gap of nothing");
     ok(packet_data(data, sizeof data, &tsn) && tsn == 0x0907 &&
@@ -140,6 +160,7 @@ int main(void)
 {
     good_ones();
     bad_ones();
+    authenticated();
     checksum();
     sacks();
     random_ones();

@@ -136,6 +136,25 @@ static void pieces(void)
     udp_joining_fini(&joining);
 }
 
+/* From AUTH on a packet stays whole: what it authenticates must follow it. */
+static void behind_auth(void)
+{
+    static const uint8_t auth[28] = {PACKET_CHUNK_AUTH, 0, 0, 28, 0, 1, 0, 1};
+    struct heap heap = {0};
+    struct udp_joining joining = {0};
+    uint32_t number = 0;
+    size_t length = make(8, 400);
+    memmove(packet + PACKET_HEADER + sizeof auth, packet + PACKET_HEADER, length - PACKET_HEADER);
+    memcpy(packet + PACKET_HEADER, auth, sizeof auth);
+    length += sizeof auth;
+    packet_seal(packet, length);
+    udp_pieces_divide(packet, length, 1252, &number, keep, &heap);
+    ok(number == 1 && heap.count > 1 && join_all(&joining, &heap, false, length),
+       "a packet with AUTH goes in pieces as a whole (%zu)", heap.count);
+    clear(&heap);
+    udp_joining_fini(&joining);
+}
+
 /* Whatever is in a piece: no access out of bounds (asan), no memory beyond one packet. */
 static void hostile(unsigned long seed)
 {
@@ -171,6 +190,7 @@ int main(void)
 {
     between_chunks();
     pieces();
+    behind_auth();
     hostile(tap_seed());
     return tap_done();
 }
