@@ -165,7 +165,7 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/rep
 check: all check-variant ## run all tests
 
 # Kernel SCTP, in the lab (tests/lab/README.md); LAB=uml or LAB=direct chooses its kernel.
-check-kernel: $(BUILD)/hawser $(BUILD)/tests/conformance/test_transport $(filter $(BUILD)/tests/unit/transport/test_kernel%,$(UNITS)) ## the tests that need a kernel with SCTP and netem
+check-kernel: $(BUILD)/hawser $(BUILD)/tests/conformance/test_transport $(BUILD)/tests/conformance/test_auth $(filter $(BUILD)/tests/unit/transport/test_kernel%,$(UNITS)) ## the tests that need a kernel with SCTP and netem
 	$(Q)$(MAKE) --no-print-directory VARIANT=default BUILD=build/default tools
 	$(Q)KINDS=lab $(RUN_TESTS)
 

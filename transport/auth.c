@@ -15,22 +15,3 @@ bool auth_chunks_listed(const uint8_t *list, size_t count)
             return false;
     return true;
 }
-
-bool auth_sending_use(struct auth_sending *self, uint16_t number)
-{
-    if (self->old_count == AUTH_KEYS_MAX)
-        return false;
-    self->old[self->old_count++] = self->used;
-    self->used = number;
-    return true;
-}
-
-bool auth_sending_freed(struct auth_sending *self, uint16_t number)
-{
-    for (size_t i = 0; i < self->old_count; i++)
-        if (self->old[i] == number) {
-            self->old[i] = self->old[--self->old_count];
-            return self->old_count == 0;
-        }
-    return false;
-}

@@ -24,18 +24,3 @@ extern const size_t auth_chunk_count;
 
 /* Whether a peer's list has all of them. */
 bool auth_chunks_listed(const uint8_t *list, size_t count);
-
-/* Most keys that may be in use for sending, or for sending again, at a time. */
-#define AUTH_KEYS_MAX 8
-
-/* The keys with which we send. All zero: with key 0 alone. */
-struct auth_sending {
-    uint16_t used;
-    uint16_t old[AUTH_KEYS_MAX]; /* what was sent with them may be sent again */
-    size_t old_count;
-};
-
-/* number is used from now on. False: too many are. */
-bool auth_sending_use(struct auth_sending *self, uint16_t number);
-/* Nothing is sent again with this one. True: and that was the last of the old ones. */
-bool auth_sending_freed(struct auth_sending *self, uint16_t number);

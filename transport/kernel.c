@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "transport/kernel_association.h"
+#include "transport/kernel_auth.h"
 #include "transport/kernel_listener.h"
 #include "transport/kernel_path.h"
 #include "transport/kernel_send.h"
@@ -156,4 +157,5 @@ const struct transport_ops kernel_ops = {
     .send = kernel_send_message,
     .close = kernel_association_close,
     .status = kernel_path_status,
+    .auth = kernel_auth_change,
 };

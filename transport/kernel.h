@@ -27,6 +27,9 @@
 
 enum kernel_state { KERNEL_CONNECTING, KERNEL_UP, KERNEL_SHUTTING, KERNEL_ENDED };
 
+/* See kernel_auth.h. WANTED: one message more is given; WAITING: none. */
+enum kernel_key { KERNEL_KEY_USED, KERNEL_KEY_WANTED, KERNEL_KEY_WAITING };
+
 struct kernel_association {
     struct association base;
     struct kernel *transport;
@@ -56,6 +59,8 @@ struct kernel_association {
     bool want_writable;
     size_t mark; /* to which the send buffer is lowered, to tell when there is room; 0: it is not */
 
+    enum kernel_key key_state;
+    uint16_t next_key;                                 /* while it is not KERNEL_KEY_USED */
     struct path_status paths[TRANSPORT_ADDRESSES_MAX]; /* as the user was told */
     size_t path_count;
 

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "transport/auth.h"
+#include "transport/kernel_auth.h"
 #include "transport/kernel_listener.h"
 #include "transport/kernel_path.h"
 #include "transport/kernel_receive.h"
@@ -200,6 +202,11 @@ enum err kernel_association_connect(struct transport *transport, const struct ad
 static void up(struct kernel_association *self, const struct address *peer)
 {
     struct kernel *transport = self->transport;
+    if (transport->options.auth && !kernel_auth_agreed(self->fd.fd)) {
+        kernel_socket_abort(self->fd.fd, 0, AUTH_MISSING);
+        kernel_association_end(self, ERR_TRANSPORT_AUTH, "");
+        return;
+    }
     self->state = KERNEL_UP;
     self->streams = kernel_socket_streams(self->fd.fd);
     count(self, true);
@@ -242,7 +249,7 @@ void kernel_association_accept(struct kernel *transport, int fd)
 void kernel_association_restarted(struct kernel_association *self)
 {
     struct kernel *transport = self->transport;
-    if (!transport->acceptor) {
+    if (!transport->acceptor || transport->options.auth) {
         kernel_association_end(self, ERR_TRANSPORT_RESTARTED, "");
         return;
     }

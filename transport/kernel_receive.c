@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "transport/kernel_association.h"
+#include "transport/kernel_auth.h"
 #include "transport/kernel_path.h"
 #include "transport/kernel_socket.h"
 #include "transport/sctp_message.h"
@@ -122,6 +123,8 @@ static void notified(struct kernel_association *self, const uint8_t *data, size_
         self->peer_closing = true;
     else if (type == SCTP_PEER_ADDR_CHANGE)
         kernel_path_look(self);
+    else if (type == SCTP_SENDER_DRY_EVENT)
+        kernel_auth_dry(self);
     else if (type == SCTP_ASSOC_CHANGE && length >= sizeof(struct sctp_assoc_change))
         association_changed(self, &copy->event.sn_assoc_change, length);
 }

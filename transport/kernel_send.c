@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "transport/kernel_association.h"
+#include "transport/kernel_auth.h"
 #include "transport/kernel_socket.h"
 #include "transport/sctp_message.h"
 
@@ -77,8 +78,9 @@ void kernel_send_wait(struct kernel_association *self)
 {
     if (!kernel_association_is_up(self) || self->send_task.queued)
         return;
-    bool has_data = self->pending.first;
-    bool wanted = self->want_writable && self->state == KERNEL_UP && !is_paced(self);
+    bool may_send = self->key_state != KERNEL_KEY_WAITING;
+    bool has_data = may_send && self->pending.first;
+    bool wanted = may_send && self->want_writable && self->state == KERNEL_UP && !is_paced(self);
     if (wanted && !has_data)
         set_mark(self, resume_of(self));
     uint32_t others = self->interest & ~(uint32_t)EPOLLOUT;
@@ -174,9 +176,14 @@ void kernel_send_pending(struct kernel_association *self)
     if (self->pending.first)
         set_mark(self, 0);
     /* More follow: the kernel fills packets, and the last one pushes out the rest. */
-    while (self->pending.first &&
-           give(self, self->pending.first, self->pending.count > 1 ? MSG_MORE : 0))
+    while (self->pending.first && self->key_state != KERNEL_KEY_WAITING) {
+        bool more = self->pending.count > 1 && self->key_state == KERNEL_KEY_USED;
+        if (!give(self, self->pending.first, more ? MSG_MORE : 0))
+            break;
         message_free(message_queue_pop(&self->pending));
+        if (self->key_state == KERNEL_KEY_WANTED)
+            kernel_auth_wait(self);
+    }
     if (!self->pending.first && self->state == KERNEL_SHUTTING)
         kernel_socket_shutdown(self->fd.fd);
     kernel_send_wait(self);

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "transport/kernel.h"
+#include "transport/kernel_auth.h"
 
 /* One association has one window and one send buffer for all its streams, and the kernel does not
  * tune them: 4 MB carry 300 Mbit/s over a round trip of 100 ms. */
@@ -320,7 +321,8 @@ int kernel_socket_open(const struct transport_options *options, struct address *
         snprintf(why, why_size, "no SCTP socket: %m");
         return -1;
     }
-    if (configure(fd, family, options, why, why_size))
+    if (configure(fd, family, options, why, why_size) ||
+        (options->auth && kernel_auth_prepare(fd, why, why_size)))
         goto failed;
     if (bind_all(fd, locals, count)) {
         char text[ADDRESS_TEXT_MAX];

@@ -18,7 +18,6 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "transport/auth.h"
 #include "transport/backlog.h"
 #include "transport/datagram.h"
 #include "transport/packet.h"
@@ -84,6 +83,14 @@ struct udp_sack {
     uint8_t packet[UDP_SACK_MAX];
 };
 
+/* Keys with which we send; after one is replaced it may still be needed for what is sent again. */
+#define UDP_AUTH_OLD_MAX 8
+struct udp_auth_keys {
+    uint16_t used;
+    uint16_t old[UDP_AUTH_OLD_MAX];
+    size_t old_count;
+};
+
 struct udp_association {
     struct association base;
     struct udp *transport;
@@ -111,7 +118,7 @@ struct udp_association {
     struct path by_tag;
     bool tagged; /* by_tag is in the table */
     struct packet_tsn sent;
-    struct auth_sending auth;
+    struct udp_auth_keys auth;
     bool doubted; /* see udp_auth_doubt */
     struct udp_resend resend;
     uint64_t retransmissions;

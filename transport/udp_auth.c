@@ -71,11 +71,13 @@ static int with_number(struct socket *socket, int option, uint16_t number)
 /* usrsctp says when nothing is left that was sent with the old key: udp_auth_freed. */
 static int use(struct udp_association *self, uint16_t number)
 {
-    uint16_t old = self->auth.used;
-    if (with_number(self->socket, SCTP_AUTH_ACTIVE_KEY, number) ||
-        !auth_sending_use(&self->auth, number) ||
-        with_number(self->socket, SCTP_AUTH_DEACTIVATE_KEY, old))
+    struct udp_auth_keys *keys = &self->auth;
+    if (keys->old_count == UDP_AUTH_OLD_MAX ||
+        with_number(self->socket, SCTP_AUTH_ACTIVE_KEY, number) ||
+        with_number(self->socket, SCTP_AUTH_DEACTIVATE_KEY, keys->used))
         return -1;
+    keys->old[keys->old_count++] = keys->used;
+    keys->used = number;
     loop_task_queue(self->transport->loop, &self->send_task); /* which looks for it */
     return 0;
 }
@@ -102,10 +104,20 @@ enum err udp_auth_change(struct association *association, enum association_auth 
     return result ? ERR_TRANSPORT_SOCKET : ERR_OK;
 }
 
+/* Whether it was the last of the old ones. */
+static bool forget(struct udp_auth_keys *keys, uint16_t number)
+{
+    for (size_t i = 0; i < keys->old_count; i++)
+        if (keys->old[i] == number) {
+            keys->old[i] = keys->old[--keys->old_count];
+            return keys->old_count == 0;
+        }
+    return false;
+}
+
 void udp_auth_freed(struct udp_association *self, uint16_t number)
 {
-    if (auth_sending_freed(&self->auth, number) && udp_association_is_up(self) &&
-        self->events->on_auth_settled)
+    if (forget(&self->auth, number) && udp_association_is_up(self) && self->events->on_auth_settled)
         self->events->on_auth_settled(self->events, self->auth.used);
 }
 

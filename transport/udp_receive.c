@@ -8,6 +8,7 @@
 #include <usrsctp.h>
 
 #include "base/check.h"
+#include "transport/auth.h"
 #include "transport/packet.h"
 #include "transport/sctp_message.h"
 #include "transport/udp_association.h"

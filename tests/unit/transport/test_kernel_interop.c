@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/conformance/transport_bed.h"
+#include "tests/conformance/auth_bed.h"
 #include "tests/lib/tap.h"
 #include "transport/kernel.h"
 #include "transport/udp.h"
@@ -27,9 +27,11 @@ static void enter(int host)
     must(!setns(host, CLONE_NEWNET));
 }
 
-static bool sysctl_udp_port(const char *value)
+static bool sysctl_sctp(const char *name, const char *value)
 {
-    FILE *file = fopen("/proc/sys/net/sctp/udp_port", "we");
+    char path[64];
+    snprintf(path, sizeof path, "/proc/sys/net/sctp/%s", name);
+    FILE *file = fopen(path, "we");
     if (!file)
         return false;
     bool written = fputs(value, file) >= 0;
@@ -70,7 +72,7 @@ static bool two_hosts(void)
     enter(kernel_host);
     /* Linux 6.1 loses what is to be cut into packets (docs/decisions/009-kernel-sctp.md). */
     done = !system("ip link set two gso_max_size 1500 up && ip address add 10.72.0.2/24 dev two") &&
-           sysctl_udp_port(KERNEL_PORT);
+           sysctl_sctp("udp_port", KERNEL_PORT) && sysctl_sctp("auth_enable", "1");
     enter(udp_host);
     return done;
 }
@@ -157,9 +159,18 @@ static void load_both_ways(struct bed_user *user, struct bed_user *peer)
        peer->damaged);
 }
 
-static void run(bool kernel_serves)
+static bool change_key(struct bed_user *user, struct bed_user *peer)
 {
-    tap_note("%s", kernel_serves ? "udp connects to the kernel" : "the kernel connects to udp");
+    return keyed_add(user, 1, 1) == ERR_OK && keyed_add(peer, 1, 1) == ERR_OK &&
+           association_auth_use(user->association, 1) == ERR_OK &&
+           association_auth_use(peer->association, 1) == ERR_OK;
+}
+
+static void run(bool kernel_serves, bool auth)
+{
+    tap_note("%s%s", kernel_serves ? "udp connects to the kernel" : "the kernel connects to udp",
+             auth ? ", with authentication" : "");
+    bed_auth = auth;
     struct bed bed;
     open_pair(&bed, kernel_serves);
     struct bed_user *user = connect_pair(&bed, kernel_serves);
@@ -168,6 +179,8 @@ static void run(bool kernel_serves)
         goto done;
     struct bed_user *peer = bed_latest(&bed);
     ok(user->streams == 1024 && peer->streams == 1024, "with 1024 streams");
+    if (auth)
+        ok(change_key(user, peer), "both take a key");
     load_both_ways(user, peer);
     association_close(user->association, ASSOCIATION_ABORT, "in these words");
     bed_wait_down(peer, 2 * SECOND);
@@ -204,8 +217,10 @@ int main(void)
         tap_skip("SCTP over UDP", "network namespaces, ip and net.sctp.udp_port are needed");
         return tap_done();
     }
-    run(true);
-    run(false);
+    run(true, false);
+    run(false, false);
+    run(true, true);
+    run(false, true);
     close(udp_host);
     close(kernel_host);
     return tap_done();
