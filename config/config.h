@@ -88,6 +88,7 @@ struct config_tunnel {
     uint32_t mtu;        /* 0: found out */
     uint32_t buffer;     /* bytes of each of SCTP's socket buffers */
     uint16_t encap_port; /* 0: none */
+    bool sctp_auth;      /* RFC 4895 */
     /* SCTP's clock and its limits (RFC 9260, RFC 7829) */
     uint64_t rto_min_us, rto_initial_us, rto_max_us;
     uint32_t path_retransmissions, failing_after, association_retransmissions;

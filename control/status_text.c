@@ -107,6 +107,10 @@ static void print_association(const json_t *association, FILE *out)
     if (has_text(association, "transport"))
         fprintf(out, " over %s", text(association, "transport"));
     fprintf(out, ": %s", text(association, "state"));
+    if (strcmp(text(association, "sctp_auth"), "on") == 0)
+        fputs(", SCTP authenticated", out);
+    else if (strcmp(text(association, "sctp_auth"), "pending") == 0)
+        fputs(", SCTP not yet authenticated", out);
     if (number(association, "streams"))
         fprintf(out, ", %" PRIu64 " streams", number(association, "streams"));
     if (number(association, "retransmissions"))

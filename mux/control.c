@@ -92,6 +92,18 @@ void mux_control_goaway(struct mux_control *control, enum err why)
     control->goaway_code = err_to_wire(why);
 }
 
+void mux_control_auth_ready(struct mux_control *control, uint16_t key)
+{
+    control->auth_ready = key;
+    control->auth_ready_pending = true;
+}
+
+void mux_control_auth_settled(struct mux_control *control, uint16_t key)
+{
+    control->auth_settled = key;
+    control->auth_settled_pending = true;
+}
+
 static void drain_renew(struct mux_control *control, struct wire_writer *w)
 {
     if (!control->renew_stream || !frame_fits(w, 3))
@@ -149,6 +161,8 @@ size_t mux_control_drain(struct mux_control *control, uint8_t *record, size_t ca
     struct wire_writer w = wire_writer(record, MUX_RECORD_MAX);
     drain_hello(control, &w);
     drain_renew(control, &w);
+    drain_number(&control->auth_ready_pending, FRAME_AUTH_READY, control->auth_ready, &w);
+    drain_number(&control->auth_settled_pending, FRAME_AUTH_SETTLED, control->auth_settled, &w);
     drain_failures(control, &w);
     drain_number(&control->want_pending, FRAME_WANT, control->want, &w);
     drain_tokens(&control->pongs, FRAME_PONG, &w);

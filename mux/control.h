@@ -43,6 +43,10 @@ struct mux_control_events {
     void (*on_pong)(struct mux_control_events *self, uint64_t token);
     /* The peer opens no more and wants none; it leaves when open connections have ended. */
     void (*on_goaway)(struct mux_control_events *self, enum err why);
+    /* Keys of SCTP's authentication (rule K2): the peer takes packets with this one; it sends with
+     * no older one any more. */
+    void (*on_auth_ready)(struct mux_control_events *self, uint16_t key);
+    void (*on_auth_settled)(struct mux_control_events *self, uint16_t key);
 };
 
 /* HELLO is pending at once: the client's; a server drains nothing before the client's has come.
@@ -57,13 +61,16 @@ enum err mux_control_receive(struct mux_control *control, const uint8_t *record,
 /* Next record's plaintext; 0: nothing pending. capacity at least MUX_RECORD_MAX. */
 size_t mux_control_drain(struct mux_control *control, uint8_t *record, size_t capacity);
 
-/* Queue one frame each. Bounded: of want and renew the last call counts, of child_failed the last
- * for each stream; pings beyond 16 undrained ones, and a second goaway, are dropped. */
+/* Queue one frame each. Bounded: of want, renew, auth_ready and auth_settled the last call counts,
+ * of child_failed the last for each stream; pings beyond 16 undrained ones, and a second goaway,
+ * are dropped. */
 void mux_control_want(struct mux_control *control, uint16_t count);
 void mux_control_child_failed(struct mux_control *control, uint16_t stream, uint8_t epoch,
                               enum err why);
 void mux_control_renew(struct mux_control *control, uint16_t stream, uint8_t epoch);
 void mux_control_ping(struct mux_control *control, uint64_t token);
 void mux_control_goaway(struct mux_control *control, enum err why);
+void mux_control_auth_ready(struct mux_control *control, uint16_t key);
+void mux_control_auth_settled(struct mux_control *control, uint16_t key);
 /* Whether the peer's HELLO has come. */
 bool mux_control_is_ready(const struct mux_control *control);

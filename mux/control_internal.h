@@ -28,9 +28,10 @@ struct mux_control {
     enum mux_side side;
     uint16_t streams_max;      /* of our HELLO */
     uint16_t peer_streams_max; /* of the peer's HELLO; 0: it has not come */
-    uint16_t want, goaway_code;
+    uint16_t want, goaway_code, auth_ready, auth_settled;
     uint16_t renew_stream; /* 0: none */
     uint8_t renew_epoch;
+    bool auth_ready_pending, auth_settled_pending;
     bool want_pending, goaway_pending, goaway_sent, goaway_received;
 };
 

@@ -86,10 +86,28 @@ static enum err on_goaway(struct mux_control *control, const struct frame *frame
     return ERR_OK;
 }
 
+static enum err on_auth_ready(struct mux_control *control, const struct frame *frame)
+{
+    control->events->on_auth_ready(control->events, (uint16_t)frame_number(frame));
+    return ERR_OK;
+}
+
+static enum err on_auth_settled(struct mux_control *control, const struct frame *frame)
+{
+    control->events->on_auth_settled(control->events, (uint16_t)frame_number(frame));
+    return ERR_OK;
+}
+
 static enum err (*const handlers[])(struct mux_control *control, const struct frame *frame) = {
-    [FRAME_HELLO] = on_hello,   [FRAME_PING] = on_ping,   [FRAME_PONG] = on_pong,
-    [FRAME_WANT] = on_want,     [FRAME_RENEW] = on_renew, [FRAME_CHILD_FAILED] = on_child_failed,
+    [FRAME_HELLO] = on_hello,
+    [FRAME_PING] = on_ping,
+    [FRAME_PONG] = on_pong,
+    [FRAME_WANT] = on_want,
+    [FRAME_RENEW] = on_renew,
+    [FRAME_CHILD_FAILED] = on_child_failed,
     [FRAME_GOAWAY] = on_goaway,
+    [FRAME_AUTH_READY] = on_auth_ready,
+    [FRAME_AUTH_SETTLED] = on_auth_settled,
 };
 
 static enum err receive_frame(struct mux_control *control, struct wire_reader *r)

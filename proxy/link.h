@@ -7,8 +7,9 @@
  *
  * Life: CONNECTING (client) -on_up-> MASTER (handshake, HELLO) -> READY -> CLOSING -> gone.
  * Files: link.c (life), link_master.c (master, control channel, renewal), link_children.c (strands,
- * leases), link_early.c (children before HELLO), link_notices.c (what strands tell), link_send.c
- * (the queue to SCTP and the way in), link_paths.c (what is told of its network paths). */
+ * leases), link_early.c (children before HELLO), link_auth.c (keys of SCTP's authentication),
+ * link_notices.c (what strands tell), link_send.c (the queue to SCTP and the way in), link_paths.c
+ * (what is told of its network paths). */
 #pragma once
 
 #include <stdbool.h>
@@ -40,6 +41,18 @@ struct link_stream {
      * reaches the strand is not known yet. */
     enum { LEASE_NONE, LEASE_OWN, LEASE_PEER, LEASE_BOTH } lease;
     size_t service; /* of LEASE_OWN and LEASE_BOTH */
+};
+
+/* Keys of SCTP's authentication (docs/PROTOCOL.md section 8). */
+#define LINK_AUTH_KEYS 8
+struct link_auth {
+    bool on;
+    uint16_t
+        keys[LINK_AUTH_KEYS]; /* that the transport has, oldest first; at first 0, which is empty */
+    size_t count;
+    uint16_t peer_ready;            /* it takes this one; 0: none of ours */
+    uint16_t used;                  /* told to the transport to send with */
+    uint16_t settled, peer_settled; /* nothing older is sent */
 };
 
 /* A master handshake: the first one, on stream 0, or a renewal. */
@@ -107,6 +120,7 @@ struct link {
     struct tls_identity *identity;       /* that the last master has proved; NULL: none yet */
     struct loop_timer renew_timer;
     uint64_t renew_us; /* its deadline */
+    struct link_auth auth;
     struct mux_control *control;
     struct mux_control_events control_events;
     struct loop_task control_task;
@@ -217,6 +231,10 @@ void link_master_advance(struct link *link, struct link_master *master);
 void link_master_receive(struct link *link, struct message *message);
 void link_renew_now(struct link *link);
 void link_master_end(struct link *link);
+/* A master is verified, the control channel is there: its key is taken. */
+void link_auth_verified(struct link *link, const struct link_master *master);
+/* Whether what nobody has authenticated is refused: "off", "pending", "on". */
+const char *link_auth_state(const struct link *link);
 void link_child_failed(struct link *link, uint16_t stream, uint8_t epoch, enum err why,
                        const char *detail, bool told_by_peer);
 void link_child_receive(struct link *link, struct message *message);

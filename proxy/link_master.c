@@ -205,8 +205,7 @@ static void on_renew(struct mux_control_events *events, uint16_t stream, uint8_t
 
 static void on_pong(struct mux_control_events *events, uint64_t token)
 {
-    (void)events;
-    (void)token;
+    (void)events, (void)token;
 }
 
 static void on_goaway(struct mux_control_events *events, enum err why)
@@ -442,6 +441,7 @@ void link_master_advance(struct link *link, struct link_master *master)
             first_master_verified(link);
         else if (!renewal_is_same_peer(link))
             return;
+        link_auth_verified(link, master);
     }
     if (link->state == LINK_CLOSING)
         return;

@@ -71,12 +71,13 @@ static json_t *report_link(struct link *link)
     char id[2 * MUX_ASSOCIATION_ID_SIZE + 1] = "";
     for (size_t i = 0; link->was_ready && i < MUX_ASSOCIATION_ID_SIZE; i++)
         snprintf(id + 2 * i, 3, "%02x", link->association_id[i]);
-    return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "id", id, "state",
+    return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "id", id, "state",
                      link_states[link->state], "peer", printable(link->peer_name), "address",
-                     link->peer_text, "transport", link->ops->name, "scheduler",
-                     status.scheduler ? status.scheduler : "", "retransmissions",
-                     (json_int_t)status.retransmissions, "streams", (json_int_t)link->streams_max,
-                     "paths", report_paths(&status), "tls", report_tls(link));
+                     link->peer_text, "transport", link->ops->name, "sctp_auth",
+                     link_auth_state(link), "scheduler", status.scheduler ? status.scheduler : "",
+                     "retransmissions", (json_int_t)status.retransmissions, "streams",
+                     (json_int_t)link->streams_max, "paths", report_paths(&status), "tls",
+                     report_tls(link));
 }
 
 static json_t *report_service(const struct service *service)

@@ -35,6 +35,7 @@ void tunnel_transport_options(const struct tunnel *tunnel, struct transport_opti
         .association_retransmissions = config->association_retransmissions,
         .encap_port = config->encap_port,
         .buffer_bytes = config->buffer,
+        .auth = config->sctp_auth,
     };
 }
 

@@ -2,11 +2,21 @@
 
 #include <string.h>
 
+#include "base/error.h"
+#include "base/log.h"
+
 /* The last two are used by the kernel's SCTP alone: RE-CONFIG (RFC 6525), FORWARD-TSN (RFC 3758).
  */
 const uint8_t auth_chunks[] = {0 /* DATA */,         3 /* SACK */,  6 /* ABORT */, 7 /* SHUTDOWN */,
                                8 /* SHUTDOWN ACK */, 9 /* ERROR */, 130,           192};
 const size_t auth_chunk_count = sizeof auth_chunks;
+
+void auth_log_refusal(const struct address *peer)
+{
+    char text[ADDRESS_TEXT_MAX];
+    log_write(LOG_WARNING, LOG_ABOUT(.peer = address_format(peer, text)), "no association: %s",
+              err_text(ERR_TRANSPORT_AUTH));
+}
 
 bool auth_chunks_listed(const uint8_t *list, size_t count)
 {

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/address.h"
+
 /* What the peer is told by the ABORT, and the user by on_down. */
 #define AUTH_MISSING "this end requires sctp_auth, the other end does not have it"
 
@@ -21,6 +23,9 @@
  * prove themselves by what they carry. */
 extern const uint8_t auth_chunks[];
 extern const size_t auth_chunk_count;
+
+/* To the log: of a peer whose association no user has seen. */
+void auth_log_refusal(const struct address *peer);
 
 /* Whether a peer's list has all of them. */
 bool auth_chunks_listed(const uint8_t *list, size_t count);

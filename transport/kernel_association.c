@@ -202,13 +202,17 @@ enum err kernel_association_connect(struct transport *transport, const struct ad
 static void up(struct kernel_association *self, const struct address *peer)
 {
     struct kernel *transport = self->transport;
+    self->streams = kernel_socket_streams(self->fd.fd);
+    if (!self->streams)
+        return; /* ended meanwhile: the next notification says why */
     if (transport->options.auth && !kernel_auth_agreed(self->fd.fd)) {
+        if (!self->events)
+            auth_log_refusal(peer);
         kernel_socket_abort(self->fd.fd, 0, AUTH_MISSING);
         kernel_association_end(self, ERR_TRANSPORT_AUTH, "");
         return;
     }
     self->state = KERNEL_UP;
-    self->streams = kernel_socket_streams(self->fd.fd);
     count(self, true);
     set_look_timer(self);
     if (!self->events) {

@@ -277,6 +277,9 @@ static uint16_t streams_of(const struct sctp_assoc_change *change)
 static void came_up(struct udp_association *self, uint16_t streams)
 {
     if (self->transport->options.auth && !udp_auth_agreed(self->socket)) {
+        struct address plain = datagram_plain_address(&udp_path_in_use(self)->route.to);
+        if (!self->events)
+            auth_log_refusal(&plain);
         udp_socket_abort(self->socket, AUTH_MISSING);
         udp_association_end(self, ERR_TRANSPORT_AUTH, "");
         return;

@@ -50,6 +50,11 @@ static void on_goaway(struct mux_control_events *self, enum err why)
     must(why < ERR_COUNT);
 }
 
+static void on_auth(struct mux_control_events *self, uint16_t key)
+{
+    (void)self, (void)key;
+}
+
 /* What is drained must be whole frames, and bounded whatever came in (rule C8). */
 static void drain(struct mux_control *control)
 {
@@ -62,7 +67,7 @@ static void drain(struct mux_control *control)
             must(frame_next(&r, FRAME_ON_CONTROL, &frame) == ERR_OK);
         total += length;
     }
-    must(total <= 100 + 2 * 16 * 12 + STREAMS * 9 + 6 + 6 + 7);
+    must(total <= 100 + 2 * 16 * 12 + STREAMS * 9 + 4 * 6 + 7);
 }
 
 static void act(struct mux_control *control, enum mux_side side, uint8_t action)
@@ -82,6 +87,10 @@ static void act(struct mux_control *control, enum mux_side side, uint8_t action)
         break;
     case 4:
         drain(control);
+        break;
+    case 5:
+        mux_control_auth_ready(control, action);
+        mux_control_auth_settled(control, action);
         break;
     default:
         mux_control_child_failed(control, 1 + action % STREAMS, action, ERR_TLS_RECORD);
@@ -106,8 +115,8 @@ static enum err receive(struct mux_control *control, struct wire_reader *script)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct wire_reader script = wire_reader(data, size);
-    struct mux_control_events events = {on_hello, on_want, on_child_failed,
-                                        on_renew, on_pong, on_goaway};
+    struct mux_control_events events = {on_hello, on_want,   on_child_failed, on_renew,
+                                        on_pong,  on_goaway, on_auth,         on_auth};
     enum mux_side side = wire_get_u8(&script) & 1 ? MUX_SERVER : MUX_CLIENT;
     struct mux_hello hello = {
         .version = MUX_PROTOCOL_VERSION,

@@ -9,8 +9,9 @@
  * it (down) suffer. --dump: the first 10000 are written to FILE as {length, 32 bits}{bytes}, for
  * garbage. --limit: at most so many wait in the relay, more are lost. SIGUSR1: black hole, SIGUSR2:
  * passes again. SIGHUP: every client gets another port at the server, as when a NAT forgets it;
- * what the server sends to the old one is lost. SIGTERM: prints what it did, then ends. Prints
- * "port N" at first. */
+ * what the server sends to the old one is lost. SIGALRM: each end gets an SCTP ABORT as if from the
+ * other, with the ports and the tag of the latest packet that passed. SIGTERM: prints what it did,
+ * then ends. Prints "port N" at first. */
 #include <fcntl.h>
 #include <getopt.h>
 #include <netinet/in.h>
@@ -57,6 +58,13 @@ static struct datagram **heap; /* smallest due first */
 static size_t heap_size;
 static struct datagram *history[2][HISTORY];
 static uint64_t passed[2], orders;
+/* Of the latest datagram each way: ports and tag, if it is SCTP. */
+static struct sent {
+    bool any;
+    int out;
+    struct address to;
+    uint8_t head[8];
+} latest[2];
 static bool black_hole;
 static struct {
     uint64_t in, lost, duplicated, corrupted, replayed, overflowed, swallowed, dumped, rebound;
@@ -156,6 +164,10 @@ static void judge(struct datagram *d, int way)
         did.lost++;
         free(d);
         return;
+    }
+    if (d->size >= sizeof latest[way].head) {
+        latest[way] = (struct sent){.any = true, .out = d->out, .to = d->to};
+        memcpy(latest[way].head, d->data, sizeof latest[way].head);
     }
     if (suffers && how.replay > 0) {
         remember(d, way);
@@ -286,6 +298,36 @@ static void send_due(void)
         send_run(run, count);
 }
 
+/* CRC32c (RFC 9260 appendix A), bit by bit. */
+static uint32_t checksum(const uint8_t *bytes, size_t length)
+{
+    uint32_t sum = UINT32_MAX;
+    for (size_t i = 0; i < length; i++) {
+        sum ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++)
+            sum = sum >> 1 ^ (sum & 1 ? 0x82f63b78 : 0);
+    }
+    return ~sum;
+}
+
+static void forge_aborts(void)
+{
+    static const uint8_t abort_chunk[] = {6, 0, 0, 4};
+    for (int way = 0; way < 2; way++) {
+        const struct sent *sent = &latest[way];
+        uint8_t packet[16] = {0};
+        if (!sent->any)
+            continue;
+        memcpy(packet, sent->head, sizeof sent->head);
+        memcpy(packet + 12, abort_chunk, sizeof abort_chunk);
+        uint32_t sum = checksum(packet, sizeof packet);
+        for (int i = 0; i < 4; i++)
+            packet[8 + i] = (uint8_t)(sum >> 8 * i);
+        sendto(sent->out, packet, sizeof packet, 0, sent->to.length ? &sent->to.any : NULL,
+               sent->to.length);
+    }
+}
+
 static void on_signal(int signals)
 {
     struct signalfd_siginfo info;
@@ -293,6 +335,10 @@ static void on_signal(int signals)
         return;
     if (info.ssi_signo == SIGHUP) {
         rebind();
+        return;
+    }
+    if (info.ssi_signo == SIGALRM) {
+        forge_aborts();
         return;
     }
     black_hole = info.ssi_signo == SIGUSR1;
@@ -395,6 +441,7 @@ int main(int count, char **arguments)
     sigaddset(&set, SIGUSR1);
     sigaddset(&set, SIGUSR2);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGALRM);
     sigaddset(&set, SIGTERM);
     sigprocmask(SIG_BLOCK, &set, NULL);
     buffers = malloc(BATCH * sizeof *buffers);

@@ -30,7 +30,7 @@ static void test_clock(void)
     const struct config_tunnel *t = config->tunnels;
     ok(t->rto_min_us == 200000 && t->rto_initial_us == 500000 && t->rto_max_us == 10000000 &&
            t->path_retransmissions == 3 && !t->failing_after &&
-           t->association_retransmissions == 10 && !t->encap_port && !t->buffer,
+           t->association_retransmissions == 10 && !t->encap_port && !t->sctp_auth && !t->buffer,
        "the defaults");
     config_free(config);
     config = fixture_load_client(&fixture, "heartbeat = 0.1; dead_after = 1;" FIXTURE_SERVICES);

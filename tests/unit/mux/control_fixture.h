@@ -62,11 +62,21 @@ static inline void trace_goaway(struct mux_control_events *self, enum err why)
     trace(self, "goaway", why == ERR_DRAINING, 0);
 }
 
+static inline void trace_ready(struct mux_control_events *self, uint16_t key)
+{
+    trace(self, "ready", key, 0);
+}
+
+static inline void trace_settled(struct mux_control_events *self, uint16_t key)
+{
+    trace(self, "settled", key, 0);
+}
+
 static inline void control_start(struct control_end *end, enum mux_side side,
                                  const struct mux_hello *hello)
 {
-    *end = (struct control_end){
-        .events = {trace_hello, trace_want, trace_failed, trace_renew, trace_pong, trace_goaway}};
+    *end = (struct control_end){.events = {trace_hello, trace_want, trace_failed, trace_renew,
+                                           trace_pong, trace_goaway, trace_ready, trace_settled}};
     end->control = mux_control_new(side, hello, &end->events);
 }
 

@@ -40,6 +40,11 @@ static void test_frames(void)
     ok(!control_pass(&client, &server) &&
            traced(&server, "renew(9,200) tls_record(3,4) goaway(1,0) "),
        "what a client says, GOAWAY once");
+    mux_control_auth_ready(client.control, 1);
+    mux_control_auth_ready(client.control, 256);
+    mux_control_auth_settled(client.control, 3);
+    ok(!control_pass(&client, &server) && traced(&server, "ready(256,0) settled(3,0) "),
+       "K2: keys of SCTP, the last of each kind");
     mux_control_want(server.control, 4);
     mux_control_want(server.control, 6);
     mux_control_child_failed(server.control, 100, 255, ERR_BIND_MISMATCH);

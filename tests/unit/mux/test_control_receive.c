@@ -50,7 +50,10 @@ static const struct receive_case cases[] = {
     ROW("CHILD_FAILED of stream 0", CLIENT, true, CONTROL_PROTOCOL, "\104\0\0\5\0\0\1\0\60"),
     ROW("GOAWAY twice", CLIENT, true, CONTROL_PROTOCOL, "\106\0\0\2\0\12\106\0\0\2\0\12"),
     ROW("a stream's frame", CLIENT, true, CONTROL_PROTOCOL, "\5\0\0\1x"),
-    ROW("an unknown frame", CLIENT, true, CONTROL_PROTOCOL, "\107\0\0\0"),
+    ROW("AUTH_READY", CLIENT, true, OK, "\107\0\0\2\0\1"),
+    ROW("AUTH_SETTLED", SERVER, true, OK, "\110\0\0\2\1\0"),
+    ROW("AUTH_SETTLED without a number", SERVER, true, CONTROL_PROTOCOL, "\110\0\0\0"),
+    ROW("an unknown frame", CLIENT, true, CONTROL_PROTOCOL, "\111\0\0\0"),
 };
 
 static void test_cases(void)
