@@ -86,20 +86,33 @@ static struct link *of_events(struct association_events *events)
     return container_of(events, struct link, events);
 }
 
+/* The master's ClientHello leaves a round trip before the association is up. */
+static void on_answer(struct association_events *events)
+{
+    struct link *link = of_events(events);
+    if (link->state != LINK_CONNECTING)
+        return;
+    link->streams = check_alloc(link->wanted * sizeof(*link->streams));
+    link_master_begin(link);
+    link_send_now(link);
+}
+
 static void on_up(struct association_events *events, uint16_t streams)
 {
     struct link *link = of_events(events);
     if (link->state != LINK_CONNECTING)
         return;
-    link->granted = streams;
+    link->granted = link->streams && streams > link->wanted ? link->wanted : streams;
     link->state = LINK_MASTER;
-    link->streams = check_alloc(streams * sizeof(*link->streams));
+    if (!link->streams)
+        link->streams = check_alloc(streams * sizeof(*link->streams));
     link_paths_up(link);
     if (streams < 3) {
         link_close(link, ERR_CONTROL_PROTOCOL, "the peer grants fewer than 3 SCTP streams", false);
         return;
     }
-    link_master_begin(link);
+    if (!link->master.link)
+        link_master_begin(link);
 }
 
 static void on_message(struct association_events *events, struct message *message)
@@ -177,6 +190,8 @@ struct link *link_connect(struct tunnel *tunnel, const struct link_route *route,
                           size_t why_size)
 {
     struct link *link = link_new(tunnel, route->ops, &route->remotes[0]);
+    link->wanted = route->options.streams;
+    link->events.on_answer = on_answer;
     enum err result = transport_open(route->ops, loop_of(link), route->locals, route->local_count,
                                      &route->options, NULL, &link->own_transport, why, why_size);
     if (result == ERR_OK) {

@@ -128,7 +128,8 @@ struct link {
     bool peer_leaving;   /* GOAWAY came */
     uint16_t peer_wants; /* children that the server waits for */
 
-    uint16_t granted;            /* SCTP streams in each direction */
+    uint16_t wanted;             /* SCTP streams that we asked for (client) */
+    uint16_t granted;            /* in each direction, at most that */
     uint16_t streams_max;        /* children: streams 1..streams_max; 0 until HELLO */
     struct link_stream *streams; /* granted of them */
     uint16_t first_unused;       /* no lower stream is CHILD_NONE */

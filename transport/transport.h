@@ -64,6 +64,11 @@ struct path_status {
 
 /* What a user of an association is told. Embedded in the user's struct. */
 struct association_events {
+    /* The peer has answered, and it takes one more round trip until on_up. One message of at most
+     * about 1000 bytes that is sent on stream 0 inside this call comes with what we answer (RFC
+     * 9260 section 5.1). Only where we connect, and only by transports that can. NULL: not wanted.
+     */
+    void (*on_answer)(struct association_events *self);
     /* Ready; streams is what both sides granted, in each direction. */
     void (*on_up)(struct association_events *self, uint16_t streams);
     /* Owns: the message passes to the callee. stream and epoch are set. */

@@ -100,6 +100,7 @@ struct udp_association {
     struct association_events *events; /* NULL until the acceptor gave them */
     enum udp_state state;
     bool touched, peer_closing;
+    bool takes_early; /* inside on_answer */
     uint16_t streams;
     uint32_t payload; /* of a UDP datagram, for which messages are cut; at most: */
     uint32_t ceiling; /* what usrsctp makes packets for; 0: not known yet */

@@ -169,6 +169,18 @@ bool udp_connect_refused(struct udp_path *path)
     return false;
 }
 
+/* What the user says now is in usrsctp before INIT ACK is, and so leaves with COOKIE ECHO. False:
+ * he ended it. */
+static bool tell_answer(struct udp_association *self)
+{
+    if (self->events->on_answer) {
+        self->takes_early = true;
+        self->events->on_answer(self->events);
+        self->takes_early = false;
+    }
+    return self->state == UDP_CONNECTING;
+}
+
 static enum udp_take take_answer(struct udp_path *path, const uint8_t *packet)
 {
     struct udp_association *self = path->owner;
@@ -190,7 +202,7 @@ static enum udp_take take_answer(struct udp_path *path, const uint8_t *packet)
     self->init.answered = true;
     loop_timer_cancel(self->transport->loop, &self->path_timer);
     udp_paths_use(&self->choice, udp_path_number(path), loop_now(self->transport->loop));
-    return UDP_TAKE_PASS;
+    return tell_answer(self) ? UDP_TAKE_PASS : UDP_TAKE_DROP;
 }
 
 enum udp_take udp_connect_take(struct udp_path *path, uint8_t *packet, size_t length)

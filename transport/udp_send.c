@@ -102,6 +102,16 @@ static void on_send_task(struct loop_task *task)
     udp_flush(self->transport);
 }
 
+static bool give(struct udp_association *self, const struct message *message);
+
+static enum err send_early(struct udp_association *self, struct message *message)
+{
+    if (!give(self, message))
+        return ERR_AGAIN;
+    message_free(message);
+    return ERR_OK;
+}
+
 enum err udp_send_message(struct association *association, struct message *message)
 {
     struct udp_association *self = container_of(association, struct udp_association, base);
@@ -110,6 +120,8 @@ enum err udp_send_message(struct association *association, struct message *messa
         return ERR_TRANSPORT_CLOSED;
     if (self->state == UDP_UP && message->stream >= self->streams)
         return ERR_TRANSPORT_STREAM;
+    if (self->takes_early && self->state == UDP_CONNECTING)
+        return send_early(self, message);
     if (self->state != UDP_UP || !has_room(self) || is_paced(self)) {
         self->want_writable = true;
         return ERR_AGAIN;
