@@ -26,7 +26,7 @@ static void acknowledge(uint32_t tsn)
                                           [PACKET_HEADER + 3] = 16};
     for (int i = 0; i < 4; i++)
         packet[PACKET_HEADER + 4 + i] = (uint8_t)(tsn >> (24 - 8 * i));
-    udp_ahead_note(&association.ahead, packet);
+    udp_ahead_note(&association.ahead, packet, sizeof packet);
 }
 
 int main(void)
