@@ -417,8 +417,12 @@ static void cookie_came_too_late(void)
 
 int main(void)
 {
-    noise_while_traffic_flows();
-    forgeries();
+    for (int i = 0; i < 2; i++) { /* then with authenticated chunks, which usrsctp looks at, too */
+        bed_auth = i;
+        noise_while_traffic_flows();
+        forgeries();
+    }
+    bed_auth = false;
     flood_of_inits();
     strangers();
     half_open_or_closed();
