@@ -17,13 +17,15 @@ struct round_trip {
     unsigned first, count;
 };
 
-/* Whether a packet sent now should be marked: so that the ring lasts for a round trip. */
+/* Whether a packet sent now, or a little before the last mark, should be marked: so that the ring
+ * lasts for a round trip. */
 static inline bool round_trip_wants(const struct round_trip *self, uint64_t now_us, uint32_t rtt_us)
 {
     const struct round_trip_mark *last =
         &self->marks[(self->first + self->count - 1) % ROUND_TRIP_MARKS];
     return self->count < ROUND_TRIP_MARKS &&
-           (!self->count || now_us - last->sent_us >= rtt_us / (ROUND_TRIP_MARKS - 2));
+           (!self->count ||
+            (int64_t)(now_us - last->sent_us) >= (int64_t)rtt_us / (ROUND_TRIP_MARKS - 2));
 }
 
 /* That TSN is the last in a packet that leaves now, the congestion window is that. */

@@ -29,9 +29,10 @@ static uint64_t clock_us(void)
 
 static void note_round_trip(struct udp_association *self, unsigned repeats)
 {
-    uint64_t now_us = clock_us();
+    uint64_t now_us = loop_now(self->transport->loop); /* a little late, and costs nothing */
     if (!repeats && round_trip_wants(&self->round_trip, now_us, self->backlog.base_us))
-        round_trip_mark(&self->round_trip, self->sent.highest, window_now(&self->window), now_us);
+        round_trip_mark(&self->round_trip, self->sent.highest, window_now(&self->window),
+                        clock_us());
 }
 
 static void on_output(struct stack_peer *peer, uint8_t *packet, size_t length)
