@@ -167,6 +167,7 @@ void tunnel_drain(struct tunnel *tunnel)
     if (atomic_exchange(&tunnel->draining, true))
         return;
     tunnel_attempt_stop(tunnel);
+    tunnel_endpoints_refuse(tunnel);
     for (size_t i = 0; i < tunnel->config->service_count; i++)
         listener_close(&tunnel->services[i].listener);
     for (struct connection *parked; (parked = tunnel_waiting_unpark(tunnel));)

@@ -142,6 +142,8 @@ void tunnel_attempt_succeeded(struct tunnel *tunnel, const struct link *link);
 void tunnel_attempt_again(struct tunnel *tunnel, const struct link *link);
 void tunnel_attempt_stop(struct tunnel *tunnel);
 int tunnel_endpoints_open(struct tunnel *tunnel, char *why, size_t why_size);
+/* No new associations; those that are there go on. */
+void tunnel_endpoints_refuse(struct tunnel *tunnel);
 void tunnel_endpoints_close(struct tunnel *tunnel);
 void tunnel_waiting_init(struct tunnel *tunnel);
 void tunnel_waiting_park(struct tunnel *tunnel, struct connection *connection);

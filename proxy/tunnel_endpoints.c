@@ -108,6 +108,12 @@ int tunnel_endpoints_open(struct tunnel *tunnel, char *why, size_t why_size)
     return 0;
 }
 
+void tunnel_endpoints_refuse(struct tunnel *tunnel)
+{
+    for (size_t i = 0; i < tunnel->endpoint_count; i++)
+        transport_refuse(tunnel->endpoints[i].transport);
+}
+
 void tunnel_endpoints_close(struct tunnel *tunnel)
 {
     for (size_t i = 0; i < tunnel->endpoint_count; i++)

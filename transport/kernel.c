@@ -147,11 +147,19 @@ static const struct address *kernel_local(struct transport *transport, size_t in
     return index < self->local_count ? &self->locals[index] : NULL;
 }
 
+static void kernel_refuse(struct transport *transport)
+{
+    struct kernel *self = container_of(transport, struct kernel, base);
+    self->refuses = true;
+    kernel_listener_update(self);
+}
+
 const struct transport_ops kernel_ops = {
     .name = "kernel",
     .available = kernel_available,
     .open = kernel_open,
     .free = kernel_free,
+    .refuse = kernel_refuse,
     .local = kernel_local,
     .connect = kernel_association_connect,
     .send = kernel_send_message,

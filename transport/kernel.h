@@ -76,6 +76,7 @@ struct kernel {
     struct loop *loop;
     struct transport_options options;
     struct transport_acceptor *acceptor;
+    bool refuses;                                   /* transport_refuse */
     struct address locals[TRANSPORT_ADDRESSES_MAX]; /* with the port taken */
     size_t local_count;
     struct loop_fd endpoint;

@@ -72,7 +72,8 @@ void kernel_listener_close(struct kernel *transport)
 /* The kernel refuses peers for a socket that does not listen. */
 void kernel_listener_update(struct kernel *transport)
 {
-    bool listen = transport->established < transport->options.max_associations;
+    bool listen =
+        !transport->refuses && transport->established < transport->options.max_associations;
     if (!transport->acceptor || transport->endpoint.fd < 0 || listen == transport->is_listening)
         return;
     if (!kernel_socket_listen(transport->endpoint.fd, listen ? BACKLOG : 0))

@@ -208,11 +208,17 @@ static enum err memory_connect(struct transport *transport, const struct address
     return ERR_OK;
 }
 
+static void memory_refuse(struct transport *transport)
+{
+    memory_of(transport)->refuses = true;
+}
+
 const struct transport_ops memory_ops = {
     .name = "memory",
     .available = memory_available,
     .open = memory_open,
     .free = memory_free,
+    .refuse = memory_refuse,
     .local = memory_local,
     .connect = memory_connect,
     .send = memory_end_send,

@@ -287,7 +287,7 @@ static struct memory_end *incoming(struct memory *transport, const struct letter
     struct memory_end *self = memory_end_new(transport, &peer);
     self->peer_transport = letter->from_transport;
     self->peer_number = letter->from;
-    if (transport->acceptor)
+    if (transport->acceptor && !transport->refuses)
         return self;
     tell(self, LETTER_ABORT);
     memory_end_go_down(self, ERR_TRANSPORT_REFUSED, "");

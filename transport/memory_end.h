@@ -70,6 +70,7 @@ struct memory {
     struct loop *loop;
     struct transport_options options;
     struct transport_acceptor *acceptor;
+    bool refuses; /* transport_refuse */
     struct memory_faults faults;
     struct address local;
     uint64_t number, random;

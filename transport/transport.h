@@ -126,6 +126,7 @@ struct transport_ops {
                      const struct transport_options *options, struct transport_acceptor *acceptor,
                      struct transport **transport, char *why, size_t why_size);
     void (*free)(struct transport *transport);
+    void (*refuse)(struct transport *transport);
     const struct address *(*local)(struct transport *transport, size_t index);
     enum err (*connect)(struct transport *transport, const struct address *remotes,
                         size_t remote_count, struct association_events *events,
@@ -183,6 +184,14 @@ static inline void transport_free(struct transport *transport)
 {
     if (transport)
         transport->ops->free(transport);
+}
+
+/* From now on peers that begin get no association, as if there were no acceptor: over the network
+ * no answer, or a refusal. Those that are up go on. Before an end, so that clients wait for who
+ * comes next instead of spending a ticket here. */
+static inline void transport_refuse(struct transport *transport)
+{
+    transport->ops->refuse(transport);
 }
 
 /* A bound address, with the port taken, in the order of transport_open; NULL after the last. */

@@ -156,11 +156,17 @@ static const struct address *udp_local(struct transport *transport, size_t index
     return index < self->local_count ? &self->locals[index].socket.local : NULL;
 }
 
+static void udp_refuse(struct transport *transport)
+{
+    container_of(transport, struct udp, base)->refuses = true;
+}
+
 const struct transport_ops udp_ops = {
     .name = "udp",
     .available = udp_available,
     .open = udp_open,
     .free = udp_free,
+    .refuse = udp_refuse,
     .local = udp_local,
     .connect = udp_connect_begin,
     .send = udp_send_message,

@@ -165,6 +165,7 @@ struct udp {
     struct loop *loop;
     struct transport_options options;
     struct transport_acceptor *acceptor;
+    bool refuses; /* transport_refuse */
     struct udp_local locals[TRANSPORT_ADDRESSES_MAX];
     uint16_t local_count;
     struct stack_user user;

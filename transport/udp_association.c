@@ -197,7 +197,7 @@ struct udp_path *udp_association_half_open(struct udp_local *local, const struct
                                            const struct address *own, const struct path_key *key)
 {
     struct udp *transport = local->transport;
-    if (!transport->acceptor || key->own_port != UDP_SCTP_PORT ||
+    if (!transport->acceptor || transport->refuses || key->own_port != UDP_SCTP_PORT ||
         transport->established >= transport->options.max_associations)
         return NULL;
     make_room(transport);

@@ -243,6 +243,25 @@ static void no_acceptor(const struct transport_ops *ops)
     free(user);
 }
 
+static void refuses_from_now_on(const struct transport_ops *ops)
+{
+    struct bed bed;
+    bed_open(&bed, ops);
+    struct bed_user *first = bed_connect(&bed), *peer = bed_latest(&bed);
+    transport_refuse(bed.server);
+    struct bed_user *late = bed_user_new(&bed);
+    must(association_connect(bed.client, transport_local(bed.server), 1, &late->events,
+                             &late->association) == ERR_OK);
+    bed_run(&bed, SECOND / 5);
+    ok(!late->ups && bed.accepted_count == 1, "an endpoint that refuses takes nobody more");
+    ok(bed_send(first, 1, 0, 1000, 0) && bed_wait_messages(peer, 1, SECOND) &&
+           bed_send(peer, 2, 0, 1000, 0) && bed_wait_messages(first, 1, SECOND),
+       "and who was there goes on");
+    bed_close(&bed);
+    free(first);
+    free(late);
+}
+
 static void refused_by_user(const struct transport_ops *ops)
 {
     struct bed bed;
@@ -413,6 +432,7 @@ static const struct {
     {"abort cuts shutdown", abort_cuts_shutdown},
     {"nobody there", nobody_there},
     {"no acceptor", no_acceptor},
+    {"refuses from now on", refuses_from_now_on},
     {"refused by the user", refused_by_user},
     {"several associations", several_associations},
     {"bounded associations", bounded_associations},
