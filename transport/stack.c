@@ -111,7 +111,6 @@ static void set_defaults(void)
     /* No answer to packets that belong to nothing: usrsctp does not limit how many it gives, and it
      * sees only what has a slot. transport/stray.h has ours. */
     usrsctp_sysctl_set_sctp_blackhole(2);
-    usrsctp_sysctl_set_sctp_diag_info_code(13); /* a protocol violation, in words */
 }
 
 /* usrsctp starts one thread even here; it must take no signal. */

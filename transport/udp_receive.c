@@ -24,8 +24,6 @@
 
 /* RFC 9260 section 3.3.10.12. */
 #define CAUSE_USER_ABORT 12
-/* Section 3.3.10.13: usrsctp says here why it ends an association. */
-#define CAUSE_VIOLATION 13
 
 /* RFC 6298: a new sample counts an eighth. */
 #define RTT_SHARE 8
@@ -242,7 +240,7 @@ static void abort_text(const uint8_t *chunk, size_t length, char text[UDP_DETAIL
     if (length < 8 || chunk[0] != PACKET_CHUNK_ABORT)
         return;
     size_t cause = (size_t)chunk[4] << 8 | chunk[5], size = (size_t)chunk[6] << 8 | chunk[7];
-    if ((cause != CAUSE_USER_ABORT && cause != CAUSE_VIOLATION) || size < 4 || size > length - 4)
+    if (cause != CAUSE_USER_ABORT || size < 4 || size > length - 4)
         return;
     size -= 4;
     if (size > UDP_DETAIL_MAX)
