@@ -6,8 +6,8 @@
 . "$(dirname "$0")/../lib/lib.sh"
 
 if ! command -v redis-server >/dev/null; then
-    echo "1..0 # SKIP redis-server is not installed"
-    exit 0
+    skip "sessions in Redis" "redis-server is not installed"
+    finish
 fi
 start_redis() {
     start redis redis-server --port 0 --unixsocket "$dir/redis" --save '' --appendonly no \

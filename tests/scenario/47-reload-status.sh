@@ -5,8 +5,8 @@
 . "$(dirname "$0")/../lib/lib.sh"
 
 if ! command -v redis-server >/dev/null; then
-    echo "1..0 # SKIP redis-server is not installed"
-    exit 0
+    skip "sessions in Redis" "redis-server is not installed"
+    finish
 fi
 redis_answers() {
     [ "$(redis-cli -s "$dir/redis" ping 2>/dev/null)" = PONG ]

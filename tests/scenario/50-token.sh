@@ -9,8 +9,8 @@ mkdir "$dir/tokens"
 export SOFTHSM2_CONF=$dir/softhsm2.conf
 softhsm2-util --init-token --free --label hawser --pin 271828 --so-pin 314159 >/dev/null 2>&1
 if ! p11tool --list-tokens 2>/dev/null | grep -q 'token=hawser'; then
-    echo "1..0 # SKIP softhsm2, p11tool and p11-kit's configuration of it are needed"
-    exit 0
+    skip "a key in a token" "softhsm2, p11tool and p11-kit's configuration of it are needed"
+    finish
 fi
 put_in_token() { # --load-privkey|--load-certificate FILE LABEL
     p11tool --login --set-pin=271828 --write "$1=$2" --label="$3" \

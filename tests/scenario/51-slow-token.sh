@@ -10,12 +10,12 @@ mkdir "$dir/tokens"
 export SOFTHSM2_CONF=$dir/softhsm2.conf
 softhsm2-util --init-token --free --label hawser --pin 271828 --so-pin 314159 >/dev/null 2>&1
 if ! p11tool --list-tokens 2>/dev/null | grep -q 'token=hawser'; then
-    echo "1..0 # SKIP softhsm2, p11tool and p11-kit's configuration of it are needed"
-    exit 0
+    skip "a key in a token" "softhsm2, p11tool and p11-kit's configuration of it are needed"
+    finish
 fi
 if [ -z "$SLOW_TOKEN_MODULE" ] || grep -qE '__[at]san_init' "$HAWSER"; then
-    echo "1..0 # SKIP a sanitizer wants to be loaded first (tests/unit/tls/test_signer runs with it)"
-    exit 0
+    skip "a slow token" "a sanitizer wants to be loaded first (tests/unit/tls/test_signer runs with it)"
+    finish
 fi
 export SLOW_TOKEN_MODULE SLOW_TOKEN_MS=500
 make_certificates
