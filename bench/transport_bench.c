@@ -273,6 +273,11 @@ static void one_case(uint32_t size, uint32_t mtu, uint16_t streams, bool auth, d
 int main(int count, char **arguments)
 {
     double seconds = count > 1 ? atof(arguments[1]) : 2;
+    if (seconds <= 0) {
+        fprintf(stderr,
+                "transport_bench [seconds] [message bytes, mtu (0: auto), streams [auth]]\n");
+        return 2;
+    }
     if (count > 3) {
         one_case((uint32_t)atoi(arguments[2]), (uint32_t)atoi(arguments[3]),
                  (uint16_t)(count > 4 ? atoi(arguments[4]) : 16), count > 5, seconds);
