@@ -40,9 +40,10 @@ static int poller;
 
 enum progress { WAITS, GOES_ON, ENDS };
 
+/* Seeds of one run follow each other: none takes the place of another, as by a hash. */
 static struct ledger_entry *ledger_at(uint64_t seed)
 {
-    return &ledger[pattern_mix(seed) % LEDGER];
+    return &ledger[seed % LEDGER];
 }
 
 static void end(struct connection *c, enum outcome outcome)
