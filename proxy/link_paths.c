@@ -1,5 +1,6 @@
 /* The network paths of an association: a line in the log for every change, all changes of one turn
- * together, and not more than a number of them a minute when a path flaps. */
+ * together, and not more than a number of them a minute when a path flaps. Half of these are kept
+ * for where the traffic goes: with two addresses at both ends a path that fails takes 4 lines. */
 #include <stdio.h>
 #include <string.h>
 
@@ -94,7 +95,7 @@ static void path_text(const struct path_status *path, char *text, size_t size)
              address_format(&path->address, to));
 }
 
-static void write_line(struct link *link, enum log_level level, const char *line)
+static void write_line(struct link *link, enum log_level level, const char *line, bool of_traffic)
 {
     struct link_paths *paths = &link->paths;
     uint64_t now = loop_now(loop_of(link));
@@ -102,7 +103,8 @@ static void write_line(struct link *link, enum log_level level, const char *line
         paths->minute_us = now;
         paths->lines = 0;
     }
-    if (paths->lines++ < LINES_PER_MINUTE) {
+    if (paths->lines < (of_traffic ? LINES_PER_MINUTE : LINES_PER_MINUTE / 2)) {
+        paths->lines++;
         log_write(level,
                   LOG_ABOUT(.tunnel = link->tunnel->config->name,
                             .peer = *link->peer_name ? link->peer_name : link->peer_text),
@@ -126,8 +128,8 @@ static void on_minute(struct loop_timer *timer)
     link->paths.held_back = 0;
 }
 
-/* What happened to the traffic, from the view of this path. */
-static void add_traffic(struct link *link, const struct link_path *path, char *line, size_t size)
+/* What happened to the traffic, from the view of this path; false: nothing. */
+static bool add_traffic(struct link *link, const struct link_path *path, char *line, size_t size)
 {
     const struct link_path *used = in_use(link);
     size_t length = strlen(line);
@@ -140,6 +142,7 @@ static void add_traffic(struct link *link, const struct link_path *path, char *l
     else if (!path->now.in_use && path->told_in_use && used)
         snprintf(line + length, size - length, "; traffic moves to %s",
                  address_format(&used->now.address, to));
+    return line[length];
 }
 
 static void tell(struct link *link, struct link_path *path)
@@ -153,9 +156,9 @@ static void tell(struct link *link, struct link_path *path)
     if (now->state == PATH_ACTIVE && now->rtt_us)
         snprintf(line + length, sizeof(line) - length, ", round trip %.3g ms",
                  (double)now->rtt_us / 1000);
-    add_traffic(link, path, line, sizeof(line));
+    bool of_traffic = add_traffic(link, path, line, sizeof(line));
     bool good = now->state == PATH_ACTIVE || now->state == PATH_UNCONFIRMED;
-    write_line(link, good ? LOG_INFO : LOG_WARNING, line);
+    write_line(link, good ? LOG_INFO : LOG_WARNING, line, of_traffic);
 }
 
 /* A time-out on the only path is a lost packet like any other. */

@@ -38,6 +38,17 @@ skip() {
     echo "ok $CHECKS - $1 # SKIP $2"
 }
 
+# A PKCS#11 token "hawser" with PIN 271828, only for this test; ends it as skipped where there can be none.
+need_token() {
+    printf 'directories.tokendir = %s\nlog.level = ERROR\n' "$dir/tokens" >"$dir/softhsm2.conf"
+    mkdir "$dir/tokens"
+    export SOFTHSM2_CONF=$dir/softhsm2.conf
+    softhsm2-util --init-token --free --label hawser --pin 271828 --so-pin 314159 >/dev/null 2>&1
+    p11tool --list-tokens 2>/dev/null | grep -q 'token=hawser' && return
+    skip "a key in a token" "softhsm2, p11tool and p11-kit's configuration of it are needed"
+    finish
+}
+
 # A check on the memory of a process: sanitizers keep what is freed for a while, on purpose.
 check_memory() {
     if grep -q __asan_init "$HAWSER" || grep -q __tsan_init "$HAWSER"; then

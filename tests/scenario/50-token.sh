@@ -4,14 +4,7 @@
 # shellcheck source=tests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
-printf 'directories.tokendir = %s\nlog.level = ERROR\n' "$dir/tokens" >"$dir/softhsm2.conf"
-mkdir "$dir/tokens"
-export SOFTHSM2_CONF=$dir/softhsm2.conf
-softhsm2-util --init-token --free --label hawser --pin 271828 --so-pin 314159 >/dev/null 2>&1
-if ! p11tool --list-tokens 2>/dev/null | grep -q 'token=hawser'; then
-    skip "a key in a token" "softhsm2, p11tool and p11-kit's configuration of it are needed"
-    finish
-fi
+need_token
 put_in_token() { # --load-privkey|--load-certificate FILE LABEL
     p11tool --login --set-pin=271828 --write "$1=$2" --label="$3" \
         --no-mark-private --batch pkcs11:token=hawser

@@ -5,14 +5,7 @@
 . "$(dirname "$0")/../lib/lib.sh"
 
 SLOW_TOKEN_MODULE=$(find /usr/lib /usr/lib64 -name libsofthsm2.so -type f 2>/dev/null | head -n 1)
-printf 'directories.tokendir = %s\nlog.level = ERROR\n' "$dir/tokens" >"$dir/softhsm2.conf"
-mkdir "$dir/tokens"
-export SOFTHSM2_CONF=$dir/softhsm2.conf
-softhsm2-util --init-token --free --label hawser --pin 271828 --so-pin 314159 >/dev/null 2>&1
-if ! p11tool --list-tokens 2>/dev/null | grep -q 'token=hawser'; then
-    skip "a key in a token" "softhsm2, p11tool and p11-kit's configuration of it are needed"
-    finish
-fi
+need_token
 if [ -z "$SLOW_TOKEN_MODULE" ] || grep -qE '__[at]san_init' "$HAWSER"; then
     skip "a slow token" "a sanitizer wants to be loaded first (tests/unit/tls/test_signer runs with it)"
     finish

@@ -159,6 +159,22 @@ static void flapping(void)
     end();
 }
 
+static void flapping_standby(void)
+{
+    begin();
+    for (int i = 0; i < 200; i++) {
+        say(path("10.2.0.1", "10.2.0.2", i % 2 ? PATH_ACTIVE : PATH_FAILING, false));
+        logged();
+    }
+    ok(side_link(&bed.client)->paths.held_back, "a standby path changes too often");
+    say(path("10.1.0.1", "10.1.0.2", PATH_FAILING, false));
+    say(path("10.2.0.1", "10.2.0.2", PATH_ACTIVE, true));
+    const char *text = logged();
+    ok(strstr(text, "10.1.0.2:9899: failing; traffic moves to 10.2.0.2:9899"),
+       "where the traffic goes is said all the same: %s", text);
+    end();
+}
+
 int main(void)
 {
     char name[] = "/tmp/hawser-paths-XXXXXX";
@@ -172,6 +188,7 @@ int main(void)
     roaming();
     single();
     flapping();
+    flapping_standby();
     fclose(errors);
     message_cache_clear();
     return tap_done();
