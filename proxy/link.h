@@ -6,10 +6,10 @@
  * to worker (h + s - 1) mod n. What a strand has to tell comes as a notice, by mail.
  *
  * Life: CONNECTING (client) -on_up-> MASTER (handshake, HELLO) -> READY -> CLOSING -> gone.
- * Files: link.c (life), link_master.c (master, control channel, renewal), link_children.c (strands,
- * leases), link_early.c (children before HELLO), link_auth.c (keys of SCTP's authentication),
- * link_notices.c (what strands tell), link_send.c (the queue to SCTP and the way in), link_paths.c
- * (what is told of its network paths). */
+ * Files: link.c (life), link_master.c (master, renewal), link_control.c (control channel),
+ * link_children.c (strands, leases), link_early.c (children before HELLO), link_auth.c (keys of
+ * SCTP's authentication), link_notices.c (what strands tell), link_send.c (the queue to SCTP and
+ * the way in), link_paths.c (what is told of its network paths). */
 #pragma once
 
 #include <stdbool.h>
@@ -225,12 +225,17 @@ void link_send_forget(struct link *link, struct link_stream *stream);
 void link_handshake_step(struct strand *strand);
 void link_enqueue(struct link *link, struct message *message);
 void link_receive(struct link *link, struct message *message);
+/* What there is to say is written at the end of this turn, or at once. */
+void link_control_begin(struct link *link);
 void link_control_flush(struct link *link);
 void link_control_now(struct link *link);
+void link_control_end(struct link *link);
 void link_master_begin(struct link *link);
 void link_master_advance(struct link *link, struct link_master *master);
 void link_master_receive(struct link *link, struct message *message);
 void link_renew_now(struct link *link);
+/* The server's part of a renewal that the client begins. */
+void link_master_renew(struct link *link, uint16_t stream, uint8_t epoch);
 void link_master_end(struct link *link);
 /* A master is verified, the control channel is there: its key is taken. */
 void link_auth_verified(struct link *link, const struct link_master *master);

@@ -1,4 +1,4 @@
-/* The master session: its handshake, its renewal, and the control channel on it. */
+/* The master session: its handshake, its renewal, and what children are resumed from. */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,10 +14,6 @@
 
 /* Messages of a renewal that may overtake its RENEW frame: a ClientHello is one. */
 #define RENEWAL_EARLY_MAX 4
-
-/* Ciphertext of control frames that may wait for SCTP. Beyond it they wait in mux_control, which is
- * bounded: a peer that sends PINGs and takes nothing must not pile up our PONGs. */
-#define CONTROL_UNSENT_MAX (64 * 1024)
 
 static bool is_client(const struct link *link)
 {
@@ -121,130 +117,6 @@ static void begin_master(struct link *link, struct link_master *master, uint16_t
                    loop_now(tunnel->home->loop) + tunnel->config->tls.handshake_timeout_us);
 }
 
-/* ---- the control channel ---- */
-
-void link_control_now(struct link *link)
-{
-    struct message **plain = &link->tunnel->home->plain;
-    size_t length;
-    while (link->control && link->master.session &&
-           link->streams[0].out.bytes < CONTROL_UNSENT_MAX &&
-           (length = mux_control_drain(link->control, (*plain)->data + TLS_SESSION_HEADROOM,
-                                       MUX_RECORD_MAX))) {
-        enum err result = tls_session_write_message(link->master.session, plain, length);
-        if (result != ERR_OK) {
-            link_close(link, ERR_TLS_MASTER, tls_session_detail(link->master.session), false);
-            return;
-        }
-    }
-}
-
-static void on_control_task(struct loop_task *task)
-{
-    link_control_now(container_of(task, struct link, control_task));
-}
-
-static void on_hello(struct mux_control_events *events, const struct mux_hello *hello)
-{
-    struct link *link = container_of(events, struct link, control_events);
-    const struct config_tunnel *config = link->tunnel->config;
-    uint32_t streams = config->streams_max;
-    if (hello->streams_max < streams)
-        streams = hello->streams_max;
-    /* The stream behind the children is the renewal's. */
-    if (streams > (uint32_t)link->granted - 2)
-        streams = (uint32_t)link->granted - 2;
-    if (!streams) {
-        link_close(link, ERR_CONTROL_PROTOCOL, "the peer allows no streams", true);
-        return;
-    }
-    link->streams_max = (uint16_t)streams;
-    link->peer_window = hello->window_initial;
-    for (size_t i = 0; i < config->service_count; i++) {
-        const struct config_service *service = &config->services[i];
-        bool known = service->direction == CONFIG_CONNECT;
-        for (size_t j = 0; j < hello->service_count; j++)
-            known |= strcmp(hello->services[j], service->name) == 0;
-        if (!known)
-            log_write(LOG_WARNING,
-                      LOG_ABOUT(.tunnel = config->name, .service = service->name,
-                                .peer = link->peer_name),
-                      "the far end has no service of this name that connects: connections will "
-                      "be refused");
-    }
-}
-
-static void on_want(struct mux_control_events *events, uint16_t count)
-{
-    struct link *link = container_of(events, struct link, control_events);
-    link->peer_wants = count;
-    if (link->state == LINK_READY)
-        link_start_children(link);
-}
-
-static void on_child_failed(struct mux_control_events *events, uint16_t stream, uint8_t epoch,
-                            enum err why)
-{
-    struct link *link = container_of(events, struct link, control_events);
-    if (stream && stream <= link->streams_max)
-        link_child_failed(link, stream, epoch, why, "told by the far end", true);
-}
-
-static void on_renew(struct mux_control_events *events, uint16_t stream, uint8_t epoch)
-{
-    struct link *link = container_of(events, struct link, control_events);
-    if (stream != link->streams_max + 1) {
-        link_close(link, ERR_CONTROL_PROTOCOL, "renewal on a stream that is not for it", true);
-        return;
-    }
-    begin_master(link, &link->renewal, stream, epoch, false);
-    /* Only what there is now: a message of a newer epoch goes back to the queue. */
-    for (size_t left = link->renewal_early.count; left; left--)
-        link_master_receive(link, message_queue_pop(&link->renewal_early));
-}
-
-static void on_pong(struct mux_control_events *events, uint64_t token)
-{
-    (void)events, (void)token;
-}
-
-static void on_goaway(struct mux_control_events *events, enum err why)
-{
-    struct link *link = container_of(events, struct link, control_events);
-    log_write(LOG_INFO, LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name),
-              "the far end takes no new connections: %s", err_text(why));
-    link->peer_leaving = true;
-    if (link->pool) /* those that wait would be refused: they wait for the next association */
-        pool_dismiss(link->pool);
-}
-
-static void begin_control(struct link *link)
-{
-    const struct config_tunnel *config = link->tunnel->config;
-    struct mux_hello hello = {.version = MUX_PROTOCOL_VERSION,
-                              .streams_max = (uint16_t)config->streams_max,
-                              .window_initial = config->window_initial};
-    for (size_t i = 0; i < config->service_count && hello.service_count < MUX_SERVICES_MAX; i++)
-        if (config->services[i].direction == CONFIG_CONNECT)
-            hello.services[hello.service_count++] = config->services[i].name;
-    link->control_events = (struct mux_control_events){.on_hello = on_hello,
-                                                       .on_want = on_want,
-                                                       .on_child_failed = on_child_failed,
-                                                       .on_renew = on_renew,
-                                                       .on_pong = on_pong,
-                                                       .on_goaway = on_goaway};
-    link->control =
-        mux_control_new(is_client(link) ? MUX_CLIENT : MUX_SERVER, &hello, &link->control_events);
-    link->control_task.on_run = on_control_task;
-    link_control_flush(link);
-}
-
-void link_control_flush(struct link *link)
-{
-    if (link->control && link->state != LINK_CLOSING)
-        loop_task_queue(link->tunnel->home->loop, &link->control_task);
-}
-
 /* ---- generations ---- */
 
 static void schedule_renewal(struct link *link);
@@ -339,7 +211,7 @@ static void first_master_verified(struct link *link)
         link_close(link, ERR_TLS_MASTER, "no exporter", true);
         return;
     }
-    begin_control(link);
+    link_control_begin(link);
 }
 
 /* Other credentials have come since the handshake began: they decide. */
@@ -480,16 +352,22 @@ void link_master_receive(struct link *link, struct message *message)
     }
 }
 
+void link_master_renew(struct link *link, uint16_t stream, uint8_t epoch)
+{
+    begin_master(link, &link->renewal, stream, epoch, false);
+    /* Only what there is now: a message of a newer epoch goes back to the queue. */
+    for (size_t left = link->renewal_early.count; left; left--)
+        link_master_receive(link, message_queue_pop(&link->renewal_early));
+}
+
 void link_master_end(struct link *link)
 {
     struct loop *loop = link->tunnel->home->loop;
     loop_timer_cancel(loop, &link->renew_timer);
-    loop_task_cancel(loop, &link->control_task);
+    link_control_end(link);
     end_master(&link->master);
     end_master(&link->renewal);
     message_queue_clear(&link->renewal_early);
-    mux_control_free(link->control);
-    link->control = NULL;
     tls_generation_unref(link->generation);
     tls_generation_unref(link->previous_generation);
     link->generation = link->previous_generation = NULL;
