@@ -264,29 +264,49 @@ static void keep(struct connection *c, const uint8_t *data, size_t length)
     }
 }
 
-size_t connection_deliver(struct connection *c, const uint8_t *data, size_t length, bool more)
+/* What the socket did not take of what was gathered. */
+static void keep_rest(struct connection *c, const struct gathered *gathered, size_t written)
 {
-    size_t written = 0;
-    if (c->socket.fd >= 0 && !c->backlog.first) {
-        ssize_t n = send(c->socket.fd, data, length, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
-        c->corked = more;
-        if (n < 0 && errno != EAGAIN && errno != EINTR) {
-            broken(c);
-            return length;
-        }
-        written = n > 0 ? (size_t)n : 0;
-        count_in(c, written);
+    for (unsigned i = 0; i < gathered->count; i++) {
+        const struct iovec *part = &gathered->parts[i];
+        size_t gone = written < part->iov_len ? written : part->iov_len;
+        keep(c, (const uint8_t *)part->iov_base + gone, part->iov_len - gone);
+        written -= gone;
     }
-    keep(c, data + written, length - written);
+}
+
+size_t connection_push(struct connection *c)
+{
+    struct gathered *gathered = &c->worker->gathered;
+    if (gathered->connection != c)
+        return 0;
+    gathered->connection = NULL;
+    struct msghdr header = {.msg_iov = gathered->parts, .msg_iovlen = gathered->count};
+    ssize_t n = sendmsg(c->socket.fd, &header, MSG_NOSIGNAL);
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        broken(c);
+        return 0;
+    }
+    size_t written = n > 0 ? (size_t)n : 0;
+    count_in(c, written);
+    keep_rest(c, gathered, written);
     return written;
 }
 
-void connection_push(struct connection *c)
+size_t connection_deliver(struct connection *c, const uint8_t *data, size_t length, bool stays)
 {
-    int on = 1;
-    if (c->corked) /* setting TCP_NODELAY again sends what waits */
-        setsockopt(c->socket.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    c->corked = false;
+    if (c->socket.fd < 0 || c->backlog.first) {
+        keep(c, data, length);
+        return 0;
+    }
+    struct gathered *gathered = &c->worker->gathered;
+    if (gathered->connection != c) {
+        gathered->connection = c;
+        gathered->count = 0;
+    }
+    gathered->parts[gathered->count++] =
+        (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = length};
+    return stays && gathered->count < GATHERED_MAX ? 0 : connection_push(c);
 }
 
 void connection_finish(struct connection *c)
@@ -357,6 +377,9 @@ void connection_end(struct connection *c, enum err why, const char *detail)
     log_end(c, why, detail);
     count_end(c, why);
     stop_dial(c);
+    c->events = NULL; /* nobody is told any more */
+    if (c->worker)
+        connection_push(c);
     if (c->socket.fd >= 0) {
         /* A broken tunnel must never look like the end of the data. */
         struct linger reset = {.l_onoff = 1, .l_linger = 0};

@@ -58,7 +58,6 @@ struct connection {
     bool finish_when_written;               /* FIN follows the backlog */
     bool finished;                          /* shutdown(SHUT_WR) done */
     bool read_ended;                        /* read gave 0 */
-    bool corked;                            /* the last write announced more */
     bool reads_on;                          /* a short read may not be the last: FIN, RST or urgent
                                              * data (a read stops at its mark) was signalled */
     struct connection_events linger_events; /* of proxy/linger.c */
@@ -87,19 +86,20 @@ void connection_unwatch(struct connection *connection);
  * Calls on_reset (once) when the socket is broken. */
 size_t connection_fill(struct connection *connection, uint8_t *to, size_t room, bool *end);
 
-/* Writes, or keeps what the socket does not take. Returns how many bytes are gone at once;
- * on_written tells of the others. more: further bytes follow in this turn, so TCP may wait for them
- * (a segment, and a wake-up of the reader, for several records); connection_push ends the wait. */
+/* Writes, or keeps what the socket does not take. Returns how many bytes are gone at once, of this
+ * call and of those before; on_written tells of the others. stays: so do the bytes, until
+ * connection_push, which follows in this turn. Then all leave in one call: a bulk transfer's reader
+ * is woken, and takes the processor from us, once for ten records instead of every fourth. */
 size_t connection_deliver(struct connection *connection, const uint8_t *data, size_t length,
-                          bool more);
-void connection_push(struct connection *connection);
+                          bool stays);
+size_t connection_push(struct connection *connection);
 
 /* After on_connected: writes what was delivered before there was a socket. False: it is broken
  * (on_reset was called). */
 bool connection_flush(struct connection *connection);
 
-/* FIN to the local end after all that was delivered. (When the connection ends with ERR_CLOSED
- * anyway, closing does that by itself.) */
+/* FIN to the local end after all that was delivered (and pushed). (When the connection ends with
+ * ERR_CLOSED anyway, closing does that by itself.) */
 void connection_finish(struct connection *connection);
 
 /* Whether all that was delivered has left for the socket. */

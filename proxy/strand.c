@@ -207,6 +207,7 @@ static bool read_records(struct strand *strand)
         return false;
     }
     strand_carry_push(strand);
+    tls_session_release(strand->session);
     return true;
 }
 

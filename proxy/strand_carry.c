@@ -131,7 +131,8 @@ static void on_data(struct mux_stream_events *events, const uint8_t *data, size_
     size_t gone = length;
     if (strand->connection)
         gone = connection_deliver(strand->connection, data, length,
-                                  tls_session_has_input(strand->session));
+                                  tls_session_has_input(strand->session) &&
+                                      tls_session_hold(strand->session));
     if (gone)
         mux_stream_consumed(strand->mux, gone);
 }
@@ -139,6 +140,7 @@ static void on_data(struct mux_stream_events *events, const uint8_t *data, size_
 static void on_fin(struct mux_stream_events *events)
 {
     struct strand *strand = of_mux(events);
+    strand_carry_push(strand);
     /* Most often the lease ends in this turn and close() sends the FIN: see strand_carry_settle. */
     strand->peer_finished = true;
     strand_pump(strand);
@@ -146,8 +148,9 @@ static void on_fin(struct mux_stream_events *events)
 
 void strand_carry_push(struct strand *strand)
 {
-    if (strand->connection)
-        connection_push(strand->connection);
+    size_t gone = strand->connection ? connection_push(strand->connection) : 0;
+    if (gone)
+        mux_stream_consumed(strand->mux, gone);
 }
 
 void strand_carry_settle(struct strand *strand)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "base/loop.h"
 #include "base/mailbox.h"
@@ -14,6 +15,14 @@
 
 struct connection;
 struct resolver;
+
+/* What one connection's socket is about to get, from where it was decrypted. */
+#define GATHERED_MAX 32
+struct gathered {
+    struct connection *connection; /* NULL: nobody's */
+    struct iovec parts[GATHERED_MAX];
+    unsigned count;
+};
 
 struct worker {
     struct loop *loop;
@@ -27,7 +36,8 @@ struct worker {
     struct resolver *resolver;    /* of the process */
     struct connection *lingering; /* proxy/linger.h */
     size_t lingering_bytes;
-    struct message *plain; /* room for the next record: tls_session_write_message */
+    struct gathered gathered; /* within connection_deliver to connection_push */
+    struct message *plain;    /* room for the next record: tls_session_write_message */
 };
 
 /* Makes the loop and the mailbox; the thread does not run yet. Returns 0, or -1 with errno. */

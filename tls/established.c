@@ -54,7 +54,8 @@ void tls_established_free(struct tls_established *established)
 {
     if (!established)
         return;
-    message_free(established->held);
+    message_free(established->read);
+    tls_established_release(established);
     tls_record_clear(&established->record);
     free(established);
 }
@@ -167,7 +168,7 @@ static enum err take_record(struct tls_session *session, uint8_t **bytes, size_t
     *bytes = message->data + message->offset;
     message->offset += (uint32_t)*size;
     if (message->offset == message->length)
-        session->established->held = message_queue_pop(queue);
+        session->established->read = message_queue_pop(queue);
     return ERR_OK;
 }
 
@@ -252,12 +253,31 @@ enum err tls_established_read(struct tls_session *session, const uint8_t **data,
     uint8_t *bytes = NULL;
     size_t size = 0;
     do {
-        message_free(session->established->held);
-        session->established->held = NULL;
+        message_free(session->established->read);
+        session->established->read = NULL;
         result = take_record(session, &bytes, &size);
         if (result != ERR_OK)
             return result;
         result = read_record(session, bytes, size, data, length);
     } while (result == ERR_AGAIN);
     return result;
+}
+
+bool tls_established_hold(struct tls_established *established)
+{
+    struct message *message = established->read;
+    if (!message)
+        return false;
+    established->read = NULL;
+    message->next = established->held;
+    established->held = message;
+    return true;
+}
+
+void tls_established_release(struct tls_established *established)
+{
+    for (struct message *message; (message = established->held);) {
+        established->held = message->next;
+        message_free(message);
+    }
 }

@@ -11,7 +11,8 @@ struct tls_session;
 
 struct tls_established {
     struct tls_record record;
-    struct message *held;  /* the caller looks into it; NULL: none */
+    struct message *read;  /* the caller looks into it; NULL: none */
+    struct message *held;  /* and into these, until it says that it does not any more */
     int64_t updates_since; /* ms, monotonic: of the peer's KeyUpdates that are counted */
     unsigned updates;
 };
@@ -25,6 +26,8 @@ void tls_established_begin(struct tls_session *session);
 void tls_established_free(struct tls_established *established);
 
 enum err tls_established_read(struct tls_session *session, const uint8_t **data, size_t *length);
+bool tls_established_hold(struct tls_established *established);
+void tls_established_release(struct tls_established *established);
 void tls_established_write(struct tls_session *session, const void *data, size_t length);
 /* The data lie in message behind the place of a record's header. Owns: the session. */
 void tls_established_write_message(struct tls_session *session, struct message *message,

@@ -252,6 +252,17 @@ bool tls_session_has_input(const struct tls_session *session)
     return !tls_signer_has(session) && session->input.first && !session->input.first->offset;
 }
 
+bool tls_session_hold(struct tls_session *session)
+{
+    return !session->gnutls && tls_established_hold(session->established);
+}
+
+void tls_session_release(struct tls_session *session)
+{
+    if (!session->gnutls)
+        tls_established_release(session->established);
+}
+
 enum err tls_session_handshake(struct tls_session *session)
 {
     return tls_handshake_run(session);

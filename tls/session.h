@@ -82,6 +82,11 @@ enum err tls_session_handshake(struct tls_session *session);
  * the alert) or ERR_TLS_NOT_RESUMED. Only after ERR_OK of the handshake. */
 enum err tls_session_read(struct tls_session *session, const uint8_t **data, size_t *length);
 
+/* The record that was read last stays where it is until tls_session_release, whatever is read
+ * meanwhile. False: it does not. */
+bool tls_session_hold(struct tls_session *session);
+void tls_session_release(struct tls_session *session);
+
 /* Encrypts at most 16384 bytes as one record and puts it out at once; 0 bytes are nothing. ERR_OK,
  * ERR_TLS_CLOSED after tls_session_bye, or what ended the session (ERR_TLS_RECORD). Only after
  * ERR_OK of the handshake. */

@@ -318,28 +318,83 @@ static void reset_of_the_reader(void)
     end(&bed);
 }
 
-/* Records that come together go out together, and no later than connection_push. */
-static void more(void)
+static size_t deliver(struct bed *bed, const char *text, bool stays)
+{
+    return connection_deliver(bed->connection, (const uint8_t *)text, strlen(text), stays);
+}
+
+/* Records that come together go out together, with connection_push. */
+static void together(void)
 {
     struct bed bed;
     char got[16];
+    ssize_t n = 0;
     begin(&bed);
-    ok(connection_deliver(bed.connection, (const uint8_t *)"one", 3, true) == 3, "more follows");
-    ok(connection_deliver(bed.connection, (const uint8_t *)"two", 3, true) == 3, "and more");
-    connection_push(bed.connection);
-    uint64_t begun = loop_now(bed.local.worker.loop);
-    ssize_t n = 0, all = 0;
-    local_reach(&bed.local, (n = read(bed.peer, got, sizeof got)) > 0 && (all += n) == 6);
-    uint64_t took = loop_now(bed.local.worker.loop) - begun;
-    ok(all == 6 && memcmp(got + all - n, &"onetwo"[all - n], (size_t)n) == 0,
-       "pushed, both arrive");
-    ok(took < 100000, "at once, not after TCP's 200 ms (%llu us)", (unsigned long long)took);
-    connection_deliver(bed.connection, (const uint8_t *)"last", 4, true);
-    connection_finish(bed.connection);
-    begun = loop_now(bed.local.worker.loop);
-    local_reach(&bed.local, read(bed.peer, got, sizeof got) == 4);
-    ok(loop_now(bed.local.worker.loop) - begun < 100000, "FIN pushes too");
+    ok(deliver(&bed, "one", true) == 0 && deliver(&bed, "two", true) == 0, "what stays may wait");
+    ok(read(bed.peer, got, sizeof got) < 0, "and does");
+    ok(connection_push(bed.connection) == 6 && connection_push(bed.connection) == 0,
+       "for the push");
+    local_reach(&bed.local, (n = read(bed.peer, got, sizeof got)) > 0);
+    ok(n == 6 && !memcmp(got, "onetwo", 6), "which sends both in one call");
+    ok(deliver(&bed, "three", true) == 0 && deliver(&bed, "four", false) == 9,
+       "what does not stay takes along what does");
+    local_reach(&bed.local, (n = read(bed.peer, got, sizeof got)) > 0);
+    ok(n == 9 && !memcmp(got, "threefour", 9), "in order");
+    ok(bed.connection->bytes_in == 15 && !bed.written, "all is counted, none of it told twice");
+    deliver(&bed, "last", true);
+    connection_end(bed.connection, ERR_CLOSED, NULL);
+    bed.connection = NULL;
+    local_reach(&bed.local, (n = read(bed.peer, got, sizeof got)) >= 0);
+    ok(n == 4 && !memcmp(got, "last", 4), "the end loses nothing");
     end(&bed);
+}
+
+/* More parts than one call takes, and more than the socket takes. */
+static void together_in_bulk(void)
+{
+    enum { ALL = 8 << 20, PART = 5000 };
+    struct bed bed;
+    static uint8_t bytes[ALL], got[65536];
+    size_t at_once = 0, received = 0;
+    bool right = true;
+    begin(&bed);
+    for (size_t at = 0; at < ALL; at++)
+        bytes[at] = byte_at(at);
+    for (size_t at = 0; at < ALL; at += PART)
+        at_once +=
+            connection_deliver(bed.connection, bytes + at, ALL - at < PART ? ALL - at : PART, true);
+    at_once += connection_push(bed.connection);
+    ok(at_once > 0 && at_once < ALL && !connection_is_written(bed.connection),
+       "the socket takes %zu of %d bytes, the others wait", at_once, ALL);
+    memset(bytes, 0, sizeof bytes); /* they need not stay any longer */
+    while (received < ALL) {
+        loop_turn(bed.local.worker.loop, 0);
+        ssize_t n = read(bed.peer, got, sizeof got);
+        must(n > 0 || errno == EAGAIN);
+        for (ssize_t i = 0; i < n; i++)
+            right &= got[i] == byte_at(received + (size_t)i);
+        received += n > 0 ? (size_t)n : 0;
+    }
+    ok(right && bed.written == ALL - at_once, "the reader gets all in order");
+    end(&bed);
+}
+
+/* One's bytes go to nobody else, and a socket that is broken tells. */
+static void together_with_others(void)
+{
+    struct bed bed, other;
+    char got[16];
+    begin(&bed);
+    begin(&other);
+    other.connection->worker = &bed.local.worker;
+    deliver(&bed, "mine", true);
+    ok(connection_push(other.connection) == 0 && read(other.peer, got, sizeof got) < 0,
+       "another connection's push is not ours");
+    other.connection->worker = &other.local.worker;
+    shutdown(bed.connection->socket.fd, SHUT_WR);
+    ok(connection_push(bed.connection) == 0 && bed.resets == 1, "what cannot be written is told");
+    end(&bed);
+    end(&other);
 }
 
 /* What is delivered before the target is connected waits, FIN too. */
@@ -466,7 +521,9 @@ int main(void)
     backlog();
     backlog_of_crumbs();
     reset_of_the_reader();
-    more();
+    together();
+    together_in_bulk();
+    together_with_others();
     connects(false);
     connects(true);
     does_not_connect();

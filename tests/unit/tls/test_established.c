@@ -104,6 +104,40 @@ static bool passes_in_place(struct end *from, struct end *to, size_t length)
            memcmp(data, pattern, length) == 0 && is_sent == should_be;
 }
 
+static const uint8_t *next_of(struct end *end, size_t length)
+{
+    const uint8_t *data;
+    size_t got;
+    must(tls_session_read(end->session, &data, &got) == ERR_OK && got == length);
+    return data;
+}
+
+static void test_hold(struct mixed *mixed, const char *name)
+{
+    const uint8_t *first, *second, *third;
+    static const uint8_t other[5000] = {1};
+    must(tls_session_write(mixed->gnutls->session, pattern, sizeof pattern) == ERR_OK &&
+         tls_session_write(mixed->gnutls->session, pattern, 300) == ERR_OK &&
+         tls_session_write(mixed->gnutls->session, other, sizeof other) == ERR_OK);
+    deliver(mixed->gnutls, mixed->ours);
+    first = next_of(mixed->ours, sizeof pattern);
+    bool held = tls_session_hold(mixed->ours->session),
+         twice = tls_session_hold(mixed->ours->session);
+    second = next_of(mixed->ours, 300);
+    held &= tls_session_hold(mixed->ours->session);
+    third = next_of(mixed->ours, sizeof other);
+    ok(held && !twice && !memcmp(first, pattern, sizeof pattern) && !memcmp(second, pattern, 300) &&
+           !memcmp(third, other, sizeof other) && reads(mixed->ours) == ERR_AGAIN,
+       "%s: records that are held stay while others are read", name);
+    tls_session_release(mixed->ours->session);
+    ok(!mixed->ours->session->established->held, "%s: until they are not needed", name);
+    must(tls_session_write(mixed->ours->session, other, 1) == ERR_OK);
+    deliver(mixed->ours, mixed->gnutls);
+    first = next_of(mixed->gnutls, 1);
+    ok(!tls_session_hold(mixed->gnutls->session), "%s: those of GnuTLS do not", name);
+    tls_session_release(mixed->gnutls->session);
+}
+
 static void test_in_place(struct mixed *mixed, const char *name)
 {
     static const size_t sizes[] = {1, 1000, MESSAGE_MAX / 2 + 1, sizeof pattern};
@@ -182,6 +216,7 @@ static void test_with_gnutls(const char *cipher, bool ours_is_server)
     open_bed(&bed, cipher);
     open_mixed(&mixed, &bed, ours_is_server);
     test_sizes(&mixed, name);
+    test_hold(&mixed, name);
     test_in_place(&mixed, name);
     test_padding(&mixed, name);
     test_updates(&mixed, name);
