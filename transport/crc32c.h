@@ -3,7 +3,8 @@
  *
  * usrsctp 0.9.5 as Debian builds it needs about 1.2 µs for a packet of 1452 bytes; three
  * interleaved SSE4.2 streams need about 0.05 µs. At 700 MB/s each way that decides whether the
- * checksum takes a whole core or a twentieth of one. */
+ * checksum takes a whole core or a twentieth of one. Where the processor has carry-less products of
+ * 64 bytes, a packet on loopback takes half of that again (22 to 42 GB/s). */
 #pragma once
 
 #include <stddef.h>
