@@ -16,7 +16,7 @@ static bool is_client(const struct tunnel *tunnel)
     return tunnel->config->role == CONFIG_CLIENT;
 }
 
-void tunnel_transport_options(const struct tunnel *tunnel, struct transport_options *options)
+void tunnel_transport_options(struct tunnel *tunnel, struct transport_options *options)
 {
     const struct config_tunnel *config = tunnel->config;
     *options = (struct transport_options){
@@ -27,6 +27,7 @@ void tunnel_transport_options(const struct tunnel *tunnel, struct transport_opti
         .heartbeat_us = config->heartbeat_us,
         .dead_after_us = config->dead_after_us,
         .mtu = config->mtu,
+        .mtu_found = &tunnel->mtu_found,
         .rto_initial_us = config->rto_initial_us,
         .rto_min_us = config->rto_min_us,
         .rto_max_us = config->rto_max_us,

@@ -73,6 +73,7 @@ struct tunnel {
     struct tunnel_endpoint endpoints[CARRIERS_MAX]; /* server */
     size_t endpoint_count;
     struct link *links; /* newest first */
+    uint32_t mtu_found; /* transport_options */
 
     /* client */
     struct loop_timer reconnect;
@@ -130,7 +131,7 @@ void tunnel_link_ready(struct tunnel *tunnel, struct link *link);
 void tunnel_link_gone(struct tunnel *tunnel, struct link *link);
 
 /* What the transport is to do, from the configuration. */
-void tunnel_transport_options(const struct tunnel *tunnel, struct transport_options *options);
+void tunnel_transport_options(struct tunnel *tunnel, struct transport_options *options);
 
 /* The service that connects under this name, NULL: none. Thread: any. */
 struct service *tunnel_find_target(struct tunnel *tunnel, const char *name);

@@ -20,6 +20,7 @@
 #include <sys/queue.h>
 
 #include "transport/backlog.h"
+#include "transport/kernel_socket.h"
 #include "transport/transport.h"
 
 /* Longest text of an ABORT that is kept. */
@@ -43,11 +44,12 @@ struct kernel_association {
     struct loop_fd fd;
     uint32_t interest; /* what epoll watches for */
 
-    struct loop_timer timer;   /* until up: the time limit; then: looks for silence */
-    uint64_t begun_us;         /* connect was called then */
-    uint64_t heard_us;         /* packets had come in, seen then */
-    uint64_t packets;          /* that had come in */
-    uint32_t handshake_rtt_us; /* of INIT and COOKIE ECHO; 0: a peer began it */
+    struct loop_timer timer; /* until up: the time limit; then: looks for silence */
+    uint64_t begun_us;       /* connect was called then */
+    uint64_t heard_us;       /* packets had come in, seen then */
+    struct kernel_socket_traffic traffic;
+    unsigned stuck_looks, smaller; /* see kernel_mtu.h */
+    uint32_t handshake_rtt_us;     /* of INIT and COOKIE ECHO; 0: a peer began it */
 
     struct message *inbox; /* to be received into; its length: the pieces that have come */
 

@@ -10,6 +10,7 @@
 #include "transport/auth.h"
 #include "transport/kernel_auth.h"
 #include "transport/kernel_listener.h"
+#include "transport/kernel_mtu.h"
 #include "transport/kernel_path.h"
 #include "transport/kernel_receive.h"
 #include "transport/kernel_send.h"
@@ -276,11 +277,13 @@ static void on_timer(struct loop_timer *timer)
         kernel_association_end(self, ERR_TRANSPORT_TIMEOUT, "");
         return;
     }
-    uint64_t packets = kernel_socket_packets(self->fd.fd), now = loop_now(transport->loop);
-    if (packets != self->packets) {
-        self->packets = packets;
+    uint64_t now = loop_now(transport->loop);
+    struct kernel_socket_traffic traffic = kernel_socket_traffic(self->fd.fd);
+    if (traffic.packets != self->traffic.packets)
         self->heard_us = now;
-    }
+    kernel_mtu_look(self, &traffic);
+    if (self->state == KERNEL_ENDED)
+        return;
     if (now < self->heard_us + transport->options.dead_after_us)
         set_look_timer(self);
     else

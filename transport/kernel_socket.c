@@ -108,10 +108,9 @@ static int set_paths(int fd, const struct transport_options *options)
         .spp_hbinterval = clamp(options->heartbeat_us / 1000, 10, clamp(dead_ms / 5, 10, 60000)),
         .spp_pathmaxrxt = path_limit(options),
     };
-    if (options->mtu) {
+    path.spp_pathmtu = options->mtu || !options->mtu_found ? options->mtu : *options->mtu_found;
+    if (path.spp_pathmtu)
         path.spp_flags |= SPP_PMTUD_DISABLE;
-        path.spp_pathmtu = options->mtu;
-    }
     return set(fd, SCTP_PEER_ADDR_PARAMS, &path, sizeof path);
 }
 
@@ -459,10 +458,21 @@ struct kernel_socket_state kernel_socket_look(int fd)
     return state;
 }
 
-uint64_t kernel_socket_packets(int fd)
+struct kernel_socket_traffic kernel_socket_traffic(int fd)
 {
     struct sctp_assoc_stats stats = {0};
+    struct sctp_status status = {0};
     socklen_t size = sizeof stats;
-    return getsockopt(fd, IPPROTO_SCTP, SCTP_GET_ASSOC_STATS, &stats, &size) ? 0
-                                                                             : stats.sas_ipackets;
+    if (getsockopt(fd, IPPROTO_SCTP, SCTP_GET_ASSOC_STATS, &stats, &size) ||
+        (size = sizeof status, getsockopt(fd, IPPROTO_SCTP, SCTP_STATUS, &status, &size)))
+        return (struct kernel_socket_traffic){0};
+    return (struct kernel_socket_traffic){.packets = stats.sas_ipackets,
+                                          .sacks = stats.sas_isacks,
+                                          .unacknowledged = status.sstat_unackdata};
+}
+
+void kernel_socket_shrink(int fd, uint32_t mtu)
+{
+    struct sctp_paddrparams path = {.spp_flags = SPP_PMTUD_DISABLE, .spp_pathmtu = mtu};
+    (void)set(fd, SCTP_PEER_ADDR_PARAMS, &path, sizeof path); /* it fails when that has ended */
 }

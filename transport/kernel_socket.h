@@ -46,8 +46,16 @@ struct kernel_socket_state kernel_socket_look(int fd);
 /* A smoothed round trip (spinfo_srtt) in microseconds. */
 uint32_t kernel_socket_round_trip(uint32_t srtt);
 
-/* Packets that came in so far. */
-uint64_t kernel_socket_packets(int fd);
+/* All 0 when the association is gone. */
+struct kernel_socket_traffic {
+    uint64_t packets, sacks; /* that came in so far */
+    uint32_t unacknowledged; /* chunks of data that are on their way */
+};
+struct kernel_socket_traffic kernel_socket_traffic(int fd);
+
+/* The largest IP packet from now on, of a living association on all its paths, in bytes. What is
+ * larger already is sent without DF. */
+void kernel_socket_shrink(int fd, uint32_t mtu);
 
 /* The kernel takes no smaller send buffer (SOCK_MIN_SNDBUF), so no lower mark, in bytes of data. */
 #define KERNEL_SOCKET_MARK_MIN 2304

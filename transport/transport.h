@@ -32,6 +32,8 @@ struct transport_options {
     uint64_t heartbeat_us;       /* interval of heartbeats on an idle path */
     uint64_t dead_after_us;      /* a silent peer is given up after about this long */
     uint32_t mtu;                /* largest IP packet in bytes; 0: found out from the route */
+    uint32_t *mtu_found;         /* the same, if a transport to this peer found it out the hard
+                                    way; it outlives the transport. NULL: it is forgotten */
 
     /* SCTP's own clock (RFC 9260 section 6.3.1); 0: the transport's default. */
     uint64_t rto_initial_us, rto_min_us, rto_max_us;
