@@ -30,7 +30,10 @@ static void say(struct path_status status)
 static const char *logged(void)
 {
     static char text[65536];
-    bed_pause(&bed, 2000);
+    struct link *link = side_link(&bed.client);
+    do /* on a busy machine the time may be over before the first turn */
+        bed_pause(&bed, 2000);
+    while (link && link->paths.task.queued);
     fflush(stderr);
     size_t length = fread(text, 1, sizeof text - 1, errors);
     clearerr(errors);
