@@ -18,6 +18,8 @@
 #define DEFAULT_QUEUED     1024
 #define BACKOFF_MIN_US     100000
 #define BACKOFF_MAX_US     5000000
+/* Of a reply: the longest value that we store has half of it. */
+#define REPLY_MAX 65536
 /* Hex digits of a SHA-256, behind a prefix that says whose it is and in which format. */
 #define NAME_MAX_SIZE 80
 
@@ -147,11 +149,42 @@ static struct timeval left_until(uint64_t deadline)
                             .tv_usec = (suseconds_t)(left % 1000000)};
 }
 
-static bool log_in(struct tls_store_redis *redis)
+static bool set_time(struct tls_store_redis *redis, uint64_t deadline)
+{
+    return now_us() < deadline && redisSetTimeout(redis->context, left_until(deadline)) == REDIS_OK;
+}
+
+/* Whether it may still become an answer to one of our commands: none of those is an array, which
+ * hiredis would make room for before anything of it is there. */
+static bool is_plausible(const redisReader *reader)
+{
+    return reader->len <= REPLY_MAX &&
+           (reader->pos >= reader->len || !strchr("*%~>|", reader->buf[reader->pos]));
+}
+
+/* The answer to the command that was appended, or NULL. redisCommand would wait anew for each piece
+ * of it, and keep however much comes: a Redis that drips could hold us up for ever. */
+static redisReply *reply_by(struct tls_store_redis *redis, uint64_t deadline)
+{
+    redisContext *context = redis->context;
+    void *reply = NULL;
+    int is_sent = 0;
+    while (!is_sent)
+        if (!set_time(redis, deadline) || redisBufferWrite(context, &is_sent) != REDIS_OK)
+            return NULL;
+    while (redisGetReplyFromReader(context, &reply) == REDIS_OK && !reply)
+        if (!set_time(redis, deadline) || redisBufferRead(context) != REDIS_OK ||
+            !is_plausible(context->reader))
+            return NULL;
+    return reply;
+}
+
+static bool log_in(struct tls_store_redis *redis, uint64_t deadline)
 {
     if (!redis->password)
         return true;
-    redisReply *reply = redisCommand(redis->context, "AUTH %s", redis->password);
+    redisAppendCommand(redis->context, "AUTH %s", redis->password);
+    redisReply *reply = reply_by(redis, deadline);
     bool accepted = reply && reply->type == REDIS_REPLY_STATUS;
     freeReplyObject(reply);
     return accepted;
@@ -159,18 +192,15 @@ static bool log_in(struct tls_store_redis *redis)
 
 static bool connect_to(struct tls_store_redis *redis, uint64_t deadline)
 {
-    if (redis->context) {
-        redisSetTimeout(redis->context, left_until(deadline));
+    if (redis->context)
         return true;
-    }
     if (now_us() < redis->retry_at)
         return false;
     struct timeval left = left_until(deadline);
     redis->context = redis->host[0] == '/'
                          ? redisConnectUnixWithTimeout(redis->host, left)
                          : redisConnectWithTimeout(redis->host, redis->port, left);
-    if (!redis->context || redis->context->err ||
-        redisSetTimeout(redis->context, left_until(deadline)) != REDIS_OK || !log_in(redis)) {
+    if (!redis->context || redis->context->err || !log_in(redis, deadline)) {
         back_off(redis);
         return false;
     }
@@ -193,7 +223,8 @@ static redisReply *get_value(struct tls_store_redis *redis, const struct tls_sto
 {
     char name[NAME_MAX_SIZE];
     make_name(&query->key, name);
-    redisReply *reply = redisCommand(redis->context, "GET %s", name);
+    redisAppendCommand(redis->context, "GET %s", name);
+    redisReply *reply = reply_by(redis, query->deadline);
     if (!reply)
         back_off(redis);
     return reply;
@@ -236,16 +267,18 @@ static void store_value(struct tls_store_redis *redis, const struct write *write
     char name[NAME_MAX_SIZE];
     int64_t left_s = write->expires_at - time(NULL);
     redisReply *reply = NULL;
-    if (left_s > 0 && connect_to(redis, now_us() + redis->timeout_us)) {
+    uint64_t deadline = now_us() + redis->timeout_us;
+    if (left_s > 0 && connect_to(redis, deadline)) {
         size_t size;
         pthread_mutex_lock(&redis->lock);
         uint8_t *sealed = tls_store_seal(&redis->keys, &write->key, write->data, write->size,
                                          write->expires_at, &size);
         pthread_mutex_unlock(&redis->lock);
         make_name(&write->key, name);
-        reply = redisCommand(redis->context, "SET %s %b NX EX %lld", name, sealed, size,
-                             (long long)left_s);
+        redisAppendCommand(redis->context, "SET %s %b NX EX %lld", name, sealed, size,
+                           (long long)left_s);
         free(sealed);
+        reply = reply_by(redis, deadline);
         if (!reply)
             back_off(redis);
     }

@@ -1,5 +1,5 @@
-/* The session store of several servers: with a real Redis, without one, and with one that says
- * nothing. */
+/* The session store of several servers: with a real Redis, without one, with one that says nothing,
+ * and with some that never end what they say. */
 #include "tls/store_redis.h"
 
 #include <fcntl.h>
@@ -375,6 +375,71 @@ static void test_full_queue(void)
     stop_silence(fd);
 }
 
+/* What a Redis says that is hostile, or broken. */
+struct nuisance {
+    const char *begin, *more, *what;
+    bool drips;
+};
+
+static const struct nuisance nuisances[] = {
+    {"$1", "0", "that drips", true},
+    {"$2000000000\r\n", "xxxxxxxxxxxxxxx", "that has two gigabytes for us", false},
+    {"*100000000\r\n", "$-1\r\n", "that has a long list", false},
+    {"+", "OK ", "whose line does not end", false},
+};
+
+#define ENOUGH (64u << 20)
+
+/* A process that answers one connection. What it has sent until it was closed, in MB, is its exit
+ * status. */
+static pid_t start_nuisance(int listener, const struct nuisance *nuisance)
+{
+    pid_t pid = fork();
+    must(pid >= 0);
+    if (pid)
+        return pid;
+    char bytes[6 * 1000] = "";
+    size_t size = strlen(nuisance->more), block = 0, total = 0;
+    while (block + size <= (nuisance->drips ? size : sizeof bytes)) {
+        memcpy(bytes + block, nuisance->more, size);
+        block += size;
+    }
+    int fd = accept(listener, NULL, NULL);
+    ssize_t sent = send(fd, nuisance->begin, strlen(nuisance->begin), MSG_NOSIGNAL);
+    for (int i = 0; sent > 0 && total < ENOUGH && (!nuisance->drips || i < 200); i++) {
+        if (nuisance->drips)
+            nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+        sent = send(fd, bytes, block, MSG_NOSIGNAL);
+        total += sent > 0 ? (size_t)sent : 0;
+    }
+    _exit((int)(total >> 20));
+}
+
+static void test_nuisances(void)
+{
+    for (size_t i = 0; i < sizeof nuisances / sizeof *nuisances; i++) {
+        struct host one;
+        int fd = start_silence(), status;
+        pid_t pid = start_nuisance(fd, &nuisances[i]);
+        open_host_with(&one, nuisances[i].drips ? 200 : 5000, 0);
+        struct tls_store_query *query = check_alloc(sizeof *query);
+        query->on_answer = on_answer;
+        query->reply_to = &box;
+        answers = 0;
+        double from = seconds();
+        tls_store_redis_ask(one.redis, query);
+        while (!answers)
+            loop_turn(loop, UINT64_MAX);
+        double took = seconds() - from;
+        must(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+        ok(took < 2 && WEXITSTATUS(status) < 8,
+           "a Redis %s is left after %.0f ms and less than %d MB", nuisances[i].what, took * 1e3,
+           WEXITSTATUS(status) + 1);
+        close_host(&one);
+        stop_silence(fd);
+    }
+}
+
 static void test_options(void)
 {
     struct tls_store_redis *redis;
@@ -401,6 +466,7 @@ int main(void)
     test_options();
     test_silence(client);
     test_full_queue();
+    test_nuisances();
     pid_t redis = start_redis();
     if (redis > 0) {
         test_shared(client);
