@@ -239,7 +239,10 @@ void tls_session_feed(struct tls_session *session, struct message *message)
         tls_signer_feed(session, message);
         return;
     }
-    if (session->failure != ERR_OK || session->is_closed || message->offset == message->length) {
+    bool is_flood =
+        session->master && !session->is_established && session->input.count >= TLS_WAITING_MAX;
+    if (session->failure != ERR_OK || session->is_closed || is_flood ||
+        message->offset == message->length) {
         message_free(message);
         return;
     }

@@ -57,7 +57,8 @@ struct tls_session *tls_session_new_child(struct tls_credentials *credentials,
 void tls_session_free(struct tls_session *session);
 
 /* Queues ciphertext that came in. Owns: the message is consumed. Bounded by the caller's credit;
- * call tls_session_handshake or _read afterwards until they say ERR_AGAIN. */
+ * call tls_session_handshake or _read afterwards until they say ERR_AGAIN. A master that waits
+ * (on_ready) keeps 32 messages and drops more, with which its handshake fails. */
 void tls_session_feed(struct tls_session *session, struct message *message);
 
 /* Whether whole messages are queued that no read or handshake has begun with: more is likely to

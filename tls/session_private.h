@@ -12,6 +12,10 @@ struct tls_established;
 struct tls_resume_wait;
 struct tls_step;
 
+/* Messages of a master that are kept while its handshake waits for a store or a token. The peer has
+ * not shown who it is yet; a whole flight of 128 KB, which is what GnuTLS takes, has 8. */
+#define TLS_WAITING_MAX 32
+
 /* What only a master needs; children, of which there are thousands, go without. */
 struct tls_master {
     int64_t started;               /* wall clock, seconds: before anything was sent */

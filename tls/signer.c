@@ -186,7 +186,11 @@ bool tls_signer_take(struct tls_session *session, int *rc)
 
 void tls_signer_feed(struct tls_session *session, struct message *message)
 {
-    message_queue_push(&session->master->step->received, message);
+    struct message_queue *received = &session->master->step->received;
+    if (received->count < TLS_WAITING_MAX)
+        message_queue_push(received, message);
+    else
+        message_free(message);
 }
 
 void tls_signer_put_out(struct tls_session *session, struct message *message)

@@ -19,7 +19,8 @@ bool tls_signer_begin(struct tls_session *session);
 /* True: it is back; *rc is what GnuTLS said, what it put out has been put out, what was fed
  * meanwhile can be read. False: still away; on_ready comes. */
 bool tls_signer_take(struct tls_session *session, int *rc);
-/* Fed or, on the signer's thread, put out while it is away. Owns: the message. */
+/* Fed (at most TLS_WAITING_MAX, more are dropped) or, on the signer's thread, put out while it is
+ * away. Owns: the message. */
 void tls_signer_feed(struct tls_session *session, struct message *message);
 void tls_signer_put_out(struct tls_session *session, struct message *message);
 /* For tls_session_free. True: it is in use there right now, and is freed there afterwards. False:

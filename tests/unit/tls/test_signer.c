@@ -3,6 +3,7 @@
 #include "tls/signer.h"
 
 #include <dlfcn.h>
+#include <malloc.h>
 #include <p11-kit/pkcs11.h>
 #include <pthread.h>
 
@@ -178,6 +179,30 @@ static void test_fed_meanwhile(void)
     free_pair(&pair);
 }
 
+/* The server has not seen who it is. Where malloc is the C library's. */
+static void test_flood(void)
+{
+    struct pair pair;
+    set_open(false);
+    send_away(&pair, plain_client);
+    await_signing();
+    message_cache_clear();
+    size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < 1000; i++) {
+        struct message *message = message_new(MESSAGE_MAX);
+        memset(message->data, 0x17, message->length = MESSAGE_MAX);
+        tls_session_feed(pair.server.session, message);
+    }
+    message_cache_clear();
+    size_t kept = mallinfo2().uordblks - before;
+    ok(kept < 1000000, "of 16 MB that came while it was away %zu KB are kept", kept / 1000);
+    set_open(true);
+    finish(&pair);
+    ok(pair.server.result == ERR_TLS_HANDSHAKE, "and no master is made of them (%s)",
+       tls_session_detail(pair.server.session));
+    free_pair(&pair);
+}
+
 static void test_refused(void)
 {
     struct pair pair;
@@ -255,6 +280,7 @@ int main(void)
 
     test_nobody_waits();
     test_fed_meanwhile();
+    test_flood();
     test_refused();
     test_freed();
     test_without_owner();

@@ -11,6 +11,7 @@
 
 #include "tests/unit/tls/modes.h"
 #include "tls/key_file.h"
+#include "tls/session_private.h"
 
 static const struct mode *const by_id = &modes[2];
 
@@ -327,6 +328,13 @@ static void test_silence(struct tls_credentials *client)
         start_master(&others[i], client, &one, own);
         must(!shake(&others[i]) && others[i].server.result == ERR_AGAIN);
     }
+    for (int i = 0; i < 1000; i++) {
+        struct message *message = message_new(1);
+        message->length = 1;
+        tls_session_feed(others[0].server.session, message);
+    }
+    ok(others[0].server.session->input.count == TLS_WAITING_MAX,
+       "who waits for an answer keeps little of what the peer sends meanwhile");
     readies = 0;
     for (int i = 0; i < 3; i++)
         free_pair(&others[i]);
