@@ -13,8 +13,7 @@ struct tls_established {
     struct tls_record record;
     struct message *read;  /* the caller looks into it; NULL: none */
     struct message *held;  /* and into these, until it says that it does not any more */
-    int64_t updates_since; /* ms, monotonic: of the peer's KeyUpdates that are counted */
-    unsigned updates;
+    int64_t updates_until; /* ms, monotonic: each KeyUpdate of the peer moves it on */
 };
 
 /* Before the handshake of a child. */
