@@ -11,6 +11,7 @@
 #include "transport/auth.h"
 #include "transport/kernel_association.h"
 #include "transport/kernel_send.h"
+#include "transport/kernel_socket.h"
 
 /* A list of chunks has a byte for each of the 256 types at most. */
 #define CHUNKS_MAX 256
@@ -53,8 +54,10 @@ bool kernel_auth_agreed(int fd)
         uint8_t bytes[sizeof(struct sctp_authchunks) + CHUNKS_MAX];
     } peer = {0};
     socklen_t size = sizeof peer;
+    /* It may have ended meanwhile: the next notification says why. If it has not, the list is
+     * longer than any that there can be, or there is none. */
     if (getsockopt(fd, IPPROTO_SCTP, SCTP_PEER_AUTH_CHUNKS, &peer, &size))
-        return errno != EACCES; /* ended meanwhile: the next notification says why */
+        return !kernel_socket_streams(fd);
     return peer.head.gauth_number_of_chunks <= CHUNKS_MAX &&
            auth_chunks_listed(peer.bytes + sizeof peer.head, peer.head.gauth_number_of_chunks);
 }
