@@ -209,8 +209,9 @@ static enum err on_handshake(struct tls_session *session, const uint8_t *data, s
 
 static enum err on_alert(struct tls_session *session, const uint8_t *data, size_t length)
 {
-    if (length != 2)
-        return fail(session, GNUTLS_A_DECODE_ERROR, "an alert that is not two bytes long");
+    if (length != 2) /* RFC 8446 section 5.4 for the empty one */
+        return fail(session, length ? GNUTLS_A_DECODE_ERROR : GNUTLS_A_UNEXPECTED_MESSAGE,
+                    "an alert that is not two bytes long");
     if (data[1] == GNUTLS_A_USER_CANCELED) /* close_notify follows */
         return ERR_OK;
     if (data[1] != GNUTLS_A_CLOSE_NOTIFY)

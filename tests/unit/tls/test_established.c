@@ -258,6 +258,7 @@ static const struct {
      "a handshake record without message"},
     {TLS_RECORD_HANDSHAKE, "\x04\0\0\0", 4, GNUTLS_A_UNEXPECTED_MESSAGE, "a ticket of a client"},
     {TLS_RECORD_HANDSHAKE, "\x01\0\0\0", 4, GNUTLS_A_UNEXPECTED_MESSAGE, "a ClientHello"},
+    {TLS_RECORD_ALERT, "", 0, GNUTLS_A_UNEXPECTED_MESSAGE, "an alert record without alert"},
     {TLS_RECORD_ALERT, "\2", 1, GNUTLS_A_DECODE_ERROR, "half an alert"},
     {TLS_RECORD_ALERT, "\2\x28\2\x28", 4, GNUTLS_A_DECODE_ERROR, "two alerts"},
     {(enum tls_record_type)20, "\1", 1, GNUTLS_A_UNEXPECTED_MESSAGE, "a ChangeCipherSpec"},
