@@ -115,12 +115,13 @@ void link_auth_verified(struct link *link, const struct link_master *master)
     if (!auth->on || link->state == LINK_CLOSING || !link->association ||
         auth->count == LINK_AUTH_KEYS || place_of(auth, number) < auth->count)
         return;
-    if (tls_session_export(master->session, KEY_LABEL, key, sizeof(key)) != ERR_OK ||
-        association_auth_add(link->association, number, key) != ERR_OK) {
+    bool added = tls_session_export(master->session, KEY_LABEL, key, sizeof(key)) == ERR_OK &&
+                 association_auth_add(link->association, number, key) == ERR_OK;
+    explicit_bzero(key, sizeof(key));
+    if (!added) {
         fail(link);
         return;
     }
-    explicit_bzero(key, sizeof(key));
     auth->keys[auth->count++] = number;
     mux_control_auth_ready(link->control, number);
     link_control_flush(link);

@@ -92,6 +92,8 @@ bool tls_store_unseal(const struct tls_key_file *keys, const struct tls_store_ke
                                         sealed_size - HEAD_SIZE, plain, &left);
     gnutls_aead_cipher_deinit(cipher);
     if (rc < 0) {
+        /* It may be the true session: only its tag was changed. */
+        gnutls_memset(plain, 0, sealed_size - HEAD_SIZE - TAG_SIZE);
         free(plain);
         return false;
     }
