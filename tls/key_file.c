@@ -52,6 +52,9 @@ static enum err read_text(const char *path, char text[static FILE_MAX + 1], stru
     }
     text[used] = 0;
     close(fd);
+    /* A crash may leave zeros where lines were: keys behind them would be gone without a word. */
+    if (result == ERR_OK && strlen(text) != used)
+        result = tls_reason_set(why, "%s is no text file", path);
     return result;
 }
 
