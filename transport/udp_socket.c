@@ -22,10 +22,10 @@
 /* INITs are repeated at least so often. */
 #define INIT_RTO_MAX_MS 3000
 
-/* We count silence ourselves (udp_association.c), so usrsctp must not give up before; the path
- * is called inactive after this many losses in a row. */
-#define RETRANSMISSIONS_MAX      1000
-#define RETRANSMISSIONS_INACTIVE 4
+/* We count silence (udp_association.c) and watch the paths (udp_paths.c) ourselves, so usrsctp must
+ * give up neither: to the one path that it knows it would send no DATA until a heartbeat of its own
+ * is answered, which after an outage is up to RTO.Max after COOKIE ACK. */
+#define RETRANSMISSIONS_MAX 1000
 
 /* So many packets that the ClientHellos of 64 children leave in one flight, paced over a quarter of
  * a round trip: see docs/decisions/015-reconnect.md. Where packets are much larger, fewer of them.
@@ -110,8 +110,7 @@ static int set_path(struct socket *socket, const struct transport_options *optio
         .spp_flags = SPP_PMTUD_DISABLE | SPP_HB_ENABLE,
         .spp_hbinterval = clamp(options->heartbeat_us / 1000, 10, clamp(dead_ms / 5, 10, 60000)),
         .spp_pathmtu = payload - PACKET_HEADER, /* usrsctp adds the common header */
-        .spp_pathmaxrxt = options->path_retransmissions ? (uint16_t)options->path_retransmissions
-                                                        : RETRANSMISSIONS_INACTIVE,
+        .spp_pathmaxrxt = RETRANSMISSIONS_MAX,
     };
     path.spp_address.ss_family = AF_CONN;
     return set(socket, SCTP_PEER_ADDR_PARAMS, &path, sizeof path);
