@@ -68,6 +68,17 @@ static void check_private(struct loading *loading, const struct config_tunnel *t
                  (unsigned)(status->st_mode & 07777));
 }
 
+/* What is wrong with the certificate alone does not name the key's file. */
+static void complain_of_pair(struct loading *loading, const struct config_tunnel *tunnel,
+                             const char *why)
+{
+    const struct config_tls *tls = &tunnel->tls;
+    bool of_cert = strstr(why, tls->cert) && !strstr(why, tls->key);
+    problems_add(loading->problems, PROBLEM_ERROR,
+                 loading_place(loading, of_cert ? &tls->cert : &tls->key, tunnel), "tls.%s: %s",
+                 of_cert ? "cert" : "key", why);
+}
+
 void verify_files_tls(struct loading *loading, const struct config_tunnel *tunnel,
                       check_pair_function check_pair)
 {
@@ -88,8 +99,7 @@ void verify_files_tls(struct loading *loading, const struct config_tunnel *tunne
         check_private(loading, tunnel, &status);
     char why[512] = "";
     if (has_cert && has_key && check_pair && check_pair(tls->cert, tls->key, why, sizeof(why)))
-        problems_add(loading->problems, PROBLEM_ERROR, loading_place(loading, &tls->key, tunnel),
-                     "tls.key: %s", why);
+        complain_of_pair(loading, tunnel, why);
 }
 
 void verify_files_sessions(struct loading *loading)

@@ -31,7 +31,7 @@ static const char *const client_tls[] = {
 
 static const char server_text[] =
     "# server.cfg: waits for clients on UDP port 9899 and connects to what they ask for.\n"
-    "# Every option: docs/CONFIGURATION.md. After a change: hawser check server.cfg\n"
+    "# Every option: hawser check --reference. After a change: hawser check server.cfg\n"
     "\n"
     "admin = { socket = \"server.sock\"; };        # for: hawser status -s server.sock\n"
     "log = { level = \"info\"; format = \"text\"; };\n"
@@ -55,7 +55,7 @@ static const char server_text[] =
 
 static const char client_text[] =
     "# client.cfg: listens for local connections and takes them through the tunnel.\n"
-    "# Every option: docs/CONFIGURATION.md. After a change: hawser check client.cfg\n"
+    "# Every option: hawser check --reference. After a change: hawser check client.cfg\n"
     "\n"
     "admin = { socket = \"client.sock\"; };        # for: hawser status -s client.sock\n"
     "log = { level = \"info\"; format = \"text\"; };\n"

@@ -37,7 +37,11 @@ static enum err add_authority(struct tls_trust *trust, gnutls_x509_crt_t crt, un
 {
     if (gnutls_x509_crt_get_ca_status(crt, NULL) <= 0) {
         gnutls_x509_crt_deinit(crt);
-        return tls_reason_set(why, "certificate number %u in %s is not that of a CA", number, path);
+        return tls_reason_set(
+            why,
+            "certificate number %u in %s is not that of a CA; \"ca\" takes the certificate of who "
+            "signed the peer's",
+            number, path);
     }
     gnutls_x509_crt_t *more =
         check_resize(trust->authorities, (trust->authority_count + 1) * sizeof *more);

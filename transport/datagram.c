@@ -285,6 +285,7 @@ static bool give_up_or_split(struct datagram_socket *self, int error)
         self->counters.dropped_out += datagram_batch_send_singly(batch, self->fd.fd);
         report(self, batch, error != EIO);
     } else if (error != ECONNREFUSED && error != EINTR) {
+        self->refusal = error;
         self->counters.dropped_out += batch->packets;
         report(self, batch, error == EMSGSIZE);
     } else {

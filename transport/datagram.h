@@ -42,6 +42,7 @@ struct datagram_socket {
     bool cut_in, cut_out; /* everything is lost: for tests of vanished peers and broken paths */
     size_t cut_above;     /* larger packets are lost on their way out: for tests; 0: none are */
     struct datagram_counters counters;
+    int refusal; /* errno of the last packet that the system did not take; who asks clears it */
 
     /* private */
     struct loop *loop;

@@ -274,7 +274,10 @@ static void out_of_time(struct udp_association *self)
 {
     if (self->state == UDP_HALF_OPEN)
         self->transport->counters.half_open_lost++;
-    udp_association_end(self, ERR_TRANSPORT_TIMEOUT, "");
+    char why[192] = "";
+    if (self->state == UDP_CONNECTING && self->choice.options.chooses)
+        udp_connect_why(self, why, sizeof why);
+    udp_association_end(self, ERR_TRANSPORT_TIMEOUT, why);
 }
 
 /* Heartbeats make every living peer heard within dead_after. When it had begun to shut down and

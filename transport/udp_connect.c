@@ -1,5 +1,6 @@
 #include "transport/udp_connect.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -110,6 +111,7 @@ enum err udp_connect_begin(struct transport *transport, const struct address *re
 
 static void send_to(struct udp_association *self, const struct udp_path *path)
 {
+    path->local->socket.refusal = 0;
     datagram_send(&path->local->socket, &path->route, self->init.packet, self->init.length);
 }
 
@@ -152,6 +154,22 @@ void udp_connect_next(struct udp_association *self)
         return;
     send_next(self);
     udp_flush(self->transport);
+}
+
+void udp_connect_why(const struct udp_association *self, char *why, size_t size)
+{
+    int error = 0;
+    char text[128];
+    for (unsigned i = 0; i < self->choice.count && !error; i++)
+        error = self->paths[i].local->socket.refusal;
+    if (self->init.answered)
+        return;
+    if (error)
+        snprintf(why, size, "this machine cannot send to it: %s",
+                 strerror_r(error, text, sizeof text));
+    else
+        snprintf(why, size,
+                 "is hawser running there, and does its UDP port pass the firewalls between?");
 }
 
 bool udp_connect_refused(struct udp_path *path)

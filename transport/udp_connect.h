@@ -17,6 +17,10 @@ void udp_connect_output(struct udp_association *self, const uint8_t *packet, siz
 /* The time for the next address has come. */
 void udp_connect_next(struct udp_association *self);
 
+/* Why nobody has answered: what the system said when the last INITs were to be sent, or the
+ * question that finds it most often. */
+void udp_connect_why(const struct udp_association *self, char *why, size_t size);
+
 /* Nobody listens at this address. True: nor at any other. */
 bool udp_connect_refused(struct udp_path *path);
 

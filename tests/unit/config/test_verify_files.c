@@ -11,6 +11,13 @@ static enum err reject_pair(const char *cert, const char *key, char *why, size_t
     return ERR_TLS_CREDENTIALS;
 }
 
+static enum err expired(const char *cert, const char *key, char *why, size_t why_size)
+{
+    (void)key;
+    snprintf(why, why_size, "the certificate in %s expired", cert);
+    return ERR_TLS_CREDENTIALS;
+}
+
 static enum err accept_pair(const char *cert, const char *key, char *why, size_t why_size)
 {
     (void)why;
@@ -40,6 +47,8 @@ static void test_pair(void)
     ok(!load(reject_pair) &&
            strstr(fixture.said, "test.cfg:4: tls.key: a.key does not fit a.pem\n"),
        "a key that does not fit its certificate is named in the key's line");
+    ok(!load(expired) && strstr(fixture.said, "test.cfg:3: tls.cert: the certificate in "),
+       "what is wrong with the certificate alone, in the certificate's");
 }
 
 static void test_modes(void)

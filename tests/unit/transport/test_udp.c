@@ -344,6 +344,16 @@ static void silence(void)
     ok(user->reason == ERR_TRANSPORT_TIMEOUT && took < SECOND / 3,
        "no answer at all ends in a time-out (%s, %.2f s)", err_name(user->reason),
        (double)took / SECOND);
+    ok(strstr(user->detail, "firewalls"), "with a hint: %s", user->detail);
+    free(user);
+
+    struct address broadcast = bed_address("255.255.255.255:9899");
+    user = bed_user_new(&bed);
+    must(association_connect(bed.client, &broadcast, 1, &user->events, &user->association) ==
+         ERR_OK);
+    ok(bed_wait_down(user, SECOND) && user->reason == ERR_TRANSPORT_TIMEOUT &&
+           strstr(user->detail, "this machine cannot send to it: "),
+       "what the system refuses to send is told: %s", user->detail);
     bed_close(&bed);
     free(user);
 }
