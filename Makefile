@@ -245,7 +245,9 @@ lint-cppcheck:
 install: $(BUILD)/hawser ## install under DESTDIR and PREFIX
 	install -D -m 755 $(BUILD)/hawser $(DESTDIR)$(PREFIX)/bin/hawser
 	install -D -m 644 docs/hawser.8 $(DESTDIR)$(PREFIX)/share/man/man8/hawser.8
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hawser LICENSE README.md
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hawser LICENSE README.md docs/[A-Z]*.md
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/hawser@.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/hawser@.service
 	$(if $(OPTIMISED),install -m 644 build/usrsctp/copyright $(DESTDIR)$(PREFIX)/share/doc/hawser/copyright.usrsctp)
 
 help: ## list the targets

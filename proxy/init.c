@@ -101,17 +101,29 @@ static const char *date(time_t when, char text[static 16])
     return text;
 }
 
-static void print_trial(const char *directory, FILE *out)
+/* With a host that is named the client does not look for the server here. */
+static void print_trial(const char *directory, const char *host, FILE *out)
 {
+    if (host)
+        return;
     fprintf(out,
             "To try it on this machine, in two terminals:\n"
             "  hawser run %s/server.cfg\n"
             "  hawser run %s/client.cfg\n"
             "Then 127.0.0.1:8080 leads to 127.0.0.1:80 at the server, and\n"
             "  hawser status -s %s/client.sock\n"
-            "shows the tunnel. Change the services in both files to what you need.\n"
+            "shows the tunnel.\n"
             "\n",
             directory, directory, directory);
+}
+
+static void print_next(const char *host, FILE *out)
+{
+    fprintf(out,
+            "%sThen adapt the services in both files, and there\n"
+            "  hawser check server.cfg && hawser run server.cfg\n"
+            "  hawser check client.cfg && hawser run client.cfg     (the order does not matter)\n",
+            host ? "" : "In client.cfg change remote, which is 127.0.0.1. ");
 }
 
 static void print_certificates(const char *directory, const char *host,
@@ -126,7 +138,7 @@ static void print_certificates(const char *directory, const char *host,
             "\n",
             directory, date(tls_issue_expires(material->ca), ca),
             date(tls_issue_expires(material->server), endpoint));
-    print_trial(directory, out);
+    print_trial(directory, host, out);
     fprintf(out,
             "To use two machines, copy\n"
             "  ca.pem server.pem server.key server.cfg   to the server%s%s (UDP port 9899)\n"
@@ -146,7 +158,7 @@ static void print_raw(const char *directory, const char *host, const struct init
             "      %s\n"
             "\n",
             directory, material->server_raw.pin, material->client_raw.pin);
-    print_trial(directory, out);
+    print_trial(directory, host, out);
     fprintf(out,
             "To use two machines, copy\n"
             "  server.key server.known server.cfg   to the server%s%s (UDP port 9899)\n"
@@ -170,9 +182,8 @@ static int write_all(const struct init_options *options, int directory, FILE *ou
         print_raw(options->directory, options->host, &material, out);
     else if (fine)
         print_certificates(options->directory, options->host, &material, out);
-    if (fine && !options->host)
-        fprintf(out,
-                "The client looks for the server at 127.0.0.1: change remote in client.cfg.\n");
+    if (fine)
+        print_next(options->host, out);
     init_material_clear(&material);
     return fine ? 0 : 1;
 }

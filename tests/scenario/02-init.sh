@@ -3,6 +3,17 @@
 # shellcheck source=tests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
+init_tells() { # DIRECTORY [--host NAME]
+    "$HAWSER" init "$@" >"$dir/init.out"
+}
+tells_nothing_here() {
+    ! has_line init.out "hawser run $dir/there"
+}
+check "init without a host" init_tells "$dir/here"
+check "tells how to try it here" has_line init.out "hawser run $dir/here/client.cfg"
+check "and what two machines need" has_line init.out 'change remote.* 127.0.0.1'
+check "init with a host" init_tells "$dir/there" --host server.example
+check "does not: its client looks for another machine" tells_nothing_here
 check "init writes into a new folder" "$HAWSER" init "$dir/site" --host 127.0.0.1
 check "check accepts the server's configuration" "$HAWSER" check "$dir/site/server.cfg"
 check "check accepts the client's configuration" "$HAWSER" check "$dir/site/client.cfg"
