@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,7 +20,6 @@ struct heap_entry {
 struct loop {
     int epoll;
     bool stopping;
-    bool coarse; /* no epoll_pwait2: waits are rounded up to milliseconds */
     uint64_t now;
     int watched;
 
@@ -28,6 +28,8 @@ struct loop {
 
     struct heap_entry *heap; /* binary, [1] is the earliest */
     int timers, heap_capacity;
+    struct loop_fd alarm; /* a timerfd */
+    uint64_t alarm_at;    /* when it rings, UINT64_MAX: it is not set */
 
     struct loop_task tasks; /* ring; the sentinel */
 };
@@ -39,15 +41,42 @@ static uint64_t monotonic_us(void)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+static int control(struct loop *loop, int operation, struct loop_fd *self, uint32_t epoll_events)
+{
+    struct epoll_event event = {.events = epoll_events, .data.ptr = self};
+    return epoll_ctl(loop->epoll, operation, self->fd, &event);
+}
+
+static void release(struct loop *loop)
+{
+    if (loop->alarm.fd >= 0)
+        close(loop->alarm.fd);
+    if (loop->epoll >= 0)
+        close(loop->epoll);
+    free(loop->heap);
+    free(loop);
+}
+
+/* Edge-triggered, so nothing has to be read: expire_timers sees to what is due. */
+static void on_alarm(struct loop_fd *alarm, uint32_t events)
+{
+    (void)events;
+    container_of(alarm, struct loop, alarm)->alarm_at = UINT64_MAX;
+}
+
 struct loop *loop_new(void)
 {
-    int epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (epoll < 0)
-        return NULL;
     struct loop *loop = check_alloc(sizeof *loop);
-    loop->epoll = epoll;
+    loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+    loop->alarm.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    loop->alarm.on_events = on_alarm;
+    loop->alarm_at = UINT64_MAX;
     loop->now = monotonic_us();
     loop->tasks.next = loop->tasks.previous = &loop->tasks;
+    if (control(loop, EPOLL_CTL_ADD, &loop->alarm, EPOLLIN | EPOLLET) < 0) {
+        release(loop);
+        return NULL;
+    }
     return loop;
 }
 
@@ -58,20 +87,12 @@ void loop_free(struct loop *loop)
     must(loop->watched == 0);
     must(loop->timers == 0);
     must(loop->tasks.next == &loop->tasks);
-    close(loop->epoll);
-    free(loop->heap);
-    free(loop);
+    release(loop);
 }
 
 uint64_t loop_now(const struct loop *loop)
 {
     return loop->now;
-}
-
-static int control(struct loop *loop, int operation, struct loop_fd *self, uint32_t epoll_events)
-{
-    struct epoll_event event = {.events = epoll_events, .data.ptr = self};
-    return epoll_ctl(loop->epoll, operation, self->fd, &event);
 }
 
 int loop_fd_add(struct loop *loop, struct loop_fd *self, uint32_t epoll_events)
@@ -213,38 +234,22 @@ static void run_tasks(struct loop *loop)
     }
 }
 
-static uint64_t wait_us(const struct loop *loop, uint64_t most)
+/* One alarm for the earliest timer, not a timeout for each wait: a timer of the kernel's that is
+ * its processor's next is written into the hardware when it is set and again when it is cancelled,
+ * 10 µs each in a virtual machine, and a small message took four of them. What was set for a timer
+ * that has gone stays: it rings once in vain. */
+static void set_alarm(struct loop *loop, uint64_t at)
 {
-    if (loop->tasks.next != &loop->tasks)
-        return 0;
-    if (loop->timers == 0 || most == 0)
-        return most;
-    uint64_t now = monotonic_us(), deadline = loop->heap[1].deadline;
-    uint64_t until = deadline > now ? deadline - now : 0;
-    return until < most ? until : most;
-}
-
-static int wait_coarse(struct loop *loop, uint64_t us)
-{
-    const uint64_t longest_ms = 1000 * 1000 * 1000; /* fits an int */
-    uint64_t ms = us / 1000 + (us % 1000 != 0);
-    int timeout = us == UINT64_MAX ? -1 : (int)(ms < longest_ms ? ms : longest_ms);
-    return epoll_wait(loop->epoll, loop->events, EVENTS_A_TURN, timeout);
-}
-
-/* epoll_wait counts in milliseconds; a pacing timer of 200 µs would come five times too late. */
-static int wait_for_events(struct loop *loop, uint64_t us)
-{
-    if (us == 0 || us == UINT64_MAX || loop->coarse)
-        return wait_coarse(loop, us);
-    struct timespec timeout = {.tv_sec = (time_t)(us / 1000000),
-                               .tv_nsec = (long)(us % 1000000 * 1000)};
-    int count = epoll_pwait2(loop->epoll, loop->events, EVENTS_A_TURN, &timeout, NULL);
-    if (count < 0 && errno == ENOSYS) { /* before Linux 5.11, or under valgrind */
-        loop->coarse = true;
-        return wait_coarse(loop, us);
-    }
-    return count;
+    if (loop->timers && loop->heap[1].deadline < at)
+        at = loop->heap[1].deadline;
+    if (at >= loop->alarm_at)
+        return;
+    struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(at / 1000000), .tv_nsec = (long)(at % 1000000 * 1000)}};
+    if (at == 0)
+        when.it_value.tv_nsec = 1; /* 0 would unset it */
+    must(timerfd_settime(loop->alarm.fd, TFD_TIMER_ABSTIME, &when, NULL) == 0);
+    loop->alarm_at = at;
 }
 
 static void hand_out_events(struct loop *loop, int count)
@@ -260,7 +265,10 @@ static void hand_out_events(struct loop *loop, int count)
 
 void loop_turn(struct loop *loop, uint64_t max_wait_us)
 {
-    int count = wait_for_events(loop, wait_us(loop, max_wait_us));
+    bool waits = max_wait_us && loop->tasks.next == &loop->tasks;
+    if (waits)
+        set_alarm(loop, max_wait_us == UINT64_MAX ? max_wait_us : monotonic_us() + max_wait_us);
+    int count = epoll_wait(loop->epoll, loop->events, EVENTS_A_TURN, waits ? -1 : 0);
     must(count >= 0 || errno == EINTR);
     loop->now = monotonic_us();
     hand_out_events(loop, count > 0 ? count : 0);
