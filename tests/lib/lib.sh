@@ -103,6 +103,7 @@ scaled() {
 start() {
     local name=$1
     shift
+    rm -f "$dir/$name.out" # until the new one has opened its own, has_line would see the last one's
     "$@" >"$dir/$name.out" 2>>"$dir/$name.err" </dev/null &
     PIDS[$name]=$!
 }
