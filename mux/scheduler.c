@@ -31,6 +31,15 @@ static void append(struct scheduler_list *list, struct scheduler_entry *entry, e
     list->last = &entry->next;
 }
 
+static void prepend(struct scheduler_list *list, struct scheduler_entry *entry, enum place place)
+{
+    entry->next = list->first;
+    entry->link = &list->first;
+    entry->list = (uint8_t)place;
+    *(list->first ? &list->first->link : &list->last) = &entry->next;
+    list->first = entry;
+}
+
 static void begin_round(const struct scheduler *scheduler, struct scheduler_entry *entry)
 {
     entry->deficit = (int32_t)scheduler->quantum;
@@ -41,6 +50,12 @@ static void begin_round(const struct scheduler *scheduler, struct scheduler_entr
 static bool is_round_over(const struct scheduler *scheduler, const struct scheduler_entry *entry)
 {
     return scheduler->sent - entry->since >= (scheduler->active + 1) * (uint64_t)scheduler->quantum;
+}
+
+/* Whether the entry has sent so little in its turn that it may go before those that send much. */
+static bool is_small(const struct scheduler *scheduler, const struct scheduler_entry *entry)
+{
+    return entry->deficit + SCHEDULER_SMALL > (int32_t)scheduler->quantum;
 }
 
 static bool is_active(const struct scheduler_entry *entry)
@@ -93,7 +108,10 @@ void scheduler_add(struct scheduler *scheduler, struct scheduler_entry *entry)
         begin_round(scheduler, entry);
     if (entry->list != PLACE_NONE)
         take_out(scheduler, entry);
-    append(&scheduler->fresh, entry, PLACE_FRESH);
+    if (is_small(scheduler, entry))
+        append(&scheduler->fresh, entry, PLACE_FRESH);
+    else
+        prepend(&scheduler->old, entry, PLACE_OLD);
 }
 
 struct scheduler_entry *scheduler_next(struct scheduler *scheduler)
@@ -106,6 +124,10 @@ struct scheduler_entry *scheduler_next(struct scheduler *scheduler)
             return NULL;
         if (entry->list == PLACE_RESTING || entry->list == PLACE_SPARSE) {
             take_out(scheduler, entry);
+        } else if (entry->list == PLACE_FRESH && entry->deficit > 0 &&
+                   !is_small(scheduler, entry)) {
+            take_out(scheduler, entry);
+            prepend(&scheduler->old, entry, PLACE_OLD);
         } else if (entry->deficit > 0) {
             return entry;
         } else {

@@ -43,8 +43,10 @@ static void on_send(struct loop_task *task)
 static void keep_pace(struct link *link)
 {
     uint32_t pace = association_pace(link->association);
-    if (!pace || pace > SCHEDULER_QUANTUM)
+    if (!pace)
         pace = SCHEDULER_QUANTUM;
+    else if (pace > SCHEDULER_SMALL) /* slow enough to have a pace */
+        pace = SCHEDULER_SMALL;
     if (link->scheduler.quantum == pace)
         return;
     scheduler_set_quantum(&link->scheduler, pace);

@@ -22,7 +22,7 @@ static void test_order(void)
     ok(scheduler_next(&s) == &a, "and again the first");
 }
 
-/* Bulk entries of different record sizes get the same bytes. */
+/* Bulk entries of different record sizes get the same bytes, but for a turn. */
 static void test_fair_by_bytes(void)
 {
     struct scheduler s;
@@ -39,7 +39,8 @@ static void test_fair_by_bytes(void)
         scheduler_sent(&s, entry, sizes[i], true);
     }
     for (int i = 1; i < 4; i++)
-        ok(sent[i] + 3 * RECORD > sent[0] && sent[i] < sent[0] + 3 * RECORD,
+        ok(sent[i] + SCHEDULER_QUANTUM + RECORD > sent[0] &&
+               sent[i] < sent[0] + SCHEDULER_QUANTUM + RECORD,
            "records of %zu: %zu bytes of %zu", sizes[i], sent[i], sent[0]);
 }
 
@@ -129,6 +130,35 @@ static void test_ping_beside_bulk(void)
        bulk_bytes / 64);
 }
 
+/* Turns are long, but who has sent four records in one lets small messages pass, and then goes on.
+ */
+static void test_long_turns(void)
+{
+    struct scheduler s;
+    struct scheduler_entry ping = {0}, bulk[2] = {0};
+    scheduler_init(&s);
+    scheduler_add(&s, &bulk[0]);
+    scheduler_add(&s, &bulk[1]);
+    unsigned before = 0, turn = 0;
+    while (scheduler_next(&s) == &bulk[0] && ++before)
+        scheduler_sent(&s, &bulk[0], RECORD, true);
+    ok(before <= 5, "one that begins is first for %u records", before);
+    scheduler_add(&s, &ping);
+    scheduler_sent(&s, &bulk[1], 5 * RECORD, true);
+    ok(scheduler_next(&s) == &ping, "a message that comes then goes before the others' turns");
+    scheduler_sent(&s, &ping, 80, false);
+    struct scheduler_entry *one = scheduler_next(&s), *other = one == bulk ? bulk + 1 : bulk;
+    scheduler_sent(&s, one, RECORD, false); /* its socket is empty for a moment */
+    ok(scheduler_next(&s) == other, "one that has nothing more is not waited for");
+    scheduler_add(&s, one);
+    scheduler_add(&s, &ping);
+    ok(scheduler_next(&s) == &ping, "coming back it does not go before small messages");
+    scheduler_sent(&s, &ping, 80, false);
+    for (; scheduler_next(&s) == one && turn < 99; turn++)
+        scheduler_sent(&s, one, RECORD, true);
+    ok(turn >= 9 && turn <= 12, "but has the rest of its turn (%u records)", turn);
+}
+
 static void test_remove(void)
 {
     struct scheduler s;
@@ -158,6 +188,7 @@ int main(void)
     test_sparse_first();
     test_no_starvation();
     test_ping_beside_bulk();
+    test_long_turns();
     test_remove();
     return tap_done();
 }

@@ -198,6 +198,41 @@ static void bulk(size_t small)
     end(&bed);
 }
 
+/* However many do not send on what they read: a worker's memory is not theirs. */
+static void bulk_of_many(void)
+{
+    enum { MANY = 40 };
+    static struct bed beds[MANY];
+    static const uint8_t bytes[1 << 20];
+    static uint8_t to[ROOM];
+    unsigned far = 0, less = 0;
+    bool ended;
+    for (struct bed *bed = beds; bed < beds + MANY; bed++) {
+        begin(bed);
+        while (send(bed->peer, bytes, sizeof bytes, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+            ;
+        local_reach(&bed->local, bed->readables);
+        local_reach(&bed->local, (connection_fill(bed->connection, to, sizeof to, &ended),
+                                  bed->connection->readahead));
+        const struct message *ahead = bed->connection->readahead;
+        far += ahead && ahead->capacity > 100000;
+        less += ahead && ahead->capacity <= 50000;
+    }
+    ok(far && far < 20 && far + less == MANY, "%u read far ahead, %u less far", far, less);
+    for (struct bed *bed = beds; bed < beds + MANY; bed++)
+        end(bed);
+    struct bed bed;
+    begin(&bed);
+    while (send(bed.peer, bytes, sizeof bytes, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+        ;
+    local_reach(&bed.local, bed.readables);
+    local_reach(&bed.local, (connection_fill(bed.connection, to, sizeof to, &ended),
+                             bed.connection->readahead));
+    ok(bed.connection->readahead && bed.connection->readahead->capacity > 100000,
+       "when they have ended others may again");
+    end(&bed);
+}
+
 static void urgent(void)
 {
     struct bed bed;
@@ -515,6 +550,7 @@ int main(void)
     bulk(1);
     bulk(1000);
     bulk(ROOM);
+    bulk_of_many();
     urgent();
     reset_is_told();
     reset_while_reading();
