@@ -20,6 +20,8 @@
 
 /* RFC 9260 section 3.3.1. */
 #define DATA_CHUNK_HEADER 16
+/* Left for chunks that go with data: SACK, AUTH. */
+#define WITH_DATA 96
 
 static size_t queued(const struct udp_association *self)
 {
@@ -150,18 +152,37 @@ static bool give(struct udp_association *self, const struct message *message)
     return true;
 }
 
-/* All but the last are corked: they fill packets, and the last one pushes out the rest. */
+static size_t chunk_size(const struct message *message)
+{
+    return DATA_CHUNK_HEADER + (message->length + 3) / 4 * 4;
+}
+
+/* Whether message is the last of a packet of which used is taken: the next has no room in it, or
+ * there is none. Of those that are longer than a packet usrsctp makes full ones by itself. */
+static bool ends_packet(const struct udp_association *self, const struct message *message,
+                        size_t *used)
+{
+    size_t room = self->payload - PACKET_HEADER - WITH_DATA;
+    *used += chunk_size(message);
+    if (message->next &&
+        (*used + chunk_size(message->next) <= room || chunk_size(message->next) > room))
+        return false;
+    *used = 0;
+    return true;
+}
+
+/* All but the last of a packet are corked. Corked, usrsctp waits for a packet's worth and then
+ * sends all there is, most often a full packet and one with what had no room in it. */
 static void give_all(struct udp_association *self)
 {
-    bool corked = self->pending.count > 1;
-    if (corked)
-        udp_socket_cork(self->socket, true);
-    while (self->pending.first) {
-        if (corked && self->pending.count == 1) {
-            udp_socket_cork(self->socket, false);
-            corked = false;
-        }
-        if (!give(self, self->pending.first))
+    bool corked = false;
+    size_t used = 0;
+    for (struct message *message; (message = self->pending.first);) {
+        bool ends = ends_packet(self, message, &used);
+        if (corked == ends)
+            udp_socket_cork(self->socket, !ends);
+        corked = !ends;
+        if (!give(self, message))
             break;
         message_free(message_queue_pop(&self->pending));
     }
