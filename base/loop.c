@@ -1,12 +1,14 @@
 #include "base/loop.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/busy_poll.h"
 #include "base/check.h"
 
 #define EVENTS_A_TURN 256
@@ -30,6 +32,7 @@ struct loop {
     int timers, heap_capacity;
     struct loop_fd alarm; /* a timerfd */
     uint64_t alarm_at;    /* when it rings, UINT64_MAX: it is not set */
+    struct busy_poll busy_poll;
 
     struct loop_task tasks; /* ring; the sentinel */
 };
@@ -78,6 +81,11 @@ struct loop *loop_new(void)
         return NULL;
     }
     return loop;
+}
+
+void loop_busy_poll(struct loop *loop, uint32_t window_us)
+{
+    loop->busy_poll = (struct busy_poll){.window_us = window_us};
 }
 
 void loop_free(struct loop *loop)
@@ -263,15 +271,44 @@ static void hand_out_events(struct loop *loop, int count)
     }
 }
 
+/* Returns how many there are; 0 also after a signal. */
+static int take_events(struct loop *loop, int timeout)
+{
+    int count = epoll_wait(loop->epoll, loop->events, EVENTS_A_TURN, timeout);
+    must(count >= 0 || errno == EINTR);
+    loop->now = monotonic_us();
+    return count > 0 ? count : 0;
+}
+
+static int look_for_events(struct loop *loop, uint64_t begun, uint64_t window_us)
+{
+    int count = take_events(loop, 0);
+    while (count == 0 && loop->now - begun < window_us) {
+        sched_yield();
+        count = take_events(loop, 0);
+    }
+    busy_poll_looked(&loop->busy_poll, count > 0, loop->now - begun, loop->now);
+    return count;
+}
+
+static int wait_for_events(struct loop *loop, uint64_t max_wait_us)
+{
+    uint64_t begun = monotonic_us();
+    uint32_t window_us = busy_poll_window(&loop->busy_poll, begun);
+    int count = window_us ? look_for_events(loop, begun, window_us) : 0;
+    if (count == 0) {
+        set_alarm(loop, max_wait_us == UINT64_MAX ? max_wait_us : begun + max_wait_us);
+        count = take_events(loop, -1);
+        if (!window_us)
+            busy_poll_slept(&loop->busy_poll, loop->now - begun);
+    }
+    return count;
+}
+
 void loop_turn(struct loop *loop, uint64_t max_wait_us)
 {
     bool waits = max_wait_us && loop->tasks.next == &loop->tasks;
-    if (waits)
-        set_alarm(loop, max_wait_us == UINT64_MAX ? max_wait_us : monotonic_us() + max_wait_us);
-    int count = epoll_wait(loop->epoll, loop->events, EVENTS_A_TURN, waits ? -1 : 0);
-    must(count >= 0 || errno == EINTR);
-    loop->now = monotonic_us();
-    hand_out_events(loop, count > 0 ? count : 0);
+    hand_out_events(loop, waits ? wait_for_events(loop, max_wait_us) : take_events(loop, 0));
     expire_timers(loop);
     run_tasks(loop);
 }

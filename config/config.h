@@ -102,6 +102,7 @@ struct config {
     char *file, *directory;
     uint32_t threads; /* workers; the default (one for each core) is filled in */
     uint64_t drain_timeout_us;
+    uint32_t busy_poll_us; /* 0: workers sleep at once */
     uint64_t memory_limit; /* bytes that windows may grow by, all connections together */
     char *admin_socket;    /* absolute path; NULL: none */
     int log_level;         /* enum log_level */

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -262,6 +263,8 @@ static void heap_order(void)
             loop_timer_cancel(loop, &heap[i]);
             cancelled++;
         }
+    last_fired = 0;
+    fired = out_of_order = 0;
     loop_turn(loop, 0);
     ok(out_of_order == 0, "moved and cancelled at random, timers keep their order");
     ok(fired == HEAP - cancelled, "%d set, %d fired", HEAP - cancelled, fired);
@@ -348,10 +351,36 @@ static void stopping(void)
     ok(was("s"), "stopped beforehand, it returns at once");
 }
 
-int main(void)
+static uint64_t processor_us(void)
 {
-    loop = loop_new();
-    must(loop != NULL);
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* After waits that were short the loop looks for events, but not for long. */
+static void looking(void)
+{
+    struct source a;
+    source_open(&a, 'a');
+    forget();
+    for (int i = 0; i < 30; i++)
+        loop_turn(loop, NEVER);
+    ok(was("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), "events are found by looking");
+    source_close(&a);
+    struct timer b = {.timer.on_expire = on_expire, .letter = 'b'};
+    uint64_t start = loop_now(loop), spent = processor_us();
+    loop_timer_set(loop, &b.timer, start + 100000);
+    forget();
+    while (loop_timer_is_set(&b.timer))
+        loop_turn(loop, NEVER);
+    spent = processor_us() - spent;
+    ok(was("b") && loop_now(loop) >= start + 100000, "a timer fires after the loop has looked");
+    ok(spent < 20000, "and slept: %d us of 100 ms", (int)spent);
+}
+
+static void everything(void)
+{
     descriptors();
     removal_in_a_batch();
     self_removal();
@@ -363,6 +392,16 @@ int main(void)
     tasks();
     order_of_a_turn();
     stopping();
+}
+
+int main(void)
+{
+    loop = loop_new();
+    must(loop != NULL);
+    everything();
+    loop_busy_poll(loop, 50);
+    everything();
+    looking();
     loop_free(loop);
     loop_free(NULL);
     return tap_done();

@@ -1,0 +1,53 @@
+#include "base/busy_poll.h"
+
+/* Looking begins after 8 short waits in a row, and ends after 3 in vain: what is wasted is less
+ * than the window for each 4 waits, whatever the pattern. */
+#define SURE 8
+#define MOST 16
+#define LOSS 4
+
+/* A sleeper learns of an event later than one who looks: by the wake-ups of all who take part in a
+ * round trip, up to 90 µs where looking takes 30. */
+#define SLEPT_SHORT 3
+
+/* In windows. Others' parts of a round trip are 10 to 100 µs, a turn of the scheduler is 3 ms. */
+#define CROWDED 20
+
+/* Doubles while looking again, soon after, proves just as bad. */
+#define PAUSE_MIN_US 20000
+#define PAUSE_MAX_US 1000000
+
+uint32_t busy_poll_window(const struct busy_poll *self, uint64_t now_us)
+{
+    return self->confidence >= SURE && now_us >= self->crowded_until ? self->window_us : 0;
+}
+
+static void learn(struct busy_poll *self, bool was_short)
+{
+    self->confidence += was_short ? 1 : -LOSS;
+    if (self->confidence < 0)
+        self->confidence = 0;
+    if (self->confidence > MOST)
+        self->confidence = MOST;
+}
+
+static void keep_off(struct busy_poll *self, uint64_t now_us)
+{
+    bool again = self->pause_us && now_us - self->crowded_until < PAUSE_MAX_US;
+    self->pause_us = again ? 2 * self->pause_us : PAUSE_MIN_US;
+    if (self->pause_us > PAUSE_MAX_US)
+        self->pause_us = PAUSE_MAX_US;
+    self->crowded_until = now_us + self->pause_us;
+}
+
+void busy_poll_looked(struct busy_poll *self, bool found, uint64_t took_us, uint64_t now_us)
+{
+    if (took_us > (uint64_t)CROWDED * self->window_us)
+        keep_off(self, now_us);
+    learn(self, found);
+}
+
+void busy_poll_slept(struct busy_poll *self, uint64_t waited_us)
+{
+    learn(self, waited_us <= (uint64_t)SLEPT_SHORT * self->window_us);
+}
