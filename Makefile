@@ -30,7 +30,9 @@ OPTIMISED    := $(wildcard build/usrsctp/libusrsctp.a)
 USRSCTP      := $(if $(OPTIMISED),$(OPTIMISED) -lnettle,-lusrsctp)
 USRSCTP_IS_  := Debian's package, compiled without optimisation (scripts/build-usrsctp makes a faster one)
 USRSCTP_IS_y := optimised, from Debian's source package
-LIBS         := $(USRSCTP) -lsctp $(shell pkg-config --libs $(PKGS)) -pthread
+# AES-GCM with wide instructions, where the architecture has the package (docs/decisions/).
+IPSEC_MB     := $(if $(wildcard /usr/include/intel-ipsec-mb.h),-lIPSec_MB)
+LIBS         := $(USRSCTP) $(IPSEC_MB) -lsctp $(shell pkg-config --libs $(PKGS)) -pthread
 ALL_LDFLAGS  := $(LDFLAGS) $(SANITIZE)
 
 Q := $(if $(V),,@)
@@ -52,6 +54,7 @@ UNITS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.
 
 all: $(BUILD)/hawser build/hawser ## build/hawser
 	@echo "usrsctp: $(USRSCTP_IS_$(if $(OPTIMISED),y))"
+	@echo "AES-GCM: $(if $(IPSEC_MB),libipsec-mb where the processor has VAES on 512 bits; else ,)GnuTLS"
 
 build/hawser: $(BUILD)/hawser
 	$(Q)ln -sfn $(VARIANT)/hawser $@

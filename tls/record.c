@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/wire.h"
+#include "tls/wide_gcm.h"
 
 #define KEY_MAX   32
 #define LABEL_MAX 32
@@ -18,14 +19,25 @@ void tls_record_learn(struct tls_record *record, struct tls_record_keys *keys,
     record->secret_size = (uint8_t)size;
 }
 
-static bool set_key(const struct tls_record *record, struct tls_record_keys *keys,
-                    gnutls_datum_t key)
+static void clear_key(struct tls_record_keys *keys)
 {
+    tls_wide_gcm_free(keys->wide);
+    keys->wide = NULL;
     if (keys->aead)
         gnutls_aead_cipher_deinit(keys->aead);
     keys->aead = NULL;
-    return gnutls_aead_cipher_init(&keys->aead, (gnutls_cipher_algorithm_t)record->cipher, &key) ==
-           0;
+}
+
+static bool set_key(const struct tls_record *record, struct tls_record_keys *keys,
+                    gnutls_datum_t key)
+{
+    clear_key(keys);
+    bool is_gcm =
+        record->cipher == GNUTLS_CIPHER_AES_128_GCM || record->cipher == GNUTLS_CIPHER_AES_256_GCM;
+    if (is_gcm)
+        keys->wide = tls_wide_gcm_new(key.data, key.size);
+    return keys->wide || gnutls_aead_cipher_init(
+                             &keys->aead, (gnutls_cipher_algorithm_t)record->cipher, &key) == 0;
 }
 
 static bool take_keys(struct tls_record *record, struct tls_record_keys *keys,
@@ -56,10 +68,8 @@ bool tls_record_take(struct tls_record *record, gnutls_session_t gnutls)
 
 void tls_record_clear(struct tls_record *record)
 {
-    if (record->in.aead)
-        gnutls_aead_cipher_deinit(record->in.aead);
-    if (record->out.aead)
-        gnutls_aead_cipher_deinit(record->out.aead);
+    clear_key(&record->in);
+    clear_key(&record->out);
     gnutls_memset(record, 0, sizeof *record);
 }
 
@@ -120,19 +130,38 @@ size_t tls_record_seal(struct tls_record *record, enum tls_record_type type, uin
     wire_put_u16(&writer, 0x0303);
     wire_put_u16(&writer, size);
     next_nonce(&record->out, nonce);
-    must(gnutls_aead_cipher_encrypt(record->out.aead, nonce, sizeof nonce, bytes, TLS_RECORD_HEADER,
-                                    record->tag_size, content, length, content, &size) == 0);
+    if (record->out.wide)
+        tls_wide_gcm_seal(record->out.wide, nonce, bytes, TLS_RECORD_HEADER, content, length);
+    else
+        must(gnutls_aead_cipher_encrypt(record->out.aead, nonce, sizeof nonce, bytes,
+                                        TLS_RECORD_HEADER, record->tag_size, content, length,
+                                        content, &size) == 0);
     return TLS_RECORD_HEADER + size;
+}
+
+/* Whether the tag fits; then *plain bytes stand at the beginning of content. */
+static bool authenticate(struct tls_record *record, const uint8_t *header, uint8_t *content,
+                         size_t sealed, size_t *plain)
+{
+    uint8_t nonce[12];
+    next_nonce(&record->in, nonce);
+    if (sealed < record->tag_size)
+        return false;
+    *plain = sealed - record->tag_size;
+    if (record->in.wide)
+        return tls_wide_gcm_open(record->in.wide, nonce, header, TLS_RECORD_HEADER, content,
+                                 *plain);
+    return gnutls_aead_cipher_decrypt(record->in.aead, nonce, sizeof nonce, header,
+                                      TLS_RECORD_HEADER, record->tag_size, content, sealed, content,
+                                      plain) == 0;
 }
 
 int tls_record_open(struct tls_record *record, uint8_t *bytes, size_t size,
                     enum tls_record_type *type, const uint8_t **data, size_t *length)
 {
-    uint8_t *content = bytes + TLS_RECORD_HEADER, nonce[12];
-    size_t sealed = size - TLS_RECORD_HEADER, plain = sealed;
-    next_nonce(&record->in, nonce);
-    if (gnutls_aead_cipher_decrypt(record->in.aead, nonce, sizeof nonce, bytes, TLS_RECORD_HEADER,
-                                   record->tag_size, content, sealed, content, &plain) < 0)
+    uint8_t *content = bytes + TLS_RECORD_HEADER;
+    size_t plain;
+    if (!authenticate(record, bytes, content, size - TLS_RECORD_HEADER, &plain))
         return GNUTLS_A_BAD_RECORD_MAC;
     while (plain && !content[plain - 1]) /* padding */
         plain--;

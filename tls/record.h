@@ -1,6 +1,6 @@
 /* tls/record.h: private to tls/: the record protection of TLS 1.3 (RFC 8446
- * sections 5.2, 5.3, 7.2), with GnuTLS's ciphers, for sessions that GnuTLS has handshaken. Why:
- * docs/decisions/017.
+ * sections 5.2, 5.3, 7.2), for sessions that GnuTLS has handshaken. Why: docs/decisions/017. The
+ * ciphers are GnuTLS's too, but AES-GCM where there is a faster one (tls/wide_gcm.h).
  *
  * Thread: the session's. Alerts are GnuTLS's numbers; 0 (close_notify, which no record earns) is
  * none. */
@@ -12,6 +12,7 @@
 
 struct gnutls_session_int;
 struct api_aead_cipher_hd_st;
+struct tls_wide_gcm;
 
 #define TLS_RECORD_HEADER     5
 #define TLS_RECORD_PLAIN_MAX  16384
@@ -23,8 +24,9 @@ enum tls_record_type { TLS_RECORD_ALERT = 21, TLS_RECORD_HANDSHAKE = 22, TLS_REC
 
 /* One direction. */
 struct tls_record_keys {
-    struct api_aead_cipher_hd_st *aead; /* NULL: not taken over yet */
-    uint64_t sequence;                  /* of the next record */
+    struct tls_wide_gcm *wide; /* one of these two; both NULL: not taken over yet */
+    struct api_aead_cipher_hd_st *aead;
+    uint64_t sequence; /* of the next record */
     uint8_t iv[12];
     uint8_t secret[TLS_RECORD_SECRET_MAX]; /* application traffic secret: the next keys' parent */
 };
