@@ -204,8 +204,7 @@ static int make_workers(struct process *process)
             snprintf(process->why, sizeof(process->why), "out of file descriptors");
             return -1;
         }
-        loop_busy_poll(process->workers[process->worker_count].loop,
-                       process->config->busy_poll_us);
+        loop_busy_poll(process->workers[process->worker_count].loop, process->config->busy_poll_us);
     }
     return 0;
 }
