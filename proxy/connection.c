@@ -105,8 +105,11 @@ static void on_socket(struct loop_fd *socket, uint32_t events)
         broken(c);
         return;
     }
-    if (c->events && (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP)))
-        c->events->on_readable(c->events);
+    if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP)) {
+        c->drained = false;
+        if (c->events)
+            c->events->on_readable(c->events);
+    }
     if ((events & EPOLLOUT) && c->backlog.first && !flush(c))
         broken(c);
 }
@@ -116,6 +119,7 @@ enum err connection_watch(struct connection *c, struct worker *worker,
 {
     c->worker = worker;
     c->events = events;
+    c->drained = false;
     c->socket.on_events = on_socket;
     uint32_t interest = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     return loop_fd_add(worker->loop, &c->socket, interest) < 0 ? ERR_NO_DESCRIPTORS : ERR_OK;
@@ -174,19 +178,41 @@ static void stop_dial(struct connection *c)
     c->dial = NULL;
 }
 
-static struct message *new_readahead(void)
+/* A large one is fresh from malloc's pages, which costs more than what 64 KB of a connection are
+ * worth in it: each worker keeps one, and its lines stay in the cache. */
+static struct message *new_readahead(struct worker *worker)
 {
-    size_t all = atomic_load_explicit(&readahead_bytes, memory_order_relaxed);
-    struct message *ahead = message_new(all < READAHEAD_ALL ? READAHEAD : READAHEAD_LESS);
-    atomic_fetch_add_explicit(&readahead_bytes, ahead->capacity, memory_order_relaxed);
-    return ahead;
+    if (atomic_load_explicit(&readahead_bytes, memory_order_relaxed) >= READAHEAD_ALL)
+        return message_new(READAHEAD_LESS);
+    struct message *ahead = worker->readahead;
+    worker->readahead = NULL;
+    return ahead ? ahead : message_new(READAHEAD);
 }
 
-static void free_readahead(struct message *ahead)
+static void free_readahead(struct worker *worker, struct message *ahead)
 {
-    if (ahead)
-        atomic_fetch_sub_explicit(&readahead_bytes, ahead->capacity, memory_order_relaxed);
-    message_free(ahead);
+    if (!worker || worker->readahead || ahead->capacity < READAHEAD) {
+        message_free(ahead);
+        return;
+    }
+    ahead->offset = ahead->length = 0;
+    worker->readahead = ahead;
+}
+
+static void keep_readahead(struct connection *c, struct message *ahead)
+{
+    atomic_fetch_add_explicit(&readahead_bytes, ahead->capacity, memory_order_relaxed);
+    c->readahead = ahead;
+}
+
+static void drop_readahead(struct connection *c)
+{
+    struct message *ahead = c->readahead;
+    c->readahead = NULL;
+    if (!ahead)
+        return;
+    atomic_fetch_sub_explicit(&readahead_bytes, ahead->capacity, memory_order_relaxed);
+    free_readahead(c->worker, ahead);
 }
 
 static size_t take_readahead(struct connection *c, uint8_t *to, size_t room)
@@ -199,10 +225,8 @@ static size_t take_readahead(struct connection *c, uint8_t *to, size_t room)
         length = room;
     memcpy(to, ahead->data + ahead->offset, length);
     ahead->offset += (uint32_t)length;
-    if (ahead->offset == ahead->length) {
-        free_readahead(ahead);
-        c->readahead = NULL;
-    }
+    if (ahead->offset == ahead->length)
+        drop_readahead(c);
     return length;
 }
 
@@ -211,22 +235,17 @@ static size_t take_readahead(struct connection *c, uint8_t *to, size_t room)
  * connections 10%. */
 static ssize_t read_socket(struct connection *c, uint8_t *to, size_t room)
 {
-    if (!c->bulk) {
-        ssize_t n = read(c->socket.fd, to, room);
-        c->bulk = n == (ssize_t)room;
-        return n;
-    }
-    struct message *ahead = new_readahead();
+    struct message *ahead = new_readahead(c->worker);
     struct iovec parts[] = {{.iov_base = to, .iov_len = room},
                             {.iov_base = ahead->data, .iov_len = ahead->capacity}};
     ssize_t n = readv(c->socket.fd, parts, 2);
-    c->bulk = n >= (ssize_t)room;
+    c->drained = n < (ssize_t)(room + ahead->capacity);
     if (n <= (ssize_t)room) {
-        free_readahead(ahead);
+        free_readahead(c->worker, ahead);
         return n;
     }
     ahead->length = (uint32_t)((size_t)n - room);
-    c->readahead = ahead;
+    keep_readahead(c, ahead);
     return n;
 }
 
@@ -236,7 +255,7 @@ size_t connection_fill(struct connection *c, uint8_t *to, size_t room, bool *end
     size_t filled = take_readahead(c, to, room);
     /* A short read means an empty socket, and epoll announces what comes later; but when the end
      * was announced already there is no further edge: read on until it shows. */
-    bool more = c->socket.fd >= 0 && !c->read_ended;
+    bool more = c->socket.fd >= 0 && !c->read_ended && (c->reads_on || !c->drained);
     while (more && filled < room && !c->readahead) {
         ssize_t n = read_socket(c, to + filled, room - filled);
         if (n == 0) {
@@ -248,7 +267,7 @@ size_t connection_fill(struct connection *c, uint8_t *to, size_t room, bool *end
             broken(c);
             return filled;
         }
-        more = n > 0 && (c->reads_on || c->bulk);
+        more = n > 0 && (c->reads_on || !c->drained);
     }
     return filled;
 }
@@ -412,7 +431,7 @@ void connection_end(struct connection *c, enum err why, const char *detail)
             close(c->socket.fd);
     }
     message_queue_clear(&c->backlog);
-    free_readahead(c->readahead);
+    drop_readahead(c);
     free(c->client);
     free(c);
 }

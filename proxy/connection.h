@@ -54,7 +54,7 @@ struct connection {
     struct connection_dial *dial;           /* NULL: nothing is being connected */
     struct message_queue backlog;           /* delivered, not yet written; bounded by credit */
     struct message *readahead;              /* read from the socket beyond the last record's room */
-    bool bulk;                              /* the last read filled its room: read further ahead */
+    bool drained;                           /* the last read took all there was */
     bool finish_when_written;               /* FIN follows the backlog */
     bool finished;                          /* shutdown(SHUT_WR) done */
     bool read_ended;                        /* read gave 0 */

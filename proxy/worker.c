@@ -99,6 +99,7 @@ void worker_fini(struct worker *worker)
     mailbox_fini(&worker->mailbox);
     must(!worker->own_first);
     message_free(worker->plain);
+    message_free(worker->readahead);
     loop_free(worker->loop);
     worker->loop = NULL;
 }

@@ -36,8 +36,9 @@ struct worker {
     struct resolver *resolver;    /* of the process */
     struct connection *lingering; /* proxy/linger.h */
     size_t lingering_bytes;
-    struct gathered gathered; /* within connection_deliver to connection_push */
-    struct message *plain;    /* room for the next record: tls_session_write_message */
+    struct gathered gathered;  /* within connection_deliver to connection_push */
+    struct message *plain;     /* room for the next record: tls_session_write_message */
+    struct message *readahead; /* for the next read of a socket; NULL: a connection has it */
 };
 
 /* Makes the loop and the mailbox; the thread does not run yet. Returns 0, or -1 with errno. */

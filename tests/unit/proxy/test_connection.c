@@ -198,6 +198,35 @@ static void bulk(size_t small)
     end(&bed);
 }
 
+/* 64 KB that are there are one read, also the first; behind them there is none before the edge. */
+static void message_at_once(void)
+{
+    enum { SIZE = 65536 };
+    struct bed bed;
+    size_t at = 0;
+    bool ended = false, right = true;
+    begin(&bed);
+    ok(peer_sends(&bed, 0, SIZE) == SIZE, "the peer sends 64 KB");
+    int waiting = 0;
+    local_expect(&bed.local,
+                 ioctl(bed.connection->socket.fd, FIONREAD, &waiting) == 0 && waiting == SIZE &&
+                     bed.readables,
+                 "they are here, and announced");
+    ok(fill(&bed, &at, ROOM, &ended, &right) == ROOM && bed.connection->bytes_out == SIZE,
+       "the first read takes them all");
+    const struct message *ahead = bed.connection->readahead;
+    unsigned before = bed.readables;
+    ok(peer_sends(&bed, SIZE, 10) == 10, "the peer sends more");
+    for (int i = 0; i < 3; i++)
+        fill(&bed, &at, ROOM, &ended, &right);
+    ok(fill(&bed, &at, ROOM, &ended, &right) == SIZE % ROOM && at == SIZE && right,
+       "the last record has what was read, without a look at the socket");
+    ok(ahead && bed.local.worker.readahead == ahead, "the room for it is the worker's again");
+    local_expect(&bed.local, bed.readables > before, "what came then is announced");
+    ok(fill(&bed, &at, ROOM, &ended, &right) == 10 && right, "and read");
+    end(&bed);
+}
+
 /* However many do not send on what they read: a worker's memory is not theirs. */
 static void bulk_of_many(void)
 {
@@ -550,6 +579,7 @@ int main(void)
     bulk(1);
     bulk(1000);
     bulk(ROOM);
+    message_at_once();
     bulk_of_many();
     urgent();
     reset_is_told();
