@@ -60,7 +60,7 @@ void backlog_init(struct backlog *self)
 
 static void note_rate(struct backlog *self, uint64_t now_us, size_t waiting)
 {
-    uint64_t delivered = self->given > waiting ? self->given - waiting : 0;
+    uint64_t delivered = backlog_delivered(self, waiting);
     uint64_t passed = now_us - self->window_us;
     if (passed < WINDOW_US)
         return;

@@ -50,6 +50,12 @@ static inline void backlog_give(struct backlog *self, size_t bytes)
     self->given += bytes;
 }
 
+/* Of those, bytes that were acknowledged when so many wait or are in flight. */
+static inline uint64_t backlog_delivered(const struct backlog *self, size_t waiting)
+{
+    return self->given > waiting ? self->given - waiting : 0;
+}
+
 /* The pace in whole chunks of so many bytes: the rest of a message would be a packet of its own. */
 static inline uint32_t backlog_chunks(const struct backlog *self, uint32_t chunk)
 {

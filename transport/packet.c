@@ -6,6 +6,10 @@
 
 /* A SACK of neither gaps nor duplicates. */
 #define SACK_PLAIN 16
+/* In a packet that begins with a SACK (section 3.3.4): how many gap ack blocks there are, and they.
+ */
+#define GAPS_AT   (PACKET_HEADER + 12)
+#define BLOCKS_AT (PACKET_HEADER + SACK_PLAIN)
 
 #define CHECKSUM_AT 8
 
@@ -241,6 +245,51 @@ void packet_sack_lengthen(const uint8_t *packet, uint8_t longer[PACKET_SACK_LONG
     chunk[3] = PACKET_SACK_LONGER - PACKET_HEADER;
     memcpy(chunk + SACK_PLAIN - sizeof counts, counts, sizeof counts);
     memcpy(chunk + SACK_PLAIN, gap, sizeof gap);
+}
+
+static unsigned get16(const uint8_t *at)
+{
+    return (unsigned)at[0] << 8 | at[1];
+}
+
+static void put16(uint8_t *at, unsigned value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+bool packet_sack_has_gaps(const uint8_t *packet)
+{
+    return packet[PACKET_HEADER] == PACKET_CHUNK_SACK && get16(packet + GAPS_AT) > 0;
+}
+
+void packet_sack_date(const uint8_t *packet, size_t length, uint32_t cumulative, uint8_t *copy)
+{
+    memcpy(copy, packet, length);
+    struct wire_writer writer = wire_writer(copy + PACKET_HEADER + 4, 4);
+    wire_put_u32(&writer, cumulative);
+}
+
+size_t packet_sack_hold(const uint8_t *packet, size_t length, uint32_t cumulative, uint8_t *held)
+{
+    uint32_t back = packet_cumulative(packet, length) - cumulative;
+    unsigned size = get16(packet + PACKET_HEADER + 2) + PACKET_SACK_BLOCK;
+    unsigned gaps = get16(packet + GAPS_AT);
+    if (back > UINT16_MAX || size > UINT16_MAX)
+        return 0;
+    packet_sack_date(packet, BLOCKS_AT, cumulative, held);
+    put16(held + PACKET_HEADER + 2, size);
+    put16(held + GAPS_AT, gaps + 1);
+    put16(held + BLOCKS_AT, 1);
+    put16(held + BLOCKS_AT + 2, back);
+    memcpy(held + BLOCKS_AT + PACKET_SACK_BLOCK, packet + BLOCKS_AT, length - BLOCKS_AT);
+    for (uint8_t *at = held + BLOCKS_AT + PACKET_SACK_BLOCK; gaps--; at += PACKET_SACK_BLOCK) {
+        if (get16(at) + back > UINT16_MAX || get16(at + 2) + back > UINT16_MAX)
+            return 0;
+        put16(at, get16(at) + back);
+        put16(at + 2, get16(at + 2) + back);
+    }
+    return length + PACKET_SACK_BLOCK;
 }
 
 unsigned packet_repeats(struct packet_tsn *sent, const uint8_t *packet, size_t length, bool *data)

@@ -82,6 +82,18 @@ enum packet_sack packet_sack_kind(const uint8_t *packet, size_t length);
 #define PACKET_SACK_LONGER (PACKET_HEADER + 20)
 void packet_sack_lengthen(const uint8_t *packet, uint8_t longer[PACKET_SACK_LONGER]);
 
+/* Whether a checked packet begins with a SACK that reports gaps. */
+bool packet_sack_has_gaps(const uint8_t *packet);
+
+/* Copies one that does, with a cumulative TSN that is further back: what is between is a block
+ * more, and the same is acknowledged as before. held has room for PACKET_SACK_BLOCK more bytes.
+ * Returns its length, 0 when it cannot be said. */
+#define PACKET_SACK_BLOCK 4
+size_t packet_sack_hold(const uint8_t *packet, size_t length, uint32_t cumulative, uint8_t *held);
+
+/* Copies a checked packet that begins with a SACK, with another cumulative TSN. */
+void packet_sack_date(const uint8_t *packet, size_t length, uint32_t cumulative, uint8_t *copy);
+
 /* The highest TSN of the DATA chunks sent; all zero: none yet. */
 struct packet_tsn {
     bool any;

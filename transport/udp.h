@@ -78,7 +78,12 @@ struct udp_sack {
     struct loop_timer timer;
     uint64_t given_us;     /* last one with gaps that usrsctp got */
     uint64_t restarted_us; /* with which it restarted its timer */
-    uint32_t cumulative;   /* of the last one that usrsctp got */
+    bool any;              /* usrsctp has got one */
+    uint32_t cumulative;   /* TSN that usrsctp was shown */
+    uint32_t heard;        /* the peer's own: further on while steps are held back */
+    uint64_t shown_us;     /* the latest step */
+    uint32_t resent;       /* TSN of what was sent again last, or what came after it */
+    uint32_t awaited;      /* the same at the latest step */
     size_t length;         /* 0: none waits */
     uint8_t packet[UDP_SACK_MAX];
 };
@@ -137,6 +142,7 @@ struct udp_association {
     struct backlog backlog;
     struct window window;
     uint32_t rto_min_ms; /* that usrsctp was told; 0: its options' */
+    uint32_t loaded_us;  /* usrsctp's smoothed round trip, of data, in whole milliseconds */
     struct round_trip round_trip;
     struct udp_sack sack;
     struct udp_ahead ahead;

@@ -58,6 +58,7 @@ static void on_output(struct stack_peer *peer, uint8_t *packet, size_t length)
     self->retransmissions += repeats;
     if (repeats) {
         round_trip_forget(&self->round_trip);
+        udp_sack_repeated(self, packet, length);
         udp_path_mtu_lost(self, length);
     }
     if (data) {

@@ -6,6 +6,7 @@
 #include "transport/packet.h"
 #include "transport/udp_association.h"
 #include "transport/udp_receive.h"
+#include "transport/udp_send.h"
 #include "transport/udp_socket.h"
 
 /* A pause of so long for each MB in flight: a quarter of the processor at most. Below the least it
@@ -17,12 +18,83 @@
 /* The retransmission timer is restarted so many times before it can run out. */
 #define RESTARTS 4
 
+/* Round trips are taken for no shorter: a turn of the loop of a busy machine. */
+#define STEP_MIN_US 1000
+
+static bool is_before(uint32_t tsn, uint32_t other)
+{
+    return (int32_t)(tsn - other) < 0;
+}
+
+/* Before the first loss usrsctp's window grows with each step that it sees; later by window.c. */
+static bool had_loss(struct udp_association *self)
+{
+    udp_send_look(self);
+    return self->window.state == WINDOW_CUBIC || self->window.state == WINDOW_TIMEOUT;
+}
+
+/* What was sent again before the last step has arrived, or might have. */
+static bool may_step(const struct udp_association *self)
+{
+    uint64_t round_us = self->loaded_us > self->rtt_us ? self->loaded_us : self->rtt_us;
+    if (round_us < STEP_MIN_US)
+        round_us = STEP_MIN_US;
+    return !is_before(self->sack.heard, self->sack.awaited) ||
+           loop_now(self->transport->loop) - self->sack.shown_us >= round_us;
+}
+
+/* By a newer one on its way. To what usrsctp was shown its gaps would be news. */
+static void give_overtaken(struct udp_association *self, const uint8_t *packet, size_t length)
+{
+    uint8_t copy[UINT16_MAX];
+    if (packet_sack_kind(packet, length) != PACKET_SACK_WITH_OTHERS)
+        return;
+    packet_sack_date(packet, length, self->sack.cumulative - 1, copy);
+    stack_input(&self->peer, copy, length);
+}
+
+/* False: it has to be shown as it is. */
+static bool give_held(struct udp_association *self, const uint8_t *packet, size_t length)
+{
+    uint8_t held[UINT16_MAX + PACKET_SACK_BLOCK];
+    if (!self->sack.any || may_step(self) || !had_loss(self))
+        return false;
+    size_t held_length = packet_sack_hold(packet, length, self->sack.cumulative, held);
+    if (held_length)
+        stack_input(&self->peer, held, held_length);
+    return held_length > 0;
+}
+
+static void give(struct udp_association *self, const uint8_t *packet, size_t length)
+{
+    struct udp_sack *sack = &self->sack;
+    uint32_t cumulative = packet_cumulative(packet, length);
+    bool has_gaps = packet_sack_has_gaps(packet);
+    if (sack->any && is_before(cumulative, sack->heard)) {
+        give_overtaken(self, packet, length);
+        return;
+    }
+    sack->heard = cumulative;
+    if (!sack->any || is_before(sack->resent, cumulative))
+        sack->resent = cumulative;
+    if (has_gaps && cumulative != sack->cumulative && give_held(self, packet, length))
+        return;
+    if (!sack->any || cumulative != sack->cumulative) {
+        sack->shown_us = loop_now(self->transport->loop);
+        sack->awaited = sack->resent;
+    }
+    sack->any = true;
+    sack->cumulative = cumulative;
+    stack_input(&self->peer, packet, length);
+}
+
 static void on_timer(struct loop_timer *timer)
 {
     struct udp_association *self = container_of(timer, struct udp_association, sack.timer);
     self->sack.given_us = loop_now(self->transport->loop);
-    stack_input(&self->peer, self->sack.packet, self->sack.length);
+    size_t length = self->sack.length;
     self->sack.length = 0;
+    give(self, self->sack.packet, length);
     if (self->state == UDP_ENDED)
         return;
     udp_receive_touch(self);
@@ -74,14 +146,18 @@ static bool is_due(struct udp_association *self, uint32_t cumulative)
     return true;
 }
 
+void udp_sack_repeated(struct udp_association *self, const uint8_t *packet, size_t length)
+{
+    packet_data(packet, length, &self->sack.resent);
+}
+
 void udp_sack_input(struct udp_association *self, const uint8_t *packet, size_t length)
 {
     uint8_t longer[PACKET_SACK_LONGER];
     uint32_t cumulative = packet_cumulative(packet, length);
     enum packet_sack kind = packet_sack_kind(packet, length);
-    bool is_old =
-        self->sack.length &&
-        (int32_t)(cumulative - packet_cumulative(self->sack.packet, self->sack.length)) < 0;
+    bool is_old = self->sack.length &&
+                  is_before(cumulative, packet_cumulative(self->sack.packet, self->sack.length));
     if (is_old && kind != PACKET_SACK_WITH_OTHERS)
         return; /* overtaken on its way by the one that waits */
     if (kind == PACKET_SACK_GAPS && keep(self, packet, length))
@@ -95,6 +171,5 @@ void udp_sack_input(struct udp_association *self, const uint8_t *packet, size_t 
         packet = longer;
         length = sizeof longer;
     }
-    self->sack.cumulative = cumulative;
-    stack_input(&self->peer, packet, length);
+    give(self, packet, length);
 }

@@ -33,8 +33,9 @@ static void drive_window(struct udp_association *self, struct udp_socket_state *
                          uint32_t rtt_us)
 {
     uint32_t limit = self->window.limit;
-    uint32_t window = window_update(&self->window, loop_now(self->transport->loop),
-                                    state->congestion_window, state->queued, rtt_us);
+    uint32_t window =
+        window_update(&self->window, loop_now(self->transport->loop), state->congestion_window,
+                      state->queued, rtt_us, backlog_delivered(&self->backlog, state->queued));
     if (self->window.limit != limit)
         udp_socket_window_limit(self->socket, self->window.limit);
     if (window > state->congestion_window)
@@ -58,11 +59,12 @@ static void drive_timeout(struct udp_association *self, uint32_t rtt_us)
 
 /* Two calls into usrsctp: only when the bound was reached, and once for each bulk of packets
  * while the user waits. */
-static void look(struct udp_association *self)
+void udp_send_look(struct udp_association *self)
 {
     struct udp_socket_state state = udp_socket_look(self->socket);
     uint32_t rtt_us = self->rtt_us && self->rtt_us < state.rtt_us ? self->rtt_us : state.rtt_us;
     self->outstanding = state.queued;
+    self->loaded_us = state.rtt_us;
     drive_window(self, &state, rtt_us);
     drive_timeout(self, state.rtt_us);
     self->backlog.is_starting = window_is_starting(&self->window);
@@ -76,7 +78,7 @@ static bool has_room(struct udp_association *self)
 {
     if (queued(self) < self->backlog.limit)
         return true;
-    look(self);
+    udp_send_look(self);
     return queued(self) < self->backlog.limit;
 }
 
@@ -207,7 +209,7 @@ void udp_send_continue(struct udp_association *self)
         udp_send_pending(self);
     if (!self->want_writable || self->state != UDP_UP)
         return;
-    look(self);
+    udp_send_look(self);
     if (queued(self) > self->backlog.resume || is_paced(self))
         return;
     self->want_writable = false;

@@ -211,12 +211,30 @@ static uint64_t judge(struct window *self, uint64_t now_us, uint32_t window, uin
     return grow(self, now_us, window, rtt_us);
 }
 
+/* What arrives behind a time-out may show gaps, and in the fast recovery that follows usrsctp's
+ * window stands still, at two packets: hundreds of lost ones took a round trip for each three. */
+static uint64_t go_on_starting(struct window *self, uint32_t window, uint64_t delivered)
+{
+    uint64_t news = delivered - self->delivered;
+    if (news < self->unit)
+        return window;
+    self->delivered = delivered;
+    uint64_t target = self->seen + (news < self->seen ? news : self->seen);
+    if (target > self->start)
+        target = self->start;
+    return target > window ? target : window;
+}
+
 uint32_t window_update(struct window *self, uint64_t now_us, uint32_t window, uint64_t waiting,
-                       uint32_t rtt_us)
+                       uint32_t rtt_us, uint64_t delivered)
 {
     if (waiting + self->unit >= window)
         self->used_us = now_us;
+    if (self->state != WINDOW_TIMEOUT)
+        self->delivered = delivered;
     uint64_t target = judge(self, now_us, window, rtt_us);
+    if (self->state == WINDOW_TIMEOUT && target == window && self->used_us == now_us)
+        target = go_on_starting(self, window, delivered);
     self->begun = self->state == WINDOW_CUBIC;
     if (target > window) {
         target -= target % self->unit;

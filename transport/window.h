@@ -32,6 +32,7 @@ struct window {
     uint32_t risen_bytes;        /* window of the first longer sample */
     uint32_t round_bytes;        /* window when this round trip began */
     bool had_loss;
+    uint64_t delivered;      /* bytes, with which slow start last went on */
     bool begun;              /* CUBIC's first window was set */
     uint64_t epoch_us;       /* CUBIC's */
     uint64_t highest, start; /* CUBIC's W_max and cwnd_epoch, bytes */
@@ -53,9 +54,9 @@ static inline uint32_t window_now(const struct window *self)
 }
 
 /* What usrsctp says now: its window, bytes that wait or are in flight, round trip. Returns what its
- * window shall be; the same: nothing is to be changed. */
+ * window shall be; the same: nothing is to be changed. delivered: bytes acknowledged in all. */
 uint32_t window_update(struct window *self, uint64_t now_us, uint32_t congestion_window,
-                       uint64_t waiting, uint32_t rtt_us);
+                       uint64_t waiting, uint32_t rtt_us, uint64_t delivered);
 
 /* Whether the window doubles with each round trip. */
 static inline bool window_is_starting(const struct window *self)

@@ -140,6 +140,36 @@ static void sacks(void)
        "the first TSN");
 }
 
+static void held_sacks(void)
+{
+    /* All up to 256; from 258 to 259; 240 twice. Then data. */
+    static const uint8_t sack[] = {HEADER, 3, 0, 0, 24, 0, 0, 1, 0, 0, 0,   1, 0, 0,
+                                   1,      0, 1, 0, 2,  0, 3, 0, 0, 0, 240, 0, 3, 0,
+                                   17,     0, 0, 9, 7,  0, 2, 0, 3, 0, 0,   0, 4, 'x'};
+    uint8_t held[sizeof sack + PACKET_SACK_BLOCK], dated[sizeof sack], wide[sizeof sack];
+    static const uint8_t blocks[] = {0, 1, 0, 16, 0, 18, 0, 19};
+    struct packet_ports ports;
+    uint32_t tsn = 0;
+    size_t length = packet_sack_hold(sack, sizeof sack, 240, held);
+    packet_seal(held, sizeof held);
+    ok(length == sizeof held && packet_check(held, length, &ports) == PACKET_OTHER &&
+           packet_sack_has_gaps(held) && packet_cumulative(held, length) == 240,
+       "a held SACK is one, with an older TSN");
+    ok(!memcmp(held + PACKET_HEADER + 16, blocks, sizeof blocks), "the same is acknowledged");
+    ok(held[PACKET_HEADER + 27] == 240 && packet_data(held, length, &tsn) && tsn == 0x0907,
+       "duplicates and data are what they were");
+    memcpy(wide, sack, sizeof sack);
+    wide[PACKET_HEADER + 18] = wide[PACKET_HEADER + 19] = 0xff;
+    ok(!packet_sack_hold(wide, sizeof wide, 240, held) &&
+           !packet_sack_hold(sack, sizeof sack, 256u - 65536u, held),
+       "not where a block would be too far away");
+    packet_sack_date(sack, sizeof sack, 239, dated);
+    ok(packet_cumulative(dated, sizeof dated) == 239 &&
+           !memcmp(dated + PACKET_HEADER + 8, sack + PACKET_HEADER + 8,
+                   sizeof sack - PACKET_HEADER - 8),
+       "only the TSN is another");
+}
+
 static void random_ones(void)
 {
     uint64_t random = tap_seed();
@@ -163,6 +193,7 @@ int main(void)
     authenticated();
     checksum();
     sacks();
+    held_sacks();
     random_ones();
     return tap_done();
 }

@@ -11,6 +11,7 @@ struct line {
     struct window window;
     uint64_t now_us;
     uint32_t congestion_window;
+    uint64_t delivered;
 };
 
 static void start(struct line *line, uint32_t congestion_window)
@@ -24,8 +25,9 @@ static void look(struct line *line, bool used)
     line->now_us += 1000;
     if (line->window.limit && line->congestion_window > line->window.limit)
         line->congestion_window = line->window.limit;
-    line->congestion_window = window_update(&line->window, line->now_us, line->congestion_window,
-                                            used ? line->congestion_window : 10000, RTT_US);
+    line->congestion_window =
+        window_update(&line->window, line->now_us, line->congestion_window,
+                      used ? line->congestion_window : 10000, RTT_US, line->delivered);
 }
 
 static void run(struct line *line, uint32_t ms, bool used)
@@ -155,6 +157,39 @@ static void timeout(void)
     ok(line.congestion_window > 9.9 * MB, "to where it was (%u)", line.congestion_window);
 }
 
+/* usrsctp enters a fast recovery behind the time-out, in which its window stands still. */
+static void timeout_in_recovery(void)
+{
+    struct line line;
+    start(&line, MB);
+    look(&line, true);
+    line.congestion_window = UNIT;
+    look(&line, true);
+    uint32_t restart = line.congestion_window;
+    run(&line, 1000, true);
+    ok(restart == 2 * UNIT && line.congestion_window == restart,
+       "what stands still after a time-out stays while nothing arrives");
+    for (int round_trip = 0; round_trip < 4; round_trip++) {
+        line.delivered += line.congestion_window;
+        look(&line, true);
+    }
+    ok(line.congestion_window == 16 * restart, "else it doubles with each round trip (%u)",
+       line.congestion_window);
+    line.delivered += MB;
+    look(&line, false);
+    ok(line.congestion_window == 16 * restart, "if it is used up");
+    line.delivered += MB;
+    look(&line, true);
+    ok(line.congestion_window == 32 * restart, "never more, whatever a filled gap brings (%u)",
+       line.congestion_window);
+    for (int round_trip = 0; round_trip < 10 && window_is_starting(&line.window); round_trip++) {
+        line.delivered += line.congestion_window;
+        look(&line, true);
+    }
+    ok(line.congestion_window > 0.69 * MB && line.congestion_window <= 0.71 * MB,
+       "to where slow start ends (%u)", line.congestion_window);
+}
+
 int main(void)
 {
     slow_start();
@@ -162,5 +197,6 @@ int main(void)
     loss();
     losses();
     timeout();
+    timeout_in_recovery();
     return tap_done();
 }
