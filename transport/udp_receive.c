@@ -126,7 +126,8 @@ static void pass(struct udp_association *self, enum packet_kind kind, const uint
     measure(self, type);
     if (type != PACKET_CHUNK_HEARTBEAT && type != PACKET_CHUNK_HEARTBEAT_ACK)
         stack_busy();
-    bool is_sack = type == PACKET_CHUNK_SACK,
+    /* usrsctp refuses another tag, but what we learn from a SACK, we learn before. */
+    bool is_sack = type == PACKET_CHUNK_SACK && packet_tag(packet) == self->own_tag,
          authenticated = packet[PACKET_HEADER] == PACKET_CHUNK_AUTH;
     if (is_sack && authenticated == self->transport->options.auth)
         note_sack(self, packet, length);

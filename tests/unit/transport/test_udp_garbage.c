@@ -10,7 +10,7 @@
 
 #define KEPT 64
 
-enum malice { HARMLESS, NOISY, FORGING };
+enum malice { HARMLESS, NOISY, FORGING, BLIND };
 
 /* The client sends to front's address and back sends to the server, so the server sees back. */
 struct relay {
@@ -91,6 +91,21 @@ static void forge(struct relay *self, const uint8_t *original, size_t length, bo
     pass(self, bytes, length, to_server);
 }
 
+/* Who knows addresses and ports, but not the tag, says that more has arrived than was sent. */
+static void acknowledge_blindly(struct relay *self, const uint8_t *original, size_t length,
+                                bool to_server)
+{
+    static uint8_t bytes[66000];
+    if (length <= PACKET_HEADER || original[PACKET_HEADER] != PACKET_CHUNK_SACK)
+        return;
+    memcpy(bytes, original, length);
+    bytes[4] ^= 0x55;                  /* verification tag */
+    bytes[PACKET_HEADER + 4 + 2] += 4; /* cumulative TSN, 1024 further */
+    packet_seal(bytes, length);
+    self->forged++;
+    pass(self, bytes, length, to_server);
+}
+
 static void keep(struct relay *self, const uint8_t *bytes, size_t length, bool to_server)
 {
     unsigned slot =
@@ -109,6 +124,8 @@ static void relay_some(struct relay *self, int fd, bool to_server)
            0) {
         if (to_server)
             self->client = from;
+        if (self->malice == BLIND)
+            acknowledge_blindly(self, bytes, (size_t)length, to_server);
         pass(self, bytes, (size_t)length, to_server);
         keep(self, bytes, (size_t)length, to_server);
         if (self->malice == NOISY && next_random(self) % 3 == 0)
@@ -183,6 +200,23 @@ static void open_bed(struct bed *bed)
     bed_open_at(bed, "127.0.0.1:0", "127.0.0.1:0");
 }
 
+/* 300 messages there and back, few under way, so that the echo is never told ERR_AGAIN. */
+static void exchange(struct bed *bed, struct bed_user *user)
+{
+    struct bed_user *peer = bed_latest(bed);
+    peer->echo = true;
+    for (uint32_t i = 0; i < 300 && user->up; i++) {
+        bed_send(user, (uint16_t)(i % 5), i / 5, 6000, 0);
+        if (i >= 20 && !bed_wait_messages(user, i - 20, 5 * SECOND))
+            break;
+    }
+    bed_wait_messages(user, 300, 5 * SECOND);
+    ok(user->messages == 300, "all messages come back (%lu, %s)", (unsigned long)user->messages,
+       err_name(user->reason));
+    ok(!user->disorders && !user->damaged && !peer->disorders && !peer->damaged,
+       "in order and undamaged");
+}
+
 static void noise_while_traffic_flows(void)
 {
     struct bed bed;
@@ -191,22 +225,25 @@ static void noise_while_traffic_flows(void)
     struct relay *relay = relay_open(&bed, NOISY, tap_seed(), &user);
     bed_wait(&bed, is_up, user, 3 * SECOND);
     ok(user->up, "an association comes up in the noise");
-    struct bed_user *peer = bed_latest(&bed);
-    peer->echo = true;
-    for (uint32_t i = 0; i < 300 && user->up; i++) {
-        bed_send(user, (uint16_t)(i % 5), i / 5, 6000, 0);
-        if (i >= 20) /* few under way, so that the echo is never told ERR_AGAIN */
-            bed_wait_messages(user, i - 20, 5 * SECOND);
-    }
-    bed_wait_messages(user, 300, 10 * SECOND);
-    ok(user->messages == 300, "all messages come back (%lu, %s)", (unsigned long)user->messages,
-       err_name(user->reason));
-    ok(!user->disorders && !user->damaged && !peer->disorders && !peer->damaged,
-       "in order and undamaged");
+    exchange(&bed, user);
     struct udp_counters counters;
     udp_count(bed.server, &counters);
     ok(counters.bad_packets > 10, "while %lu bad packets were dropped",
        (unsigned long)counters.bad_packets);
+    relay_close(relay);
+    bed_close(&bed);
+    free(user);
+}
+
+static void acknowledgements_without_tag(void)
+{
+    struct bed bed;
+    struct bed_user *user;
+    open_bed(&bed);
+    struct relay *relay = relay_open(&bed, BLIND, tap_seed(), &user);
+    bed_wait(&bed, is_up, user, 3 * SECOND);
+    exchange(&bed, user);
+    ok(relay->forged > 10, "while %u SACKs with another tag said more than is true", relay->forged);
     relay_close(relay);
     bed_close(&bed);
     free(user);
@@ -423,6 +460,7 @@ int main(void)
         forgeries();
     }
     bed_auth = false;
+    acknowledgements_without_tag();
     flood_of_inits();
     strangers();
     half_open_or_closed();
