@@ -22,10 +22,12 @@
 /* Bytes kept in one piece of the backlog: a full DATA frame. */
 #define BACKLOG_PIECE MUX_RECORD_MAX
 /* Read beyond a record in a bulk transfer: 15 more full DATA frames, as many as one stream may send
- * in its turn; three where all connections together hold READAHEAD_ALL already. */
+ * in its turn; three where all connections together hold READAHEAD_ALL already, and none beyond
+ * READAHEAD_MOST: what waits may do so in its socket. */
 #define READAHEAD      (15 * 16380)
 #define READAHEAD_LESS (3 * 16380)
 #define READAHEAD_ALL  (4 << 20)
+#define READAHEAD_MOST (8 << 20)
 
 static _Atomic size_t readahead_bytes;
 
@@ -179,10 +181,14 @@ static void stop_dial(struct connection *c)
 }
 
 /* A large one is fresh from malloc's pages, which costs more than what 64 KB of a connection are
- * worth in it: each worker keeps one, and its lines stay in the cache. */
+ * worth in it: each worker keeps one, and its lines stay in the cache. NULL: no more is read ahead.
+ */
 static struct message *new_readahead(struct worker *worker)
 {
-    if (atomic_load_explicit(&readahead_bytes, memory_order_relaxed) >= READAHEAD_ALL)
+    size_t all = atomic_load_explicit(&readahead_bytes, memory_order_relaxed);
+    if (all >= READAHEAD_MOST)
+        return NULL;
+    if (all >= READAHEAD_ALL)
         return message_new(READAHEAD_LESS);
     struct message *ahead = worker->readahead;
     worker->readahead = NULL;
@@ -236,12 +242,14 @@ static size_t take_readahead(struct connection *c, uint8_t *to, size_t room)
 static ssize_t read_socket(struct connection *c, uint8_t *to, size_t room)
 {
     struct message *ahead = new_readahead(c->worker);
+    size_t beyond = ahead ? ahead->capacity : 0;
     struct iovec parts[] = {{.iov_base = to, .iov_len = room},
-                            {.iov_base = ahead->data, .iov_len = ahead->capacity}};
-    ssize_t n = readv(c->socket.fd, parts, 2);
-    c->drained = n < (ssize_t)(room + ahead->capacity);
+                            {.iov_base = ahead ? ahead->data : NULL, .iov_len = beyond}};
+    ssize_t n = readv(c->socket.fd, parts, ahead ? 2 : 1);
+    c->drained = n < (ssize_t)(room + beyond);
     if (n <= (ssize_t)room) {
-        free_readahead(c->worker, ahead);
+        if (ahead)
+            free_readahead(c->worker, ahead);
         return n;
     }
     ahead->length = (uint32_t)((size_t)n - room);
