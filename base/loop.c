@@ -248,8 +248,6 @@ static void run_tasks(struct loop *loop)
  * that has gone stays: it rings once in vain. */
 static void set_alarm(struct loop *loop, uint64_t at)
 {
-    if (loop->timers && loop->heap[1].deadline < at)
-        at = loop->heap[1].deadline;
     if (at >= loop->alarm_at)
         return;
     struct itimerspec when = {
@@ -280,10 +278,10 @@ static int take_events(struct loop *loop, int timeout)
     return count > 0 ? count : 0;
 }
 
-static int look_for_events(struct loop *loop, uint64_t begun, uint64_t window_us)
+static int look_for_events(struct loop *loop, uint64_t begun, uint64_t until)
 {
     int count = take_events(loop, 0);
-    while (count == 0 && loop->now - begun < window_us) {
+    while (count == 0 && loop->now < until) {
         sched_yield();
         count = take_events(loop, 0);
     }
@@ -291,17 +289,26 @@ static int look_for_events(struct loop *loop, uint64_t begun, uint64_t window_us
     return count;
 }
 
+static uint64_t next_due(const struct loop *loop, uint64_t now, uint64_t max_wait_us)
+{
+    uint64_t due = max_wait_us == UINT64_MAX ? UINT64_MAX : now + max_wait_us;
+    return loop->timers && loop->heap[1].deadline < due ? loop->heap[1].deadline : due;
+}
+
 static int wait_for_events(struct loop *loop, uint64_t max_wait_us)
 {
-    uint64_t begun = monotonic_us();
-    uint32_t window_us = busy_poll_window(&loop->busy_poll, begun);
-    int count = window_us ? look_for_events(loop, begun, window_us) : 0;
-    if (count == 0) {
-        set_alarm(loop, max_wait_us == UINT64_MAX ? max_wait_us : begun + max_wait_us);
-        count = take_events(loop, -1);
-        if (!window_us)
-            busy_poll_slept(&loop->busy_poll, loop->now - begun);
-    }
+    uint64_t begun = monotonic_us(), due = next_due(loop, begun, max_wait_us);
+    if (due <= begun)
+        return take_events(loop, 0);
+    uint64_t until = begun + busy_poll_window(&loop->busy_poll, begun);
+    bool looks = until > begun;
+    int count = looks ? look_for_events(loop, begun, until < due ? until : due) : 0;
+    if (count || (looks && loop->now >= due))
+        return count;
+    set_alarm(loop, due);
+    count = take_events(loop, -1);
+    if (!looks)
+        busy_poll_slept(&loop->busy_poll, loop->now - begun);
     return count;
 }
 

@@ -122,6 +122,9 @@ enum err connection_watch(struct connection *c, struct worker *worker,
     c->worker = worker;
     c->events = events;
     c->drained = false;
+    /* A UNIX socket's read ends where descriptors were sent along, and no edge follows. */
+    if (c->service->config->endpoint.address.any.sa_family == AF_UNIX)
+        c->reads_on = true;
     c->socket.on_events = on_socket;
     uint32_t interest = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     return loop_fd_add(worker->loop, &c->socket, interest) < 0 ? ERR_NO_DESCRIPTORS : ERR_OK;
@@ -245,7 +248,10 @@ static ssize_t read_socket(struct connection *c, uint8_t *to, size_t room)
     size_t beyond = ahead ? ahead->capacity : 0;
     struct iovec parts[] = {{.iov_base = to, .iov_len = room},
                             {.iov_base = ahead ? ahead->data : NULL, .iov_len = beyond}};
-    ssize_t n = readv(c->socket.fd, parts, ahead ? 2 : 1);
+    ssize_t n;
+    do
+        n = readv(c->socket.fd, parts, ahead ? 2 : 1);
+    while (n < 0 && errno == EINTR);
     c->drained = n < (ssize_t)(room + beyond);
     if (n <= (ssize_t)room) {
         if (ahead)
@@ -271,7 +277,7 @@ size_t connection_fill(struct connection *c, uint8_t *to, size_t room, bool *end
         } else if (n > 0) {
             count_out(c, (size_t)n);
             filled += (size_t)n < room - filled ? (size_t)n : room - filled;
-        } else if (errno != EAGAIN && errno != EINTR) {
+        } else if (errno != EAGAIN) {
             broken(c);
             return filled;
         }

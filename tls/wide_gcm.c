@@ -20,23 +20,29 @@ struct tls_wide_gcm {
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static IMB_MGR *library; /* written once, under `once`; NULL: it cannot be used */
 
-/* The processor is asked first: the library would run its tests on any. FIPS mode wants GnuTLS's
- * own ciphers, and its variable says which instructions are not to be used. */
+/* What the library's own choice asks for: without all of these it would take narrower code, or, not
+ * knowing some of them missing, none. FIPS mode wants GnuTLS's own ciphers, and its variable says
+ * which instructions are not to be used. */
+static bool has_instructions(const IMB_MGR *manager)
+{
+    return __builtin_cpu_supports("avx512f") && /* and the system saves its registers */
+           (manager->features & IMB_CPUFLAGS_AVX512_T2) == IMB_CPUFLAGS_AVX512_T2;
+}
+
 static void find_library(void)
 {
-    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512vl") ||
-        !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("vpclmulqdq") ||
-        getenv("GNUTLS_CPUID_OVERRIDE") || gnutls_fips140_mode_enabled())
+    if (getenv("GNUTLS_CPUID_OVERRIDE") || gnutls_fips140_mode_enabled())
         return;
-    library = alloc_mb_mgr(0);
+    IMB_MGR *manager = alloc_mb_mgr(0);
+    if (!manager)
+        return;
+    if (has_instructions(manager)) {
+        init_mb_mgr_avx512(manager);
+        if (imb_get_errno(manager) == 0 && (manager->features & IMB_FEATURE_SELF_TEST_PASS))
+            library = manager;
+    }
     if (!library)
-        return;
-    init_mb_mgr_avx512(library);
-    if (imb_get_errno(library) == 0 && (library->features & IMB_FEATURE_VAES) &&
-        (library->features & IMB_FEATURE_SELF_TEST_PASS))
-        return;
-    free_mb_mgr(library);
-    library = NULL;
+        free_mb_mgr(manager);
 }
 
 bool tls_wide_gcm_is_here(void)

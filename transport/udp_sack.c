@@ -65,11 +65,10 @@ static bool give_held(struct udp_association *self, const uint8_t *packet, size_
     return held_length > 0;
 }
 
-static void give(struct udp_association *self, const uint8_t *packet, size_t length)
+static void give(struct udp_association *self, const uint8_t *packet, size_t length, bool has_gaps)
 {
     struct udp_sack *sack = &self->sack;
     uint32_t cumulative = packet_cumulative(packet, length);
-    bool has_gaps = packet_sack_has_gaps(packet);
     if (sack->any && is_before(cumulative, sack->heard)) {
         give_overtaken(self, packet, length);
         return;
@@ -94,7 +93,7 @@ static void on_timer(struct loop_timer *timer)
     self->sack.given_us = loop_now(self->transport->loop);
     size_t length = self->sack.length;
     self->sack.length = 0;
-    give(self, self->sack.packet, length);
+    give(self, self->sack.packet, length, packet_sack_has_gaps(self->sack.packet));
     if (self->state == UDP_ENDED)
         return;
     udp_receive_touch(self);
@@ -156,6 +155,7 @@ void udp_sack_input(struct udp_association *self, const uint8_t *packet, size_t 
     uint8_t longer[PACKET_SACK_LONGER];
     uint32_t cumulative = packet_cumulative(packet, length);
     enum packet_sack kind = packet_sack_kind(packet, length);
+    bool has_gaps = packet_sack_has_gaps(packet); /* before one is made up */
     bool is_old = self->sack.length &&
                   is_before(cumulative, packet_cumulative(self->sack.packet, self->sack.length));
     if (is_old && kind != PACKET_SACK_WITH_OTHERS)
@@ -171,5 +171,5 @@ void udp_sack_input(struct udp_association *self, const uint8_t *packet, size_t 
         packet = longer;
         length = sizeof longer;
     }
-    give(self, packet, length);
+    give(self, packet, length, has_gaps);
 }

@@ -215,9 +215,9 @@ static uint64_t judge(struct window *self, uint64_t now_us, uint32_t window, uin
  * window stands still, at two packets: hundreds of lost ones took a round trip for each three. */
 static uint64_t go_on_starting(struct window *self, uint32_t window, uint64_t delivered)
 {
-    uint64_t news = delivered - self->delivered;
-    if (news < self->unit)
+    if (delivered < self->delivered + self->unit) /* what waits counts headers, too: it may fall */
         return window;
+    uint64_t news = delivered - self->delivered;
     self->delivered = delivered;
     uint64_t target = self->seen + (news < self->seen ? news : self->seen);
     if (target > self->start)

@@ -227,6 +227,38 @@ static void message_at_once(void)
     end(&bed);
 }
 
+/* A read of a UNIX socket ends behind bytes with which a descriptor was sent. */
+static void descriptor_sent_along(void)
+{
+    struct bed bed;
+    int pair[2];
+    size_t at = 0;
+    bool ended, right = true;
+    init(&bed);
+    bed.local.service_config.endpoint.address.any.sa_family = AF_UNIX;
+    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
+    watch(&bed, pair);
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    uint8_t bytes[] = {byte_at(0), byte_at(1)};
+    struct iovec part = {bytes, sizeof bytes};
+    struct msghdr header = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
+                            .msg_controllen = sizeof control};
+    *CMSG_FIRSTHDR(&header) = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(CMSG_FIRSTHDR(&header)), &pair[1], sizeof(int));
+    must(sendmsg(bed.peer, &header, 0) == sizeof bytes && peer_sends(&bed, 2, 100) == 100);
+    local_expect(&bed.local, bed.readables, "bytes with a descriptor are announced");
+    fill(&bed, &at, ROOM, &ended, &right);
+    fill(&bed, &at, ROOM, &ended, &right);
+    ok(at == 102 && right, "and what follows them is read (%zu)", at);
+    end(&bed);
+}
+
 /* However many do not send on what they read: a worker's memory is not theirs. */
 static void bulk_of_many(void)
 {
@@ -584,6 +616,7 @@ int main(void)
     bulk(1000);
     bulk(ROOM);
     message_at_once();
+    descriptor_sent_along();
     bulk_of_many();
     urgent();
     reset_is_told();

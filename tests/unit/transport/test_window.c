@@ -169,6 +169,16 @@ static void timeout_in_recovery(void)
     run(&line, 1000, true);
     ok(restart == 2 * UNIT && line.congestion_window == restart,
        "what stands still after a time-out stays while nothing arrives");
+    line.delivered = MB;
+    look(&line, true);
+    restart = line.congestion_window;
+    for (int i = 0; i < 10; i++) {
+        line.delivered -= 16;
+        look(&line, true);
+    }
+    ok(line.congestion_window == restart, "and while what waits only gets headers (%u)",
+       line.congestion_window);
+    line.delivered = MB;
     for (int round_trip = 0; round_trip < 4; round_trip++) {
         line.delivered += line.congestion_window;
         look(&line, true);
