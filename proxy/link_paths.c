@@ -136,7 +136,7 @@ static bool add_traffic(struct link *link, const struct link_path *path, char *l
     char to[ADDRESS_TEXT_MAX];
     bool bad = path->now.state == PATH_FAILING || path->now.state == PATH_INACTIVE;
     if (path->now.in_use && bad)
-        snprintf(line + length, size - length, "; no other path can take over");
+        snprintf(line + length, size - length, "; no other path answers");
     else if (path->now.in_use && !path->told_in_use)
         snprintf(line + length, size - length, "; traffic moves here");
     else if (!path->now.in_use && path->told_in_use && used)

@@ -171,6 +171,12 @@ has_line() { # NAME.out|NAME.err PATTERN
     grep -Eqs -- "$2" "$dir/$1"
 }
 
+# A pattern for the log: the traffic goes to ADDRESS now. The path that it leaves says so where it was the
+# reason and another one answered at once; else the one that has it now.
+moves_to() { # ADDRESS
+    echo "(path .*$1: active.*traffic moves here|traffic moves to $1)"
+}
+
 count_lines() { # FILE PATTERN
     grep -Ecs -- "$2" "$dir/$1"
 }

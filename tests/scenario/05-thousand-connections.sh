@@ -14,7 +14,9 @@ check "all went through one association" status_is client '[.tunnels[].associati
 check "every child was resumed" \
     status_has client '.tunnels[0].children | .resumed >= 16 and .full == 0 and .failed == 0'
 children=$(tunnel client '.children.started')
-check "$count more" load rr --to "$TO" --connections "$count" --parallel 64
+# A connection that its client has closed holds its stream until the target has closed, too: 64 at a time
+# take up to 230 streams on a busy machine. A quarter as many at a time, so that those are enough.
+check "$count more" load rr --to "$TO" --connections "$count" --parallel 16
 check "which took the streams that were there: hardly a new child" \
-    status_has client ".tunnels[0].children.started < $children + 64"
+    status_has client ".tunnels[0].children.started < $children + 16"
 finish

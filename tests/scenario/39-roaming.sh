@@ -24,7 +24,7 @@ for ((i = 0; i < 5; i++)); do
 done
 check "the server follows the client to five other ports" test "$bad" -eq 0
 check "its log says where" wait_until 5 has_line server.err \
-    "(path .*$(address): active.*traffic moves here|traffic moves to $(address))"
+    "$(moves_to "$(address)")"
 check "every byte of the uploads and downloads arrives" exit_code traffic 100
 check "no round trip is lost" exit_code pings 60
 longest=$(jq '.latency_us.max / 1000 | round' "$dir/pings.out")
