@@ -6,12 +6,11 @@
 #define MOST 16
 #define LOSS 4
 
-/* A sleeper learns of an event later than one who looks: by the wake-ups of all who take part in a
- * round trip, up to 90 µs where looking takes 30. */
+/* In windows. A sleeper learns of an event later than one who looks: by the wake-ups of all who
+ * take part in a round trip, up to 90 µs where looking takes 30. */
 #define SLEPT_SHORT 2
 
-/* Beyond the window. Others' parts of a round trip are 10 to 100 µs, a turn of the scheduler is 3
- * ms. */
+/* Beyond the window. A turn of the scheduler is 3 ms, what others do in a round trip 100 µs. */
 #define CROWDED_US 1000
 
 /* Single turns that others take are no crowd: three a second here, and 20 ms of sleep after each of
