@@ -46,7 +46,8 @@ cut_both_ways() { # TEXT
     lab_restore 1
     check "$TRANSPORT, $1: the client goes back" wait_until 20 uses client 10.1.0.2
     check "$TRANSPORT, $1: the server does" wait_until 20 uses server 10.1.0.1
-    check "$TRANSPORT, $1: the log says so" wait_until 5 said "$(moves_to 10.1.0.2:5000)"
+    check "$TRANSPORT, $1: the log says that the path is back" said 'path .*10.1.0.2:5000: active, round trip '
+    check "$TRANSPORT, $1: and where the traffic goes" wait_until 5 said "$(moves_to 10.1.0.2:5000)"
     home=$(wc -l <"$dir/client.err")
 }
 

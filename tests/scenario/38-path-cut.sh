@@ -38,8 +38,8 @@ start pings "$TOOLS/load" ping --to "$TO" --connections 1 --seconds 4 --timeout 
 check "there is load" wait_until 20 status_has client '.tunnels[0].connections.open >= 5'
 send_signal relay1 USR1
 check "the traffic moves to the other path" wait_until 20 uses "$second"
-check "the log says so in one line" wait_until 5 has_line client.err \
-    "$(moves_to "$second")"
+check "the log says that the path fails" wait_until 5 has_line client.err "path .*$first: failing"
+check "and where the traffic goes" wait_until 5 has_line client.err "$(moves_to "$second")"
 check "the status says that the first one is not well" \
     status_has client "${paths} | select(.address == \"$first\") | .state | . == \"failing\" or . == \"inactive\""
 check "it is counted" status_has client '.tunnels[0].counters | .failovers >= 1 and .path_changes >= 1'
