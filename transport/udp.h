@@ -61,12 +61,13 @@ struct udp_path {
     bool was_healthy; /* when that was last looked at */
 };
 
-/* INIT goes to one address after the other until one answers. */
+/* INIT goes to one address after the other, round and round, until one answers. */
 struct udp_init {
     uint8_t packet[UDP_INIT_MAX];
     size_t length;
-    unsigned next, left; /* path that is next; so many more in this round */
-    unsigned refused;    /* bit set: somebody there says no */
+    uint64_t begun_us;
+    unsigned sent;    /* so many times, in all */
+    unsigned refused; /* bit set: there was a no to the latest one */
     bool answered;
 };
 

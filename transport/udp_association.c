@@ -41,7 +41,7 @@ static void on_output(struct stack_peer *peer, uint8_t *packet, size_t length)
     if (length <= PACKET_HEADER)
         return;
     uint8_t type = packet_type(packet, length);
-    if (type == PACKET_CHUNK_INIT || type == PACKET_CHUNK_HEARTBEAT ||
+    if ((type == PACKET_CHUNK_INIT && !self->init.length) || type == PACKET_CHUNK_HEARTBEAT ||
         type == PACKET_CHUNK_COOKIE_ECHO)
         self->probe_us = clock_us();
     if (type != PACKET_CHUNK_HEARTBEAT && type != PACKET_CHUNK_HEARTBEAT_ACK)

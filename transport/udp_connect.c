@@ -14,8 +14,19 @@
 #define FIRST_OWN_PORT 49152
 #define LAST_OWN_PORT  65535
 
-/* RFC 8305 (Happy Eyeballs) section 5: 250 ms until the next address is tried. */
+/* Each address is asked again after half a second, for as long as the attempt lasts: a server that
+ * comes back is found within that. RFC 9260 would double the pause; one small packet in half a
+ * second is no load for any line. */
+#define AGAIN_US 500000
+/* RFC 8305 (Happy Eyeballs) section 5: 250 ms until the next address is tried; less where there are
+ * more than two, so that a round is over when the first one is due again (section 8 asks for 10 ms
+ * at least). */
 #define NEXT_ADDRESS_US 250000
+
+/* So long after the answer to INIT the association must be up, and these round trips more: COOKIE
+ * ECHO may be lost once. */
+#define COOKIE_US          1000000
+#define COOKIE_ROUND_TRIPS 4
 
 static const struct address any_own;
 
@@ -109,27 +120,37 @@ enum err udp_connect_begin(struct transport *transport, const struct address *re
 
 /* ---- INIT ---- */
 
-static void send_to(struct udp_association *self, const struct udp_path *path)
+static unsigned all_of(const struct udp_association *self)
 {
-    path->local->socket.refusal = 0;
-    datagram_send(&path->local->socket, &path->route, self->init.packet, self->init.length);
+    return (1u << self->choice.count) - 1;
 }
 
+static uint64_t pace_us(const struct udp_association *self)
+{
+    uint64_t share = AGAIN_US / self->choice.count;
+    return share < NEXT_ADDRESS_US ? share : NEXT_ADDRESS_US;
+}
+
+static void set_next(struct udp_association *self, uint64_t after_us)
+{
+    loop_timer_set(self->transport->loop, &self->path_timer,
+                   loop_now(self->transport->loop) + after_us);
+}
+
+/* To the next address, also where somebody has said no before: who listens there may have come
+ * since. */
 static void send_next(struct udp_association *self)
 {
     struct udp_init *init = &self->init;
-    for (unsigned tried = 0; tried < self->choice.count; tried++) {
-        unsigned number = init->next++ % self->choice.count;
-        if (init->left)
-            init->left--;
-        if (init->refused & 1u << number)
-            continue;
-        send_to(self, &self->paths[number]);
-        break;
-    }
-    if (init->left)
-        loop_timer_set(self->transport->loop, &self->path_timer,
-                       loop_now(self->transport->loop) + NEXT_ADDRESS_US);
+    unsigned number = init->sent % self->choice.count;
+    if (init->sent++)
+        self->probe_us =
+            init->sent > self->choice.count ? 0 : loop_now(self->transport->loop); /* Karn */
+    const struct udp_path *path = &self->paths[number];
+    init->refused &= ~(1u << number);
+    path->local->socket.refusal = 0;
+    datagram_send(&path->local->socket, &path->route, init->packet, init->length);
+    set_next(self, self->choice.count > 1 ? pace_us(self) : AGAIN_US);
 }
 
 static uint32_t initiate_tag(const uint8_t *packet)
@@ -141,10 +162,12 @@ static uint32_t initiate_tag(const uint8_t *packet)
 void udp_connect_output(struct udp_association *self, const uint8_t *packet, size_t length)
 {
     must(length <= sizeof self->init.packet);
+    if (self->init.length)
+        return; /* usrsctp repeats the same INIT, later and later; ours is repeated below */
     memcpy(self->init.packet, packet, length);
     self->init.length = length;
+    self->init.begun_us = loop_now(self->transport->loop);
     self->own_tag = initiate_tag(packet);
-    self->init.left = self->choice.count;
     send_next(self);
 }
 
@@ -175,15 +198,16 @@ void udp_connect_why(const struct udp_association *self, char *why, size_t size)
 bool udp_connect_refused(struct udp_path *path)
 {
     struct udp_association *self = path->owner;
-    unsigned all = (1u << self->choice.count) - 1, number = udp_path_number(path);
-    if (self->init.answered)
+    struct udp_init *init = &self->init;
+    unsigned number = udp_path_number(path);
+    if (init->answered)
         return number == self->choice.in_use;
-    if (self->init.refused & 1u << number)
-        return false;
-    self->init.refused |= 1u << number;
-    if (self->init.refused == all)
+    init->refused |= 1u << number;
+    if (init->refused == all_of(self))
         return true;
-    loop_timer_set(self->transport->loop, &self->path_timer, loop_now(self->transport->loop));
+    /* In the first round only, or each refusal would speed up the rounds. */
+    if (init->sent < self->choice.count && number == init->sent - 1)
+        set_next(self, 0);
     return false;
 }
 
@@ -197,6 +221,18 @@ static bool tell_answer(struct udp_association *self)
         self->takes_early = false;
     }
     return self->state == UDP_CONNECTING;
+}
+
+/* Who has answered may have ended since, and another address may be the one: then the next attempt
+ * finds it. To which INIT it was the answer is not known. */
+static uint64_t cookie_us(const struct udp_association *self)
+{
+    uint64_t elapsed = loop_now(self->transport->loop) - self->init.begun_us,
+             limit = self->transport->options.connect_timeout_us,
+             patience = COOKIE_US + COOKIE_ROUND_TRIPS * elapsed;
+    if (elapsed > limit)
+        return 0;
+    return limit - elapsed < patience ? limit - elapsed : patience;
 }
 
 static enum udp_take take_answer(struct udp_path *path, const uint8_t *packet)
@@ -219,6 +255,7 @@ static enum udp_take take_answer(struct udp_path *path, const uint8_t *packet)
     self->peer_tag = initiate_tag(packet);
     self->init.answered = true;
     loop_timer_cancel(self->transport->loop, &self->path_timer);
+    udp_association_limit(self, cookie_us(self));
     udp_paths_use(&self->choice, udp_path_number(path), loop_now(self->transport->loop));
     return tell_answer(self) ? UDP_TAKE_PASS : UDP_TAKE_DROP;
 }
