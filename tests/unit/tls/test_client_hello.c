@@ -1,6 +1,7 @@
 /* What is seen of a ClientHello before GnuTLS: of true ones, and of what others may send. */
 #include "tls/client_hello.h"
 
+#include "base/wire.h"
 #include "tests/unit/tls/modes.h"
 
 static uint8_t bytes[MESSAGE_MAX];
@@ -16,6 +17,25 @@ static bool reads(struct tls_session *client, struct pair *pair)
     memcpy(bytes, message->data, size);
     message_free(message);
     return tls_client_hello_read(bytes, size, &hello);
+}
+
+/* RFC 8446 section 4.2.10: whether the ClientHello in bytes offers data before the handshake. */
+static bool offers_early_data(void)
+{
+    struct wire_reader in = wire_reader(bytes, size);
+    wire_get_bytes(&in, 5 + 4 + 2 + 32); /* record, handshake, version, random */
+    wire_get_bytes(&in, wire_get_u8(&in));
+    wire_get_bytes(&in, wire_get_u16(&in));
+    wire_get_bytes(&in, wire_get_u8(&in));
+    uint16_t extensions = wire_get_u16(&in);
+    must(extensions && !in.overrun);
+    bool offers = false;
+    while (wire_left(&in)) {
+        offers |= wire_get_u16(&in) == 42;
+        wire_get_bytes(&in, wire_get_u16(&in));
+    }
+    must(!in.overrun);
+    return offers;
 }
 
 /* Only what is inside of the bytes may be pointed at; ASan sees the rest. */
@@ -56,6 +76,7 @@ static void test_mode(const struct mode *mode)
     ok(reads(pair.client.session, &pair) && hello.has_ticket == !by_id &&
            (!by_id || hello.session_id_size == 32),
        "%s: a child's brings %s", mode->name, by_id ? "a session id" : "a ticket");
+    ok(!offers_early_data(), "%s: but no early data", mode->name);
     int unsound = 0;
     for (size_t i = 0; i < size; i++) {
         unsound += !is_sound(i);

@@ -7,6 +7,7 @@
 #include "tests/unit/tls/pair.h"
 #include "tls/credentials_private.h"
 #include "tls/pin.h"
+#include "tls/trust.h"
 
 static char why[1024];
 
@@ -527,10 +528,90 @@ static void test_threads(void)
     tls_credentials_unref(server);
 }
 
+/* ---- too weak to be believed ---- */
+
+/* A certificate of our CA in every respect but its key and the digest of its signature. */
+static gnutls_x509_crt_t weak_certificate(gnutls_pk_algorithm_t kind, unsigned bits,
+                                          gnutls_digest_algorithm_t digest)
+{
+    struct authority ca = load_authority("ca");
+    gnutls_x509_privkey_t key;
+    must(gnutls_x509_privkey_init(&key) == 0);
+    must(gnutls_x509_privkey_generate(key, kind, bits, 0) == 0);
+    gnutls_x509_crt_t crt = new_certificate(key, "client.example", -1, 365);
+    must(gnutls_x509_crt_set_key_purpose_oid(crt, GNUTLS_KP_TLS_WWW_CLIENT, 0) == 0);
+    must(gnutls_x509_crt_sign2(crt, ca.crt, ca.key, digest, 0) == 0);
+    write_pair("weak", crt, key);
+    gnutls_x509_crt_deinit(crt);
+    gnutls_x509_privkey_deinit(key);
+    free_authority(&ca);
+    return load_certificate("weak");
+}
+
+static void test_weak(void)
+{
+    const struct {
+        const char *what;
+        gnutls_pk_algorithm_t kind;
+        unsigned bits;
+        gnutls_digest_algorithm_t digest;
+        bool accepted;
+    } rows[] = {
+        {"RSA of 2048 bits", GNUTLS_PK_RSA, 2048, GNUTLS_DIG_SHA256, true},
+        {"RSA of 1024 bits", GNUTLS_PK_RSA, 1024, GNUTLS_DIG_SHA256, false},
+        {"RSA of 2000 bits", GNUTLS_PK_RSA, 2000, GNUTLS_DIG_SHA256, false},
+        {"ECDSA on P-256", GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1),
+         GNUTLS_DIG_SHA256, true},
+        {"signed with SHA-1", GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1),
+         GNUTLS_DIG_SHA1, false},
+    };
+    struct tls_trust *trust;
+    struct tls_files files = {0};
+    struct tls_reason reason = {why, sizeof why};
+    must(tls_trust_load(path_of("ca.pem"), NULL, &trust, &files, reason) == ERR_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        gnutls_x509_crt_t crt = weak_certificate(rows[i].kind, rows[i].bits, rows[i].digest);
+        int alert;
+        const char *text = "";
+        bool accepted = tls_trust_accepts(trust, &crt, 1, GNUTLS_KP_TLS_WWW_CLIENT, &alert, &text);
+        ok(accepted == rows[i].accepted, "a key or signature: %s: %s", rows[i].what,
+           accepted ? "accepted" : text);
+        gnutls_x509_crt_deinit(crt);
+    }
+    tls_trust_free(trust);
+    tls_files_clear(&files);
+}
+
+/* A file of count certificates, the client's first. */
+static void write_chain(const char *file, int count)
+{
+    gnutls_datum_t leaf = load_object("client", ".pem"), other = load_object("ca", ".pem");
+    char *text = check_alloc(leaf.size + (size_t)count * other.size), *end = text;
+    end = mempcpy(end, leaf.data, leaf.size);
+    for (int i = 1; i < count; i++)
+        end = mempcpy(end, other.data, other.size);
+    write_file(file, text, (size_t)(end - text));
+    gnutls_free(leaf.data);
+    gnutls_free(other.data);
+    free(text);
+}
+
+static void test_long_chain(void)
+{
+    struct tls_options client = options_for(TLS_CLIENT, "client"),
+                       server = options_for(TLS_SERVER, "server");
+    write_chain("long.pem", TLS_CHAIN_MAX + 1);
+    client.cert = path_of("long.pem");
+    expect("a chain of 17 certificates", client, server, ERR_TLS_HANDSHAKE, ERR_TLS_PEER_UNVERIFIED,
+           "more than 16 certificates");
+}
+
 int main(void)
 {
     make_certificates();
     test_authorities();
+    test_weak();
+    test_long_chain();
     test_revocation();
     test_forged_list();
     test_list_expires();
