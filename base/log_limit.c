@@ -1,0 +1,19 @@
+#include "base/log_limit.h"
+
+#define MINUTE_US 60000000
+
+bool log_limit_allows(struct log_limit *limit, uint64_t now_us, uint64_t *left_out)
+{
+    if (!limit->lines || now_us - limit->begun_us >= MINUTE_US) {
+        limit->begun_us = now_us;
+        limit->lines = 0;
+    }
+    *left_out = limit->left_out;
+    if (limit->lines >= limit->per_minute) {
+        limit->left_out++;
+        return false;
+    }
+    limit->lines++;
+    limit->left_out = 0;
+    return true;
+}
