@@ -21,7 +21,8 @@ struct config_service {
     uint64_t connect_timeout_us;
     bool keepalive;       /* SO_KEEPALIVE on its TCP sockets */
     uint32_t socket_mode; /* permission bits of a UNIX listening socket */
-    char **allow;         /* with connect: which peers of the tunnel may use it; none: all */
+    char **allow; /* which peers of the tunnel may use it (with connect; none: all), or serve it
+                   * (with listen; none: the only one that there can be) */
     size_t allow_count;
 };
 

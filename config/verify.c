@@ -94,10 +94,12 @@ static void verify_service(struct loading *loading, const struct config_tunnel *
     if (loading_is_given(loading, &service->socket_mode) && !(listens && is_unix))
         complain(loading, WARNING, &service->socket_mode, service,
                  "socket_mode has no effect here; it is for listen = \"unix:…\"");
-    if (listens && service->allow_count)
-        complain(loading, ERROR, &service->allow, service,
-                 "allow has no effect with listen; write it at the end with connect, which sees "
-                 "who asks");
+    if (listens && !service->allow_count && verify_tls_admits_several(tunnel))
+        complain(loading, ERROR, &service->endpoint, service,
+                 "service \"%s\" listens at the server, and tls lets more than one client in: any "
+                 "of them could take its connections; say who may, with allow = [ \"name of the "
+                 "client\" ]; in the service",
+                 service->name ? service->name : "");
     if (listens && is_unix)
         verify_files_directory(loading, service->endpoint.address.un.sun_path, "the socket",
                                &service->endpoint);

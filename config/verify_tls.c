@@ -110,6 +110,15 @@ static void verify_peer(struct loading *loading, const struct config_tunnel *tun
                  "allow = [ \"name of the client\" ];");
 }
 
+/* max_peers is no matter here: who comes first would decide. */
+bool verify_tls_admits_several(const struct config_tunnel *tunnel)
+{
+    const struct config_tls *tls = &tunnel->tls;
+    bool names_one = tls->allow_count == 1 && !strchr(tls->allow[0], '*');
+    return tunnel->role == CONFIG_SERVER && !names_one && tls->pin_count != 1 && !tls->known &&
+           !tls->psk;
+}
+
 /* ---- versions ---- */
 
 static void verify_only_13(struct loading *loading, const struct config_tunnel *tunnel)

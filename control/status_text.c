@@ -220,6 +220,17 @@ static void print_traffic(const json_t *tunnel, FILE *out)
                 bytes(number(amount, "in"), in));
 }
 
+/* Of a service that listens. */
+static void print_carrier(const json_t *carrier, FILE *out)
+{
+    if (json_is_object(carrier))
+        fprintf(out, "; carried by %s, association %s", text(carrier, "peer"),
+                text(carrier, "association"));
+    else if (carrier)
+        fputs("; nobody is connected who carries it", out);
+    fputc('\n', out);
+}
+
 static void print_services(const json_t *tunnel, FILE *out)
 {
     size_t i;
@@ -229,10 +240,11 @@ static void print_services(const json_t *tunnel, FILE *out)
         bool listens = has_text(service, "listen");
         fprintf(out,
                 "  service         %s %s %s: %" PRIu64 " open, %" PRIu64 " in all, %" PRIu64
-                " refused\n",
+                " refused",
                 text(service, "name"), listens ? "listens on" : "connects to",
                 text(service, listens ? "listen" : "connect"), number(service, "open"),
                 number(service, "total"), number(service, "refused"));
+        print_carrier(json_object_get(service, "carried_by"), out);
     }
 }
 

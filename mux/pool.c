@@ -70,15 +70,20 @@ static void push_waiter(struct pool *pool, size_t index, struct pool_waiter *wai
     pool->waiting++;
 }
 
+void pool_dismiss_service(struct pool *pool, size_t index)
+{
+    struct pool_waiter *waiter;
+    must(index < pool->options.service_count);
+    while ((waiter = pool->services[index].first)) {
+        unlink_waiter(pool, waiter);
+        waiter->on_failed(waiter, ERR_TUNNEL_DOWN);
+    }
+}
+
 void pool_dismiss(struct pool *pool)
 {
-    for (size_t i = 0; i < pool->options.service_count; i++) {
-        struct pool_waiter *waiter;
-        while ((waiter = pool->services[i].first)) {
-            unlink_waiter(pool, waiter);
-            waiter->on_failed(waiter, ERR_TUNNEL_DOWN);
-        }
-    }
+    for (size_t i = 0; i < pool->options.service_count; i++)
+        pool_dismiss_service(pool, i);
 }
 
 void pool_free(struct pool *pool)

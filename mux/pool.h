@@ -51,6 +51,9 @@ void pool_free(struct pool *pool);
 /* The same, and the pool lives on. on_failed must not queue there again. */
 void pool_dismiss(struct pool *pool);
 
+/* The same for those of one service. */
+void pool_dismiss_service(struct pool *pool, size_t service);
+
 /* A child is ready (BIND done) or came back from a lease by the peer. */
 void pool_add_idle(struct pool *pool, uint16_t stream);
 /* The peer leased it, or its child died while idle: it is no longer ours to lease. A no-op if it is

@@ -49,6 +49,10 @@ static const char server_text[] =
     "      # Clients reach this web server as their service \"web\".\n"
     "      { name = \"web\"; connect = \"127.0.0.1:80\"; }\n"
     "      # One more, after a comma: { name = \"db\"; connect = \"unix:/run/db.sock\"; }\n"
+    "      # The other way, to a program at the client \"" INIT_CONFIG_CLIENT_NAME
+    "\" (allow: who may serve it):\n"
+    "      #   { name = \"back\"; listen = \"127.0.0.1:9000\"; allow = [ \"" INIT_CONFIG_CLIENT_NAME
+    "\" ]; }\n"
     "    );\n"
     "  }\n"
     ");\n";
@@ -76,6 +80,7 @@ static const char client_text[] =
     "      # Connections to this address go to what the server calls \"web\".\n"
     "      { name = \"web\"; listen = \"127.0.0.1:8080\"; }\n"
     "      # One more, after a comma: { name = \"db\"; listen = \"127.0.0.1:5432\"; }\n"
+    "      # For the server's \"back\": { name = \"back\"; connect = \"127.0.0.1:22\"; }\n"
     "    );\n"
     "  }\n"
     ");\n";

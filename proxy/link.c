@@ -36,6 +36,7 @@ static void on_gone(struct loop_task *task)
     transport_free(link->own_transport);
     tunnel_link_gone(tunnel, link);
     free(link->streams);
+    free(link->offered);
     free(link->shares);
     free(link);
 }

@@ -125,7 +125,8 @@ struct link {
     struct mux_control_events control_events;
     struct loop_task control_task;
     uint32_t peer_window;
-    bool peer_leaving;   /* GOAWAY came */
+    bool peer_leaving; /* GOAWAY came */
+    bool *offered;     /* of each service of the tunnel: the peer connects it, as its HELLO says */
     uint16_t peer_wants; /* children that the server waits for */
 
     uint16_t wanted;             /* SCTP streams that we asked for (client) */

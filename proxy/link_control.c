@@ -49,18 +49,9 @@ static void on_hello(struct mux_control_events *events, const struct mux_hello *
     }
     link->streams_max = (uint16_t)streams;
     link->peer_window = hello->window_initial;
-    for (size_t i = 0; i < config->service_count; i++) {
-        const struct config_service *service = &config->services[i];
-        bool known = service->direction == CONFIG_CONNECT;
-        for (size_t j = 0; j < hello->service_count; j++)
-            known |= strcmp(hello->services[j], service->name) == 0;
-        if (!known)
-            log_write(LOG_WARNING,
-                      LOG_ABOUT(.tunnel = config->name, .service = service->name,
-                                .peer = link->peer_name),
-                      "the far end has no service of this name that connects: connections will "
-                      "be refused");
-    }
+    /* A full HELLO may have left some out (rule C3). */
+    tunnel_services_offered(link, hello->services, hello->service_count,
+                            hello->service_count < MUX_SERVICES_MAX);
 }
 
 static void on_want(struct mux_control_events *events, uint16_t count)

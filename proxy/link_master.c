@@ -313,6 +313,9 @@ void link_master_advance(struct link *link, struct link_master *master)
             first_master_verified(link);
         else if (!renewal_is_same_peer(link))
             return;
+        else
+            tunnel_services_changed(
+                link->tunnel); /* the same name, perhaps with others beside it */
         link_auth_verified(link, master);
     }
     if (link->state == LINK_CLOSING)

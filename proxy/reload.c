@@ -307,6 +307,11 @@ static void on_worker(void *argument)
     (void)argument;
 }
 
+static void on_home(void *argument)
+{
+    tunnel_services_changed(argument);
+}
+
 static void take_services(struct target *target, const struct config_tunnel *now)
 {
     struct tunnel *tunnel = target->tunnel;
@@ -320,6 +325,7 @@ static void take_services(struct target *target, const struct config_tunnel *now
     }
     for (unsigned i = 0; i < tunnel->worker_count; i++)
         worker_call(&tunnel->workers[i], on_worker, NULL);
+    worker_call(tunnel->home, on_home, tunnel);
 }
 
 /* A tunnel that is not in the file any more, or has become something else, goes on as it is. */

@@ -40,6 +40,7 @@ static void on_home_take(void *argument)
     errand->before = tunnel->credentials;
     tls_credentials_inherit(errand->now, errand->before);
     tunnel->credentials = tls_credentials_ref(errand->now);
+    tunnel_services_changed(tunnel);
     bool renew = is_renewal_due(errand);
     for (struct link *link = tunnel->links; link; link = link->next)
         links++;

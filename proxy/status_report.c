@@ -63,24 +63,39 @@ static json_t *report_tls(const struct link *link)
                      (json_int_t)(left > 0 ? left : 0));
 }
 
+static json_t *report_link_id(const struct link *link)
+{
+    char id[2 * MUX_ASSOCIATION_ID_SIZE + 1] = "";
+    for (size_t i = 0; link->was_ready && i < MUX_ASSOCIATION_ID_SIZE; i++)
+        snprintf(id + 2 * i, 3, "%02x", link->association_id[i]);
+    return json_string(id);
+}
+
 static json_t *report_link(struct link *link)
 {
     struct association_status status = {0};
     if (link->association)
         association_status(link->association, &status);
-    char id[2 * MUX_ASSOCIATION_ID_SIZE + 1] = "";
-    for (size_t i = 0; link->was_ready && i < MUX_ASSOCIATION_ID_SIZE; i++)
-        snprintf(id + 2 * i, 3, "%02x", link->association_id[i]);
-    return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "id", id, "state",
-                     link_states[link->state], "peer", printable(link->peer_name), "address",
-                     link->peer_text, "transport", link->ops->name, "sctp_auth",
-                     link_auth_state(link), "scheduler", status.scheduler ? status.scheduler : "",
-                     "retransmissions", (json_int_t)status.retransmissions, "streams",
-                     (json_int_t)link->streams_max, "paths", report_paths(&status), "tls",
-                     report_tls(link));
+    return json_pack("{s:o, s:s, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "id",
+                     report_link_id(link), "state", link_states[link->state], "peer",
+                     printable(link->peer_name), "address", link->peer_text, "transport",
+                     link->ops->name, "sctp_auth", link_auth_state(link), "scheduler",
+                     status.scheduler ? status.scheduler : "", "retransmissions",
+                     (json_int_t)status.retransmissions, "streams", (json_int_t)link->streams_max,
+                     "paths", report_paths(&status), "tls", report_tls(link));
 }
 
-static json_t *report_service(const struct service *service)
+/* null: nobody. */
+static json_t *report_carrier(struct service *service)
+{
+    const struct link *link = tunnel_services_carrier(service);
+    if (!link)
+        return json_null();
+    return json_pack("{s:o, s:o}", "peer", printable(link->peer_name), "association",
+                     report_link_id(link));
+}
+
+static json_t *report_service(struct service *service)
 {
     bool listens = service->config->direction == CONFIG_LISTEN;
     char text[ADDRESS_TEXT_MAX];
@@ -88,11 +103,14 @@ static json_t *report_service(const struct service *service)
     if (listens && service->listener.worker)
         where = address_format(&service->listener.address, text);
     json_t *place = json_string(where); /* NULL: a path that is not UTF-8 */
-    return json_pack("{s:s, s:o, s:I, s:I, s:I}", "name", service->config->name,
-                     listens ? "listen" : "connect", place ? place : printable(where), "open",
-                     (json_int_t)counter_get(&service->open), "total",
-                     (json_int_t)counter_get(&service->total), "refused",
-                     (json_int_t)counter_get(&service->refused));
+    json_t *report = json_pack("{s:s, s:o, s:I, s:I, s:I}", "name", service->config->name,
+                               listens ? "listen" : "connect", place ? place : printable(where),
+                               "open", (json_int_t)counter_get(&service->open), "total",
+                               (json_int_t)counter_get(&service->total), "refused",
+                               (json_int_t)counter_get(&service->refused));
+    if (listens)
+        json_object_set_new(report, "carried_by", report_carrier(service));
+    return report;
 }
 
 static json_t *report_counters(const struct counters *counters)

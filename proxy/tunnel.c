@@ -40,17 +40,9 @@ void tunnel_transport_options(struct tunnel *tunnel, struct transport_options *o
     };
 }
 
-static struct link *usable_link(const struct tunnel *tunnel)
-{
-    for (struct link *link = tunnel->links; link; link = link->next)
-        if (link->state == LINK_READY && !link->peer_leaving)
-            return link;
-    return NULL;
-}
-
 void tunnel_carry(struct tunnel *tunnel, struct connection *connection)
 {
-    struct link *link = usable_link(tunnel);
+    struct link *link = tunnel_services_carrier(connection->service);
     if (atomic_load(&tunnel->draining))
         connection_end(connection, ERR_DRAINING, NULL);
     else if (link)
@@ -67,8 +59,7 @@ void tunnel_link_ready(struct tunnel *tunnel, struct link *link)
         tunnel->state = "up";
         tunnel_attempt_succeeded(tunnel, link);
     }
-    for (struct connection *parked; (parked = tunnel_waiting_unpark(tunnel));)
-        link_carry(link, parked);
+    tunnel_services_ready(link);
     if (atomic_load(&tunnel->draining))
         link_drain(link);
 }
@@ -81,6 +72,7 @@ void tunnel_link_gone(struct tunnel *tunnel, struct link *link)
         tunnel->links = link->next;
     if (link->next)
         link->next->previous = link->previous;
+    tunnel_services_gone(link);
     if (!is_client(tunnel))
         return;
     tunnel->state = "down";
@@ -116,12 +108,12 @@ struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
     tunnel_attempt_init(tunnel);
     tunnel_waiting_init(tunnel);
     tunnel->state = is_client(tunnel) ? "down" : "listening";
+    tunnel->denials.per_minute = 10;
     tunnel->services = check_alloc((config->service_count + 1) * sizeof(*tunnel->services));
     for (size_t i = 0; i < config->service_count; i++) {
         struct service *service = &tunnel->services[i];
         service->config = &config->services[i];
         atomic_init(&service->rules, service->config);
-
         service->tunnel = tunnel;
         service->index = i;
     }

@@ -2,7 +2,8 @@
  * for a client the endless attempt to have one.
  *
  * Files: tunnel.c (life), tunnel_attempt.c (a client's attempts), tunnel_endpoints.c (a server's
- * transports), tunnel_waiting.c (connections that wait).
+ * transports), tunnel_waiting.c (connections that wait), tunnel_services.c (which association
+ * takes whose connections).
  * Thread: the home worker, except the counters, which anybody counts. */
 #pragma once
 
@@ -12,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/log_limit.h"
 #include "base/loop.h"
 #include "config/config.h"
 #include "control/counters.h"
@@ -46,6 +48,8 @@ struct service {
     struct tunnel *tunnel;
     size_t index;             /* in the tunnel */
     struct listener listener; /* when the service listens */
+    struct link *carrier;     /* of its connections, once chosen; NULL: there is none */
+    bool chosen;
     _Atomic uint64_t open, total, refused;
 };
 
@@ -86,6 +90,8 @@ struct tunnel {
     size_t carriers_tried;   /* in this attempt */
     char why_not_first[320]; /* the first carrier: its name and why it failed */
     const char *state;       /* for status: "resolving", "connecting", "up"… */
+
+    struct log_limit denials; /* lines about services that a peer may not serve */
 
     /* connections that came while no association was up; those that wait longest first */
     struct connection *parked_first, *parked_last;
@@ -133,6 +139,22 @@ void tunnel_link_gone(struct tunnel *tunnel, struct link *link);
 /* What the transport is to do, from the configuration. */
 void tunnel_transport_options(struct tunnel *tunnel, struct transport_options *options);
 
+/* Who takes the connections of a service that listens (docs/decisions/027-who-serves.md): of the
+ * associations that are up and whose peer may serve it, one whose HELLO named the service; of these
+ * that of the identity which `allow` names first, then by name; of one identity the newest. NULL:
+ * none. */
+struct link *tunnel_services_carrier(struct service *service);
+/* The peer's HELLO is there: notes what it connects, and logs what it should and does not, and what
+ * it may not. complete: it has named all. */
+void tunnel_services_offered(struct link *link, const char *const *names, size_t count,
+                             bool complete);
+/* The link is ready; it is gone. */
+void tunnel_services_ready(struct link *link);
+void tunnel_services_gone(struct link *link);
+/* The rules are others, or a link has another identity: connections that wait go where they belong
+ * now; those that are open stay. */
+void tunnel_services_changed(struct tunnel *tunnel);
+
 /* The service that connects under this name, NULL: none. Thread: any. */
 struct service *tunnel_find_target(struct tunnel *tunnel, const char *name);
 
@@ -149,6 +171,8 @@ void tunnel_endpoints_close(struct tunnel *tunnel);
 void tunnel_waiting_init(struct tunnel *tunnel);
 void tunnel_waiting_park(struct tunnel *tunnel, struct connection *connection);
 struct connection *tunnel_waiting_unpark(struct tunnel *tunnel); /* NULL: none is left */
+/* Gives links those that they may take. */
+void tunnel_waiting_release(struct tunnel *tunnel);
 
 /* Also for connections in a link's pool: watched while they wait, from the first time on. */
 void tunnel_waiting_begin(struct tunnel *tunnel, struct connection *connection);

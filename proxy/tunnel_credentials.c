@@ -65,6 +65,31 @@ static enum err check_services(const struct config_tunnel *config, char *why, si
     return ERR_OK;
 }
 
+/* What the files of keys say: the rest is found by config/, which knows the line. */
+static enum err check_listeners(const struct config_tunnel *config,
+                                const struct tls_credentials *credentials, char *why,
+                                size_t why_size)
+{
+    if (config->role == CONFIG_CLIENT || tls_credentials_admit_one(credentials))
+        return ERR_OK;
+    for (size_t i = 0; i < config->service_count; i++) {
+        const struct config_service *service = &config->services[i];
+        if (service->direction == CONFIG_CONNECT || service->allow_count)
+            continue;
+        snprintf(
+            why, why_size,
+            "service \"%s\" listens at the server, and %s lets more than one client in: any of "
+            "them could take its connections; say who may, with allow = [ \"name of the "
+            "client\" ]; in the service",
+            service->name,
+            config->tls.known ? config->tls.known
+            : config->tls.psk ? config->tls.psk
+                              : "tls");
+        return ERR_TLS_CREDENTIALS;
+    }
+    return ERR_OK;
+}
+
 struct tls_credentials *tunnel_load_credentials(const struct config_tunnel *config,
                                                 const struct sessions *sessions, char *why,
                                                 size_t why_size)
@@ -72,10 +97,16 @@ struct tls_credentials *tunnel_load_credentials(const struct config_tunnel *conf
     const struct tls_options options = options_of(config, sessions);
     struct tls_credentials *credentials = NULL;
     char reason[512];
-    if (check_services(config, why, why_size) == ERR_OK &&
-        tls_credentials_new(&options, &credentials, reason, sizeof(reason)) != ERR_OK)
-        snprintf(why, why_size, "tunnel \"%s\": %s", config->name, reason);
-    return credentials;
+    if (check_services(config, why, why_size) != ERR_OK)
+        return NULL;
+    enum err result = tls_credentials_new(&options, &credentials, reason, sizeof(reason));
+    if (result == ERR_OK)
+        result = check_listeners(config, credentials, reason, sizeof(reason));
+    if (result == ERR_OK)
+        return credentials;
+    snprintf(why, why_size, "tunnel \"%s\": %s", config->name, reason);
+    tls_credentials_unref(credentials);
+    return NULL;
 }
 
 bool tunnel_check_credentials(const struct config *config, FILE *out)

@@ -51,6 +51,15 @@ static void set_timer(struct tunnel *tunnel)
         loop_timer_cancel(tunnel->home->loop, &tunnel->parked_timer);
 }
 
+/* Then it was not for what those wanted that wait. */
+static bool is_up(const struct tunnel *tunnel)
+{
+    for (const struct link *link = tunnel->links; link; link = link->next)
+        if (link->state == LINK_READY)
+            return true;
+    return false;
+}
+
 static void on_timer(struct loop_timer *timer)
 {
     struct tunnel *tunnel = container_of(timer, struct tunnel, parked_timer);
@@ -58,7 +67,7 @@ static void on_timer(struct loop_timer *timer)
     struct connection *first;
     while ((first = tunnel->parked_first) && first->waits_since_us + limit <= now(tunnel)) {
         unlink_parked(tunnel, first);
-        connection_end(first, ERR_TUNNEL_DOWN, NULL);
+        connection_end(first, is_up(tunnel) ? ERR_SERVICE_ABSENT : ERR_TUNNEL_DOWN, NULL);
     }
     set_timer(tunnel);
 }
@@ -135,4 +144,20 @@ struct connection *tunnel_waiting_unpark(struct tunnel *tunnel)
     }
     set_timer(tunnel);
     return first;
+}
+
+/* link_carry ends or takes the one that it is given, and no other. */
+void tunnel_waiting_release(struct tunnel *tunnel)
+{
+    struct connection *next;
+    for (struct connection *parked = tunnel->parked_first; parked; parked = next) {
+        struct link *link = tunnel_services_carrier(parked->service);
+        next = parked->list_next;
+        if (!link)
+            continue;
+        unlink_parked(tunnel, parked);
+        tunnel_waiting_end(parked);
+        link_carry(link, parked);
+    }
+    set_timer(tunnel);
 }

@@ -247,6 +247,21 @@ enum err tls_credentials_recheck(const struct tls_credentials *credentials,
     return verdict.err;
 }
 
+bool tls_credentials_admit_one(const struct tls_credentials *credentials)
+{
+    if (credentials->allow_count == 1 && !strchr(credentials->allow[0], '*'))
+        return true;
+    switch (credentials->mode) {
+    case TLS_MODE_RAW_KEYS:
+        return tls_known_count(credentials->known) == 1;
+    case TLS_MODE_PSK:
+        return tls_psk_count(credentials->psk) == 1;
+    case TLS_MODE_CERTIFICATES:
+        break;
+    }
+    return credentials->pin_count == 1;
+}
+
 void tls_credentials_inherit(struct tls_credentials *new, struct tls_credentials *old)
 {
     /* GnuTLS derives what it encrypts with from the lifetime as well. Of PSKs see choose_mode. */

@@ -83,6 +83,10 @@ enum err tls_credentials_reload_ticket_keys(struct tls_credentials *credentials,
  * resumed is checked against the new rules; with psk, where a ticket cannot be, nothing goes on.
  * Thread: any. */
 void tls_credentials_inherit(struct tls_credentials *new, struct tls_credentials *old);
+/* Server: whether all that could be let in are one client: allow names one, or there is one pin,
+ * one known key or one PSK. Then it is clear without a word who serves a service that listens here.
+ * Thread: any. */
+bool tls_credentials_admit_one(const struct tls_credentials *credentials);
 /* Seconds until the own certificate expires, negative if it has, huge with raw keys and PSKs.
  * Thread: any. */
 int64_t tls_credentials_expires_in(const struct tls_credentials *credentials);

@@ -104,6 +104,11 @@ const char *tls_known_name(const struct tls_known *known, const uint8_t pin[stat
     return NULL;
 }
 
+size_t tls_known_count(const struct tls_known *known)
+{
+    return known->count;
+}
+
 void tls_known_describe(const struct tls_known *known, char *text, size_t size)
 {
     char pin[TLS_PIN_TEXT_SIZE];

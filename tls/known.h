@@ -22,5 +22,7 @@ enum err tls_known_load(const char *path, struct tls_known **out, struct tls_fil
 void tls_known_free(struct tls_known *known); /* NULL is fine */
 /* The name of the key, NULL if it is not known. Thread: any. */
 const char *tls_known_name(const struct tls_known *known, const uint8_t pin[static TLS_PIN_SIZE]);
+/* How many keys there are, each with a name of its own. */
+size_t tls_known_count(const struct tls_known *known);
 /* The first key and how many others there are, for the log: `server is sha256:…`. */
 void tls_known_describe(const struct tls_known *known, char *text, size_t size);

@@ -190,6 +190,11 @@ const char *tls_psk_chosen(const struct tls_psk *psk)
     return psk->chosen ? psk->chosen->name : "";
 }
 
+size_t tls_psk_count(const struct tls_psk *psk)
+{
+    return psk->count;
+}
+
 const uint8_t *tls_psk_proof(const struct tls_psk *psk, const char *name)
 {
     const struct entry *entry = find(psk, name, strlen(name));

@@ -9,6 +9,10 @@ static struct fixture fixture;
 #define CERT "cert = \"a.pem\"; key = \"a.key\"; "
 #define PEER "peer = \"p\"; "
 #define PIN  "pins = \"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"; "
+#define TWO_PINS                                                                                   \
+    "pins = [ "                                                                                    \
+    "\"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\", "                \
+    "\"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a09\" ]; "
 
 /* Loads one tunnel, its tls in line 2; global: before it, in line 1. */
 static struct config *load(const char *role, const char *tls, const char *global)
@@ -244,16 +248,48 @@ static void sessions(void)
 
 static void services(void)
 {
-    ok(fixture_client_says(&fixture,
-                           "services = ( { name = \"a\"; listen = \"127.0.0.1:80\";\nallow = "
-                           "\"x\"; } );",
-                           "4: allow has no effect with listen; write it at the end with connect, "
-                           "which sees who asks"),
-       "allow where nobody is let in");
     struct config *config = fixture_load_client(
         &fixture, "services = ( { name = \"a\"; connect = \"127.0.0.1:80\"; allow = [ \"x\", "
                   "\"sha256:y\" ]; } );");
     ok(config && config->tunnels[0].services[0].allow_count == 2, "allow of a service");
+    config_free(config);
+}
+
+/* Whether a listening service of a server with this tls is refused without a rule of its own. */
+static bool wants_rule(const char *tls, const char *rule)
+{
+    char text[2048];
+    snprintf(
+        text, sizeof(text),
+        "tunnels = ( { name = \"t\"; role = \"server\"; local = \"127.0.0.1:1\"; max_peers = 1;\n"
+        "tls = { %s };\nservices = ( { name = \"back\";\nlisten = \"127.0.0.1:80\"; %s } ); } "
+        ");",
+        tls, rule);
+    config_free(fixture_load(&fixture, text));
+    return strstr(fixture.said,
+                  ":4: service \"back\" listens at the server, and tls lets more than "
+                  "one client in");
+}
+
+static void who_serves(void)
+{
+    static const char *const several[] = {CA CERT,
+                                          CA CERT "allow = [ \"a\", \"b\" ];",
+                                          CA CERT "allow = \"*.a.example\";",
+                                          CA CERT "allow = \"spiffe://example/*\";",
+                                          CERT TWO_PINS,
+                                          CA CERT TWO_PINS};
+    static const char *const one[] = {CA CERT "allow = \"a\";", CERT PIN,
+                                      CERT TWO_PINS "allow = \"sha256:9f\";", "psk = \"a.key\";",
+                                      "known = \"a.key\"; key = \"a.key\";"};
+    for (size_t i = 0; i < sizeof(several) / sizeof(several[0]); i++)
+        ok(wants_rule(several[i], "") && !wants_rule(several[i], "allow = \"a\";"),
+           "who serves a service must be said with %s", several[i]);
+    for (size_t i = 0; i < sizeof(one) / sizeof(one[0]); i++)
+        ok(!wants_rule(one[i], ""), "but not with %s", one[i]);
+    struct config *config = fixture_load_client(
+        &fixture, "services = ( { name = \"a\"; listen = \"127.0.0.1:80\"; allow = \"x\"; } );");
+    ok(config && config->tunnels[0].services[0].allow_count == 1, "a client may say it, too");
     config_free(config);
 }
 
@@ -267,6 +303,7 @@ int main(void)
     roles();
     sessions();
     services();
+    who_serves();
     fixture_fini(&fixture);
     return tap_done();
 }

@@ -205,6 +205,20 @@ static void test_dismissed(void)
     pool_free(pool);
 }
 
+static void test_service_dismissed(void)
+{
+    struct pool *pool = make(MUX_CLIENT, 20, no_map, 2);
+    struct test_waiter w[3] = {new_waiter(), new_waiter(), new_waiter()};
+    uint16_t stream;
+    for (int i = 0; i < 3; i++)
+        pool_lease(pool, (size_t)i % 2, &w[i].waiter, 0, &stream);
+    pool_dismiss_service(pool, 0);
+    ok(w[0].why == ERR_TUNNEL_DOWN && w[2].why == ERR_TUNNEL_DOWN && w[1].calls == 0 &&
+           pool_waiting(pool) == 1,
+       "the waiters of one service are dismissed, that of another waits on");
+    pool_free(pool);
+}
+
 /* A waiter that gives its stream back inside on_stream, as an owner whose open fails does. */
 static struct pool *reentered;
 
@@ -238,6 +252,7 @@ int main(void)
     test_max_of_pool();
     test_wanted();
     test_dismissed();
+    test_service_dismissed();
     test_reentered();
     return tap_done();
 }

@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include "tests/unit/tls/clock.h"
 #include "tests/unit/tls/pair.h"
 
@@ -99,6 +101,50 @@ static void test_policy(void)
     refuses(bad, "ticket lifetime", "1..604800");
 }
 
+static bool admits_one(struct tls_options options)
+{
+    struct tls_credentials *credentials;
+    enum err result = tls_credentials_new(&options, &credentials, why, sizeof why);
+    bool one = result == ERR_OK && tls_credentials_admit_one(credentials);
+    ok(result == ERR_OK, "loaded %s", why);
+    tls_credentials_unref(credentials);
+    return one;
+}
+
+static void test_admit_one(void)
+{
+#define PIN_OF(last) "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a0" last
+    static const char *const pins[] = {PIN_OF("8"), PIN_OF("9")};
+    static const char *const names[] = {"a.example", "b.example"}, *const star[] = {"*.a.example"};
+    static const char known[] = PIN_OF("8") " one\n" PIN_OF("9") " two\n";
+    static const char keys[] = "one:000102030405060708090a0b0c0d0e0f\n"
+                               "two:101112131415161718191a1b1c1d1e1f\n";
+    struct tls_options o = options_for(TLS_SERVER, "server");
+    o.allow = NULL, o.allow_count = 0;
+    ok(!admits_one(o), "a CA alone lets many in");
+    o.allow = star, o.allow_count = 1;
+    ok(!admits_one(o), "so does a pattern");
+    o.allow = names, o.allow_count = 2;
+    ok(!admits_one(o), "and two names");
+    o.allow_count = 1;
+    ok(admits_one(o), "one name is one");
+    o.allow = NULL, o.allow_count = 0, o.pins = pins, o.pin_count = 2;
+    ok(!admits_one(o), "two pins are two");
+    o.pin_count = 1;
+    ok(admits_one(o), "one is one");
+    o.pin_count = 0, o.ca = NULL, o.cert = NULL, o.known = path_of("known");
+    write_file("known", known, sizeof known - 1);
+    ok(!admits_one(o), "a file of two keys lets two in");
+    write_file("known", known, strcspn(known, "\n") + 1);
+    ok(admits_one(o), "a file of one key one");
+    o.known = NULL, o.key = NULL, o.psk = path_of("keys");
+    write_file("keys", keys, sizeof keys - 1);
+    chmod(path_of("keys"), 0600);
+    ok(!admits_one(o), "and so two pre-shared keys");
+    write_file("keys", keys, strcspn(keys, "\n") + 1);
+    ok(admits_one(o), "and one");
+}
+
 static void test_check_pair(void)
 {
     why[0] = 0;
@@ -129,6 +175,7 @@ int main(void)
     test_dates();
     test_policy();
     test_check_pair();
+    test_admit_one();
     test_small_buffer();
     tls_credentials_unref(NULL);
     return tap_done();
