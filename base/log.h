@@ -15,11 +15,15 @@ enum log_format { LOG_TEXT, LOG_JSON };
 /* What a line is about. Unset members (NULL, 0) are left out.
  * Use LOG_ABOUT to fill only some of them. */
 struct log_about {
-    const char *tunnel;  /* configured name */
-    const char *service; /* configured name */
-    const char *peer;    /* name or address of the far endpoint or of the local client */
-    int stream;          /* SCTP stream id, 0: none */
-    uint64_t connection; /* id on the wire, 0: none */
+    const char *tunnel;   /* configured name */
+    const char *service;  /* configured name, or one that a peer asks for */
+    const char *peer;     /* who the far endpoint has proved to be; nothing else */
+    uint64_t association; /* the first half of its id, the same at both ends; 0: none yet */
+    const char *address;  /* of a far endpoint that has proved nothing yet */
+    const char *client;   /* address of a local client, as our kernel says */
+    const char *claims;   /* the same as the far endpoint says: nobody vouches for it; quoted */
+    int stream;           /* SCTP stream id, 0: none */
+    uint64_t connection;  /* id on the wire, which its opener has chosen; 0: none */
 };
 #define LOG_ABOUT(...)    (&(const struct log_about){__VA_ARGS__})
 #define LOG_ABOUT_NOTHING LOG_ABOUT(.tunnel = NULL)

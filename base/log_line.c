@@ -43,8 +43,21 @@ static void put_time(struct log_line *line, struct timespec time)
     put_text(line, text);
 }
 
+/* Marks that turn what follows round, break the line or show nothing: with them a value can look
+ * like another one, or a line like two (U+061C, U+200B to U+200F, U+2028 to U+202E, U+2060 to
+ * U+206F, U+FEFF). */
+static bool is_deceptive(const unsigned char *text)
+{
+    if (text[0] == 0xe2)
+        return (text[1] == 0x80 &&
+                ((text[2] >= 0x8b && text[2] <= 0x8f) || (text[2] >= 0xa8 && text[2] <= 0xae))) ||
+               (text[1] == 0x81 && text[2] >= 0xa0 && text[2] <= 0xaf);
+    return (text[0] == 0xd8 && text[1] == 0x9c) ||
+           (text[0] == 0xef && text[1] == 0xbb && text[2] == 0xbf);
+}
+
 /* Length of the well-formed UTF-8 sequence at text (RFC 3629 section 4), or 0. Code points that
- * a terminal obeys (C1 controls) count as malformed. */
+ * a terminal obeys (C1 controls), and those that deceive, count as malformed. */
 static size_t utf8_length(const unsigned char *text)
 {
     unsigned char first = text[0], low = 0x80, high = 0xbf;
@@ -62,7 +75,7 @@ static size_t utf8_length(const unsigned char *text)
     for (size_t i = 1; i < length; i++, low = 0x80, high = 0xbf)
         if (text[i] < low || text[i] > high)
             return 0;
-    return length;
+    return is_deceptive(text) ? 0 : length;
 }
 
 /* JSON has no escape for a byte: \u00XX stands for it, as in Latin-1. */
@@ -113,15 +126,24 @@ static bool is_plain(const char *value)
     return at != value && *at == '\0';
 }
 
-static void text_value(struct log_line *line, const char *name, const char *value)
+static void text_quoted(struct log_line *line, const char *name, const char *value)
 {
     put_text(line, " ");
     put_text(line, name);
     put_text(line, "=");
-    if (is_plain(value))
-        put_text(line, value);
-    else
-        put_quoted(line, value, LOG_TEXT);
+    put_quoted(line, value, LOG_TEXT);
+}
+
+static void text_value(struct log_line *line, const char *name, const char *value)
+{
+    if (!is_plain(value)) {
+        text_quoted(line, name, value);
+        return;
+    }
+    put_text(line, " ");
+    put_text(line, name);
+    put_text(line, "=");
+    put_text(line, value);
 }
 
 static void text_number(struct log_line *line, const char *name, uint64_t value)
@@ -167,10 +189,19 @@ static void json_number(struct log_line *line, const char *name, uint64_t value)
 
 struct writer {
     void (*value)(struct log_line *line, const char *name, const char *value);
+    void (*quoted)(struct log_line *line, const char *name, const char *value);
     void (*number)(struct log_line *line, const char *name, uint64_t value);
 };
-static const struct writer text_writer = {text_value, text_number};
-static const struct writer json_writer = {json_value, json_number};
+static const struct writer text_writer = {text_value, text_quoted, text_number};
+static const struct writer json_writer = {json_value, json_value, json_number};
+
+/* A string in JSON too: 64 bits do not fit its numbers. */
+static void put_id(struct log_line *line, const char *name, uint64_t id, struct writer write)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%016" PRIx64, id);
+    write.value(line, name, text);
+}
 
 static void put_about(struct log_line *line, const struct log_about *about, struct writer write)
 {
@@ -178,15 +209,20 @@ static void put_about(struct log_line *line, const struct log_about *about, stru
         write.value(line, "tunnel", about->tunnel);
     if (about->stream > 0)
         write.number(line, "stream", (uint64_t)about->stream);
-    if (about->connection) {
-        char id[24]; /* a string in JSON too: 64 bits do not fit its numbers */
-        snprintf(id, sizeof id, "%016" PRIx64, about->connection);
-        write.value(line, "connection", id);
-    }
+    if (about->connection)
+        put_id(line, "connection", about->connection, write);
     if (about->service)
         write.value(line, "service", about->service);
     if (about->peer)
         write.value(line, "peer", about->peer);
+    if (about->association)
+        put_id(line, "association", about->association, write);
+    if (about->address)
+        write.value(line, "address", about->address);
+    if (about->client)
+        write.value(line, "client", about->client);
+    if (about->claims)
+        write.quoted(line, "claims", about->claims);
 }
 
 static void put_fields(struct log_line *line, const struct log_record *record, struct writer write)

@@ -18,6 +18,7 @@
 #include "proxy/connector.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
+#include "tls/identity.h"
 
 /* Bytes kept in one piece of the backlog: a full DATA frame. */
 #define BACKLOG_PIECE MUX_RECORD_MAX
@@ -45,6 +46,16 @@ struct connection *connection_new(struct service *service, int fd, uint64_t id, 
     counter_add(&service->open, 1);
     counter_add(&service->total, 1);
     return c;
+}
+
+void connection_set_peer(struct connection *c, const struct tls_identity *identity,
+                         uint64_t association)
+{
+    if (c->peer != identity) {
+        tls_identity_unref((struct tls_identity *)(uintptr_t)c->peer);
+        c->peer = identity ? tls_identity_ref((struct tls_identity *)(uintptr_t)identity) : NULL;
+    }
+    c->association = association;
 }
 
 static void count_in(struct connection *c, size_t bytes)
@@ -407,12 +418,15 @@ static void log_end(const struct connection *c, enum err why, const char *detail
         {.name = "bytes_out", .type = LOG_FIELD_NUMBER, .number = c->bytes_out},
         {.name = "reason", .type = LOG_FIELD_TEXT, .text = err_name(why)},
     };
-    log_write_fields(level,
-                     LOG_ABOUT(.tunnel = c->service->tunnel->config->name,
-                               .service = c->service->config->name, .peer = c->client,
-                               .connection = c->id, .stream = c->stream),
-                     fields, sizeof(fields) / sizeof(fields[0]), "connection ended: %s%s%s",
-                     err_text(why), detail && *detail ? ": " : "", detail ? detail : "");
+    log_write_fields(
+        level,
+        LOG_ABOUT(.tunnel = c->service->tunnel->config->name, .service = c->service->config->name,
+                  .peer = c->peer ? c->peer->label : NULL, .association = c->association,
+                  .client = c->opened_here ? c->client : NULL,
+                  .claims = c->opened_here ? NULL : c->client, .connection = c->id,
+                  .stream = c->stream),
+        fields, sizeof(fields) / sizeof(fields[0]), "connection ended: %s%s%s", err_text(why),
+        detail && *detail ? ": " : "", detail ? detail : "");
 }
 
 static void count_end(const struct connection *c, enum err why)
@@ -446,6 +460,7 @@ void connection_end(struct connection *c, enum err why, const char *detail)
     }
     message_queue_clear(&c->backlog);
     drop_readahead(c);
+    connection_set_peer(c, NULL, 0);
     free(c->client);
     free(c);
 }

@@ -20,6 +20,7 @@
 struct connection_dial;
 struct link;
 struct service;
+struct tls_identity;
 struct worker;
 
 /* What the user of a connection is told. Embedded in the user's struct. */
@@ -37,14 +38,16 @@ struct connection_events {
 
 struct connection {
     struct service *service;
-    uint64_t id;             /* on the wire */
-    char *client;            /* text of the TCP client's address */
-    uint64_t begun_us;       /* loop_now */
-    uint64_t waits_since_us; /* for an association and a stream; 0: never did */
-    bool parked;             /* in its tunnel's list */
-    uint16_t stream;         /* 0: none yet */
-    bool opened_here;        /* accepted by our listener, as against opened by the peer */
-    struct mail mail;        /* for its ways between workers */
+    uint64_t id;  /* on the wire */
+    char *client; /* address of the TCP client; if it is not opened_here, a claim */
+    const struct tls_identity *peer; /* of the association that it was given to; NULL: none */
+    uint64_t association;            /* the same one's, for the log */
+    uint64_t begun_us;               /* loop_now */
+    uint64_t waits_since_us;         /* for an association and a stream; 0: never did */
+    bool parked;                     /* in its tunnel's list */
+    uint16_t stream;                 /* 0: none yet */
+    bool opened_here;                /* accepted by our listener, as against opened by the peer */
+    struct mail mail;                /* for its ways between workers */
     struct pool_waiter waiter;
     struct link *link; /* whose pool it waits in or whose stream it has */
 
@@ -71,6 +74,11 @@ struct connection {
  * Owns: caller, connection_end. fd passes to the connection. */
 struct connection *connection_new(struct service *service, int fd, uint64_t id, const char *client,
                                   uint64_t now_us);
+
+/* Whose association has it from now on, for the log: identity NULL: nobody's. It may outlive the
+ * association. */
+void connection_set_peer(struct connection *connection, const struct tls_identity *identity,
+                         uint64_t association);
 
 /* Connects to the service's endpoint; on_connected follows, never inside this call. */
 void connection_connect(struct connection *connection, struct worker *worker,

@@ -20,9 +20,8 @@ static struct loop *loop_of(const struct link *link)
 static void about(const struct link *link, enum log_level level, const char *what, enum err why,
                   const char *detail)
 {
-    const char *peer = *link->peer_name ? link->peer_name : link->peer_text;
-    log_write(level, LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = peer), "%s: %s%s%s",
-              what, err_text(why), detail && *detail ? ": " : "", detail ? detail : "");
+    log_write(level, LINK_ABOUT(link), "%s: %s%s%s", what, err_text(why),
+              detail && *detail ? ": " : "", detail ? detail : "");
 }
 
 /* ---- the end: strands first, on all workers, then the link ---- */
@@ -224,10 +223,13 @@ void link_became_ready(struct link *link)
     loop_timer_cancel(loop_of(link), &link->master.timer);
     counter_add(&counters->associations_up, 1);
     counter_add(&counters->associations_total, 1);
-    log_write(LOG_INFO, LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name),
-              "association up with %s over %s: %s, %s, master session %s, up to %u streams",
-              link->peer_text, link->ops->name, link->tls_version, link->tls_cipher,
-              link->master_resumed ? "resumed" : "by full handshake", link->streams_max);
+    char who[1024];
+    tls_identity_describe(link->identity, who, sizeof(who));
+    const struct log_field identity = {.name = "identity", .type = LOG_FIELD_TEXT, .text = who};
+    log_write_fields(LOG_INFO, LINK_ABOUT(link), &identity, 1,
+                     "association up with %s over %s: %s, %s, master session %s, up to %u streams",
+                     link->peer_text, link->ops->name, link->tls_version, link->tls_cipher,
+                     link->master_resumed ? "resumed" : "by full handshake", link->streams_max);
     link_children_begin(link);
     tunnel_link_ready(link->tunnel, link);
 }

@@ -114,6 +114,7 @@ struct link {
     struct message_queue early;         /* of children, came before the peer's HELLO */
     struct message_queue renewal_early; /* came before its RENEW frame */
     uint8_t association_id[MUX_ASSOCIATION_ID_SIZE];
+    uint64_t log_id; /* its first half; 0: there is none yet */
     struct tls_generation *generation, *previous_generation;
     bool generation_refused;             /* client: the server resumes nothing from it (any more) */
     struct tls_credentials *credentials; /* of generation's master: for its children */
@@ -157,6 +158,13 @@ struct link {
     struct loop_timer close_timer;
     struct loop_task gone_task;
 };
+
+/* A log line about it. The address of a peer that has proved who it is says nothing more. */
+#define LINK_ABOUT(link, ...)                                                                      \
+    LOG_ABOUT(.tunnel = (link)->tunnel->config->name,                                              \
+              .peer = *(link)->peer_name ? (link)->peer_name : NULL,                               \
+              .association = (link)->log_id,                                                       \
+              .address = *(link)->peer_name ? NULL : (link)->peer_text, __VA_ARGS__)
 
 /* What a strand tells its link. */
 enum link_notice_kind {

@@ -41,9 +41,7 @@ static void drop_old(struct link *link)
             return;
         }
         if (!auth->keys[i])
-            log_write(LOG_INFO,
-                      LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name),
-                      "SCTP is authenticated");
+            log_write(LOG_INFO, LINK_ABOUT(link), "SCTP is authenticated");
     }
     auth->count -= old;
     memmove(auth->keys, auth->keys + old, auth->count * sizeof(*auth->keys));

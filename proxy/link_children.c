@@ -192,10 +192,8 @@ void link_child_failed(struct link *link, uint16_t id, uint8_t epoch, enum err w
     struct link_stream *stream = &link->streams[id];
     if (link->state == LINK_CLOSING || stream->child == CHILD_NONE || stream->epoch != epoch)
         return;
-    log_write(
-        LOG_WARNING,
-        LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name, .stream = id),
-        "child session failed: %s%s%s", err_text(why), *detail ? ": " : "", detail);
+    log_write(LOG_WARNING, LINK_ABOUT(link, .stream = id), "child session failed: %s%s%s",
+              err_text(why), *detail ? ": " : "", detail);
     if (told_by_peer) {
         stop_strand(stream->strand, why);
     } else {
@@ -330,6 +328,7 @@ void link_carry(struct link *link, struct connection *connection)
 {
     uint16_t id;
     connection->link = link;
+    connection_set_peer(connection, link->identity, link->log_id);
     connection->waiter.on_stream = on_stream;
     connection->waiter.on_failed = on_wait_failed;
     /* What it has waited already counts. */

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/wire.h"
 #include "proxy/link.h"
 #include "proxy/sessions.h"
 #include "proxy/tunnel.h"
@@ -183,8 +184,8 @@ static void fail_master(struct link_master *master, enum err why, const char *de
         link_close(link, why, detail, true);
         return;
     }
-    log_write(LOG_WARNING, LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name),
-              "renewal of the master session failed: %s: %s", err_text(why), detail);
+    log_write(LOG_WARNING, LINK_ABOUT(link), "renewal of the master session failed: %s: %s",
+              err_text(why), detail);
     end_master(master);
     if (is_client(link))
         schedule_renewal(link);
@@ -211,6 +212,8 @@ static void first_master_verified(struct link *link)
         link_close(link, ERR_TLS_MASTER, "no exporter", true);
         return;
     }
+    struct wire_reader r = wire_reader(link->association_id, sizeof(link->association_id));
+    link->log_id = wire_get_u64(&r);
     link_control_begin(link);
 }
 
@@ -257,8 +260,7 @@ static void look_for_generation(struct link *link, struct link_master *master)
     if (!renewal)
         return;
     counter_add(&link->tunnel->counters.masters_renewed, 1);
-    log_write(LOG_INFO, LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name),
-              "master session renewed");
+    log_write(LOG_INFO, LINK_ABOUT(link), "master session renewed");
     loop_timer_cancel(link->tunnel->home->loop, &master->timer);
     link_start_children(link);
 }

@@ -27,9 +27,8 @@ static void child_usable(struct link *link, uint16_t id)
     counter_add(&link->tunnel->counters.children_ready, 1);
     pool_add_idle(link->pool, id);
     if (++link->children_seen == link->children_initial)
-        log_write(LOG_INFO,
-                  LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name),
-                  "%u streams ready, %.1f ms after the first packet", link->children_initial,
+        log_write(LOG_INFO, LINK_ABOUT(link), "%u streams ready, %.1f ms after the first packet",
+                  link->children_initial,
                   (double)(loop_now(link->tunnel->home->loop) - link->begun_us) / 1e3);
 }
 
@@ -43,10 +42,8 @@ static void child_ready(struct link *link, uint16_t id, bool resumed)
     counter_add(resumed ? &counters->children_resumed : &counters->children_full, 1);
     handshakes_child(link->tunnel, resumed, ERR_OK);
     if (!resumed)
-        log_write(
-            LOG_WARNING,
-            LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name, .stream = id),
-            "child session was not resumed: a full handshake took its place");
+        log_write(LOG_WARNING, LINK_ABOUT(link, .stream = id),
+                  "child session was not resumed: a full handshake took its place");
 }
 
 static void child_leased_by_peer(struct link *link, uint16_t id)

@@ -105,10 +105,7 @@ static void write_line(struct link *link, enum log_level level, const char *line
     }
     if (paths->lines < (of_traffic ? LINES_PER_MINUTE : LINES_PER_MINUTE / 2)) {
         paths->lines++;
-        log_write(level,
-                  LOG_ABOUT(.tunnel = link->tunnel->config->name,
-                            .peer = *link->peer_name ? link->peer_name : link->peer_text),
-                  "%s", line);
+        log_write(level, LINK_ABOUT(link), "%s", line);
         return;
     }
     paths->held_back++;
@@ -120,9 +117,7 @@ static void on_minute(struct loop_timer *timer)
 {
     struct link *link = container_of(timer, struct link, paths.minute);
     struct link_path *used = in_use(link);
-    log_write(LOG_WARNING,
-              LOG_ABOUT(.tunnel = link->tunnel->config->name,
-                        .peer = *link->peer_name ? link->peer_name : link->peer_text),
+    log_write(LOG_WARNING, LINK_ABOUT(link),
               "%u more changes of paths in the last minute; traffic goes to %s now",
               link->paths.held_back, used ? link->peer_text : "no path");
     link->paths.held_back = 0;

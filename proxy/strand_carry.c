@@ -79,8 +79,9 @@ static void refuse(struct strand *strand, const struct mux_open *open, enum err 
         counter_add(&tunnel->counters.services_denied, 1);
     log_write(LOG_WARNING,
               LOG_ABOUT(.tunnel = tunnel->config->name, .service = open->service,
-                        .peer = open->client, .stream = strand->stream,
-                        .connection = open->connection),
+                        .peer = tls_session_peer(strand->session),
+                        .association = strand->link->log_id, .claims = open->client,
+                        .stream = strand->stream, .connection = open->connection),
               "connection refused: %s", refusal_text(strand, why, text, sizeof(text)));
     mux_stream_refuse(strand->mux, why, err_text(why));
 }
@@ -100,6 +101,7 @@ static void on_open(struct mux_stream_events *events, const struct mux_open *ope
     struct connection *connection =
         connection_new(service, -1, open->connection, open->client, loop_now(strand->worker->loop));
     connection->stream = strand->stream;
+    connection_set_peer(connection, tls_session_identity(strand->session), strand->link->log_id);
     strand->connection = connection;
     connection_connect(connection, strand->worker, &strand->connection_events);
 }

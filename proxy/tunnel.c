@@ -43,6 +43,7 @@ void tunnel_transport_options(struct tunnel *tunnel, struct transport_options *o
 void tunnel_carry(struct tunnel *tunnel, struct connection *connection)
 {
     struct link *link = tunnel_services_carrier(connection->service);
+    connection_set_peer(connection, NULL, 0);
     if (atomic_load(&tunnel->draining))
         connection_end(connection, ERR_DRAINING, NULL);
     else if (link)

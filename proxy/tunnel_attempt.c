@@ -143,7 +143,7 @@ static void connect_now(struct tunnel *tunnel)
         char text[ADDRESS_TEXT_MAX];
         log_write(LOG_WARNING,
                   LOG_ABOUT(.tunnel = tunnel->config->name,
-                            .peer = address_format(&tunnel->remotes[0], text)),
+                            .address = address_format(&tunnel->remotes[0], text)),
                   "no association over %s: %s", ops->name, why);
     }
     attempt_later(tunnel);
@@ -200,10 +200,11 @@ static void log_unresolved(const struct tunnel *tunnel)
         if (!tunnel->config->remote[i].needs_lookup || (!name->pending && name->query.count))
             continue;
         const char *why = name->pending ? "no answer yet" : name->query.why;
-        log_write(LOG_WARNING,
-                  LOG_ABOUT(.tunnel = tunnel->config->name, .peer = tunnel->config->remote[i].host),
-                  "%s: the name cannot be resolved: %s",
-                  tunnel->remote_count ? "left out of remote" : "no association", why);
+        log_write(
+            LOG_WARNING,
+            LOG_ABOUT(.tunnel = tunnel->config->name, .address = tunnel->config->remote[i].host),
+            "%s: the name cannot be resolved: %s",
+            tunnel->remote_count ? "left out of remote" : "no association", why);
     }
 }
 

@@ -171,8 +171,7 @@ static void tell_denied(struct link *link, const struct list *denied)
         .name = "left_out", .type = LOG_FIELD_NUMBER, .number = left_out};
     tls_identity_describe(link->identity, who, sizeof(who));
     log_write_fields(
-        LOG_WARNING, LOG_ABOUT(.tunnel = tunnel->config->name, .peer = link->peer_name), &count,
-        left_out > 0,
+        LOG_WARNING, LINK_ABOUT(link), &count, left_out > 0,
         "it offers to serve %s%s, but may not: allow of the service lets nobody in who "
         "is %s; it gets none of the connections",
         denied->text, more(denied, others, sizeof(others)), who);
@@ -181,7 +180,7 @@ static void tell_denied(struct link *link, const struct list *denied)
 static void tell_missing(const struct link *link, const struct list *missing)
 {
     char others[32];
-    log_write(LOG_WARNING, LOG_ABOUT(.tunnel = link->tunnel->config->name, .peer = link->peer_name),
+    log_write(LOG_WARNING, LINK_ABOUT(link),
               "the far end has no service that is called %s%s and connects: their connections are "
               "refused, unless somebody else serves them",
               missing->text, more(missing, others, sizeof(others)));

@@ -14,7 +14,7 @@ const size_t auth_chunk_count = sizeof auth_chunks;
 void auth_log_refusal(const struct address *peer)
 {
     char text[ADDRESS_TEXT_MAX];
-    log_write(LOG_WARNING, LOG_ABOUT(.peer = address_format(peer, text)), "no association: %s",
+    log_write(LOG_WARNING, LOG_ABOUT(.address = address_format(peer, text)), "no association: %s",
               err_text(ERR_TRANSPORT_AUTH));
 }
 

@@ -38,7 +38,7 @@ static void shrink(struct kernel_association *self, uint32_t size)
     struct address peer;
     if (kernel_path_primary(self->fd.fd, &peer))
         address_format(&peer, text);
-    log_write(LOG_WARNING, LOG_ABOUT(.peer = text),
+    log_write(LOG_WARNING, LOG_ABOUT(.address = text),
               "large packets vanish on the way: none above %u bytes from now on", size);
     kernel_socket_shrink(self->fd.fd, size);
 }

@@ -35,7 +35,7 @@ static void tell(const struct udp_path *path, uint32_t old, unsigned blackholes)
     char text[ADDRESS_TEXT_MAX];
     uint32_t overhead = route_overhead(&path->route.to);
     struct address plain = datagram_plain_address(&path->route.to);
-    const struct log_about *about = LOG_ABOUT(.peer = address_format(&plain, text));
+    const struct log_about *about = LOG_ABOUT(.address = address_format(&plain, text));
     if (path->mtu.blackholes != blackholes)
         log_write(
             LOG_WARNING, about,

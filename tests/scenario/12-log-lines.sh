@@ -28,7 +28,7 @@ every_line_is_json() {
         jq -es 'length > 0 and all(type == "object")' "$dir/server.err"
 }
 ended_in_json() {
-    jq -es 'map(select(.service == "target" and (.peer | tostring | test("127.0.0.1"))
+    jq -es 'map(select(.service == "target" and (.client | tostring | test("127.0.0.1"))
         and (tostring | test("both sides closed")))) | length == 1' "$dir/client.err"
 }
 check "the end of the connection is one object" wait_until 5 ended_in_json

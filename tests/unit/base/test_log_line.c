@@ -66,10 +66,28 @@ static void text_cannot_be_forged(void)
             "2026-11-21T11:30:49.123Z info: gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x9a\xa2 \\xff "
             "\\xc0\\xaf \\xc2\\x9b \\xed\\xa0\\x80 \\xe2\\x82",
             "UTF-8 stays, malformed bytes and C1 controls are escaped");
+    record = record_of(
+        "\xe2\x80\xae\xe2\x80\xa8\xe2\x80\x8b\xe2\x81\xa6\xef\xbb\xbf\xd8\x9c\xe2\x80\x94");
+    text_is(&record,
+            "2026-11-21T11:30:49.123Z info: \\xe2\\x80\\xae\\xe2\\x80\\xa8\\xe2\\x80\\x8b\\xe2"
+            "\\x81\\xa6\\xef\\xbb\\xbf\\xd8\\x9c\xe2\x80\x94",
+            "marks that turn a line round, break it or show nothing are escaped, a dash is not");
     record = record_of("x");
     record.about = LOG_ABOUT(.peer = "p\" stream=7: \n");
     text_is(&record, "2026-11-21T11:30:49.123Z info peer=\"p\\\" stream=7: \\n\": x",
             "a value cannot end its quotes");
+    record.about = LOG_ABOUT(.peer = "a.example", .association = 0xab, .client = "1.2.3.4:5");
+    text_is(&record,
+            "2026-11-21T11:30:49.123Z info peer=a.example association=00000000000000ab "
+            "client=1.2.3.4:5: x",
+            "who the peer is, and the local client");
+    record.about = LOG_ABOUT(.address = "9.9.9.9:9", .claims = "1.2.3.4:5");
+    text_is(&record, "2026-11-21T11:30:49.123Z info address=9.9.9.9:9 claims=\"1.2.3.4:5\": x",
+            "a peer that has proved nothing, and a claim, which always has quotes");
+    record.about = LOG_ABOUT(.claims = "x\": ended peer=admin.example \n");
+    text_is(&record,
+            "2026-11-21T11:30:49.123Z info claims=\"x\\\": ended peer=admin.example \\n\": x",
+            "a claim cannot look like a proof");
 }
 
 static json_t *parse(const struct log_record *record)
@@ -97,11 +115,17 @@ static void json_lines(void)
     json_decref(object);
 
     record.about = LOG_ABOUT(.tunnel = "site", .stream = 5, .connection = 0xab, .service = "web",
-                             .peer = "1.2.3.4:5");
+                             .peer = "a.example", .association = 0xcd, .address = "9.9.9.9:9",
+                             .client = "1.2.3.4:5", .claims = "5.6.7.8:9 \"");
     record.fields = fields;
     record.field_count = 3;
     object = parse(&record);
-    ok(object && json_object_size(object) == 10, "JSON: all members");
+    ok(object && json_object_size(object) == 14, "JSON: all members");
+    ok(member_is(object, "peer", "a.example") &&
+           member_is(object, "association", "00000000000000cd") &&
+           member_is(object, "address", "9.9.9.9:9") && member_is(object, "client", "1.2.3.4:5") &&
+           member_is(object, "claims", "5.6.7.8:9 \""),
+       "JSON: proof, address and claim are members of their own");
     ok(json_integer_value(json_object_get(object, "stream")) == 5 &&
            json_integer_value(json_object_get(object, "bytes")) == INT64_MAX &&
            member_is(object, "connection", "00000000000000ab") &&
