@@ -90,7 +90,8 @@ static void test_stored(void)
         "failing_after = 1; association_retransmissions = 20; };\n"
         "tls = { ca = \"ca.pem\"; cert = \"a.pem\"; key = \"a.key\"; allow = ( \"x\", \"y\" ); "
         "resume = \"prefer\"; priority = \"NORMAL\"; };\n"
-        "services = ( { name = \"s\"; listen = \"unix:x.sock\"; socket_mode = \"0660\"; keepalive "
+        "services = ( { name = \"s\"; listen = \"unix:x.sock\"; allow = \"x\"; socket_mode = "
+        "\"0660\"; keepalive "
         "= "
         "false; } ); } );");
     if (!ok(config && !*fixture.said, "a full configuration is taken without a word"))
