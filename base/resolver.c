@@ -1,21 +1,73 @@
 #include "base/resolver.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/check.h"
 #include "base/thread.h"
 
-struct resolver {
-    pthread_mutex_t lock; /* of all below */
-    pthread_cond_t asked;
-    struct resolver_query *first, **last; /* not begun */
-    struct resolver_query *current;       /* in getaddrinfo */
-    bool closing;
-    pthread_t thread;
+/* Names come from the configuration; beyond so many those that nobody waits for are forgotten. */
+#define NAMES_MAX 1024
+#define BUCKETS   256
+/* A look-up that lasted longer makes its name slow: only half of the threads are for those. A name
+ * server that answers at all does so in a tenth of it. */
+#define SLOW_US     1000000
+#define SLOW_MAX    (RESOLVER_MAX_THREADS / 2)
+#define IDLE_THREAD 10 /* seconds */
+
+struct answer {
+    struct address addresses[RESOLVER_MAX_ADDRESSES];
+    int count;
+    bool silent;
+    char why[sizeof(((struct resolver_query *)0)->why)];
 };
+
+struct resolver_name {
+    char *host;
+    struct resolver_name *next; /* in its bucket */
+    enum { NAME_RESTS, NAME_QUEUED, NAME_RUNS } state;
+    bool slow;
+    uint64_t remembered_until_us; /* 0: there is no answer */
+    struct answer answer;
+    struct resolver_query *first, **last;           /* who waits */
+    struct resolver_name *queue_next, **queue_link; /* while NAME_QUEUED */
+};
+
+struct queue {
+    struct resolver_name *first, **last;
+    unsigned count;
+};
+
+struct resolver {
+    struct resolver_options options;
+    pthread_mutex_t lock; /* of all below */
+    pthread_cond_t work, left;
+    struct resolver_name *buckets[BUCKETS];
+    unsigned names;
+    struct queue quick, slow;
+    unsigned threads, idle, running, slow_running;
+    bool closing, abandoned;
+};
+
+static uint64_t monotonic_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static int system_look_up(const char *host, struct addrinfo **found)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    return getaddrinfo(host, NULL, &hints, found);
+}
+
+/* ---- answers ---- */
 
 static void deliver_answer(struct mail *mail)
 {
@@ -23,158 +75,370 @@ static void deliver_answer(struct mail *mail)
     query->on_answer(query);
 }
 
-/* Under the lock, so that after resolver_free nothing touches a mailbox any more. */
-static void answer_locked(struct resolver_query *query)
+static void set_port(struct address *address, uint16_t port)
 {
-    query->mail.deliver = deliver_answer;
-    mailbox_post(query->reply_to, &query->mail);
+    if (address->any.sa_family == AF_INET)
+        address->in.sin_port = htons(port);
+    else
+        address->in6.sin6_port = htons(port);
 }
 
-static void fail_locked(struct resolver_query *query, const char *why)
-{
-    query->count = 0;
-    query->why = why;
-    answer_locked(query);
-}
-
-static void unlink_locked(struct resolver *resolver, struct resolver_query *query)
+static void unlink_query(struct resolver_query *query)
 {
     *query->link = query->next;
     if (query->next)
         query->next->link = query->link;
     else
-        resolver->last = query->link;
+        query->name->last = query->link;
     query->link = NULL;
 }
 
-static struct resolver_query *take_locked(struct resolver *resolver)
+/* Under the lock, so that after resolver_free nothing touches a mailbox any more. */
+static void answer_all_locked(struct resolver_name *name, const struct answer *answer,
+                              bool remembered)
 {
-    struct resolver_query *query = resolver->first;
-    if (query)
-        unlink_locked(resolver, query);
-    return query;
+    struct resolver_query *query;
+    while ((query = name->first)) {
+        unlink_query(query);
+        memcpy(query->addresses, answer->addresses, sizeof query->addresses);
+        for (int i = 0; i < answer->count; i++)
+            set_port(&query->addresses[i], query->port);
+        query->count = answer->count;
+        query->silent = answer->silent;
+        query->remembered = remembered;
+        memcpy(query->why, answer->why, sizeof query->why);
+        query->mail.deliver = deliver_answer;
+        mailbox_post(query->reply_to, &query->mail);
+    }
 }
 
-static void add_address(struct resolver_query *query, const struct addrinfo *found)
+static void fail_all_locked(struct resolver_name *name, const char *why)
+{
+    struct answer answer = {.silent = true};
+    snprintf(answer.why, sizeof answer.why, "%s", why);
+    answer_all_locked(name, &answer, false);
+}
+
+static void add_address(struct answer *answer, const struct addrinfo *found)
 {
     struct address address = {.length = found->ai_addrlen};
-    if (found->ai_family != AF_INET && found->ai_family != AF_INET6)
-        return;
     memcpy(&address.any, found->ai_addr, found->ai_addrlen);
-    if (found->ai_family == AF_INET)
-        address.in.sin_port = htons(query->port);
-    else
-        address.in6.sin6_port = htons(query->port);
-    for (int i = 0; i < query->count; i++)
-        if (address_equal(&query->addresses[i], &address))
+    set_port(&address, 0);
+    for (int i = 0; i < answer->count; i++)
+        if (address_equal(&answer->addresses[i], &address))
             return;
-    query->addresses[query->count++] = address;
+    if (answer->count < RESOLVER_MAX_ADDRESSES)
+        answer->addresses[answer->count++] = address;
 }
 
-static void complete_locked(struct resolver_query *query, int error, const struct addrinfo *found)
+static const struct addrinfo *of_family(const struct addrinfo *found, int family)
 {
-    query->count = 0;
-    for (; found && query->count < RESOLVER_MAX_ADDRESSES; found = found->ai_next)
-        add_address(query, found);
-    if (query->count > 0)
-        answer_locked(query);
+    while (found && found->ai_family != family)
+        found = found->ai_next;
+    return found;
+}
+
+/* The families by turns, that of the system's first choice first. */
+static void add_addresses(struct answer *answer, const struct addrinfo *found)
+{
+    while (found && found->ai_family != AF_INET && found->ai_family != AF_INET6)
+        found = found->ai_next;
+    bool ipv6_first = found && found->ai_family == AF_INET6;
+    const int families[] = {ipv6_first ? AF_INET6 : AF_INET, ipv6_first ? AF_INET : AF_INET6};
+    const struct addrinfo *next[] = {found, found};
+    while (next[0] || next[1])
+        for (int i = 0; i < 2; i++) {
+            next[i] = of_family(next[i], families[i]);
+            if (!next[i])
+                continue;
+            add_address(answer, next[i]);
+            next[i] = next[i]->ai_next;
+        }
+}
+
+/* EAI_AGAIN is all that there is for a silent name server, one that cannot be reached and one that
+ * says SERVFAIL; errno is then EAGAIN (glibc's nss_dns). Only the time tells them apart. */
+static void say_why(struct answer *answer, int code, int error, uint64_t took_us)
+{
+    const char *words = code == EAI_SYSTEM ? strerrordesc_np(error) : gai_strerror(code);
+    answer->silent = code == EAI_AGAIN || code == EAI_SYSTEM || code == EAI_MEMORY;
+    if (code == 0)
+        snprintf(answer->why, sizeof answer->why, "no address of a usable family");
+    else if (code == EAI_AGAIN && took_us >= SLOW_US)
+        snprintf(answer->why, sizeof answer->why, "the name servers were silent for %.1f s (%s)",
+                 (double)took_us / 1e6, words);
     else
-        fail_locked(query, error ? gai_strerror(error) : "no address of a usable family");
+        snprintf(answer->why, sizeof answer->why, "%s%s",
+                 code == EAI_NONAME  ? "the name does not exist: "
+                 : code == EAI_AGAIN ? "no name server can be reached, or none can say: "
+                                     : "",
+                 words ? words : "unknown error");
 }
 
-static void look_up(struct resolver *resolver)
+/* ---- names ---- */
+
+static struct resolver_name **bucket_of(struct resolver *resolver, const char *host)
 {
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    uint32_t hash = 2166136261u; /* FNV-1a: nobody but the configuration chooses names */
+    for (; *host; host++)
+        hash = (hash ^ (uint8_t)*host) * 16777619u;
+    return &resolver->buckets[hash % BUCKETS];
+}
+
+static void forget_locked(struct resolver *resolver, struct resolver_name **link)
+{
+    struct resolver_name *name = *link;
+    *link = name->next;
+    resolver->names--;
+    free(name->host);
+    free(name);
+}
+
+static void forget_resting_locked(struct resolver *resolver)
+{
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct resolver_name **link = &resolver->buckets[i]; *link;)
+            if ((*link)->state == NAME_RESTS)
+                forget_locked(resolver, link);
+            else
+                link = &(*link)->next;
+}
+
+static struct resolver_name *name_locked(struct resolver *resolver, const char *host)
+{
+    struct resolver_name **bucket = bucket_of(resolver, host);
+    for (struct resolver_name *name = *bucket; name; name = name->next)
+        if (!strcmp(name->host, host))
+            return name;
+    if (resolver->names >= NAMES_MAX)
+        forget_resting_locked(resolver);
+    struct resolver_name *name = check_alloc(sizeof *name);
+    name->host = check_strdup(host);
+    name->last = &name->first;
+    name->next = *bucket;
+    *bucket = name;
+    resolver->names++;
+    return name;
+}
+
+/* ---- queues ---- */
+
+static struct queue *queue_of(struct resolver *resolver, const struct resolver_name *name)
+{
+    return name->slow ? &resolver->slow : &resolver->quick;
+}
+
+static void enqueue_locked(struct resolver *resolver, struct resolver_name *name)
+{
+    struct queue *queue = queue_of(resolver, name);
+    name->state = NAME_QUEUED;
+    name->queue_next = NULL;
+    name->queue_link = queue->last;
+    *queue->last = name;
+    queue->last = &name->queue_next;
+    queue->count++;
+}
+
+static void dequeue_locked(struct resolver *resolver, struct resolver_name *name)
+{
+    struct queue *queue = queue_of(resolver, name);
+    *name->queue_link = name->queue_next;
+    if (name->queue_next)
+        name->queue_next->queue_link = name->queue_link;
+    else
+        queue->last = name->queue_link;
+    queue->count--;
+    name->state = NAME_RESTS;
+}
+
+/* Names that may begin now. */
+static unsigned ready_locked(const struct resolver *resolver)
+{
+    unsigned room = SLOW_MAX - resolver->slow_running;
+    return resolver->quick.count + (resolver->slow.count < room ? resolver->slow.count : room);
+}
+
+static struct resolver_name *take_locked(struct resolver *resolver)
+{
+    struct resolver_name *name = resolver->quick.first;
+    if (!name && resolver->slow_running < SLOW_MAX)
+        name = resolver->slow.first;
+    if (name)
+        dequeue_locked(resolver, name);
+    return name;
+}
+
+/* ---- threads ---- */
+
+static void look_up_locked(struct resolver *resolver, struct resolver_name *name)
+{
+    struct answer answer = {.count = 0};
     struct addrinfo *found = NULL;
-    /* A copy: resolver_free gives the query back while we are still in getaddrinfo. */
-    char *host = check_strdup(resolver->current->host);
+    bool slow = name->slow;
+    /* A copy: resolver_free frees the name while we are still in getaddrinfo. */
+    char *host = check_strdup(name->host);
+    name->state = NAME_RUNS;
+    resolver->running++;
+    resolver->slow_running += slow;
     pthread_mutex_unlock(&resolver->lock);
-    int error = getaddrinfo(host, NULL, &hints, &found);
-    pthread_mutex_lock(&resolver->lock);
-    if (resolver->current)
-        complete_locked(resolver->current, error, found);
-    resolver->current = NULL;
+    uint64_t begun_us = resolver->options.now_us();
+    errno = 0;
+    int code = resolver->options.look_up(host, &found), error = errno;
+    uint64_t now_us = resolver->options.now_us();
+    if (code == 0)
+        add_addresses(&answer, found);
     if (found)
         freeaddrinfo(found);
+    if (!answer.count)
+        say_why(&answer, code, error, now_us - begun_us);
     free(host);
+    pthread_mutex_lock(&resolver->lock);
+    resolver->running--;
+    resolver->slow_running -= slow;
+    if (resolver->closing)
+        return;
+    name->state = NAME_RESTS;
+    name->slow = now_us - begun_us >= SLOW_US;
+    name->answer = answer;
+    name->remembered_until_us =
+        now_us + (answer.count ? RESOLVER_REMEMBERS_US : RESOLVER_REMEMBERS_FAILURE_US);
+    answer_all_locked(name, &answer, false);
+}
+
+/* False: nothing came for long. */
+static bool wait_locked(struct resolver *resolver)
+{
+    struct timespec until;
+    int result = 0;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += IDLE_THREAD;
+    resolver->idle++;
+    while (!result && !resolver->closing && !ready_locked(resolver))
+        result = pthread_cond_timedwait(&resolver->work, &resolver->lock, &until);
+    resolver->idle--;
+    return !result || ready_locked(resolver);
 }
 
 static void destroy(struct resolver *resolver)
 {
-    pthread_cond_destroy(&resolver->asked);
+    pthread_cond_destroy(&resolver->work);
+    pthread_cond_destroy(&resolver->left);
     pthread_mutex_destroy(&resolver->lock);
     free(resolver);
 }
 
-/* Runs until closing; destroys the resolver if resolver_free has gone without it. */
+/* The last one destroys a resolver that resolver_free could not. */
 static void *answer_queries(void *argument)
 {
     struct resolver *resolver = argument;
-    bool abandoned = false;
+    struct resolver_name *name;
     pthread_mutex_lock(&resolver->lock);
     while (!resolver->closing) {
-        resolver->current = take_locked(resolver);
-        if (resolver->current) {
-            look_up(resolver);
-            abandoned = resolver->closing;
-        } else {
-            pthread_cond_wait(&resolver->asked, &resolver->lock);
-        }
+        if ((name = take_locked(resolver)))
+            look_up_locked(resolver, name);
+        else if (!wait_locked(resolver))
+            break;
     }
+    resolver->threads--;
+    bool last = resolver->abandoned && !resolver->threads;
+    pthread_cond_signal(&resolver->left);
     pthread_mutex_unlock(&resolver->lock);
-    if (abandoned)
+    if (last)
         destroy(resolver);
     return NULL;
 }
 
-struct resolver *resolver_new(void)
+static void fail_queued_locked(struct resolver *resolver, int error)
+{
+    char why[sizeof(((struct answer *)0)->why)];
+    struct resolver_name *name;
+    snprintf(why, sizeof why, "no thread for the look-up: %s", strerrordesc_np(error));
+    while ((name = take_locked(resolver)))
+        fail_all_locked(name, why);
+}
+
+/* Somebody for each name that may begin. Without any thread they fail; else one of those that there
+ * are will come to them. */
+static void employ_locked(struct resolver *resolver)
+{
+    pthread_t thread;
+    if (ready_locked(resolver) <= resolver->idle) {
+        pthread_cond_signal(&resolver->work);
+        return;
+    }
+    if (resolver->threads == RESOLVER_MAX_THREADS)
+        return;
+    int error = thread_start(&thread, "resolver", answer_queries, resolver);
+    if (!error) {
+        pthread_detach(thread);
+        resolver->threads++;
+    } else if (!resolver->threads) {
+        fail_queued_locked(resolver, error);
+    }
+}
+
+/* ---- from outside ---- */
+
+struct resolver *resolver_new(const struct resolver_options *options)
 {
     struct resolver *resolver = check_alloc(sizeof *resolver);
+    pthread_condattr_t monotonic;
+    if (options)
+        resolver->options = *options;
+    if (!resolver->options.look_up)
+        resolver->options.look_up = system_look_up;
+    if (!resolver->options.now_us)
+        resolver->options.now_us = monotonic_us;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&resolver->lock, NULL);
-    pthread_cond_init(&resolver->asked, NULL);
-    resolver->last = &resolver->first;
-    if (thread_start(&resolver->thread, "resolver", answer_queries, resolver) != 0) {
-        destroy(resolver);
-        return NULL;
-    }
+    pthread_cond_init(&resolver->work, &monotonic);
+    pthread_cond_init(&resolver->left, NULL);
+    pthread_condattr_destroy(&monotonic);
+    resolver->quick.last = &resolver->quick.first;
+    resolver->slow.last = &resolver->slow.first;
     return resolver;
 }
 
 void resolver_free(struct resolver *resolver)
 {
-    static const char why[] = "shutting down";
-    struct resolver_query *query;
     if (!resolver)
         return;
-    pthread_t thread = resolver->thread;
     pthread_mutex_lock(&resolver->lock);
     resolver->closing = true;
-    while ((query = take_locked(resolver)))
-        fail_locked(query, why);
+    for (size_t i = 0; i < BUCKETS; i++)
+        while (resolver->buckets[i]) {
+            fail_all_locked(resolver->buckets[i], "shutting down");
+            forget_locked(resolver, &resolver->buckets[i]);
+        }
+    pthread_cond_broadcast(&resolver->work);
     /* getaddrinfo cannot be interrupted and may wait half a minute for a dead name server. */
-    bool abandon = resolver->current != NULL;
-    if (abandon) {
-        fail_locked(resolver->current, why);
-        resolver->current = NULL;
-        pthread_detach(thread);
-    } else {
-        pthread_cond_signal(&resolver->asked);
-    }
+    while (resolver->threads > resolver->running)
+        pthread_cond_wait(&resolver->left, &resolver->lock);
+    resolver->abandoned = resolver->threads;
+    bool last = !resolver->abandoned;
     pthread_mutex_unlock(&resolver->lock);
-    if (abandon)
-        return;
-    thread_join(thread);
-    destroy(resolver);
+    if (last)
+        destroy(resolver);
 }
 
 void resolver_ask(struct resolver *resolver, struct resolver_query *query)
 {
     pthread_mutex_lock(&resolver->lock);
+    struct resolver_name *name = name_locked(resolver, query->host);
+    query->name = name;
     query->next = NULL;
-    query->link = resolver->last;
-    *resolver->last = query;
-    resolver->last = &query->next;
-    pthread_cond_signal(&resolver->asked);
+    query->link = name->last;
+    *name->last = query;
+    name->last = &query->next;
+    if (name->state == NAME_RESTS) {
+        if (!query->fresh && resolver->options.now_us() < name->remembered_until_us) {
+            answer_all_locked(name, &name->answer, true);
+        } else {
+            enqueue_locked(resolver, name);
+            employ_locked(resolver);
+        }
+    }
     pthread_mutex_unlock(&resolver->lock);
 }
 
@@ -182,8 +446,11 @@ bool resolver_cancel(struct resolver *resolver, struct resolver_query *query)
 {
     pthread_mutex_lock(&resolver->lock);
     bool waits = query->link != NULL;
-    if (waits)
-        unlink_locked(resolver, query);
+    if (waits) {
+        unlink_query(query);
+        if (!query->name->first && query->name->state == NAME_QUEUED)
+            dequeue_locked(resolver, query->name);
+    }
     pthread_mutex_unlock(&resolver->lock);
     return waits;
 }

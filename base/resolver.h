@@ -1,5 +1,10 @@
-/* base/resolver.h: host names to addresses without blocking a loop: one helper thread calls
- * getaddrinfo (which honours /etc/hosts and nsswitch.conf), the answer comes by mailbox. */
+/* base/resolver.h: host names to addresses without blocking a loop. Threads call getaddrinfo, which
+ * honours nsswitch.conf (/etc/hosts, mdns, systemd-resolved, SSS); the answer comes by mailbox.
+ *
+ * Equal questions share one look-up. Its answer is remembered for RESOLVER_REMEMBERS_US, a failure
+ * for RESOLVER_REMEMBERS_FAILURE_US. A name that nobody answers holds one thread, however many ask
+ * for it; and names that were slow the last time get at most half of the threads, after all others.
+ * docs/decisions/028-slow-names.md. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,31 +12,52 @@
 #include "base/address.h"
 #include "base/mailbox.h"
 
+struct addrinfo;
 struct resolver;
+struct resolver_name;
 
+/* Of a name with more, the first of each family by turns (RFC 8305 section 4). */
 #define RESOLVER_MAX_ADDRESSES 8
 
-/* Embedded in the asker's struct, or allocated; must stay until on_answer. */
+#define RESOLVER_REMEMBERS_US         5000000
+#define RESOLVER_REMEMBERS_FAILURE_US 1000000
+
+/* Threads come with the work and end after some idle seconds. */
+#define RESOLVER_MAX_THREADS 64
+
+/* Embedded in the asker's struct, or allocated; must stay until on_answer or a resolver_cancel that
+ * gives true. */
 struct resolver_query {
     void (*on_answer)(struct resolver_query *self); /* on the loop of reply_to */
     struct mailbox *reply_to;
     const char *host; /* must stay valid until the answer */
     uint16_t port;
-    struct address addresses[RESOLVER_MAX_ADDRESSES];
-    int count;                           /* 0: failed */
-    const char *why;                     /* static text when count is 0 */
-    struct mail mail;                    /* private */
-    struct resolver_query *next, **link; /* private; link NULL: not in the queue (any more) */
+    bool fresh; /* no remembered answer will do: for who was led astray by one, or must not be */
+    struct address addresses[RESOLVER_MAX_ADDRESSES]; /* by turns of the families */
+    int count;                                        /* 0: failed */
+    bool silent;                                      /* failed, and another time it may not */
+    bool remembered;                                  /* the answer was there already */
+    char why[128];                                    /* when count is 0 */
+    struct mail mail;                                 /* private */
+    struct resolver_name *name;                       /* private */
+    struct resolver_query *next, **link;              /* private; link NULL: waits no more */
 };
 
-/* Starts the helper thread; NULL if it cannot. Thread: main. */
-struct resolver *resolver_new(void);
-/* Answers what is not answered yet with count 0, and does not wait for the look-up under way: its
- * thread ends by itself. Afterwards no mailbox is touched. NULL is fine. Thread: main, when nobody
- * asks any more. */
+/* For tests; NULL or a member NULL: the system's. */
+struct resolver_options {
+    int (*look_up)(const char *host, struct addrinfo **found); /* as getaddrinfo; freeaddrinfo */
+    uint64_t (*now_us)(void);
+};
+
+/* Thread: main. */
+struct resolver *resolver_new(const struct resolver_options *options);
+/* Answers what is not answered yet with count 0, and does not wait for look-ups under way: their
+ * threads end by themselves. Afterwards no mailbox is touched. NULL is fine. Thread: main, when
+ * nobody asks any more. */
 void resolver_free(struct resolver *resolver);
-/* Thread: any. on_answer is called exactly once, unless the query is taken back. */
+/* Thread: any. on_answer is called exactly once, never inside this call, unless the query is taken
+ * back. A system that has no thread left for us is a failed look-up. */
 void resolver_ask(struct resolver *resolver, struct resolver_query *query);
-/* Takes back what waits behind others: while a name server is dead, those who gave up must not pile
- * up. False: it is begun, the answer comes; the query must stay. Thread: that of reply_to. */
+/* Takes it back: who gave up must not pile up behind a silent name server. False: the answer is on
+ * its way already; the query must stay. Thread: that of reply_to. */
 bool resolver_cancel(struct resolver *resolver, struct resolver_query *query);

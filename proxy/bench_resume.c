@@ -189,7 +189,7 @@ static bool ask(struct bench *bench, unsigned number, void (*what)(void *argumen
 
 static bool make_workers(struct bench *bench)
 {
-    bench->resolver = resolver_new();
+    bench->resolver = resolver_new(NULL);
     bench->workers = check_alloc(bench->config->threads * sizeof(*bench->workers));
     for (; bench->worker_count < bench->config->threads; bench->worker_count++) {
         if (worker_init(&bench->workers[bench->worker_count], bench->worker_count,
@@ -198,7 +198,7 @@ static bool make_workers(struct bench *bench)
             return false;
         }
     }
-    return bench->resolver;
+    return true;
 }
 
 static bool make_tunnels(struct bench *bench)

@@ -275,9 +275,9 @@ int process_run(const struct config *config)
     int signals = take_signals(&process);
     log_start((enum log_level)config->log_level,
               config->log_format == CONFIG_JSON ? LOG_JSON : LOG_TEXT);
-    process.resolver = resolver_new();
+    process.resolver = resolver_new(NULL);
     int code = 1;
-    if (signals == 0 && process.resolver && make_workers(&process) == 0 &&
+    if (signals == 0 && make_workers(&process) == 0 &&
         sessions_open(&process.sessions, &config->sessions, process.why, sizeof(process.why)) ==
             0 &&
         make_tunnels(&process) == 0)

@@ -20,7 +20,8 @@
 /* An association that lived so long was none of a series of failures. */
 #define STEADY_US 5000000
 
-/* One attempt's names. Outlives a tunnel that closes: a query that is begun cannot be taken back.
+/* One attempt's names. Outlives a tunnel that closes: a query whose answer is on its way cannot be
+ * taken back.
  */
 struct remote_name {
     struct resolver_query query;
@@ -257,6 +258,7 @@ static void ask_names(struct tunnel *tunnel)
                                      .pending = true,
                                      .query = {.on_answer = on_name,
                                                .reply_to = &tunnel->home->mailbox,
+                                               .fresh = true, /* the server may have moved */
                                                .host = config->remote[i].host,
                                                .port = config->remote[i].port}};
         lookup->pending++;

@@ -1,3 +1,8 @@
+#include <errno.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -55,7 +60,7 @@ static void unknown_name(struct resolver *resolver)
     answers = 0;
     resolver_ask(resolver, &query);
     wait_for(1);
-    ok(query.count == 0 && query.why && query.why[0], "an impossible name fails: %s", query.why);
+    ok(query.count == 0 && query.why[0], "an impossible name fails: %s", query.why);
 }
 
 static void several(struct resolver *resolver)
@@ -75,39 +80,6 @@ static void several(struct resolver *resolver)
     ok(answers == SEVERAL && right, "%d queries are answered once each, each its own", SEVERAL);
 }
 
-enum { MANY = 200 };
-
-/* Asks, and takes every other one back from the end, where they wait; how many could be. */
-static int take_back(struct resolver *resolver, struct resolver_query queries[static MANY])
-{
-    int taken = 0;
-    answers = 0;
-    for (int i = 0; i < MANY; i++) {
-        queries[i] = query_for("127.0.0.1");
-        resolver_ask(resolver, &queries[i]);
-    }
-    for (int i = MANY - 1; i >= 0; i -= 2)
-        taken += resolver_cancel(resolver, &queries[i]);
-    wait_for(MANY - taken);
-    loop_turn(loop, 0);
-    return taken;
-}
-
-/* The helper thread may be so quick that nothing waits any more: then once more. */
-static void taken_back(struct resolver *resolver)
-{
-    struct resolver_query queries[MANY];
-    int taken = 0;
-    for (int rounds = 1000; rounds && !taken; rounds--)
-        taken = take_back(resolver, queries);
-    ok(taken > 0 && answers == MANY - taken, "%d taken back, the other %d answered", taken,
-       answers);
-    bool done = true;
-    for (int i = 0; i < MANY; i++)
-        done = done && !resolver_cancel(resolver, &queries[i]);
-    ok(done, "what is answered or taken back cannot be taken back");
-}
-
 /* Whether a query is not begun, under way or done is up to the helper thread: all must end. */
 static void freed_with_queries(void)
 {
@@ -115,7 +87,7 @@ static void freed_with_queries(void)
     struct resolver_query queries[EACH];
     answers = 0;
     for (int round = 0; round < ROUNDS; round++) {
-        struct resolver *resolver = resolver_new();
+        struct resolver *resolver = resolver_new(NULL);
         must(resolver != NULL);
         for (int i = 0; i < EACH; i++) {
             queries[i] = query_for("127.0.0.1");
@@ -128,19 +100,343 @@ static void freed_with_queries(void)
     ok(answers == ROUNDS * EACH, "a resolver freed early has answered each query once");
 }
 
+/* ---- look-ups of the test's own ---- */
+
+/* "held…" is answered when the test lets it; an address with "." gives itself; "families" gives
+ * three of one and two of the other family; "fails N E" fails with code -N and errno E. Each
+ * look-up lasts lasts_us by the test's clock. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t change = PTHREAD_COND_INITIALIZER;
+static bool hold;
+static int under_way, look_ups, ended;
+static _Atomic uint64_t clock_us, lasts_us;
+
+static uint64_t test_now(void)
+{
+    return atomic_load(&clock_us);
+}
+
+static struct addrinfo *numeric(const char *text)
+{
+    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    must(getaddrinfo(text, NULL, &hints, &found) == 0);
+    return found;
+}
+
+static struct addrinfo *list(const char *const *texts)
+{
+    struct addrinfo *first = NULL, **last = &first;
+    for (; *texts; texts++) {
+        *last = numeric(*texts);
+        last = &(*last)->ai_next;
+    }
+    return first;
+}
+
+static void wait_while_held(void)
+{
+    pthread_mutex_lock(&lock);
+    under_way++;
+    pthread_cond_broadcast(&change);
+    while (hold)
+        pthread_cond_wait(&change, &lock);
+    under_way--;
+    pthread_mutex_unlock(&lock);
+}
+
+static int test_look_up(const char *host, struct addrinfo **found)
+{
+    static const char *const both[] = {"::1", "::2", "::2", "::3", "127.0.0.1", "127.0.0.2", NULL};
+    static const char *const many[] = {"::1", "::2", "::3", "::4",     "::5",     "::6", "::7",
+                                       "::8", "::9", "::a", "1.1.1.1", "2.2.2.2", NULL};
+    int code = 0, error = 0;
+    pthread_mutex_lock(&lock);
+    look_ups++;
+    pthread_mutex_unlock(&lock);
+    if (!strncmp(host, "held", 4))
+        wait_while_held();
+    atomic_fetch_add(&clock_us, atomic_load(&lasts_us));
+    if (sscanf(host, "fails %d %d", &code, &error) != 2)
+        *found = !strcmp(host, "families") ? list(both)
+                 : !strcmp(host, "many")   ? list(many)
+                                           : numeric(strchr(host, '.') ? host : "127.0.0.1");
+    pthread_mutex_lock(&lock);
+    ended++;
+    pthread_cond_broadcast(&change);
+    pthread_mutex_unlock(&lock);
+    errno = error;
+    return -code;
+}
+
+static struct resolver *new_tested(void)
+{
+    const struct resolver_options options = {.look_up = test_look_up, .now_us = test_now};
+    answers = look_ups = ended = 0;
+    atomic_store(&lasts_us, 0);
+    atomic_fetch_add(&clock_us, 3600000000);
+    return resolver_new(&options);
+}
+
+static void let(bool held)
+{
+    pthread_mutex_lock(&lock);
+    hold = held;
+    pthread_cond_broadcast(&change);
+    pthread_mutex_unlock(&lock);
+}
+
+static void wait_under_way(int wanted)
+{
+    pthread_mutex_lock(&lock);
+    while (under_way != wanted)
+        pthread_cond_wait(&change, &lock);
+    pthread_mutex_unlock(&lock);
+}
+
+static int look_ups_now(void)
+{
+    pthread_mutex_lock(&lock);
+    int count = look_ups;
+    pthread_mutex_unlock(&lock);
+    return count;
+}
+
+static struct resolver_query ask_and_wait(struct resolver *resolver, const char *host, bool fresh)
+{
+    struct resolver_query query = query_for(host);
+    int before = answers;
+    query.fresh = fresh;
+    resolver_ask(resolver, &query);
+    wait_for(before + 1);
+    return query;
+}
+
+static void one_name_holds_nobody_up(void)
+{
+    struct resolver *resolver = new_tested();
+    struct resolver_query held = query_for("held");
+    let(true);
+    resolver_ask(resolver, &held);
+    wait_under_way(1);
+    struct resolver_query other = ask_and_wait(resolver, "127.0.0.7", false);
+    ok(other.count == 1 && answers == 1, "a name is looked up while another one is silent");
+    let(false);
+    wait_for(2);
+    ok(held.count == 1, "and that one has its answer later");
+    resolver_free(resolver);
+}
+
+static void equal_questions(void)
+{
+    enum { EQUAL = 100 };
+    struct resolver *resolver = new_tested();
+    struct resolver_query queries[EQUAL];
+    bool right = true;
+    let(true);
+    for (int i = 0; i < EQUAL; i++) {
+        queries[i] = query_for("held");
+        queries[i].port = (uint16_t)(1000 + i);
+        resolver_ask(resolver, &queries[i]);
+    }
+    wait_under_way(1);
+    ok(answers == 0, "nobody is answered before the answer");
+    let(false);
+    wait_for(EQUAL);
+    for (int i = 0; i < EQUAL; i++)
+        right = right && queries[i].count == 1 && !queries[i].remembered &&
+                queries[i].addresses[0].in.sin_port == htons((uint16_t)(1000 + i));
+    ok(right && look_ups_now() == 1, "%d equal questions cost one look-up, each has its port",
+       EQUAL);
+    resolver_free(resolver);
+}
+
+static void remembered(void)
+{
+    struct resolver *resolver = new_tested();
+    struct resolver_query query = ask_and_wait(resolver, "127.0.0.1", false);
+    ok(!query.remembered, "the first answer is new");
+    atomic_fetch_add(&clock_us, RESOLVER_REMEMBERS_US - 1);
+    query = ask_and_wait(resolver, "127.0.0.1", false);
+    ok(query.remembered && query.count == 1 && look_ups_now() == 1, "it is remembered");
+    query = ask_and_wait(resolver, "127.0.0.1", true);
+    ok(!query.remembered && look_ups_now() == 2, "but not for who wants a fresh one");
+    atomic_fetch_add(&clock_us, RESOLVER_REMEMBERS_US);
+    query = ask_and_wait(resolver, "127.0.0.1", false);
+    ok(!query.remembered && look_ups_now() == 3, "and not for long");
+
+    ask_and_wait(resolver, "fails 2 0", false);
+    atomic_fetch_add(&clock_us, RESOLVER_REMEMBERS_FAILURE_US - 1);
+    query = ask_and_wait(resolver, "fails 2 0", false);
+    ok(query.count == 0 && query.remembered && look_ups_now() == 4, "a failure is remembered");
+    atomic_fetch_add(&clock_us, 1);
+    ask_and_wait(resolver, "fails 2 0", false);
+    ok(look_ups_now() == 5, "for a shorter time");
+    resolver_free(resolver);
+}
+
+static void is_why(struct resolver *resolver, const char *host, bool silent, const char *why)
+{
+    struct resolver_query query = ask_and_wait(resolver, host, false);
+    ok(query.count == 0 && query.silent == silent && !strcmp(query.why, why), "%s: %s", host,
+       query.why);
+}
+
+static void why_not(void)
+{
+    struct resolver *resolver = new_tested();
+    char text[64];
+    is_why(resolver, "fails 2 0", false, "the name does not exist: Name or service not known");
+    is_why(resolver, "fails 5 0", false, "No address associated with hostname");
+    snprintf(text, sizeof text, "fails %d %d", -EAI_SYSTEM, EMFILE);
+    is_why(resolver, text, true, "Too many open files");
+    is_why(resolver, "fails 3 0", true,
+           "no name server can be reached, or none can say: Temporary failure in name resolution");
+    atomic_store(&lasts_us, 10000000);
+    is_why(resolver, "fails 3 11", true,
+           "the name servers were silent for 10.0 s (Temporary failure in name resolution)");
+    resolver_free(resolver);
+}
+
+static void families_by_turns(void)
+{
+    static const char *const wanted[] = {"[::1]:8080", "127.0.0.1:8080", "[::2]:8080",
+                                         "127.0.0.2:8080", "[::3]:8080"};
+    struct resolver *resolver = new_tested();
+    struct resolver_query query = ask_and_wait(resolver, "families", false);
+    char text[ADDRESS_TEXT_MAX];
+    bool right = query.count == 5;
+    for (int i = 0; right && i < 5; i++)
+        right = !strcmp(address_format(&query.addresses[i], text), wanted[i]);
+    ok(right, "each address once, the families by turns");
+    query = ask_and_wait(resolver, "many", false);
+    ok(query.count == RESOLVER_MAX_ADDRESSES &&
+           !strcmp(address_format(&query.addresses[3], text), "2.2.2.2:8080"),
+       "a family that is last is not what is left out");
+    resolver_free(resolver);
+}
+
+enum { CROWD = RESOLVER_MAX_THREADS + 36 };
+
+static void ask_crowd(struct resolver *resolver, struct resolver_query queries[static CROWD],
+                      char names[static CROWD][16])
+{
+    for (int i = 0; i < CROWD; i++) {
+        snprintf(names[i], sizeof names[i], "held-%d", i);
+        queries[i] = query_for(names[i]);
+        resolver_ask(resolver, &queries[i]);
+    }
+}
+
+static void slow_names(void)
+{
+    struct resolver *resolver = new_tested();
+    static struct resolver_query queries[CROWD];
+    static char names[CROWD][16];
+    let(true);
+    ask_crowd(resolver, queries, names);
+    wait_under_way(RESOLVER_MAX_THREADS);
+    ok(look_ups_now() == RESOLVER_MAX_THREADS, "%d silent names hold %d threads, no more", CROWD,
+       RESOLVER_MAX_THREADS);
+    atomic_store(&lasts_us, 2000000);
+    let(false);
+    wait_for(CROWD);
+    atomic_store(&lasts_us, 0);
+    atomic_fetch_add(&clock_us, 2 * RESOLVER_REMEMBERS_US);
+    let(true);
+    ask_crowd(resolver, queries, names);
+    wait_under_way(RESOLVER_MAX_THREADS / 2);
+    struct resolver_query other = ask_and_wait(resolver, "127.0.0.7", false);
+    ok(other.count == 1 && answers == CROWD + 1,
+       "names known to be slow leave room for those that are not");
+    wait_under_way(RESOLVER_MAX_THREADS / 2);
+    ok(resolver_cancel(resolver, &queries[CROWD - 1]), "one that waits can be taken back");
+    ok(resolver_cancel(resolver, &queries[0]), "one that is under way, too");
+    let(false);
+    wait_for(2 * CROWD + 1 - 2);
+    loop_turn(loop, 0);
+    ok(answers == 2 * CROWD - 1, "all others are answered in the end");
+    ok(look_ups_now() == 2 * CROWD, "nobody looks up what was taken back before it began");
+    ok(!resolver_cancel(resolver, &queries[1]), "an answer cannot be taken back");
+    resolver_free(resolver);
+}
+
+static void forgotten(void)
+{
+    struct resolver *resolver = new_tested();
+    char host[16];
+    for (int i = 0; i < 2000; i++) {
+        snprintf(host, sizeof host, "10.0.%d.%d", i / 250, i % 250);
+        ask_and_wait(resolver, host, false);
+    }
+    ask_and_wait(resolver, host, false);
+    ok(look_ups_now() == 2000, "the last of 2000 names is remembered");
+    ask_and_wait(resolver, "10.0.0.0", false);
+    ok(look_ups_now() == 2001, "the first is forgotten: memory is bounded");
+    resolver_free(resolver);
+}
+
+/* A stack that no machine has makes every thread fail. */
+static void without_threads(void)
+{
+    struct resolver *resolver = new_tested();
+    pthread_attr_t before, huge;
+    must(pthread_getattr_default_np(&before) == 0 && pthread_attr_init(&huge) == 0);
+    must(pthread_attr_setstacksize(&huge, (size_t)1 << 50) == 0);
+    must(pthread_setattr_default_np(&huge) == 0);
+    struct resolver_query query = ask_and_wait(resolver, "127.0.0.1", false);
+    must(pthread_setattr_default_np(&before) == 0);
+    ok(query.count == 0 && query.silent && strstr(query.why, "no thread"),
+       "no thread can be made: %s", query.why);
+    query = ask_and_wait(resolver, "127.0.0.1", false);
+    ok(query.count == 1, "and when one can, all is well at once");
+    pthread_attr_destroy(&before);
+    pthread_attr_destroy(&huge);
+    resolver_free(resolver);
+}
+
+static void freed_while_under_way(void)
+{
+    struct resolver *resolver = new_tested();
+    struct resolver_query queries[] = {query_for("held"), query_for("held"), query_for("held-2")};
+    let(true);
+    for (int i = 0; i < 3; i++)
+        resolver_ask(resolver, &queries[i]);
+    wait_under_way(2);
+    resolver_free(resolver);
+    wait_for(3);
+    ok(queries[2].count == 0 && !strcmp(queries[2].why, "shutting down"),
+       "the end does not wait for a look-up that hangs, and answers who waits for it");
+    let(false);
+    pthread_mutex_lock(&lock);
+    while (ended < 2)
+        pthread_cond_wait(&change, &lock);
+    pthread_mutex_unlock(&lock);
+    loop_turn(loop, 0);
+    ok(answers == 3, "what comes later is for nobody");
+}
+
 int main(void)
 {
     loop = loop_new();
     must(loop && mailbox_init(&box, loop) == 0);
-    struct resolver *resolver = resolver_new();
+    struct resolver *resolver = resolver_new(NULL);
     must(resolver != NULL);
     known_name(resolver);
     unknown_name(resolver);
     several(resolver);
-    taken_back(resolver);
     resolver_free(resolver);
     resolver_free(NULL);
     freed_with_queries();
+    one_name_holds_nobody_up();
+    equal_questions();
+    remembered();
+    why_not();
+    families_by_turns();
+    slow_names();
+    forgotten();
+    without_threads();
+    freed_while_under_way();
     mailbox_fini(&box);
     loop_free(loop);
     return tap_done();

@@ -278,7 +278,7 @@ static inline bool side_make_tunnel(struct side *side)
 static inline void side_start(struct side *side)
 {
     side->workers = check_alloc(side->worker_count * sizeof *side->workers);
-    side->resolver = side->looks_up ? resolver_new() : NULL;
+    side->resolver = side->looks_up ? resolver_new(NULL) : NULL;
     for (unsigned i = 0; i < side->worker_count; i++)
         must(worker_init(&side->workers[i], i, side->resolver) == 0);
     must(side_make_tunnel(side));

@@ -27,7 +27,7 @@ static void on_done(struct connector *connector, enum err result, int fd)
 static void init(struct bed *bed, bool names)
 {
     *bed = (struct bed){.fd = -1, .timeout_us = 2000000};
-    bed->resolver = names ? resolver_new() : NULL;
+    bed->resolver = names ? resolver_new(NULL) : NULL;
     must(!names || bed->resolver);
     local_init(&bed->local, bed->resolver);
 }
