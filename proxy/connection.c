@@ -149,18 +149,18 @@ void connection_unwatch(struct connection *c)
     c->worker = NULL;
 }
 
-/* Lives only while it is needed: with the addresses of a name it is three quarters of all. */
+/* Lives only while it is needed. */
 struct connection_dial {
     struct connector connector;
     struct connection *connection;
 };
 
-static void on_connector(struct connector *connector, enum err result, int fd)
+static void on_connector(struct connector *connector, enum err result, int fd, const char *why)
 {
     struct connection_dial *dial = container_of(connector, struct connection_dial, connector);
     struct connection *c = dial->connection;
     struct connection_events *events = c->events;
-    free(dial);
+    free(dial); /* why is not in it */
     c->dial = NULL;
     if (result == ERR_OK) {
         c->socket.fd = fd;
@@ -170,8 +170,9 @@ static void on_connector(struct connector *connector, enum err result, int fd)
         if (c->service->config->keepalive)
             setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
         result = connection_watch(c, c->worker, events);
+        why = result == ERR_OK ? NULL : strerrordesc_np(errno);
     }
-    events->on_connected(events, result);
+    events->on_connected(events, result, why);
 }
 
 void connection_connect(struct connection *c, struct worker *worker,

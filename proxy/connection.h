@@ -25,9 +25,9 @@ struct worker;
 
 /* What the user of a connection is told. Embedded in the user's struct. */
 struct connection_events {
-    /* connection_connect has come to its end: ERR_OK, or why it failed (the connection is the
-     * user's to free). */
-    void (*on_connected)(struct connection_events *self, enum err result);
+    /* connection_connect has come to its end: ERR_OK, or why it failed, with words for the log of
+     * this end alone (the connection is the user's to free). */
+    void (*on_connected)(struct connection_events *self, enum err result, const char *why);
     /* connection_fill may have bytes, the end, or an error. */
     void (*on_readable)(struct connection_events *self);
     /* length bytes given to connection_deliver have left for the socket. */

@@ -1,5 +1,7 @@
-/* proxy/connector.h: connects a socket to a configured endpoint: looks its name up if it has one,
- * tries each address in turn, within one time limit. Never blocks. Embedded in its user. */
+/* proxy/connector.h: connects a socket to a configured endpoint within one time limit: looks its
+ * name up if it has one, then tries its addresses, the families by turns, the next one 250 ms after
+ * the last or when that fails (RFC 8305 sections 4 and 5). The first to connect wins; the others
+ * are closed. Never blocks. Embedded in its user. */
 #pragma once
 
 #include <stdint.h>
@@ -10,20 +12,32 @@
 #include "base/mailbox.h"
 #include "base/resolver.h"
 
+struct connector_names;
+
+/* One address. */
+struct connector_try {
+    struct connector *connector;
+    const struct address *address;
+    struct loop_fd socket; /* fd -1: not begun, or failed */
+    int error;             /* errno; 0: none yet */
+};
+
 struct connector {
-    /* The end, once: ERR_OK with a connected socket in fd (it passes to the callee), or why not. */
-    void (*on_done)(struct connector *self, enum err result, int fd);
+    /* The end, once: ERR_OK with a connected socket in fd (it passes to the callee), or why not:
+     * the class as a code, which the peer may learn, and the system's own words with names and
+     * addresses for the log, which last for this call. */
+    void (*on_done)(struct connector *self, enum err result, int fd, const char *why);
 
     const struct endpoint *endpoint; /* private from here on */
     struct loop *loop;
     struct resolver *resolver;
-    struct resolver_query *query; /* NULL: no look-up under way */
-    struct address addresses[RESOLVER_MAX_ADDRESSES];
-    int count, next;
-    struct loop_fd socket;
-    struct loop_timer timer;
+    struct mailbox *mailbox;
+    struct connector_names *names; /* NULL: the endpoint needs no look-up */
+    struct connector_try only;     /* then */
+    struct connector_try *tries;
+    int count, begun;
+    struct loop_timer limit, next;
     struct loop_task task;
-    enum err failure;
 };
 
 /* Begins; on_done follows, never inside this call. self->on_done must be set. endpoint must stay.

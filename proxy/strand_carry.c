@@ -192,13 +192,14 @@ static void on_idle(struct mux_stream_events *events)
 
 /* ---- what the connection tells ---- */
 
-static void on_connected(struct connection_events *events, enum err result)
+static void on_connected(struct connection_events *events, enum err result, const char *why)
 {
     struct strand *strand = of_connection(events);
     strand_pump(strand);
     if (result != ERR_OK) {
+        /* The peer gets the class alone: names, addresses and paths are this end's own. */
         mux_stream_refuse(strand->mux, result, err_text(result));
-        end_connection(strand, result, strand->connection->service->config->endpoint.text);
+        end_connection(strand, result, why);
         return;
     }
     mux_stream_accept(strand->mux);

@@ -49,6 +49,23 @@ need_token() {
     finish
 }
 
+# Names and targets that behave as the test says (tests/tools/preload/net_troubles.c), at both ends; ends the
+# test as skipped where that cannot be.
+need_troubles() {
+    export NAMES=$dir/names
+    mkdir "$NAMES"
+    SERVER_SIDE=(env "LD_PRELOAD=$TOOLS/net_troubles.so") CLIENT_SIDE=(env "LD_PRELOAD=$TOOLS/net_troubles.so")
+    grep -qE '__[at]san_init' "$HAWSER" || return
+    skip "names and targets as the test says" "a sanitizer wants to be loaded first"
+    finish
+}
+
+name() { # NAME WORD...: what the look-up of NAME does from now on
+    local file=$NAMES/$1
+    shift
+    echo "$*" >"$file.new" && mv "$file.new" "$file"
+}
+
 # A check on the memory of a process: sanitizers keep what is freed for a while, on purpose.
 check_memory() {
     if grep -q __asan_init "$HAWSER" || grep -q __tsan_init "$HAWSER"; then
@@ -169,6 +186,10 @@ wait_until() {
 
 has_line() { # NAME.out|NAME.err PATTERN
     grep -Eqs -- "$2" "$dir/$1"
+}
+
+has_not() { # NAME.out|NAME.err PATTERN
+    ! has_line "$@"
 }
 
 # A pattern for the log: the traffic goes to ADDRESS now. The path that it leaves says so where it was the

@@ -23,8 +23,9 @@ static struct bed *of(struct connection_events *events)
     return container_of(events, struct bed, events);
 }
 
-static void on_connected(struct connection_events *events, enum err result)
+static void on_connected(struct connection_events *events, enum err result, const char *why)
 {
+    (void)why;
     of(events)->connecteds++;
     of(events)->connected = result;
 }
