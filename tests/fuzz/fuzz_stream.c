@@ -17,7 +17,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct owner {
     struct mux_stream_events events;
     struct mux_stream *stream;
+    enum mux_side side;
     size_t unread;
+    bool bound;   /* the peer's BIND was right: until then nothing of the peer counts (rule B2) */
+    bool leased;  /* this side has an open lease */
     bool is_over; /* nothing but on_idle may follow */
     bool ends;
 };
@@ -27,64 +30,81 @@ static struct owner *owner_of(struct mux_stream_events *events)
     return container_of(events, struct owner, events);
 }
 
+/* Rule B3: a client may have leased the stream before. */
 static void on_bound(struct mux_stream_events *events)
 {
-    must(mux_stream_is_idle(owner_of(events)->stream));
+    struct owner *owner = owner_of(events);
+    must(!owner->bound && mux_stream_is_bound(owner->stream));
+    must(mux_stream_is_idle(owner->stream) != owner->leased);
+    must(!owner->leased || owner->side == MUX_CLIENT);
+    owner->bound = true;
 }
 
 static void begin(struct owner *owner)
 {
     owner->unread = 0;
+    owner->leased = true;
     owner->is_over = owner->ends = false;
+}
+
+/* What the peer says within a lease. */
+static struct owner *owner_told(struct mux_stream_events *events)
+{
+    struct owner *owner = owner_of(events);
+    must(owner->bound && owner->leased && !owner->is_over);
+    return owner;
 }
 
 static void on_open(struct mux_stream_events *events, const struct mux_open *open)
 {
-    must(frame_is_open(open));
+    must(frame_is_open(open) && owner_of(events)->bound && !owner_of(events)->leased);
     begin(owner_of(events));
 }
 
 static void on_accept(struct mux_stream_events *events)
 {
-    must(!owner_of(events)->is_over);
+    owner_told(events);
 }
 
 static void on_refuse(struct mux_stream_events *events, enum err why, const char *text)
 {
-    must(!owner_of(events)->is_over && why < ERR_COUNT && strlen(text) <= MUX_TEXT_MAX);
-    owner_of(events)->is_over = true;
+    must(why < ERR_COUNT && strlen(text) <= MUX_TEXT_MAX);
+    owner_told(events)->is_over = true;
 }
 
 static void on_lost_race(struct mux_stream_events *events)
 {
-    must(mux_stream_sent(owner_of(events)->stream) == 0);
+    struct owner *owner = owner_of(events);
+    must(owner->bound && owner->leased && owner->side == MUX_SERVER);
+    must(mux_stream_sent(owner->stream) == 0);
+    owner->leased = false;
 }
 
 static void on_data(struct mux_stream_events *events, const uint8_t *data, size_t length)
 {
-    struct owner *owner = owner_of(events);
+    struct owner *owner = owner_told(events);
     uint8_t *copy = malloc(length); /* a read beyond the record shows */
     must(copy);
     memcpy(copy, data, length);
     free(copy);
     owner->unread += length;
-    must(!owner->is_over && owner->unread <= WINDOW_MAX);
+    must(owner->unread <= WINDOW_MAX);
 }
 
 static void on_fin(struct mux_stream_events *events)
 {
-    must(!owner_of(events)->is_over);
+    owner_told(events);
 }
 
 static void on_reset(struct mux_stream_events *events, enum err why)
 {
-    must(!owner_of(events)->is_over && why < ERR_COUNT);
-    owner_of(events)->is_over = true;
+    must(why < ERR_COUNT);
+    owner_told(events)->is_over = true;
 }
 
 static size_t on_fill(struct mux_stream_events *events, uint8_t *to, size_t room, bool *end)
 {
-    must(room > 0 && !owner_of(events)->is_over);
+    must(room > 0 && owner_of(events)->leased && !owner_of(events)->is_over);
     memset(to, 'x', room);
     *end = owner_of(events)->ends;
     return room;
@@ -92,8 +112,10 @@ static size_t on_fill(struct mux_stream_events *events, uint8_t *to, size_t room
 
 static void on_idle(struct mux_stream_events *events)
 {
-    must(mux_stream_is_idle(owner_of(events)->stream));
-    owner_of(events)->unread = 0;
+    struct owner *owner = owner_of(events);
+    must(owner->bound && owner->leased && mux_stream_is_idle(owner->stream));
+    owner->leased = false;
+    owner->unread = 0;
 }
 
 static void open_lease(struct owner *owner)
@@ -129,7 +151,7 @@ static void act(struct owner *owner, uint8_t action)
         break;
     case 4:
         mux_stream_reset(stream, ERR_LOCAL_RESET);
-        owner->is_over = true;
+        owner->is_over = owner->leased;
         break;
     case 5:
         mux_stream_readable(stream);
@@ -184,6 +206,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .peer_window = WINDOW,
         .budget = &budget,
     };
+    owner.side = options.side;
     owner.stream = mux_stream_new(&options, &owner.events);
     play(&owner, &script);
     mux_stream_free(owner.stream);
