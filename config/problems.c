@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/printable.h"
 
 struct problem {
     enum problem_kind kind;
@@ -47,9 +48,7 @@ __attribute__((format(printf, 1, 0))) static char *format_text(const char *forma
     char *text = NULL;
     int length = vasprintf(&text, format, arguments);
     must(length >= 0);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
+    printable_make(text);
     return text;
 }
 

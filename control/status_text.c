@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/printable.h"
 
 /* A text member; "-" if it is missing or empty. */
 static const char *text(const json_t *object, const char *key)
@@ -312,9 +313,7 @@ static void hide_control_characters(json_t *value)
     if (!json_is_string(value))
         return;
     char *copy = check_strdup(json_string_value(value));
-    for (char *c = copy; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
+    printable_make(copy);
     json_string_set_nocheck(value, copy);
     free(copy);
 }

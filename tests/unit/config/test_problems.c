@@ -22,10 +22,10 @@ int main(void)
     ok(problems_errors(problems) == 0 && !*print(problems), "nothing wrong, nothing said");
     problems_add(problems, PROBLEM_ERROR, (struct place){"a", 7}, "late");
     problems_add(problems, PROBLEM_WARNING, (struct place){"b", 1}, "other %s", "file");
-    problems_add(problems, PROBLEM_ERROR, (struct place){"a", 2}, "early\n\x1b[31m");
+    problems_add(problems, PROBLEM_ERROR, (struct place){"a", 2}, "early\n\x1b[31m\xc2\x9b");
     problems_add(problems, PROBLEM_ERROR, (struct place){"a", 7}, "later");
     problems_add(problems, PROBLEM_ERROR, (struct place){"a", 0}, "whole");
-    ok(strcmp(print(problems), "a: whole\na:2: early??[31m\na:7: late\na:7: later\n"
+    ok(strcmp(print(problems), "a: whole\na:2: early??[31m??\na:7: late\na:7: later\n"
                                "b:1: warning: other file\n") == 0,
        "sorted by file and line, stable, control characters hidden");
     ok(problems_errors(problems) == 4, "warnings are no errors");

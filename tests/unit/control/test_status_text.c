@@ -94,5 +94,7 @@ int main(void)
        "a process that knows one association only");
     ok(strstr(print("{\"version\":\"a\\u001b[2Jb\"}"), "hawser a?[2Jb,"),
        "a name cannot control the terminal");
+    ok(strstr(print("{\"version\":\"a\\u009b2Jb\"}"), "hawser a??2Jb,"),
+       "nor by what stands for ESC [ in UTF-8");
     return tap_done();
 }
