@@ -15,7 +15,7 @@
 static struct wire_reader part(struct wire_reader *reader, size_t length)
 {
     const uint8_t *bytes = wire_get_bytes(reader, length);
-    return wire_reader(bytes, bytes ? length : 0);
+    return bytes ? wire_reader(bytes, length) : (struct wire_reader){.overrun = true};
 }
 
 /* RFC 8446 section 4.2.1: a length in one byte, then versions of two. */
