@@ -1,0 +1,89 @@
+/* Any bytes as a probe of a path. A question that is read must be answered by what reads as its
+ * answer, and whatever reads as a probe must be what the writer makes of the same fields. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "transport/probe.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_padding(const uint8_t *packet, size_t length)
+{
+    must(length >= PROBE_SIZE + 4 && packet[PROBE_SIZE] == PACKET_CHUNK_PAD);
+    must((size_t)(packet[PROBE_SIZE + 2] << 8 | packet[PROBE_SIZE + 3]) == length - PROBE_SIZE);
+}
+
+/* What was read says all that the packet does. */
+static void check_written(const uint8_t *packet, struct packet_ports ports, bool question,
+                          const struct probe *probe)
+{
+    uint8_t again[PROBE_SIZE];
+    probe_ask(again, ports, packet_tag(packet), probe);
+    must(!memcmp(again, packet, 8));
+    must(!memcmp(again + PACKET_HEADER + 1, packet + PACKET_HEADER + 1,
+                 PROBE_SIZE - PACKET_HEADER - 1));
+    must(packet[PACKET_HEADER] == (question ? PACKET_CHUNK_HEARTBEAT : PACKET_CHUNK_HEARTBEAT_ACK));
+}
+
+static void must_be_equal(const struct probe *a, const struct probe *b)
+{
+    must(a->flags == b->flags && a->path == b->path && !memcmp(a->nonce, b->nonce, PROBE_NONCE));
+}
+
+static void check_sized(size_t size, struct packet_ports ports, const struct probe *probe)
+{
+    struct probe read;
+    struct packet_ports seen;
+    size = PROBE_SIZE + 4 + 4 * (size % 400);
+    uint8_t *packet = check_alloc(size);
+    probe_ask_sized(packet, size, ports, 5, probe);
+    must(packet_check(packet, size, &seen) == PACKET_OTHER);
+    must(probe_read(packet, size, &read) == PROBE_QUESTION);
+    must_be_equal(&read, probe);
+    free(packet);
+}
+
+static void check_question(uint8_t *packet, struct packet_ports ports, const struct probe *probe)
+{
+    struct probe answer;
+    struct packet_ports seen;
+    uint8_t before[PROBE_SIZE];
+    memcpy(before, packet, sizeof before);
+    must(!(probe->flags & PROBE_BY_OURS));
+    probe_answer(packet, 0x01020304);
+    must(packet_check(packet, PROBE_SIZE, &seen) == PACKET_OTHER);
+    must(seen.source == ports.destination && seen.destination == ports.source);
+    must(packet_tag(packet) == 0x01020304);
+    must(probe_read(packet, PROBE_SIZE, &answer) == PROBE_ANSWER);
+    must(answer.path == probe->path && !memcmp(answer.nonce, probe->nonce, PROBE_NONCE));
+    must(answer.flags == (probe->flags | PROBE_BY_OURS));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct packet_ports ports;
+    struct probe probe;
+    if (size < PACKET_HEADER)
+        return 0;
+    uint8_t *packet = malloc(size);
+    must(packet);
+    memcpy(packet, data, size);
+    packet_seal(packet, size);
+    if (packet_check(packet, size, &ports) != PACKET_BAD) {
+        memset(&probe, 0, sizeof probe);
+        enum probe_kind kind = probe_read(packet, size, &probe);
+        if (kind == PROBE_QUESTION || kind == PROBE_ANSWER)
+            check_written(packet, ports, kind == PROBE_QUESTION, &probe);
+        if ((kind == PROBE_QUESTION || kind == PROBE_ANSWER) && size != PROBE_SIZE)
+            check_padding(packet, size);
+        must(kind != PROBE_ANSWER || size == PROBE_SIZE);
+        if (kind == PROBE_QUESTION) {
+            check_sized(size, ports, &probe);
+            check_question(packet, ports, &probe);
+        }
+    }
+    free(packet);
+    return 0;
+}

@@ -1,0 +1,81 @@
+/* Any packet that belongs to nothing: what answer it gets, and how often. The answer is no larger
+ * than the packet, gets no answer itself, so that two ends never talk for ever, and nothing that
+ * tells of an end or a failure gets one (RFC 9260 section 8.4). */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/wire.h"
+#include "transport/packet.h"
+#include "transport/stray.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool has(const uint8_t *packet, size_t length, uint8_t type)
+{
+    for (size_t at = PACKET_HEADER; at + 4 <= length;
+         at += ((size_t)(packet[at + 2] << 8 | packet[at + 3]) + 3) & ~(size_t)3)
+        if (packet[at] == type)
+            return true;
+    return false;
+}
+
+static void check_answer(const uint8_t *packet, size_t length, uint8_t answer[STRAY_ANSWER])
+{
+    static const uint8_t silent[] = {PACKET_CHUNK_INIT, PACKET_CHUNK_ABORT};
+    struct packet_ports ports;
+    uint8_t again[STRAY_ANSWER];
+    must(STRAY_ANSWER <= length);
+    must(packet_check(answer, STRAY_ANSWER, &ports) == PACKET_OTHER);
+    must(ports.source == (packet[2] << 8 | packet[3]));
+    must(ports.destination == (packet[0] << 8 | packet[1]));
+    must(packet_tag(answer) == packet_tag(packet) && packet_tag_reflected(answer));
+    must(!stray_answer(answer, STRAY_ANSWER, again));
+    for (size_t i = 0; i < sizeof silent; i++)
+        must(!has(packet, length, silent[i]));
+    bool shutdown_ack = has(packet, length, PACKET_CHUNK_SHUTDOWN_ACK);
+    must(answer[PACKET_HEADER] ==
+         (shutdown_ack ? PACKET_CHUNK_SHUTDOWN_COMPLETE : PACKET_CHUNK_ABORT));
+    must(shutdown_ack || !has(packet, length, PACKET_CHUNK_COOKIE_ACK));
+    must(stray_is_abort(answer + PACKET_HEADER, STRAY_ANSWER - PACKET_HEADER) == !shutdown_ack);
+}
+
+/* The bytes as times that pass, and peers: never more than the burst and what has come back. */
+static void check_limit(const uint8_t *data, size_t size)
+{
+    struct stray_limit limit = {0};
+    struct wire_reader reader = wire_reader(data, size);
+    uint64_t begun = 1000000, now = begun, allowed = 0, latest[4] = {0};
+    while (wire_left(&reader) >= 2) {
+        uint8_t peer = wire_get_u8(&reader) % 4, step = wire_get_u8(&reader);
+        struct path_key key;
+        memset(&key, 0, sizeof key);
+        key.udp_port = peer;
+        now += (uint64_t)step * step;
+        if (!stray_allow(&limit, &key, now))
+            continue;
+        allowed++;
+        must(!latest[peer] || limit.latest_us == now);
+        latest[peer] = now;
+        must(allowed <= STRAY_PER_SECOND + (now - begun) * STRAY_PER_SECOND / 1000000);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct packet_ports ports;
+    uint8_t answer[STRAY_ANSWER];
+    check_limit(data, size);
+    if (size < PACKET_HEADER)
+        return 0;
+    uint8_t *packet = malloc(size);
+    must(packet);
+    memcpy(packet, data, size);
+    packet_seal(packet, size);
+    if (packet_check(packet, size, &ports) != PACKET_BAD && stray_answer(packet, size, answer))
+        check_answer(packet, size, answer);
+    must(stray_is_abort(data, size) == (size == 4 && data[0] == 6 && (data[1] & 1)));
+    free(packet);
+    return 0;
+}
