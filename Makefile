@@ -187,16 +187,12 @@ check-valgrind: $(UNITS) $(REPLAYS) ## unit tests, conformance and simulations u
 	$(Q)UNDER='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
 	    KINDS='unit conformance sim fuzz' BUILD=$(BUILD) LIMIT=600 scripts/run-tests $(ONLY)
 
-# make fuzz: each fuzz target for SECONDS (30) with clang's libFuzzer, from the seeds in
-# tests/fuzz/corpus; new inputs stay in build/fuzz/corpus. Needs clang and libclang-rt-14-dev.
+# make fuzz: each fuzz target for SECONDS (600), two at a time, with clang's libFuzzer. Needs clang and
+# libclang-rt-14-dev (scripts/install-packages fuzz). ONLY="fuzz_packet ..." chooses.
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzz: ## let libFuzzer look for bad input, SECONDS each
-	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=fuzz CC=clang CFLAGS='-O1 -g' $(patsubst %,build/fuzz/fuzzers/%,$(FUZZERS))
-	$(Q)for f in $(FUZZERS); do \
-	    mkdir -p build/fuzz/corpus/$${f#fuzz_} && echo "# $$f" && \
-	    build/fuzz/fuzzers/$$f -max_total_time=$(or $(SECONDS),30) -timeout=10 -rss_limit_mb=1024 -verbosity=0 \
-	        -print_final_stats=1 -artifact_prefix=build/fuzz/$$f- \
-	        build/fuzz/corpus/$${f#fuzz_} tests/fuzz/corpus/$${f#fuzz_} || exit 1; done
+	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=fuzz CC=clang CFLAGS='-O1 -g' $(patsubst %,build/fuzz/fuzzers/%,$(or $(ONLY),$(FUZZERS)))
+	$(Q)scripts/run-fuzzers $(or $(SECONDS),600) $(or $(ONLY),$(FUZZERS))
 
 $(BUILD)/fuzzers/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(call libs_of,mux control tls transport config base)
 	$(call say,LD,$@)
