@@ -226,3 +226,20 @@ bool address_equal(const struct address *a, const struct address *b)
         return false;
     }
 }
+
+uint64_t address_source(const struct address *address)
+{
+    const uint8_t *bytes = address->in6.sin6_addr.s6_addr;
+    uint64_t prefix = 0;
+    uint32_t host;
+    if (address->any.sa_family != AF_INET && address->any.sa_family != AF_INET6)
+        return 0;
+    if (address->any.sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&address->in6.sin6_addr)) {
+        memcpy(&prefix, bytes, sizeof prefix);
+        return prefix;
+    }
+    memcpy(&host,
+           address->any.sa_family == AF_INET ? (const uint8_t *)&address->in.sin_addr : bytes + 12,
+           sizeof host);
+    return (uint64_t)host << 32 | 0xffff;
+}

@@ -46,3 +46,7 @@ const char *address_format(const struct address *address, char text[static ADDRE
 
 /* Same family, host and port (and scope of IPv6). */
 bool address_equal(const struct address *a, const struct address *b);
+
+/* A number for whom an address belongs to, as far as that can be seen: equal for one IPv4 address
+ * (mapped or not), for one /64 of IPv6 (what a site has to itself); 0: all others. */
+uint64_t address_source(const struct address *address);

@@ -296,12 +296,12 @@ unsigned packet_repeats(struct packet_tsn *sent, const uint8_t *packet, size_t l
 {
     unsigned repeated = 0;
     *data = false;
-    for (size_t at = PACKET_HEADER; at + 8 <= length; at += padded_length(packet + at)) {
-        if (packet[at] != PACKET_CHUNK_DATA) {
-            if (padded_length(packet + at) == 0)
-                break;
+    for (size_t at = PACKET_HEADER, size; at + 8 <= length; at += size) {
+        size = padded_length(packet + at);
+        if (size == 0)
+            break;
+        if (packet[at] != PACKET_CHUNK_DATA)
             continue;
-        }
         struct wire_reader reader = wire_reader(packet + at + 4, 4);
         uint32_t tsn = wire_get_u32(&reader);
         *data = true;

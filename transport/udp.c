@@ -125,6 +125,7 @@ static enum err udp_open(struct loop *loop, const struct address *locals, size_t
     if (e != ERR_OK)
         goto no_sockets;
     path_table_init(&self->paths);
+    answers_init(&self->answers);
     self->spare = message_new(MESSAGE_MAX);
     *transport = &self->base;
     return ERR_OK;

@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "transport/answers.h"
 #include "transport/backlog.h"
 #include "transport/datagram.h"
 #include "transport/packet.h"
@@ -27,6 +28,7 @@
 #include "transport/stray.h"
 #include "transport/transport.h"
 #include "transport/udp_ahead.h"
+#include "transport/udp_cookie.h"
 #include "transport/udp_mtu.h"
 #include "transport/udp_paths.h"
 #include "transport/udp_pieces.h"
@@ -120,6 +122,8 @@ struct udp_association {
     uint32_t pieces_sent;         /* packets that went in pieces */
     struct udp_joining joining;
     struct udp_init init;
+    struct udp_cookie cookie; /* of our latest INIT ACK */
+    size_t may_answer;        /* bytes: what is not verified yet gets no larger packet */
     uint16_t own_port, peer_port;
     uint32_t own_tag, peer_tag; /* 0: not known yet */
     struct path by_tag;
@@ -164,6 +168,7 @@ struct udp_counters {
     uint64_t bad_probes;
     uint64_t bad_messages;   /* with an identifier that is not ours */
     uint64_t half_open_lost; /* INITs that never completed, or had to make room */
+    uint64_t not_answered;   /* questions beyond what an endpoint answers (transport/answers.h) */
     struct datagram_counters datagrams;
 };
 
@@ -177,6 +182,7 @@ struct udp {
     uint16_t local_count;
     struct stack_user user;
     struct path_table paths;        /* by address and by tag */
+    struct answers answers;         /* to addresses of which nothing is known: all of them; also */
     struct stray_limit strays;      /* answers to packets of no association */
     struct stray_limit unconfirmed; /* answers to probes from addresses not confirmed */
     struct udp_association_list all, half_open;

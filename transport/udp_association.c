@@ -20,6 +20,11 @@
 #define HALF_OPEN_US  (5 * 1000 * 1000)
 #define HALF_OPEN_MAX 256
 
+/* So many of one source. It makes room for its own only, and not before a cookie should have come
+ * back: many clients may be behind one address. */
+#define HALF_OPEN_OF_SOURCE 64
+#define HALF_OPEN_YOUNG_US  (1000 * 1000)
+
 static uint64_t clock_us(void)
 {
     struct timespec now;
@@ -35,12 +40,26 @@ static void note_round_trip(struct udp_association *self, unsigned repeats)
                         clock_us());
 }
 
+/* Of an association that is not one yet, or may be about to begin anew. False: it is too much for
+ * who asked. */
+static bool is_fit(struct udp_association *self, uint8_t type, uint8_t *packet, size_t *length)
+{
+    if (type == PACKET_CHUNK_INIT_ACK && !udp_cookie_shorten(&self->cookie, packet, length))
+        return false;
+    return (type != PACKET_CHUNK_INIT_ACK && self->state != UDP_HALF_OPEN) ||
+           *length <= self->may_answer;
+}
+
 static void on_output(struct stack_peer *peer, uint8_t *packet, size_t length)
 {
     struct udp_association *self = container_of(peer, struct udp_association, peer);
-    if (length <= PACKET_HEADER)
+    if (length <= PACKET_HEADER || length > UINT16_MAX)
         return;
     uint8_t type = packet_type(packet, length);
+    if (!is_fit(self, type, packet, &length)) {
+        self->transport->counters.not_answered++;
+        return;
+    }
     if ((type == PACKET_CHUNK_INIT && !self->init.length) || type == PACKET_CHUNK_HEARTBEAT ||
         type == PACKET_CHUNK_COOKIE_ECHO)
         self->probe_us = clock_us();
@@ -131,6 +150,7 @@ void udp_association_end(struct udp_association *self, enum err reason, const ch
         udp_flush(transport);
     }
     udp_resend_fini(&self->resend);
+    udp_cookie_fini(&self->cookie);
     loop_task_queue(transport->loop, &self->end_task);
 }
 
@@ -186,12 +206,32 @@ void udp_association_limit(struct udp_association *self, uint64_t after_us)
     loop_timer_set(self->transport->loop, &self->timer, loop_now(self->transport->loop) + after_us);
 }
 
-static void make_room(struct udp *transport)
+static void drop_half_open(struct udp_association *self)
 {
-    if (transport->half_open_count < HALF_OPEN_MAX)
-        return;
-    transport->counters.half_open_lost++;
-    udp_association_end(TAILQ_FIRST(&transport->half_open), ERR_TRANSPORT_TIMEOUT, "");
+    self->transport->counters.half_open_lost++;
+    udp_association_end(self, ERR_TRANSPORT_TIMEOUT, "");
+}
+
+/* False: there is none for this source now. */
+static bool make_room(struct udp *transport, const struct address *wire)
+{
+    struct udp_association *one, *oldest = NULL;
+    size_t of_source = 0;
+    TAILQ_FOREACH_REVERSE(one, &transport->half_open, udp_association_list, half_link)
+    {
+        if (address_source(&one->paths[0].route.to) != address_source(wire))
+            continue;
+        of_source++;
+        oldest = one;
+    }
+    if (of_source >= HALF_OPEN_OF_SOURCE) {
+        if (loop_now(transport->loop) < oldest->heard_us + HALF_OPEN_YOUNG_US)
+            return false;
+        drop_half_open(oldest);
+    } else if (transport->half_open_count >= HALF_OPEN_MAX) {
+        drop_half_open(TAILQ_FIRST(&transport->half_open));
+    }
+    return true;
 }
 
 struct udp_path *udp_association_half_open(struct udp_local *local, const struct address *wire,
@@ -199,11 +239,12 @@ struct udp_path *udp_association_half_open(struct udp_local *local, const struct
 {
     struct udp *transport = local->transport;
     if (!transport->acceptor || transport->refuses || key->own_port != UDP_SCTP_PORT ||
-        transport->established >= transport->options.max_associations)
+        transport->established >= transport->options.max_associations ||
+        !make_room(transport, wire))
         return NULL;
-    make_room(transport);
     struct udp_association *self = udp_association_new(transport, false);
-    must(udp_path_io_add(self, local, wire, own, key, false));
+    struct path_key half_open = path_key_half_open(key);
+    must(udp_path_io_add(self, local, wire, own, &half_open, false));
     if (!udp_association_attach(self, key->peer_port, UDP_SCTP_PORT))
         return NULL;
     self->state = UDP_HALF_OPEN;
@@ -226,6 +267,7 @@ void udp_association_accept(struct udp_association *self)
     self->socket = accepted;
     leave_half_open(self);
     self->state = UDP_CONNECTING;
+    udp_path_io_tags(self);
 }
 
 void udp_association_up(struct udp_association *self, uint16_t streams)
@@ -263,6 +305,8 @@ void udp_association_restarted(struct udp_association *self, uint16_t streams)
     udp_path_io_move(self, heir);
     window_init(&heir->window, self->ceiling - PACKET_HEADER);
     stack_slot_move(&self->peer, &heir->peer);
+    heir->cookie = self->cookie;
+    self->cookie = (struct udp_cookie){0};
     self->socket = NULL;
     udp_association_end(self, ERR_TRANSPORT_RESTARTED, "");
     udp_receive_touch(heir);

@@ -16,11 +16,11 @@ bool udp_association_attach(struct udp_association *self, uint16_t peer_port, ui
 /* It must be up within this time. */
 void udp_association_limit(struct udp_association *self, uint64_t after_us);
 
-/* For the INIT of an unknown peer: the path of a listening one, or NULL when it is not to be
- * answered. */
+/* For the INIT of an unknown peer: the path of a listening one, with a key of its own beside that
+ * of whoever else is at that address, or NULL when it is not to be answered. */
 struct udp_path *udp_association_half_open(struct udp_local *local, const struct address *wire,
                                            const struct address *own, const struct path_key *key);
-/* After its COOKIE ECHO: takes over the association if the cookie was good. */
+/* After its COOKIE ECHO: takes over the association if usrsctp has made one. */
 void udp_association_accept(struct udp_association *self);
 
 /* Up, or on its way down by the user's wish. */

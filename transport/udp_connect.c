@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/wire.h"
+#include "transport/packet_init.h"
 #include "transport/udp_association.h"
 #include "transport/udp_socket.h"
 
@@ -153,12 +153,6 @@ static void send_next(struct udp_association *self)
     set_next(self, self->choice.count > 1 ? pace_us(self) : AGAIN_US);
 }
 
-static uint32_t initiate_tag(const uint8_t *packet)
-{
-    struct wire_reader reader = wire_reader(packet + PACKET_HEADER + 4, 4);
-    return wire_get_u32(&reader);
-}
-
 void udp_connect_output(struct udp_association *self, const uint8_t *packet, size_t length)
 {
     must(length <= sizeof self->init.packet);
@@ -167,7 +161,7 @@ void udp_connect_output(struct udp_association *self, const uint8_t *packet, siz
     memcpy(self->init.packet, packet, length);
     self->init.length = length;
     self->init.begun_us = loop_now(self->transport->loop);
-    self->own_tag = initiate_tag(packet);
+    self->own_tag = packet_init_tag(packet);
     send_next(self);
 }
 
@@ -252,7 +246,7 @@ static enum udp_take take_answer(struct udp_path *path, const uint8_t *packet)
     }
     if (type != PACKET_CHUNK_INIT_ACK)
         return UDP_TAKE_DROP;
-    self->peer_tag = initiate_tag(packet);
+    self->peer_tag = packet_init_tag(packet);
     self->init.answered = true;
     loop_timer_cancel(self->transport->loop, &self->path_timer);
     udp_association_limit(self, cookie_us(self));
@@ -264,17 +258,15 @@ enum udp_take udp_connect_take(struct udp_path *path, uint8_t *packet, size_t le
 {
     struct udp_association *self = path->owner;
     struct probe probe;
-    if (!self->choice.options.chooses)
-        return UDP_TAKE_PASS;
-    if (!self->init.answered)
+    if (self->choice.options.chooses && !self->init.answered)
         return take_answer(path, packet);
-    if (path != udp_path_in_use(self))
+    if (path != udp_path_in_use(self) || !udp_path_io_has_tag(self, packet))
         return UDP_TAKE_DROP;
     enum probe_kind kind = probe_read(packet, length, &probe);
     if (kind == PROBE_NONE)
         return UDP_TAKE_PASS;
     /* The peer is up and we are soon: its first probe comes right behind COOKIE ACK. */
-    if (kind == PROBE_QUESTION && packet_tag(packet) == self->own_tag)
+    if (kind == PROBE_QUESTION && self->choice.options.chooses)
         udp_path_io_answer(path, packet);
     return UDP_TAKE_DROP;
 }

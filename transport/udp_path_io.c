@@ -78,6 +78,25 @@ void udp_path_io_remove(struct udp_path *path)
     clear(path);
 }
 
+void udp_path_io_settle(struct udp_path *path, const struct path_key *key)
+{
+    struct udp *transport = path->owner->transport;
+    path_table_remove(&transport->paths, &path->node);
+    path->node.key = *key;
+    path_table_add(&transport->paths, &path->node);
+}
+
+void udp_path_io_tags(struct udp_association *self)
+{
+    udp_socket_tags(self->socket, &self->own_tag, &self->peer_tag);
+}
+
+bool udp_path_io_has_tag(const struct udp_association *self, const uint8_t *packet)
+{
+    uint32_t right = packet_tag_reflected(packet) ? self->peer_tag : self->own_tag;
+    return packet_tag(packet) == right && right;
+}
+
 static void forget_tag(struct udp_association *self)
 {
     if (self->tagged)
@@ -119,6 +138,13 @@ void udp_path_io_move(struct udp_association *from, struct udp_association *to)
 
 /* ---- out ---- */
 
+/* It was configured, or the peer has answered there. */
+static bool is_known(const struct udp_path *path)
+{
+    const struct udp_paths *choice = &path->owner->choice;
+    return choice->options.chooses || choice->paths[udp_path_number(path)].confirmed;
+}
+
 static void ask(struct udp_association *self, unsigned number)
 {
     struct udp_path *path = &self->paths[number];
@@ -130,7 +156,8 @@ static void ask(struct udp_association *self, unsigned number)
     probe_ask(packet, (struct packet_ports){self->own_port, self->peer_port}, self->peer_tag,
               &probe);
     udp_paths_asked(&self->choice, number, probe.nonce, now_of(self));
-    datagram_send(&path->local->socket, &path->route, packet, sizeof packet);
+    if (is_known(path) || answers_allow(&self->transport->answers, &path->route.to, now_of(self)))
+        datagram_send(&path->local->socket, &path->route, packet, sizeof packet);
 }
 
 /* What may have been lost with the path that was left: sent since a little before the first
@@ -241,20 +268,19 @@ static bool shows_life(const uint8_t *packet, size_t length)
            packet_only_moves_data(packet, length);
 }
 
-struct udp_path *udp_path_io_learn(struct udp_local *local, struct udp_path *known,
-                                   const struct address *wire, const struct address *own,
-                                   const struct path_key *key, const uint8_t *packet, size_t length,
-                                   bool *stray)
+struct udp_path *udp_path_io_learn(struct udp_local *local, const struct address *wire,
+                                   const struct address *own, const struct path_key *key,
+                                   const uint8_t *packet, size_t length, bool *stray)
 {
     struct path_key by_tag = path_key_of_tag(packet_tag(packet), key->peer_port, key->own_port);
     struct path *node = path_table_find(&local->transport->paths, &by_tag);
     struct udp_association *self = node ? container_of(node, struct udp_association, by_tag) : NULL;
     /* One that cannot follow its peer is given up soon by the answer to what is stray. */
     *stray = !self || self->choice.options.chooses || (self->choice.known && !self->choice.ours);
-    if (*stray || !self->choice.known || !shows_life(packet, length))
+    /* The question that the new address gets is no larger than the factor. */
+    if (*stray || !self->choice.known || !shows_life(packet, length) ||
+        ANSWERS_FACTOR * length < PROBE_SIZE)
         return NULL;
-    if (known)
-        udp_association_end(known->owner, ERR_TRANSPORT_TIMEOUT, "");
     return udp_path_io_add(self, local, wire, own, key, false);
 }
 
@@ -262,7 +288,8 @@ void udp_path_io_answer(struct udp_path *path, uint8_t *packet)
 {
     struct udp_association *self = path->owner;
     if (!self->choice.paths[udp_path_number(path)].confirmed &&
-        !stray_allow(&self->transport->unconfirmed, &path->node.key, now_of(self)))
+        (!stray_allow(&self->transport->unconfirmed, &path->node.key, now_of(self)) ||
+         !answers_allow(&self->transport->answers, &path->route.to, now_of(self))))
         return;
     probe_answer(packet, self->peer_tag);
     datagram_send(&path->local->socket, &path->route, packet, PROBE_SIZE);
@@ -342,6 +369,8 @@ static enum udp_take take_packet(struct udp_association *self, struct udp_path *
     bool denser = moves_data(packet, length) && udp_paths_busy(&self->choice, now_of(self));
     if (denser || !confirmed || used != self->choice.in_use)
         go_on(self);
+    if (!path->owner) /* its time was over just now */
+        return UDP_TAKE_DROP;
     /* Not before it has answered: who has seen packets can make some that end the association, such
      * as a SACK for what was never sent, and send them from any address. The peer's own are sent
      * again. */
@@ -359,11 +388,9 @@ enum udp_take udp_path_io_take(struct udp_path *path, uint8_t **whole, size_t *l
         take_probe(self, path, packet, kind, &probe);
         return UDP_TAKE_DROP;
     }
-    uint32_t tag = packet_tag(packet),
-             right = packet_tag_reflected(packet) ? self->peer_tag : self->own_tag;
-    if (tag == right)
+    if (udp_path_io_has_tag(self, packet))
         return take_packet(self, path, whole, length);
-    return path == udp_path_in_use(self) ? UDP_TAKE_PASS : UDP_TAKE_STRAY;
+    return path == udp_path_in_use(self) ? UDP_TAKE_DROP : UDP_TAKE_STRAY;
 }
 
 /* ---- for the user ---- */

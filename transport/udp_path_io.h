@@ -17,18 +17,23 @@ struct udp_path *udp_path_io_add(struct udp_association *self, struct udp_local 
                                  const struct path_key *key, bool confirmed);
 /* Not the one in use. */
 void udp_path_io_remove(struct udp_path *path);
+/* The path of a half-open association becomes that of the address. */
+void udp_path_io_settle(struct udp_path *path, const struct path_key *key);
+
+/* Learns the association's tags from usrsctp, when it is up there. */
+void udp_path_io_tags(struct udp_association *self);
+/* Whether a packet carries the tag that it should. */
+bool udp_path_io_has_tag(const struct udp_association *self, const uint8_t *packet);
 
 /* It is up: learns the tags, begins to probe. */
 void udp_path_io_up(struct udp_association *self);
 
 /* The path on which a packet from an unknown address came, when it belongs to an association that
  * a peer began: it has our tag and shows life. NULL otherwise; stray: no association has it, or
- * one that cannot follow. known: of a half-open one with that address, NULL if there is none; it
- * makes room: the peer's INIT went there, too. */
-struct udp_path *udp_path_io_learn(struct udp_local *local, struct udp_path *known,
-                                   const struct address *wire, const struct address *own,
-                                   const struct path_key *key, const uint8_t *packet, size_t length,
-                                   bool *stray);
+ * one that cannot follow. */
+struct udp_path *udp_path_io_learn(struct udp_local *local, const struct address *wire,
+                                   const struct address *own, const struct path_key *key,
+                                   const uint8_t *packet, size_t length, bool *stray);
 
 /* What is to be done with a packet of an association that is up. */
 enum udp_take { UDP_TAKE_PASS, UDP_TAKE_DROP, UDP_TAKE_STRAY };

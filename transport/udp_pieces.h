@@ -26,9 +26,9 @@
 
 typedef void udp_pieces_emit(void *context, uint8_t *packet, size_t length);
 
-/* Divides a packet that adds up into sealed ones of at most limit bytes, at least 576, in order.
- * *number: of the latest packet that went in pieces; counted on. NULL: the peer joins none, and a
- * chunk that is too large makes a packet that is. */
+/* Divides a packet that adds up into sealed ones of at most limit bytes, at least 576, in order;
+ * one of 64 KB or more is dropped. *number: of the latest packet that went in pieces; counted on.
+ * NULL: the peer joins none, and a chunk that is too large makes a packet that is. */
 void udp_pieces_divide(const uint8_t *packet, size_t length, size_t limit, uint32_t *number,
                        udp_pieces_emit *emit, void *context);
 

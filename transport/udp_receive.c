@@ -10,7 +10,9 @@
 #include "base/check.h"
 #include "transport/auth.h"
 #include "transport/packet.h"
+#include "transport/packet_init.h"
 #include "transport/sctp_message.h"
+#include "transport/udp_arrival.h"
 #include "transport/udp_association.h"
 #include "transport/udp_auth.h"
 #include "transport/udp_connect.h"
@@ -69,65 +71,13 @@ static struct udp_path *find(struct udp *transport, const struct path_key *key)
     return node ? transport->latest : NULL;
 }
 
-struct arrival {
-    struct udp_local *local;
-    const struct address *from, *own;
-    struct path_key key;
-    enum packet_kind kind;
-    uint8_t *packet;
-    size_t length;
-};
-
-/* One end of each association of ours has the port on which endpoints listen. */
-static void out_of_the_blue(const struct arrival *a)
-{
-    struct udp *transport = a->local->transport;
-    uint8_t answer[STRAY_ANSWER];
-    transport->counters.stray_packets++;
-    if ((a->key.own_port != UDP_SCTP_PORT && a->key.peer_port != UDP_SCTP_PORT) ||
-        !stray_answer(a->packet, a->length, answer) ||
-        !stray_allow(&transport->strays, &a->key, loop_now(transport->loop)))
-        return;
-    transport->counters.stray_answers++;
-    struct datagram_route route = {.to = *a->from, .from = *a->own};
-    datagram_send(&a->local->socket, &route, answer, sizeof answer);
-}
-
-/* The path of a packet from an address that is not known, or known for what does not explain it.
- * NULL: there is none; stray: and the sender may be told so. */
-static struct udp_path *find_otherwise(const struct arrival *a, struct udp_path *path, bool *stray)
-{
-    *stray = a->kind != PACKET_INIT; /* which gets no answer anyway */
-    if (a->kind == PACKET_INIT) {
-        if (path)
-            udp_path_io_remove(path);
-        return udp_association_half_open(a->local, a->from, a->own, &a->key);
-    }
-    if (a->kind != PACKET_OTHER)
-        return NULL;
-    return udp_path_io_learn(a->local, path, a->from, a->own, &a->key, a->packet, a->length, stray);
-}
-
-/* Whether the association of a path has nothing to do with this kind of packet. A half-open one is
- * no association yet: what is neither INIT nor cookie belongs to one that the peer had before. INIT
- * means a restart only where the peer was last. */
-static bool is_for_another(const struct udp_path *path, enum packet_kind kind)
-{
-    struct udp_association *self = path->owner;
-    if (self->state == UDP_HALF_OPEN)
-        return kind == PACKET_OTHER;
-    return kind == PACKET_INIT && udp_association_is_up(self) && path != udp_path_in_use(self);
-}
-
-static void pass(struct udp_association *self, enum packet_kind kind, const uint8_t *packet,
-                 size_t length)
+static void pass(struct udp_association *self, const uint8_t *packet, size_t length)
 {
     uint8_t type = packet_type(packet, length);
     measure(self, type);
     if (type != PACKET_CHUNK_HEARTBEAT && type != PACKET_CHUNK_HEARTBEAT_ACK)
         stack_busy();
-    /* usrsctp refuses another tag, but what we learn from a SACK, we learn before. */
-    bool is_sack = type == PACKET_CHUNK_SACK && packet_tag(packet) == self->own_tag,
+    bool is_sack = type == PACKET_CHUNK_SACK,
          authenticated = packet[PACKET_HEADER] == PACKET_CHUNK_AUTH;
     if (is_sack && authenticated == self->transport->options.auth)
         note_sack(self, packet, length);
@@ -135,22 +85,37 @@ static void pass(struct udp_association *self, enum packet_kind kind, const uint
         udp_sack_input(self, packet, length);
     else if (!udp_ahead_keep(self, packet, length))
         stack_input(&self->peer, packet, length);
-    if (self->state == UDP_HALF_OPEN && kind == PACKET_COOKIE_ECHO)
-        udp_association_accept(self);
-    if (self->state != UDP_HALF_OPEN)
-        udp_receive_touch(self);
+    udp_receive_touch(self);
 }
 
-static enum udp_take take_for(struct udp_path *path, enum packet_kind kind, uint8_t **packet,
-                              size_t *length)
+/* A path may end by what comes on it, an association does not before it is delivered to. */
+static void take_other(const struct udp_arrival *a, struct udp_path *path)
 {
-    if (kind == PACKET_INIT && udp_association_is_up(path->owner) &&
-        path->owner->transport->options.auth) {
-        udp_auth_doubt(path->owner); /* a restart cannot be authenticated */
-        return UDP_TAKE_DROP;
-    }
-    return udp_association_is_up(path->owner) ? udp_path_io_take(path, packet, length)
-                                              : udp_connect_take(path, *packet, *length);
+    uint8_t *packet = a->packet;
+    size_t length = a->length;
+    bool stray = false;
+    if (!path)
+        path = udp_path_io_learn(a->local, a->from, a->own, &a->key, a->packet, a->length, &stray);
+    struct udp_association *self = path ? path->owner : NULL;
+    enum udp_take take = UDP_TAKE_DROP;
+    if (self)
+        take = udp_association_is_up(self) ? udp_path_io_take(path, &packet, &length)
+                                           : udp_connect_take(path, packet, length);
+    if (stray || take == UDP_TAKE_STRAY)
+        udp_arrival_stray(a);
+    else if (take == UDP_TAKE_PASS && self->state != UDP_ENDED)
+        pass(self, packet, length);
+}
+
+static bool is_plausible(struct udp *transport, struct udp_arrival *a, struct packet_ports *ports)
+{
+    a->kind = packet_check(a->packet, a->length, ports);
+    if (a->kind == PACKET_BAD ||
+        (!transport->options.auth && packet_has_auth(a->packet, a->length)))
+        return false;
+    uint8_t first = a->packet[PACKET_HEADER];
+    return (first != PACKET_CHUNK_INIT && first != PACKET_CHUNK_INIT_ACK) ||
+           packet_init_trim(a->packet, &a->length, transport->options.auth);
 }
 
 void udp_receive_packet(struct udp_local *local, const struct address *from,
@@ -158,33 +123,28 @@ void udp_receive_packet(struct udp_local *local, const struct address *from,
 {
     struct udp *transport = local->transport;
     struct packet_ports ports;
-    enum packet_kind kind = packet_check(packet, length, &ports);
-    if (kind == PACKET_BAD || (!transport->options.auth && packet_has_auth(packet, length))) {
+    struct udp_arrival arrival = {.local = local,
+                                  .from = from,
+                                  .own = own,
+                                  .packet = packet,
+                                  .length = length,
+                                  .asked = length};
+    if (!is_plausible(transport, &arrival, &ports)) {
         transport->counters.bad_packets++;
         return;
     }
     /* Where we began, the system chooses our address each time anew. */
     static const struct address any;
     if (ports.destination != UDP_SCTP_PORT)
-        own = &any;
-    struct arrival arrival = {
-        .local = local,
-        .from = from,
-        .own = own,
-        .key = path_key(from, own, local->number, ports.source, ports.destination),
-        .kind = kind,
-        .packet = packet,
-        .length = length,
-    };
-    bool stray = false;
+        arrival.own = &any;
+    arrival.key = path_key(from, arrival.own, local->number, ports.source, ports.destination);
     struct udp_path *path = find(transport, &arrival.key);
-    if (!path || is_for_another(path, kind))
-        path = find_otherwise(&arrival, path, &stray);
-    enum udp_take take = path ? take_for(path, kind, &packet, &length) : UDP_TAKE_DROP;
-    if (stray || take == UDP_TAKE_STRAY)
-        out_of_the_blue(&arrival);
-    if (take == UDP_TAKE_PASS)
-        pass(path->owner, kind, packet, length);
+    if (arrival.kind == PACKET_INIT)
+        udp_arrival_init(&arrival, path);
+    else if (arrival.kind == PACKET_COOKIE_ECHO)
+        udp_arrival_cookie(&arrival, path);
+    else
+        take_other(&arrival, path);
 }
 
 static bool is_at(const struct udp_path *path, const struct udp_local *local,

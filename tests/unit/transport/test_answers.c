@@ -1,0 +1,72 @@
+#include "transport/answers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "tests/lib/tap.h"
+
+#define NOW 5000000000ull
+
+static struct address address(const char *text)
+{
+    struct endpoint endpoint;
+    char why[128];
+    must(endpoint_parse(&endpoint, text, ".", why, sizeof why) == ERR_OK);
+    struct address parsed = endpoint.address;
+    endpoint_clear(&endpoint);
+    return parsed;
+}
+
+static unsigned allowed(struct answers *self, const char *text, unsigned asked, uint64_t now_us)
+{
+    struct address from = address(text);
+    unsigned count = 0;
+    for (unsigned i = 0; i < asked; i++)
+        count += answers_allow(self, &from, now_us);
+    return count;
+}
+
+static struct answers *fresh(void)
+{
+    struct answers *self = check_alloc(sizeof *self);
+    answers_init(self);
+    return self;
+}
+
+static void of_one_source(void)
+{
+    struct answers *self = fresh();
+    ok(allowed(self, "192.0.2.1:1", 1000, NOW) == ANSWERS_OF_SOURCE, "one source gets so many");
+    ok(!allowed(self, "192.0.2.1:2", 10, NOW) && !allowed(self, "[::ffff:192.0.2.1]:2", 10, NOW),
+       "also from other ports, and however its address is written");
+    ok(allowed(self, "192.0.2.2:1", 10, NOW) == 10, "another is not kept out by it");
+    ok(allowed(self, "192.0.2.1:1", 1000, NOW + 100000) == ANSWERS_OF_SOURCE / 10,
+       "a tenth of a second later a tenth of it is back");
+    ok(allowed(self, "[2001:db8::1]:1", 1000, NOW) == ANSWERS_OF_SOURCE &&
+           !allowed(self, "[2001:db8::ffff:1:2]:1", 10, NOW),
+       "a /64 of IPv6 is one source");
+    ok(allowed(self, "[2001:db8:0:1::1]:1", 10, NOW) == 10, "the next /64 is another");
+    free(self);
+}
+
+static void of_all(void)
+{
+    struct answers *self = fresh();
+    unsigned count = 0;
+    char text[64];
+    for (unsigned i = 0; i < 5000; i++) {
+        snprintf(text, sizeof text, "10.%u.%u.1:9", i / 250, i % 250);
+        count += allowed(self, text, 1, NOW);
+    }
+    ok(count == ANSWERS_PER_SECOND, "5000 sources together get no more than the allowance of all");
+    ok(allowed(self, "192.0.2.1:1", 1, NOW + 1000000) == 1, "which comes back");
+    free(self);
+}
+
+int main(void)
+{
+    of_one_source();
+    of_all();
+    return tap_done();
+}

@@ -1,0 +1,238 @@
+/* People without credentials: what one packet of theirs must not do. Their floods are in
+ * test_udp_garbage. */
+#include "tests/unit/transport/stranger.h"
+#include "transport/packet_init.h"
+
+static void open_bed(struct bed *bed)
+{
+    *bed = (struct bed){.ops = &udp_ops, .options = bed_default_options()};
+    bed->options.mtu = 1500;
+    bed_open_at(bed, "127.0.0.1:0", "127.0.0.1:0");
+}
+
+/* ---- INIT and INIT ACK ---- */
+
+static const struct address *server_of(struct bed *bed)
+{
+    return transport_local(bed->server);
+}
+
+/* An INIT with count parameters of this type and size; what came back. */
+static struct heard *ask(struct bed *bed, int fd, uint16_t port, uint16_t type, size_t size,
+                         size_t count, size_t *asked)
+{
+    static uint8_t parameters[PACKET_MAX], packet[PACKET_MAX];
+    struct wire_writer writer = wire_writer(parameters, sizeof parameters);
+    memset(parameters, 0, sizeof parameters);
+    for (size_t i = 0; i < count; i++) {
+        wire_put_u16(&writer, type);
+        wire_put_u16(&writer, (uint16_t)(4 + size));
+        writer.at += (size + 3) & ~(size_t)3;
+    }
+    *asked = stranger_init(packet, port, UDP_SCTP_PORT, 0x2234567u + port, parameters,
+                           (size_t)(writer.at - parameters));
+    stranger_send(fd, server_of(bed), packet, *asked);
+    bed_run(bed, SECOND / 100);
+    return stranger_answers(fd);
+}
+
+static void large_inits(void)
+{
+    struct bed bed;
+    struct address own;
+    size_t asked;
+    open_bed(&bed);
+    bool bounded = true;
+    unsigned answered = 0;
+    uint16_t port = 50000;
+    static const size_t counts[] = {0, 1, 2, 10, 100, 300, 1000, 3270, 3271, 6540, 13000};
+    static const uint16_t types[] = {0xc0fe, 0x40fe, 0x80fe, 0x00fe, 0x8002, 0x8003,
+                                     0x8004, 0x8008, 5,      7,      11,     0xc000};
+    for (unsigned t = 0; t < sizeof types / sizeof *types; t++) {
+        int fd = stranger_socket_at(10 + t, &own); /* one source would not get so many answers */
+        for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+            size_t size = t & 1 ? 0 : 4 * (c & 1); /* also such that fill INIT ACK differently */
+            if (counts[c] * (4 + size) > 65000)
+                continue;
+            struct heard *answers = ask(&bed, fd, ++port, types[t], size, counts[c], &asked);
+            if (answers->bytes > 3 * asked) {
+                tap_note("%zu of type %04x: %zu bytes for %zu", counts[c], types[t], answers->bytes,
+                         asked);
+                bounded = false;
+            }
+            answered += answers->count;
+        }
+        close(fd);
+    }
+    ok(true, "INITs of every size and content are survived");
+    ok(bounded && answered > 20,
+       "and none is answered with more than three times its size (%u are)", answered);
+    struct bed_user *user = bed_connect(&bed);
+    ok(user->up, "and a client gets in");
+    bed_close(&bed);
+    free(user);
+}
+
+/* Who sees the client's INIT answers it before the server can. */
+static bool swell_init_ack(struct observer *self, uint8_t *bytes, size_t length, bool to_server)
+{
+    static uint8_t swollen[PACKET_MAX];
+    if (to_server || bytes[PACKET_HEADER] != PACKET_CHUNK_INIT_ACK)
+        return true;
+    size_t size = 60000;
+    memcpy(swollen, bytes, length);
+    for (size_t i = 0; i < size; i += 4)
+        memcpy(swollen + length + i, (const uint8_t[]){0xc0, 0xfe, 0, 4}, 4);
+    swollen[PACKET_HEADER + 2] = (uint8_t)((length - PACKET_HEADER + size) >> 8);
+    swollen[PACKET_HEADER + 3] = (uint8_t)(length - PACKET_HEADER + size);
+    packet_seal(swollen, length + size);
+    stranger_send(self->front.fd, &self->client, swollen, length + size);
+    return true; /* the server's own comes behind it */
+}
+
+static void large_init_ack(void)
+{
+    struct bed bed;
+    open_bed(&bed);
+    struct observer *observer = observer_new(&bed);
+    observer->on_packet = swell_init_ack;
+    struct bed_user *user = observer_connect(&bed, observer);
+    ok(user->up, "an INIT ACK of 60 KB is survived, and not believed");
+    observer_free(observer);
+    bed_close(&bed);
+    free(user);
+}
+
+/* ---- what ends inside a call ---- */
+
+struct watched {
+    struct observer *observer;
+    struct bed_user *server_side;
+    int fd;
+    bool answered, sent;
+    uint32_t tag;
+};
+
+static bool is_inactive(const struct watched *w)
+{
+    struct association_status status;
+    association_status(w->server_side->association, &status);
+    for (size_t i = 0; i < status.path_count; i++)
+        if (status.paths[i].state == PATH_INACTIVE)
+            return true;
+    return false;
+}
+
+/* Answers one question of the server's as the client would, then no more; when the path is given
+ * up, repeats a SACK of the client's there. */
+static bool make_path_and_leave_it(void *argument)
+{
+    struct watched *w = argument;
+    uint8_t packet[2000];
+    ssize_t length;
+    while ((length = recv(w->fd, packet, sizeof packet, MSG_DONTWAIT)) > 0) {
+        if (length < PROBE_SIZE || packet[PACKET_HEADER] != PACKET_CHUNK_HEARTBEAT || w->answered)
+            continue;
+        probe_answer(packet, w->tag);
+        stranger_send(w->fd, &w->observer->server, packet, PROBE_SIZE);
+        w->answered = true;
+    }
+    if (w->answered && !w->sent && w->server_side->association && is_inactive(w)) {
+        stranger_send(w->fd, &w->observer->server, w->observer->sack, w->observer->sack_length);
+        w->sent = true;
+    }
+    return w->sent;
+}
+
+static void path_that_ends_under_a_packet(void)
+{
+    struct bed bed;
+    struct address own;
+    open_bed(&bed);
+    struct observer *observer = observer_new(&bed);
+    struct bed_user *user = observer_connect(&bed, observer);
+    struct watched w = {.observer = observer,
+                        .server_side = bed_latest(&bed),
+                        .fd = stranger_socket(&own),
+                        .tag = observer->server_tag};
+    w.server_side->echo = true;
+    for (uint32_t i = 0; i < 4; i++)
+        bed_send(user, 1, i, 100, 0);
+    bed_wait_messages(user, 4, SECOND);
+    bed_run(&bed, SECOND / 2); /* the SACK of the last echo */
+    must(observer->sack_length);
+    struct probe probe = {.path = 0, .nonce = {1, 2, 3}};
+    uint8_t packet[PROBE_SIZE];
+    probe_ask(packet, observer->ports, w.tag, &probe);
+    stranger_send(w.fd, &observer->server, packet, sizeof packet);
+    ok(bed_wait(&bed, make_path_and_leave_it, &w, 15 * SECOND),
+       "a path of somebody who saw packets comes and goes");
+    bed_run(&bed, SECOND / 10);
+    ok(user->up && w.server_side->up, "a packet there just when it ends is survived");
+    close(w.fd);
+    observer_free(observer);
+    bed_close(&bed);
+    free(user);
+}
+
+/* ---- what is believed before it is known ---- */
+
+/* A client with two paths to a server, of which the second goes by the observer. */
+static struct bed_user *connect_by_two(struct bed *bed, struct observer *observer)
+{
+    struct address remotes[2] = {*transport_local(bed->server), observer->front_address};
+    struct bed_user *user = bed_user_new(bed);
+    must(association_connect(bed->client, remotes, 2, &user->events, &user->association) == ERR_OK);
+    bed_wait(bed, bed_both_up, user, 5 * SECOND);
+    return user;
+}
+
+static size_t active_paths(struct bed_user *user)
+{
+    struct association_status status = {0};
+    size_t active = 0;
+    if (user->association)
+        association_status(user->association, &status);
+    for (size_t i = 0; i < status.path_count; i++)
+        active += status.paths[i].state == PATH_ACTIVE;
+    return active;
+}
+
+static bool has_two_paths(void *user)
+{
+    return active_paths(user) == 2;
+}
+
+static void init_to_a_client(void)
+{
+    struct bed bed;
+    uint8_t packet[PACKET_MAX];
+    open_bed(&bed);
+    struct observer *observer = observer_new(&bed);
+    struct bed_user *user = connect_by_two(&bed, observer);
+    ok(bed_wait(&bed, has_two_paths, user, 5 * SECOND), "a client has two paths");
+    for (int i = 0; i < 2; i++) { /* to the port of its association, to the one of endpoints */
+        size_t length = stranger_init(packet, UDP_SCTP_PORT,
+                                      i ? UDP_SCTP_PORT : observer->ports.source, 77, "", 0);
+        stranger_send(observer->front.fd, &observer->client, packet, length);
+        bed_run(&bed, SECOND / 50);
+    }
+    ok(active_paths(user) == 2, "an INIT from one of the server's addresses takes none away");
+    bed_run(&bed, SECOND * 3 / 2);
+    ok(active_paths(user) == 2 && user->up, "nor a second later");
+    observer_free(observer);
+    bed_close(&bed);
+    free(user);
+}
+
+int main(void)
+{
+    for (int i = 0; i < 2; i++) {
+        bed_auth = i;
+        large_inits();
+        large_init_ack();
+        path_that_ends_under_a_packet();
+        init_to_a_client();
+    }
+    return tap_done();
+}
