@@ -280,12 +280,24 @@ static enum err check_bound(struct tls_session *session)
                            "TLS 1.2 without extended master secret");
 }
 
+/* Other keys begin behind Finished, so its record ends with it (RFC 8446 section 5.1). GnuTLS would
+ * find out with the next record, and lose 16 KB of memory. */
+static enum err check_end(struct tls_session *session)
+{
+    if (!gnutls_record_check_pending(session->gnutls))
+        return ERR_OK;
+    return tls_failure_set(session, ERR_TLS_HANDSHAKE, GNUTLS_A_UNEXPECTED_MESSAGE,
+                           "something behind Finished in its record");
+}
+
 static enum err finish(struct tls_session *session)
 {
     /* GnuTLS calls on_certificate neither for resumed sessions nor if it saw no certificate. */
     bool vouched =
         session->is_verified || (!session->master && gnutls_session_is_resumed(session->gnutls));
     enum err result = check_bound(session);
+    if (result == ERR_OK)
+        result = check_end(session);
     if (result == ERR_OK && !vouched)
         result = verify(session);
     if (result == ERR_OK)
