@@ -10,13 +10,12 @@
 #include "tls/failure.h"
 #include "tls/session_private.h"
 
-/* A peer that does nothing but change its keys is stopped. Ours does it four times in a second at
- * most; but what was sent while the line stood still comes all at once, so 64 are let through. */
+/* A peer that does nothing but change its keys is stopped: a change costs as much as ten short
+ * records. It may do so 8 times in a second, and 64 times that come at once; and once more for each
+ * record of data, which costs it credit. Who changes keys only after data, as our own sender and
+ * GnuTLS's do, is never stopped, however late and close together all of it comes. */
 #define UPDATE_MS      125
 #define UPDATES_MAX_MS (64 * UPDATE_MS)
-
-/* AES-GCM may protect 2^24.5 full records with one key (RFC 8446 section 5.5). */
-#define RECORDS_OF_KEYS (UINT64_C(1) << 24)
 
 enum handshake_type { NEW_SESSION_TICKET = 4, KEY_UPDATE = 24 };
 enum alert_level { WARNING = 1, FATAL = 2 };
@@ -36,6 +35,8 @@ static int on_secret(gnutls_session_t gnutls, const char *label, const gnutls_da
 
 void tls_established_prepare(struct tls_session *session)
 {
+    if (gnutls_fips140_mode_enabled())
+        return;
     session->established = check_alloc(sizeof *session->established);
     gnutls_session_set_keylog_function(session->gnutls, on_secret);
 }
@@ -47,6 +48,7 @@ void tls_established_begin(struct tls_session *session)
         session->gnutls = NULL;
         return;
     }
+    gnutls_session_set_keylog_function(session->gnutls, NULL);
     tls_established_free(session->established);
     session->established = NULL;
 }
@@ -85,33 +87,51 @@ static void put_out(struct tls_session *session, enum tls_record_type type, cons
     put_message(session, type, copy(session, data, length), length);
 }
 
-void tls_established_write(struct tls_session *session, const void *data, size_t length)
-{
-    tls_established_write_message(session, copy(session, data, length), length);
-}
-
-_Static_assert(TLS_SESSION_HEADROOM == TLS_RECORD_HEADER, "data lie where they are encrypted");
-
-void tls_established_write_message(struct tls_session *session, struct message *message,
-                                   size_t length)
-{
-    put_message(session, TLS_RECORD_DATA, message, length);
-    if (session->established->record.out.sequence >= RECORDS_OF_KEYS)
-        tls_established_rekey(session);
-}
-
-/* Our direction only; asks nothing of the peer's. */
-void tls_established_rekey(struct tls_session *session)
-{
-    static const uint8_t update[] = {KEY_UPDATE, 0, 0, 1, 0};
-    put_out(session, TLS_RECORD_HANDSHAKE, update, sizeof update);
-    tls_record_update(&session->established->record, &session->established->record.out);
-}
-
 void tls_established_alert(struct tls_session *session, int alert)
 {
     uint8_t bytes[] = {alert == GNUTLS_A_CLOSE_NOTIFY ? WARNING : FATAL, (uint8_t)alert};
     put_out(session, TLS_RECORD_ALERT, bytes, sizeof bytes);
+}
+
+static enum err fail(struct tls_session *session, int alert, const char *what)
+{
+    tls_failure_set(session, ERR_TLS_RECORD, alert, "%s", what);
+    return tls_failure_tell(session);
+}
+
+/* Our direction only; asks nothing of the peer's. */
+enum err tls_established_rekey(struct tls_session *session)
+{
+    static const uint8_t update[] = {KEY_UPDATE, 0, 0, 1, 0};
+    struct tls_record *record = &session->established->record;
+    struct tls_record_keys next;
+    if (!tls_record_next(record, &record->out, &next))
+        return fail(session, GNUTLS_A_INTERNAL_ERROR, "our next keys could not be derived");
+    put_out(session, TLS_RECORD_HANDSHAKE, update, sizeof update);
+    tls_record_install(&record->out, &next);
+    session->owes_update = false;
+    return ERR_OK;
+}
+
+enum err tls_established_write(struct tls_session *session, const void *data, size_t length)
+{
+    return tls_established_write_message(session, copy(session, data, length), length);
+}
+
+_Static_assert(TLS_SESSION_HEADROOM == TLS_RECORD_HEADER, "data lie where they are encrypted");
+
+/* However often the peer has asked for new keys, it gets one change, before the next data (RFC 8446
+ * section 4.6.3). */
+enum err tls_established_write_message(struct tls_session *session, struct message *message,
+                                       size_t length)
+{
+    if ((session->owes_update || tls_record_is_worn(&session->established->record)) &&
+        tls_established_rekey(session) != ERR_OK) {
+        message_free(message);
+        return session->failure;
+    }
+    put_message(session, TLS_RECORD_DATA, message, length);
+    return ERR_OK;
 }
 
 /* ---- in ---- */
@@ -143,12 +163,6 @@ static bool gather(struct message_queue *queue, size_t size)
     }
     message_queue_push_front(queue, first);
     return first->length - first->offset >= size;
-}
-
-static enum err fail(struct tls_session *session, int alert, const char *what)
-{
-    tls_failure_set(session, ERR_TLS_RECORD, alert, "%s", what);
-    return tls_failure_tell(session);
 }
 
 /* The next whole record. ERR_AGAIN: it is not there yet. */
@@ -184,9 +198,9 @@ static enum err on_key_update(struct tls_session *session, uint8_t wants_ours)
         return fail(session, GNUTLS_A_UNEXPECTED_MESSAGE, "the peer changes its keys too often");
     if (wants_ours > 1)
         return fail(session, GNUTLS_A_ILLEGAL_PARAMETER, "a KeyUpdate that is not as it should be");
-    tls_record_update(&established->record, &established->record.in);
-    if (wants_ours && !session->has_said_bye)
-        tls_established_rekey(session);
+    if (!tls_record_update(&established->record, &established->record.in))
+        return fail(session, GNUTLS_A_INTERNAL_ERROR, "the peer's next keys could not be derived");
+    session->owes_update |= wants_ours;
     return ERR_OK;
 }
 
@@ -235,6 +249,8 @@ static enum err read_record(struct tls_session *session, uint8_t *bytes, size_t 
     switch (type) {
     case TLS_RECORD_DATA:
         session->has_read = true;
+        session->unheard = 0;
+        session->established->updates_until -= UPDATE_MS;
         return ERR_OK;
     case TLS_RECORD_HANDSHAKE:
         result = on_handshake(session, *data, *length);

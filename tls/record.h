@@ -40,8 +40,9 @@ struct tls_record {
 /* One of the two application traffic secrets. During the handshake. */
 void tls_record_learn(struct tls_record *record, struct tls_record_keys *keys,
                       const uint8_t *secret, size_t size);
-/* After it: takes keys and sequence numbers over. False: GnuTLS has to go on with this session
- * (not TLS 1.3, or it holds data that were not read). */
+/* After it: takes keys and sequence numbers over. False: GnuTLS has to go on with this session: it
+ * is not TLS 1.3, or holds data that were not read; the peer wants records shorter than 2^14 (RFC
+ * 8449); or the keys in use do not come from the secrets that were learnt. */
 bool tls_record_take(struct tls_record *record, struct gnutls_session_int *gnutls);
 /* Wipes; record itself stays. */
 void tls_record_clear(struct tls_record *record);
@@ -57,5 +58,16 @@ size_t tls_record_overhead(const struct tls_record *record);
 int tls_record_open(struct tls_record *record, uint8_t *bytes, size_t size,
                     enum tls_record_type *type, const uint8_t **data, size_t *length);
 
-/* The next keys of one direction (KeyUpdate). */
-void tls_record_update(const struct tls_record *record, struct tls_record_keys *keys);
+/* The keys that come after keys, for a KeyUpdate (RFC 8446 section 7.2), which is still sealed with
+ * the old ones. False: GnuTLS could not derive them, and *next holds nothing. Owns: the caller,
+ * until tls_record_install. */
+bool tls_record_next(const struct tls_record *record, const struct tls_record_keys *keys,
+                     struct tls_record_keys *next);
+/* They take the place of keys; the old ones are wiped, and *next is. */
+void tls_record_install(struct tls_record_keys *keys, struct tls_record_keys *next);
+/* Both at once. False: keys stay as they are. */
+bool tls_record_update(const struct tls_record *record, struct tls_record_keys *keys);
+
+/* Whether so many records were sealed that other keys are due: 2^24 (RFC 8446 section 5.5 allows
+ * AES-GCM 2^24.5 full ones), with AES-CCM 2^23 (RFC 9147 section 4.5.3). */
+bool tls_record_is_worn(const struct tls_record *record);

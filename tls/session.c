@@ -21,8 +21,11 @@
 /* Less is copied into a message of its size: many that wait would hold 16 KB each. */
 #define COPIED_BELOW 2000
 
-/* GnuTLS ends a session whose peer changes its keys more than 8 times in a second. */
+/* GnuTLS ends a session whose peer changes its keys more than 8 times in a second. What a line
+ * holds up arrives all at once: so no more than two of those that come by themselves go to a peer
+ * that says nothing meanwhile. */
 #define REKEY_PAUSE_MS 250
+#define REKEYS_UNHEARD 2
 
 static void put_out(struct tls_session *session, struct message *message)
 {
@@ -303,6 +306,7 @@ enum err tls_session_read(struct tls_session *session, const uint8_t **data, siz
         *data = datum.data;
         *length = datum.size;
         session->has_read = true;
+        session->unheard = 0;
         /* Spares the next call a 16 KB allocation only to learn that there is nothing. */
         session->is_drained =
             !session->input.first && !gnutls_record_check_pending(session->gnutls);
@@ -341,13 +345,19 @@ static enum err may_write(const struct tls_session *session, size_t length)
     return session->has_said_bye ? ERR_TLS_CLOSED : ERR_OK;
 }
 
+/* By itself, after so many bytes. */
+static bool is_rekey_due(const struct tls_session *session)
+{
+    return session->credentials->rekey_bytes &&
+           session->unkeyed >= session->credentials->rekey_bytes &&
+           session->unheard < REKEYS_UNHEARD;
+}
+
 /* So many bytes went out. */
 static enum err wrote(struct tls_session *session, size_t length)
 {
     session->unkeyed += length;
-    if (session->credentials->rekey_bytes &&
-        session->unkeyed >= session->credentials->rekey_bytes &&
-        tls_session_rekey(session) != ERR_OK)
+    if (is_rekey_due(session) && tls_session_rekey(session) != ERR_OK)
         return session->failure; /* ERR_OK: it was too soon, the next record tries again */
     return ERR_OK;
 }
@@ -357,11 +367,9 @@ enum err tls_session_write(struct tls_session *session, const void *data, size_t
     enum err result = may_write(session, length);
     if (result != ERR_OK || !length)
         return result;
-    if (!session->gnutls)
-        tls_established_write(session, data, length);
-    else if (send_records(session, data, length) != ERR_OK)
-        return session->failure;
-    return wrote(session, length);
+    result = session->gnutls ? send_records(session, data, length)
+                             : tls_established_write(session, data, length);
+    return result == ERR_OK ? wrote(session, length) : result;
 }
 
 enum err tls_session_write_message(struct tls_session *session, struct message **plain,
@@ -372,9 +380,9 @@ enum err tls_session_write_message(struct tls_session *session, struct message *
     enum err result = may_write(session, length);
     if (result != ERR_OK)
         return result;
-    tls_established_write_message(session, *plain, length);
+    result = tls_established_write_message(session, *plain, length);
     *plain = message_new(MESSAGE_MAX);
-    return wrote(session, length);
+    return result == ERR_OK ? wrote(session, length) : result;
 }
 
 /* Without GnuTLS it is that of the master, as was checked. */
@@ -398,15 +406,17 @@ enum err tls_session_rekey(struct tls_session *session)
         return ERR_AGAIN;
     /* Our own direction only: when both ends ask the other for theirs at once, GnuTLS 3.7 takes it
      * for an error and closes the session. */
-    int rc = 0;
-    if (session->gnutls)
-        rc = gnutls_session_key_update(session->gnutls, 0);
-    else
-        tls_established_rekey(session);
-    if (rc < 0)
-        return tls_failure_from_gnutls(session, rc, ERR_TLS_RECORD);
+    if (session->gnutls) {
+        int rc = gnutls_session_key_update(session->gnutls, 0);
+        if (rc < 0)
+            return tls_failure_from_gnutls(session, rc, ERR_TLS_RECORD);
+    } else if (tls_established_rekey(session) != ERR_OK) {
+        return session->failure;
+    }
     session->rekeyed_at = now;
     session->unkeyed = 0;
+    if (session->unheard < REKEYS_UNHEARD)
+        session->unheard++;
     return ERR_OK;
 }
 

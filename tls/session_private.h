@@ -58,6 +58,9 @@ struct tls_session {
     bool is_drained; /* GnuTLS has seen all that was fed and has nothing for us */
     bool has_read;   /* a record of data has come */
     bool has_said_bye;
+    bool
+        owes_update; /* established: the peer asked for a KeyUpdate of ours, before the next data */
+    uint8_t unheard; /* KeyUpdates of ours since data came */
     uint64_t unkeyed;   /* bytes written since the last KeyUpdate of ours */
     int64_t rekeyed_at; /* ms, monotonic: when that was; 0: never */
 };

@@ -72,6 +72,7 @@ void tls_wide_gcm_free(struct tls_wide_gcm *self)
     free(self);
 }
 
+/* The context is wiped: it holds key stream, and what the tag is made of. */
 void tls_wide_gcm_seal(const struct tls_wide_gcm *self, const uint8_t nonce[12],
                        const uint8_t *header, size_t header_size, uint8_t *text, size_t length)
 {
@@ -82,6 +83,7 @@ void tls_wide_gcm_seal(const struct tls_wide_gcm *self, const uint8_t nonce[12],
     else
         IMB_AES128_GCM_ENC(library, &self->key, &context, text, text, length, nonce, header,
                            header_size, text + length, TLS_WIDE_GCM_TAG);
+    gnutls_memset(&context, 0, sizeof context);
 }
 
 bool tls_wide_gcm_open(const struct tls_wide_gcm *self, const uint8_t nonce[12],
@@ -95,7 +97,10 @@ bool tls_wide_gcm_open(const struct tls_wide_gcm *self, const uint8_t nonce[12],
     else
         IMB_AES128_GCM_DEC(library, &self->key, &context, text, text, length, nonce, header,
                            header_size, tag, sizeof tag);
-    return gnutls_memcmp(tag, text + length, sizeof tag) == 0;
+    bool fits = gnutls_memcmp(tag, text + length, sizeof tag) == 0;
+    gnutls_memset(&context, 0, sizeof context);
+    gnutls_memset(tag, 0, sizeof tag); /* of a forged record it would be the right one */
+    return fits;
 }
 
 #else

@@ -1,68 +1,11 @@
 /* A child that goes on without GnuTLS, beside one that GnuTLS carries: either understands the other
  * in all that TLS 1.3 has after a handshake. And how little such a child takes. */
 #include <gnutls/gnutls.h>
+#include <inttypes.h>
 #include <malloc.h>
 
-#include "tests/unit/tls/modes.h"
-#include "tls/established.h"
-#include "tls/session_private.h"
-
-static const char *const ciphers[] = {"AES-128-GCM", "AES-256-GCM", "CHACHA20-POLY1305",
-                                      "AES-128-CCM"};
-#define CIPHERS (sizeof ciphers / sizeof ciphers[0])
-
-struct bed {
-    struct tls_credentials *client, *server;
-    struct association a;
-};
-
-static void open_bed(struct bed *bed, const char *cipher)
-{
-    static char priority[128];
-    struct tls_options client = options_for(TLS_CLIENT, "client"),
-                       server = options_for(TLS_SERVER, "server");
-    snprintf(priority, sizeof priority, "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+%s", cipher);
-    client.priority = server.priority = priority;
-    bed->client = load_credentials(client);
-    bed->server = load_credentials(server);
-    open_association(&bed->a, bed->client, bed->server, NULL);
-}
-
-static void close_bed(struct bed *bed)
-{
-    close_association(&bed->a);
-    tls_credentials_unref(bed->client);
-    tls_credentials_unref(bed->server);
-}
-
-static void leave_to_gnutls(struct tls_session *session)
-{
-    gnutls_session_set_keylog_function(session->gnutls, NULL);
-    tls_established_free(session->established);
-    session->established = NULL;
-}
-
-/* One end, ours, without GnuTLS, the other one with it. */
-struct mixed {
-    struct pair pair;
-    struct end *ours, *gnutls;
-};
-
-static void open_mixed(struct mixed *mixed, struct bed *bed, bool ours_is_server)
-{
-    struct pair *pair = &mixed->pair;
-    start_child(pair, bed->client, bed->a.client, bed->server, bed->a.server, NULL);
-    mixed->ours = ours_is_server ? &pair->server : &pair->client;
-    mixed->gnutls = ours_is_server ? &pair->client : &pair->server;
-    leave_to_gnutls(mixed->gnutls->session);
-    must(shake(pair));
-    must(!mixed->ours->session->gnutls && mixed->gnutls->session->gnutls);
-}
-
-static gnutls_session_t gnutls_of(struct mixed *mixed)
-{
-    return mixed->gnutls->session->gnutls;
-}
+#include "base/wire.h"
+#include "tests/unit/tls/mixed.h"
 
 static enum err reads(struct end *end)
 {
@@ -179,11 +122,15 @@ static void test_updates(struct mixed *mixed, const char *name)
         all = all && pass_both_ways(mixed, 100);
     }
     ok(all, "%s: either changes its keys", name);
-    must(gnutls_session_key_update(gnutls_of(mixed), GNUTLS_KU_PEER) == 0);
+    for (int i = 0; i < 20; i++)
+        must(gnutls_session_key_update(gnutls_of(mixed), GNUTLS_KU_PEER) == 0);
     deliver(mixed->gnutls, mixed->ours);
-    ok(reads(mixed->ours) == ERR_AGAIN && mixed->ours->sent.count == 1,
-       "%s: one that asks for ours gets it", name);
-    ok(pass_both_ways(mixed, 100), "%s: and data goes on", name);
+    bool waits = reads(mixed->ours) == ERR_AGAIN && !mixed->ours->sent.count;
+    must(tls_session_write(mixed->ours->session, pattern, 10) == ERR_OK);
+    ok(waits && mixed->ours->sent.count == 2,
+       "%s: however often it asks for ours, it comes once, with data", name);
+    deliver(mixed->ours, mixed->gnutls);
+    ok(reads(mixed->gnutls) == ERR_OK && pass_both_ways(mixed, 100), "%s: and data goes on", name);
 }
 
 static void test_ticket(struct mixed *mixed, const char *name)
@@ -316,13 +263,14 @@ static void test_update_flood(struct bed *bed)
     free_pair(&mixed.pair);
 }
 
-/* 5 seconds of a sender that changes its keys as often as it may, and of a line that stands still.
+/* A minute of a sender that changes its keys as often as it may, and of a line that stands still.
  */
 static void test_late_updates(struct bed *bed)
 {
+    enum { UPDATES = 240 };
     struct pair child, *pair = &child;
     must(open_child(pair, bed->client, bed->a.client, bed->server, bed->a.server));
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < UPDATES; i++) {
         pair->client.session->rekeyed_at = 0; /* 250 ms later */
         must(tls_session_write(pair->client.session, pattern, 10) == ERR_OK &&
              tls_session_rekey(pair->client.session) == ERR_OK);
@@ -331,24 +279,29 @@ static void test_late_updates(struct bed *bed)
     int read = 0;
     while (reads(&pair->server) == ERR_OK)
         read++;
-    ok(read == 20 && pair->server.session->failure == ERR_OK,
+    ok(read == UPDATES && pair->server.session->failure == ERR_OK,
        "what was late arrives with all its changes of keys (%s)",
        tls_session_detail(pair->server.session));
     free_pair(pair);
 }
 
-static void test_own_update(struct bed *bed)
+static void test_own_update(const char *cipher, uint64_t limit)
 {
+    struct bed bed;
     struct mixed mixed;
-    open_mixed(&mixed, bed, false);
+    uint8_t sequence[8];
+    struct wire_writer writer = wire_writer(sequence, sizeof sequence);
+    open_bed(&bed, cipher);
+    open_mixed(&mixed, &bed, false);
     struct tls_record_keys *keys = &mixed.ours->session->established->record.out;
-    gnutls_session_t gnutls = gnutls_of(&mixed);
-    keys->sequence = (UINT64_C(1) << 24) - 1;
-    must(gnutls_record_set_state(gnutls, 1, (const unsigned char[8]){[5] = 0xff, 0xff, 0xff}) == 0);
-    ok(passes(mixed.ours, mixed.gnutls, 10) && keys->sequence == 0,
-       "after 2^24 records come new keys");
-    ok(passes(mixed.ours, mixed.gnutls, 10) && keys->sequence == 1, "and they are used");
+    keys->sequence = limit - 1;
+    wire_put_u64(&writer, limit - 1);
+    must(gnutls_record_set_state(gnutls_of(&mixed), 1, sequence) == 0);
+    ok(passes(mixed.ours, mixed.gnutls, 10) && keys->sequence == limit,
+       "%s: %" PRIu64 " records go out with one key", cipher, limit);
+    ok(passes(mixed.ours, mixed.gnutls, 10) && keys->sequence == 1, "then there is another");
     free_pair(&mixed.pair);
+    close_bed(&bed);
 }
 
 static void test_every_bit(struct bed *bed)
@@ -413,7 +366,10 @@ int main(void)
     test_headers(&bed);
     test_update_flood(&bed);
     test_late_updates(&bed);
-    test_own_update(&bed);
+    test_own_update("AES-256-GCM", 1 << 24);
+    test_own_update("CHACHA20-POLY1305", 1 << 24);
+    test_own_update("AES-128-CCM", 1 << 23);
+    test_own_update("AES-128-CCM-8", 1 << 23);
     test_every_bit(&bed);
     test_memory(&bed);
     close_bed(&bed);
