@@ -47,6 +47,7 @@ struct config_tls {
     bool resume_never;    /* no option: `hawser bench` measures full handshakes by it */
     enum config_tls_version min_version, max_version;
     bool children_psk;               /* children = "psk" */
+    bool records_gnutls;             /* records = "gnutls" */
     enum config_resume_by resume_by; /* server */
     uint64_t ticket_lifetime_us;
     char *ticket_key_file; /* server */

@@ -65,6 +65,17 @@ static const struct option_choice child_kinds[] = {
     {0},
 };
 
+static const struct option_choice record_kinds[] = {
+    {"own", false, NULL, NULL,
+     "Hawser's, with GnuTLS's ciphers or a faster AES-GCM (docs/SECURITY.md), where GnuTLS's keys "
+     "can be taken over; not in FIPS mode"},
+    {"gnutls", true, NULL, NULL,
+     "GnuTLS's, for those who do not want to trust ours: a child takes 23 KB at both ends "
+     "together, "
+     "instead of 5, and a record of 16 KB 8.4 µs to seal and to open, instead of 2.7"},
+    {0},
+};
+
 static const struct option_choice resumptions[] = {
     {"any", CONFIG_BY_ANY, NULL, NULL, "tickets with clients that take them, else session ids"},
     {"tickets", CONFIG_BY_TICKETS, NULL, NULL, "state at the client, encrypted"},

@@ -141,7 +141,7 @@ static void verify_only_12(struct loading *loading, const struct config_tunnel *
     static const char why[] =
         "is for TLS 1.3, but max_version = \"1.2\"; raise that, or remove this";
     complain_of_all(loading, tunnel, {&tls->children_psk, "children", why},
-                    {&tls->rekey_bytes, "rekey_bytes", why},
+                    {&tls->records_gnutls, "records", why}, {&tls->rekey_bytes, "rekey_bytes", why},
                     {&tls->rekey_on_lease, "rekey_on_lease", why});
     if (tls->resume_by == CONFIG_BY_IDS)
         complain_of_all(loading, tunnel,

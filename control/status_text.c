@@ -150,6 +150,11 @@ static void print_children(const json_t *tunnel, FILE *out)
         fprintf(out, ", %" PRIu64 " of %" PRIu64 " resumed from the master", resumed, done);
     if (number(children, "failed"))
         fprintf(out, ", %" PRIu64 " failed", number(children, "failed"));
+    if (number(children, "ready"))
+        fprintf(out, "; records: %s",
+                !number(children, "by_gnutls")                              ? "own"
+                : number(children, "by_gnutls") < number(children, "ready") ? "some by GnuTLS"
+                                                                            : "GnuTLS");
     fputc('\n', out);
     if (full)
         fprintf(out,

@@ -128,8 +128,9 @@ static json_t *report_counters(const struct counters *counters)
 static void report_counts(json_t *object, const struct counters *c)
 {
     json_object_set_new(object, "children",
-                        json_pack("{s:I, s:I, s:I, s:I, s:I}", "started", COUNT(children_started),
-                                  "ready", COUNT(children_ready), "resumed",
+                        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "started",
+                                  COUNT(children_started), "ready", COUNT(children_ready),
+                                  "by_gnutls", COUNT(children_by_gnutls), "resumed",
                                   COUNT(children_resumed), "full", COUNT(children_full), "failed",
                                   COUNT(children_failed)));
     json_object_set_new(object, "connections",

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "proxy/link.h"
 #include "proxy/strand_carry.h"
 #include "proxy/tunnel.h"
@@ -147,8 +148,16 @@ void strand_free(struct strand *strand)
     free(strand);
 }
 
+/* Whose records those of a child that is up are; all others can only be GnuTLS's. */
+static bool is_by_gnutls(const struct strand *strand)
+{
+    return tls_session_records(strand->session) == TLS_RECORDS_GNUTLS;
+}
+
 static void end_session(struct strand *strand)
 {
+    if (strand->handshaken && is_by_gnutls(strand))
+        counter_sub(&strand->link->tunnel->counters.children_by_gnutls, 1);
     loop_timer_cancel(strand->worker->loop, &strand->timer);
     loop_task_cancel(strand->worker->loop, &strand->pump);
     tls_session_free(strand->session);
@@ -169,6 +178,20 @@ void strand_stop(struct strand *strand, enum err why, const char *detail)
     end_session(strand);
 }
 
+/* Once for a tunnel: nothing fails, but nobody would look for the memory and the time elsewhere. */
+static void note_records(struct strand *strand)
+{
+    struct tunnel *tunnel = strand->link->tunnel;
+    counter_add(&tunnel->counters.children_by_gnutls, 1);
+    if (!tls_session_is_left_to_gnutls(strand->session) ||
+        atomic_exchange(&tunnel->told_records, true))
+        return;
+    log_write(LOG_WARNING, LOG_ABOUT(.tunnel = tunnel->config->name, .stream = strand->stream),
+              "records of a child stay with GnuTLS, which takes more memory and time: this is FIPS "
+              "mode, or the peer wants short records, or this GnuTLS is one whose keys cannot be "
+              "taken over (tls.records = \"gnutls\" says that it is meant)");
+}
+
 /* The child is handshaken: its first frame is BIND, and it takes frames. */
 static void begin_mux(struct strand *strand)
 {
@@ -184,6 +207,8 @@ static void begin_mux(struct strand *strand)
     memcpy(options.association, strand->link->association_id, sizeof(options.association));
     strand->mux = mux_stream_new(&options, &strand->mux_events);
     strand->handshaken = true;
+    if (is_by_gnutls(strand))
+        note_records(strand);
     if (config->role == CONFIG_CLIENT) /* OPEN may follow BIND at once (rule B3) */
         link_notify(strand, NOTICE_USABLE, ERR_OK, NULL, NULL, false);
     strand_pump(strand);

@@ -73,6 +73,7 @@ struct tunnel {
     struct handshakes handshakes;
     struct service *services;
     atomic_bool draining;
+    atomic_bool told_records; /* that GnuTLS has to keep records that should be ours */
 
     struct tunnel_endpoint endpoints[CARRIERS_MAX]; /* server */
     size_t endpoint_count;

@@ -161,6 +161,7 @@ enum err tls_credentials_new(const struct tls_options *options, struct tls_crede
     credentials->resume = options->resume;
     credentials->ocsp = options->ocsp;
     credentials->children = options->children;
+    credentials->records = options->records;
     credentials->resume_by = options->resume_by;
     credentials->rekey_bytes = options->rekey_bytes;
     credentials->ticket_lifetime_s = options->ticket_lifetime_s;

@@ -44,6 +44,7 @@ struct tls_options {
     enum tls_resume resume;
     enum tls_version min_version, max_version; /* both ends: what they share is used */
     enum tls_children children;                /* TLS 1.3; the same at both ends */
+    enum tls_records records;                  /* TLS 1.3, children */
     enum tls_resume_by resume_by;              /* server, TLS 1.2 */
     /* Server: keys that several servers share and that outlive it (tls/key_file.h, 64 bytes a key).
      * NULL: a random key, made anew each lifetime. Not used for TLS_CHILDREN_PSK, refused with psk.

@@ -27,6 +27,7 @@ struct tls_credentials {
     enum tls_mode mode;
     enum tls_ocsp ocsp;
     enum tls_children children;
+    enum tls_records records;
     enum tls_resume_by resume_by;
     uint64_t rekey_bytes;
     uint32_t ticket_lifetime_s;

@@ -385,13 +385,6 @@ enum err tls_session_write_message(struct tls_session *session, struct message *
     return result == ERR_OK ? wrote(session, length) : result;
 }
 
-/* Without GnuTLS it is that of the master, as was checked. */
-static gnutls_protocol_t version_of(const struct tls_session *session)
-{
-    return session->gnutls ? gnutls_protocol_get_version(session->gnutls)
-                           : (gnutls_protocol_t)session->generation->version;
-}
-
 enum err tls_session_rekey(struct tls_session *session)
 {
     if (session->failure != ERR_OK)
@@ -399,7 +392,7 @@ enum err tls_session_rekey(struct tls_session *session)
     must(session->is_established);
     if (session->has_said_bye)
         return ERR_TLS_CLOSED;
-    if (version_of(session) != GNUTLS_TLS1_3)
+    if (session->gnutls && gnutls_protocol_get_version(session->gnutls) != GNUTLS_TLS1_3)
         return ERR_OK;
     int64_t now = tls_clock_ms();
     if (session->rekeyed_at && now - session->rekeyed_at < REKEY_PAUSE_MS)
@@ -429,41 +422,6 @@ void tls_session_bye(struct tls_session *session)
         gnutls_bye(session->gnutls, GNUTLS_SHUT_WR);
     else
         tls_established_alert(session, GNUTLS_A_CLOSE_NOTIFY);
-}
-
-bool tls_session_is_resumed(const struct tls_session *session)
-{
-    return session->is_established && session->is_resumed;
-}
-
-const char *tls_session_detail(const struct tls_session *session)
-{
-    return !tls_signer_has(session) && session->detail ? session->detail : "";
-}
-
-const char *tls_session_version(const struct tls_session *session)
-{
-    const char *name = gnutls_protocol_get_name(version_of(session));
-    return name ? name : "";
-}
-
-const char *tls_session_cipher(const struct tls_session *session)
-{
-    const char *name = gnutls_cipher_get_name(
-        session->gnutls ? gnutls_cipher_get(session->gnutls)
-                        : (gnutls_cipher_algorithm_t)session->generation->cipher);
-    return name ? name : "";
-}
-
-const char *tls_session_peer(const struct tls_session *session)
-{
-    const struct tls_identity *identity = tls_session_identity(session);
-    return identity ? identity->label : "";
-}
-
-const struct tls_identity *tls_session_identity(const struct tls_session *session)
-{
-    return session->master ? session->master->identity : session->generation->identity;
 }
 
 enum err tls_session_export(struct tls_session *session, const char *label, uint8_t *out,

@@ -121,6 +121,13 @@ const char *tls_session_detail(const struct tls_session *session);
 const char *tls_session_version(const struct tls_session *session);
 const char *tls_session_cipher(const struct tls_session *session);
 
+/* Whose code protects this session's records, after the handshake. */
+enum tls_records tls_session_records(const struct tls_session *session);
+/* Whether it is a child of TLS 1.3 whose records we should have by the credentials, and GnuTLS has
+ * to go on with: in FIPS mode, for a peer that wants short records (RFC 8449), or because keys and
+ * secrets do not fit. */
+bool tls_session_is_left_to_gnutls(const struct tls_session *session);
+
 /* Who the peer is, for the `allow` of a service (tls_identity_matches) and to be looked at again
  * after a reload (tls_credentials_recheck): of masters once they are through, resumed ones too; a
  * child's is its master's. NULL: not known yet. Valid as long as the session; take a reference to

@@ -27,6 +27,12 @@ enum tls_children {
                        * a key that lives longer would open what the children said. */
 };
 
+/* Whose code protects the records of a TLS 1.3 child after its handshake (docs/decisions/030). */
+enum tls_records {
+    TLS_RECORDS_OWN,    /* ours (tls/established.h), where GnuTLS's keys can be taken over */
+    TLS_RECORDS_GNUTLS, /* GnuTLS's, as those of masters and of TLS 1.2 */
+};
+
 /* By what a TLS 1.2 server lets sessions be resumed; TLS 1.3 knows tickets only. */
 enum tls_resume_by {
     TLS_BY_ANY,    /* tickets with clients that take them, else session ids */

@@ -58,6 +58,8 @@ static void fine_ones(void)
     static const struct {
         const char *role, *tls;
     } rows[] = {
+        {"client", CA CERT PEER "records = \"gnutls\"; "},
+        {"server", CA CERT "allow = \"c\"; records = \"own\"; "},
         {"client", CA CERT PEER},
         {"client", CA CERT "peer = \"spiffe://example/server\";"},
         {"client", CERT PIN},
@@ -179,9 +181,9 @@ static void versions(void)
             "\"1.2\", or remove it"),
        "resume_by without TLS 1.2");
     static const char *const only_13[] = {"children = \"psk\"", "rekey_bytes = 1",
-                                          "rekey_on_lease = true"};
+                                          "rekey_on_lease = true", "records = \"gnutls\""};
     char tls[256], line[256];
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof(only_13) / sizeof(*only_13); i++) {
         snprintf(tls, sizeof(tls), CA CERT PEER "max_version = \"1.2\"; %s;", only_13[i]);
         snprintf(
             line, sizeof(line),

@@ -51,9 +51,9 @@ void gnutls_session_set_keylog_function(gnutls_session_t session, gnutls_keylog_
     static void (*real)(gnutls_session_t, gnutls_keylog_func);
     if (!real)
         *(void **)&real = dlsym(RTLD_NEXT, "gnutls_session_set_keylog_function");
-    if (function)
-        on_secret = function;
-    real(session, function ? tell : NULL);
+    if (told != TRUTH && function)
+        on_secret = function; /* also GnuTLS's own, of a session that is not prepared yet */
+    real(session, told != TRUTH && function ? tell : function);
 }
 
 unsigned gnutls_fips140_mode_enabled(void)
@@ -100,8 +100,8 @@ static void test_secrets(struct bed *bed, bool ours_is_server)
     for (told = NO_CLIENT; told <= LONGER; told++) {
         start_mixed(&mixed, bed, ours_is_server);
         must(shake(&mixed.pair));
-        ok(mixed.ours->session->gnutls && !mixed.ours->session->established &&
-               passes_both_ways(&mixed),
+        ok(tls_session_is_left_to_gnutls(mixed.ours->session) &&
+               !mixed.ours->session->established && passes_both_ways(&mixed),
            "a %s %s stays with GnuTLS", ours_is_server ? "server" : "client", what[told]);
         must(tls_session_rekey(mixed.ours->session) == ERR_OK);
         must(passes_both_ways(&mixed));
@@ -109,7 +109,9 @@ static void test_secrets(struct bed *bed, bool ours_is_server)
     }
     told = TRUTH;
     open_mixed(&mixed, bed, ours_is_server);
-    ok(passes_both_ways(&mixed), "with both it does not need GnuTLS");
+    ok(passes_both_ways(&mixed) && tls_session_records(mixed.ours->session) == TLS_RECORDS_OWN &&
+           tls_session_records(mixed.gnutls->session) == TLS_RECORDS_GNUTLS,
+       "with both it does not need GnuTLS");
     free_pair(&mixed.pair);
 }
 
@@ -137,6 +139,28 @@ static void test_fips(struct bed *bed)
     free_pair(&mixed.pair);
 }
 
+/* By the credentials: at one end only. */
+static void test_option(enum tls_role role)
+{
+    struct tls_options client = options_for(TLS_CLIENT, "client"),
+                       server = options_for(TLS_SERVER, "server");
+    struct bed bed;
+    struct pair child;
+    *(role == TLS_CLIENT ? &client.records : &server.records) = TLS_RECORDS_GNUTLS;
+    bed.client = load_credentials(client);
+    bed.server = load_credentials(server);
+    open_association(&bed.a, bed.client, bed.server, NULL);
+    must(open_child(&child, bed.client, bed.a.client, bed.server, bed.a.server));
+    struct end *by_gnutls = role == TLS_CLIENT ? &child.client : &child.server,
+               *own = role == TLS_CLIENT ? &child.server : &child.client;
+    ok(tls_session_records(by_gnutls->session) == TLS_RECORDS_GNUTLS &&
+           !tls_session_is_left_to_gnutls(by_gnutls->session) &&
+           tls_session_records(own->session) == TLS_RECORDS_OWN && carries_data(&child),
+       "a %s that is told to leaves records to GnuTLS", role == TLS_CLIENT ? "client" : "server");
+    free_pair(&child);
+    close_bed(&bed);
+}
+
 int main(void)
 {
     make_certificates();
@@ -152,6 +176,8 @@ int main(void)
         test_fips(&bed);
         close_bed(&bed);
     }
+    test_option(TLS_CLIENT);
+    test_option(TLS_SERVER);
     message_cache_clear();
     return tap_done();
 }
