@@ -197,8 +197,10 @@ struct link *link_connect(struct tunnel *tunnel, const struct link_route *route,
     if (result == ERR_OK) {
         result = association_connect(link->own_transport, route->remotes, route->remote_count,
                                      &link->events, &link->association);
-        if (result != ERR_OK)
-            snprintf(why, why_size, "%s", err_text(result));
+        if (result == ERR_TRANSPORT_ADDRESS)
+            snprintf(why, why_size, "no address of local is of the family of one of remote");
+        else if (result != ERR_OK)
+            snprintf(why, why_size, "%s: %m", err_text(result));
     }
     if (result == ERR_OK)
         return link;

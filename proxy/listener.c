@@ -99,10 +99,10 @@ static int bind_unix(int fd, const struct address *address, mode_t mode)
 {
     int result = bind(fd, &address->any, address->length);
     if (result < 0 && errno == EADDRINUSE) {
-        if (is_stale(address) && unlink(address->un.sun_path) == 0)
-            result = bind(fd, &address->any, address->length);
-        else
+        if (!is_stale(address))
             errno = EADDRINUSE;
+        else if (unlink(address->un.sun_path) == 0)
+            result = bind(fd, &address->any, address->length);
     }
     /* Nobody can connect before listen. */
     return result < 0 ? -1 : chmod(address->un.sun_path, mode);

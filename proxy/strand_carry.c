@@ -1,5 +1,6 @@
 #include "proxy/strand_carry.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -264,8 +265,9 @@ void strand_carry(struct strand *strand, struct connection *connection)
     strand->connection = connection;
     strand->rekeys = strand->link->tunnel->config->tls.rekey_on_lease;
     if (connection_watch(connection, strand->worker, &strand->connection_events) != ERR_OK) {
+        const char *why = strerrordesc_np(errno);
         mux_stream_reset(strand->mux, ERR_NO_DESCRIPTORS);
-        end_connection(strand, ERR_NO_DESCRIPTORS, NULL);
+        end_connection(strand, ERR_NO_DESCRIPTORS, why);
     } else {
         mux_stream_readable(strand->mux);
     }

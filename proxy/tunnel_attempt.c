@@ -200,7 +200,8 @@ static void log_unresolved(const struct tunnel *tunnel)
         const struct remote_name *name = &tunnel->lookup->names[i];
         if (!tunnel->config->remote[i].needs_lookup || (!name->pending && name->query.count))
             continue;
-        const char *why = name->pending ? "no answer yet" : name->query.why;
+        const char *why =
+            name->pending ? "the name servers have not answered yet" : name->query.why;
         log_write(
             LOG_WARNING,
             LOG_ABOUT(.tunnel = tunnel->config->name, .address = tunnel->config->remote[i].host),

@@ -149,10 +149,12 @@ static enum err read_file(const char *path, struct bytes *bytes, struct tls_reas
     if (result == ERR_OK) {
         bytes->data = check_alloc(bytes->size);
         size_t got = 0;
-        for (ssize_t part = 1; got < bytes->size && part > 0; got += part > 0 ? (size_t)part : 0)
+        ssize_t part = 1;
+        for (; got < bytes->size && part > 0; got += part > 0 ? (size_t)part : 0)
             part = read(fd, bytes->data + got, bytes->size - got);
         if (got < bytes->size)
-            result = tls_reason_set(why, "cannot read %s", path);
+            result = tls_reason_set(why, "cannot read %s: %s", path,
+                                    part < 0 ? strerror(errno) : "it is shorter than it was");
     }
     close(fd);
     return result;

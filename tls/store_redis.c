@@ -360,8 +360,10 @@ enum err tls_store_redis_new(const struct tls_store_redis_options *options,
     enum err result = check_host(options->host, why, why_size);
     if (result == ERR_OK)
         result = tls_store_redis_reload(redis, why, why_size);
-    if (result == ERR_OK && thread_start(&redis->thread, "session-store", serve, redis) != 0) {
-        snprintf(why, why_size, "cannot start the thread of the session store");
+    int error = result == ERR_OK ? thread_start(&redis->thread, "session-store", serve, redis) : 0;
+    if (error) {
+        snprintf(why, why_size, "cannot start the thread of the session store: %s",
+                 strerrordesc_np(error));
         result = ERR_TLS_CREDENTIALS;
     }
     if (result == ERR_OK)

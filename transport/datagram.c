@@ -402,10 +402,12 @@ static void set_options(int fd, sa_family_t family, bool wildcard, bool ipv6_onl
     }
 }
 
-static enum err fail(int fd, enum err reason, const char *what, char *why, size_t why_size)
+static enum err fail(int fd, enum err reason, const char *what, const struct address *local,
+                     char *why, size_t why_size)
 {
-    char text[128];
-    snprintf(why, why_size, "%s: %s", what, strerror_r(errno, text, sizeof text));
+    char words[128], text[ADDRESS_TEXT_MAX];
+    const char *error = strerror_r(errno, words, sizeof words);
+    snprintf(why, why_size, "%s %s: %s", what, address_format(local, text), error);
     if (fd >= 0)
         close(fd);
     return reason;
@@ -430,20 +432,20 @@ enum err datagram_open(struct datagram_socket *self, struct loop *loop, const st
     }
     int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return fail(fd, ERR_TRANSPORT_SOCKET, "UDP socket", why, why_size);
+        return fail(fd, ERR_TRANSPORT_SOCKET, "UDP socket for", local, why, why_size);
     self->wildcard = is_wildcard(local);
     self->ipv6_only = ipv6_only;
     set_options(fd, family, self->wildcard, ipv6_only);
     if (bind(fd, &local->any, local->length))
-        return fail(fd, ERR_TRANSPORT_ADDRESS, "bind", why, why_size);
+        return fail(fd, ERR_TRANSPORT_ADDRESS, "bind to", local, why, why_size);
     memset(&self->local, 0, sizeof self->local);
     self->local.length = sizeof self->local.in6;
     if (getsockname(fd, &self->local.any, &self->local.length))
-        return fail(fd, ERR_TRANSPORT_SOCKET, "getsockname", why, why_size);
+        return fail(fd, ERR_TRANSPORT_SOCKET, "getsockname of", local, why, why_size);
     self->loop = loop;
     self->fd = (struct loop_fd){.on_events = on_events, .fd = fd};
     if (loop_fd_add(loop, &self->fd, EPOLLIN))
-        return fail(fd, ERR_TRANSPORT_SOCKET, "epoll", why, why_size);
+        return fail(fd, ERR_TRANSPORT_SOCKET, "epoll for", local, why, why_size);
     self->batches = datagram_batch_new_array();
     if (!reader_users++)
         reader = check_alloc(sizeof *reader);

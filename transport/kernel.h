@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/log_limit.h"
 #include "transport/backlog.h"
 #include "transport/kernel_socket.h"
 #include "transport/transport.h"
@@ -86,6 +87,7 @@ struct kernel {
     struct kernel_association_list all;
     size_t established;
     uint64_t bad_messages; /* with an identifier that is not ours */
+    struct log_limit turned_away;
 };
 
 extern const struct transport_ops kernel_ops;

@@ -186,7 +186,9 @@ enum err kernel_association_connect(struct transport *transport, const struct ad
         return errno == EINVAL ? ERR_TRANSPORT_ADDRESS : ERR_TRANSPORT_SOCKET;
     struct kernel_association *self = new_association(kernel, fd);
     if (!self) {
+        int error = errno;
         close(fd);
+        errno = error;
         return ERR_TRANSPORT_SOCKET;
     }
     self->state = KERNEL_CONNECTING;
@@ -274,7 +276,9 @@ static void on_timer(struct loop_timer *timer)
     struct kernel_association *self = container_of(timer, struct kernel_association, timer);
     struct kernel *transport = self->transport;
     if (!kernel_association_is_up(self)) {
-        kernel_association_end(self, ERR_TRANSPORT_TIMEOUT, "");
+        kernel_association_end(self, ERR_TRANSPORT_TIMEOUT,
+                               "is hawser running there, and does SCTP (protocol 132) pass the "
+                               "firewalls between?");
         return;
     }
     uint64_t now = loop_now(transport->loop);

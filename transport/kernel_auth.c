@@ -90,7 +90,9 @@ static int want_dry_event(struct kernel_association *self, bool on)
 
 static void fail(struct kernel_association *self)
 {
-    kernel_association_end(self, ERR_TRANSPORT_SOCKET, "the kernel refuses to change the key");
+    char why[128];
+    snprintf(why, sizeof why, "the kernel refuses to change the key: %m");
+    kernel_association_end(self, ERR_TRANSPORT_SOCKET, why);
 }
 
 void kernel_auth_wait(struct kernel_association *self)

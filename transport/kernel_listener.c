@@ -1,13 +1,16 @@
 #include "transport/kernel_listener.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/sctp.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "transport/kernel_association.h"
 #include "transport/kernel_socket.h"
 
@@ -17,16 +20,29 @@
 /* Linux does not count the associations of a one-to-many socket; anything but 0 listens. */
 #define BACKLOG 1
 
+static void log_turned_away(struct kernel *transport, int error)
+{
+    uint64_t left_out;
+    transport->turned_away.per_minute = 6;
+    if (log_limit_allows(&transport->turned_away, loop_now(transport->loop), &left_out))
+        log_write(LOG_WARNING, LOG_ABOUT_NOTHING,
+                  "a peer was turned away, for there is no socket for its association: %s "
+                  "(%" PRIu64 " more since the last line)",
+                  strerrordesc_np(error), left_out);
+}
+
 /* When there is no descriptor for it, the peer is told so instead of waiting. */
 static void begun(struct kernel *transport, sctp_assoc_t association)
 {
-    int fd = kernel_socket_branch(transport->endpoint.fd, association);
-    if (fd >= 0)
+    int fd = kernel_socket_branch(transport->endpoint.fd, association), error = errno;
+    if (fd >= 0) {
         kernel_association_accept(transport, fd);
-    else
-        kernel_socket_abort(transport->endpoint.fd, association,
-                            errno == EMFILE || errno == ENFILE ? "out of file descriptors"
-                                                               : "no socket for the association");
+        return;
+    }
+    kernel_socket_abort(transport->endpoint.fd, association,
+                        error == EMFILE || error == ENFILE ? "out of file descriptors"
+                                                           : "no socket for the association");
+    log_turned_away(transport, error);
 }
 
 /* Messages that came with the cookie move to the association's socket; what is left here belongs to

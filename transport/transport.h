@@ -210,7 +210,8 @@ static inline const struct address *transport_local(struct transport *transport)
 /* Begins an association with the peer that answers first at one of these addresses, tried in this
  * order; those of them that turn out to be the same peer's are its paths, preferred in this order.
  * on_up or on_down follows, never inside this call.
- * Returns ERR_OK, or ERR_TRANSPORT_SOCKET / ERR_TRANSPORT_ADDRESS (then no callback follows).
+ * Returns ERR_OK, ERR_TRANSPORT_SOCKET with errno, or ERR_TRANSPORT_ADDRESS where none of ours can
+ * reach any of them (then no callback follows).
  * Owns: the transport owns the association until on_down; the addresses are copied. */
 static inline enum err association_connect(struct transport *transport,
                                            const struct address *remotes, size_t remote_count,

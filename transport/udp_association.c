@@ -197,7 +197,9 @@ bool udp_association_attach(struct udp_association *self, uint16_t peer_port, ui
                                    stack_address(&self->peer), own_port);
     if (self->socket)
         return true;
+    int error = errno;
     discard(self);
+    errno = error;
     return false;
 }
 

@@ -1,5 +1,6 @@
 #include "transport/udp_connect.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -99,8 +100,10 @@ enum err udp_connect_begin(struct transport *transport, const struct address *re
     struct candidates candidates = find_candidates(udp, remotes, remote_count);
     if (!candidates.count)
         return ERR_TRANSPORT_ADDRESS;
-    if (!choose_port(udp, &candidates))
+    if (!choose_port(udp, &candidates)) {
+        errno = EADDRINUSE;
         return ERR_TRANSPORT_SOCKET;
+    }
     struct udp_association *self = udp_association_new(udp, true);
     add_candidates(self, &candidates);
     if (!udp_association_attach(self, UDP_SCTP_PORT, candidates.list[0].key.own_port))
@@ -108,8 +111,10 @@ enum err udp_connect_begin(struct transport *transport, const struct address *re
     self->state = UDP_CONNECTING;
     self->events = events;
     if (udp_socket_connect(self->socket, stack_address(&self->peer))) {
+        int error = errno;
         self->events = NULL;
         udp_association_end(self, ERR_TRANSPORT_SOCKET, "");
+        errno = error;
         return ERR_TRANSPORT_SOCKET;
     }
     udp_association_limit(self, udp->options.connect_timeout_us);

@@ -4,7 +4,7 @@
  * NAMES is a folder. A name with a file in it has what the file's words say, in order: "wait MS",
  * then "silent" (never answered), "error CODE" (of getaddrinfo) or numeric addresses. Each look-up
  * of it adds a line to NAMES/look-ups. Other names are the system's.
- * A connection to 192.0.2.N fails with errno N. */
+ * A connection or a datagram to 192.0.2.N fails with errno N. */
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,11 +18,13 @@
 typedef int look_up(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 static look_up *real_look_up;
 static int (*real_connect)(int, const struct sockaddr *, socklen_t);
+static int (*real_send)(int, struct mmsghdr *, unsigned, int);
 
 static __attribute__((constructor)) void find_real(void)
 {
     *(void **)&real_look_up = dlsym(RTLD_NEXT, "getaddrinfo");
     *(void **)&real_connect = dlsym(RTLD_NEXT, "connect");
+    *(void **)&real_send = dlsym(RTLD_NEXT, "sendmmsg");
 }
 
 static void note(const char *host)
@@ -73,11 +75,30 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
     return error;
 }
 
-int connect(int fd, const struct sockaddr *address, socklen_t length)
+/* 0: none. */
+static int trouble(const struct sockaddr *address)
 {
     const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
     if (address->sa_family != AF_INET || ntohl(in->sin_addr.s_addr) >> 8 != 0xc00002)
+        return 0;
+    return ntohl(in->sin_addr.s_addr) & 255;
+}
+
+int connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    int error = trouble(address);
+    if (!error)
         return real_connect(fd, address, length);
-    errno = ntohl(in->sin_addr.s_addr) & 255;
+    errno = error;
+    return -1;
+}
+
+int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    const struct sockaddr *to = count ? messages[0].msg_hdr.msg_name : NULL;
+    int error = to ? trouble(to) : 0;
+    if (!error)
+        return real_send(fd, messages, count, flags);
+    errno = error;
     return -1;
 }
