@@ -86,7 +86,7 @@ struct config_tunnel {
     uint32_t waiting_max;
     uint64_t waiting_timeout_us;
     uint64_t connect_timeout_us, heartbeat_us, dead_after_us;
-    uint64_t reconnect_min_us, reconnect_max_us;
+    uint64_t reconnect_min_us, reconnect_max_us, reconnect_refused_us;
     uint32_t mtu;        /* 0: found out */
     uint32_t buffer;     /* bytes of each of SCTP's socket buffers */
     uint16_t encap_port; /* 0: none */

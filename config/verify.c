@@ -42,14 +42,24 @@ static void verify_growth(struct loading *loading, const struct config_tunnel *t
              group, *initial, group, *max, loading_is_given(loading, max) ? "" : " (its default)");
 }
 
-static void verify_times(struct loading *loading, const struct config_tunnel *tunnel)
+/* What is not given gives way. */
+static void verify_reconnect(struct loading *loading, struct config_tunnel *tunnel)
 {
-    if (tunnel->reconnect_min_us > tunnel->reconnect_max_us)
-        complain(loading, ERROR,
-                 loading_is_given(loading, &tunnel->reconnect_min_us) ? &tunnel->reconnect_min_us
-                                                                      : &tunnel->reconnect_max_us,
-                 tunnel, "reconnect.min = %g is more than reconnect.max = %g; swap them",
+    if (tunnel->reconnect_min_us <= tunnel->reconnect_max_us)
+        return;
+    if (!loading_is_given(loading, &tunnel->reconnect_max_us))
+        tunnel->reconnect_max_us = tunnel->reconnect_min_us;
+    else if (!loading_is_given(loading, &tunnel->reconnect_min_us))
+        tunnel->reconnect_min_us = tunnel->reconnect_max_us;
+    else
+        complain(loading, ERROR, &tunnel->reconnect_min_us, tunnel,
+                 "reconnect.min = %g is more than reconnect.max = %g; swap them",
                  (double)tunnel->reconnect_min_us / 1e6, (double)tunnel->reconnect_max_us / 1e6);
+}
+
+static void verify_times(struct loading *loading, struct config_tunnel *tunnel)
+{
+    verify_reconnect(loading, tunnel);
     if (tunnel->heartbeat_us >= tunnel->dead_after_us)
         complain(loading, ERROR,
                  loading_is_given(loading, &tunnel->heartbeat_us) ? &tunnel->heartbeat_us

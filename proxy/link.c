@@ -20,8 +20,12 @@ static struct loop *loop_of(const struct link *link)
 static void about(const struct link *link, enum log_level level, const char *what, enum err why,
                   const char *detail)
 {
-    log_write(level, LINK_ABOUT(link), "%s: %s%s%s", what, err_text(why),
-              detail && *detail ? ": " : "", detail ? detail : "");
+    if (link->own_transport && !link->was_ready && level == LOG_WARNING)
+        tunnel_attempt_tell(link->tunnel, LINK_ABOUT(link), "%s: %s%s%s", what, err_text(why),
+                            detail && *detail ? ": " : "", detail ? detail : "");
+    else
+        log_write(level, LINK_ABOUT(link), "%s: %s%s%s", what, err_text(why),
+                  detail && *detail ? ": " : "", detail ? detail : "");
 }
 
 /* ---- the end: strands first, on all workers, then the link ---- */
@@ -102,6 +106,8 @@ static void on_up(struct association_events *events, uint16_t streams)
     struct link *link = of_events(events);
     if (link->state != LINK_CONNECTING)
         return;
+    if (link->own_transport)
+        tunnel_race_won(link->tunnel, link);
     link->granted = link->streams && streams > link->wanted ? link->wanted : streams;
     link->state = LINK_MASTER;
     if (!link->streams)

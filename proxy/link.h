@@ -97,6 +97,7 @@ struct link {
     struct link *next, *previous; /* in tunnel->links */
     enum link_state state;
     bool was_ready;
+    bool beaten; /* client: another one was faster; nothing follows from its end */
     uint64_t begun_us, ready_us;
 
     const struct transport_ops *ops;

@@ -74,7 +74,7 @@ void tunnel_link_gone(struct tunnel *tunnel, struct link *link)
     if (link->next)
         link->next->previous = link->previous;
     tunnel_services_gone(link);
-    if (!is_client(tunnel))
+    if (!is_client(tunnel) || link->beaten)
         return;
     tunnel->state = "down";
     if (!atomic_load(&tunnel->draining))

@@ -1,7 +1,8 @@
 /* proxy/tunnel.h: one configured tunnel: its services and listeners, its associations (links), and
  * for a client the endless attempt to have one.
  *
- * Files: tunnel.c (life), tunnel_attempt.c (a client's attempts), tunnel_endpoints.c (a server's
+ * Files: tunnel.c (life), tunnel_attempt.c (a client's attempts), tunnel_names.c (the names that
+ * they look up), tunnel_race.c (which address and transport wins), tunnel_endpoints.c (a server's
  * transports), tunnel_waiting.c (connections that wait), tunnel_services.c (which association
  * takes whose connections).
  * Thread: the home worker, except the counters, which anybody counts. */
@@ -13,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "base/log_limit.h"
 #include "base/loop.h"
 #include "config/config.h"
@@ -60,6 +62,34 @@ struct tunnel_endpoint {
     struct transport_acceptor acceptor;
 };
 
+struct remotes {
+    struct address list[TRANSPORT_ADDRESSES_MAX];
+    size_t count;
+};
+
+/* An attempt of a client: who runs for the association. */
+struct racer {
+    const struct transport_ops *ops;
+    size_t first, count; /* of the tunnel's remotes */
+    struct link *link;   /* NULL: not under way */
+    uint64_t next_us;    /* when it begins, or begins again */
+    bool begun;
+};
+struct race {
+    struct racer racers[CARRIERS_MAX + TRANSPORT_ADDRESSES_MAX];
+    size_t count; /* 0: there is none */
+    uint64_t until_us;
+    struct loop_timer timer;
+    bool is_split;
+};
+
+/* What the log was told of an outage: see tunnel_attempt_tell. */
+#define ATTEMPT_LINES 16
+struct attempt_line {
+    uint64_t hash, told_us; /* told_us 0: unused */
+    unsigned left_out;
+};
+
 struct tunnel {
     const struct config_tunnel *config;
     struct carriers carriers;
@@ -82,13 +112,15 @@ struct tunnel {
 
     /* client */
     struct loop_timer reconnect;
-    uint64_t backoff_us;
-    struct remote_lookup *lookup; /* NULL: none under way */
+    uint64_t backoff_us, attempt_us; /* the next pause; when the present attempt began */
+    struct remote_lookup *lookup;    /* NULL: none under way */
     struct loop_timer lookup_timer;
-    struct address remotes[TRANSPORT_ADDRESSES_MAX]; /* of this attempt */
-    size_t remote_count;
+    uint64_t asked_fresh_us;
+    struct remotes known[TRANSPORT_ADDRESSES_MAX]; /* what each name was answered with last */
+    struct remotes remotes;                        /* of this attempt */
+    struct race race;
+    struct attempt_line told[ATTEMPT_LINES];
     size_t carrier;          /* that an attempt begins with: the last one that worked */
-    size_t carriers_tried;   /* in this attempt */
     char why_not_first[320]; /* the first carrier: its name and why it failed */
     const char *state;       /* for status: "resolving", "connecting", "up"… */
 
@@ -165,6 +197,26 @@ void tunnel_attempt_begin(struct tunnel *tunnel);
 void tunnel_attempt_succeeded(struct tunnel *tunnel, const struct link *link);
 void tunnel_attempt_again(struct tunnel *tunnel, const struct link *link);
 void tunnel_attempt_stop(struct tunnel *tunnel);
+void tunnel_attempt_failed(struct tunnel *tunnel);
+/* A warning about an attempt; one that says the same is left out, and counted, for a minute. */
+void tunnel_attempt_tell(struct tunnel *tunnel, const struct log_about *about, const char *format,
+                         ...) __attribute__((format(printf, 3, 4)));
+void tunnel_names_init(struct tunnel *tunnel);
+/* tunnel_race_begin or tunnel_attempt_failed follows, perhaps inside. */
+void tunnel_names_begin(struct tunnel *tunnel);
+void tunnel_names_stop(struct tunnel *tunnel);
+void tunnel_race_init(struct tunnel *tunnel);
+/* Between the tunnel's remotes; tunnel_race_won or tunnel_attempt_failed follows, perhaps inside.
+ */
+void tunnel_race_begin(struct tunnel *tunnel);
+/* The tunnel's remotes have changed. */
+void tunnel_race_again(struct tunnel *tunnel);
+bool tunnel_race_is_on(const struct tunnel *tunnel);
+/* This one is up: the others are ended. */
+void tunnel_race_won(struct tunnel *tunnel, const struct link *link);
+/* This one is gone. */
+void tunnel_race_lost(struct tunnel *tunnel, const struct link *link);
+void tunnel_race_stop(struct tunnel *tunnel);
 int tunnel_endpoints_open(struct tunnel *tunnel, char *why, size_t why_size);
 /* No new associations; those that are there go on. */
 void tunnel_endpoints_refuse(struct tunnel *tunnel);

@@ -156,6 +156,7 @@ static void kernel_refuse(struct transport *transport)
 
 const struct transport_ops kernel_ops = {
     .name = "kernel",
+    .one_refusal_ends = true,
     .available = kernel_available,
     .open = kernel_open,
     .free = kernel_free,

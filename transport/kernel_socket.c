@@ -24,8 +24,8 @@
 #define RTO_MAX_MS     10000
 #define RTO_MIN_MS     200
 
-/* INITs are repeated at least so often. */
-#define INIT_RTO_MAX_MS 3000
+/* Each address is asked again so soon, as with the udp transport (transport/udp_connect.c). */
+#define INIT_AGAIN_MS 500
 
 /* We count silence ourselves (kernel_association.c), so the kernel must not give up before. */
 #define RETRANSMISSIONS_MAX      1000
@@ -90,7 +90,7 @@ static int set_init(int fd, const struct transport_options *options)
     struct sctp_initmsg init = {.sinit_num_ostreams = options->streams,
                                 .sinit_max_instreams = options->streams,
                                 .sinit_max_attempts = RETRANSMISSIONS_MAX,
-                                .sinit_max_init_timeo = INIT_RTO_MAX_MS};
+                                .sinit_max_init_timeo = INIT_AGAIN_MS};
     return set(fd, SCTP_INITMSG, &init, sizeof init);
 }
 
@@ -356,8 +356,17 @@ int kernel_socket_branch(int fd, int32_t association)
                : request.p_arg.sd;
 }
 
+/* The kernel asks the addresses in turn, and doubles the pause after each round up to this limit.
+ * Where it does not take that, the rounds are longer. */
+static void set_pace(int fd, size_t count)
+{
+    struct sctp_initmsg init = {.sinit_max_init_timeo = (uint16_t)(INIT_AGAIN_MS / count)};
+    (void)set(fd, SCTP_INITMSG, &init, sizeof init); /* 0 elsewhere: as it is */
+}
+
 int kernel_socket_connect(int fd, const struct address *remotes, size_t count)
 {
+    set_pace(fd, count);
     struct sockaddr_storage packed[TRANSPORT_ADDRESSES_MAX];
     sctp_assoc_t association = 0;
     int result = sctp_connectx(fd, pack(remotes, count, packed), (int)count, &association);

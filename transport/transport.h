@@ -123,6 +123,7 @@ enum association_close {
 /* What a transport implements; the functions below call it. */
 struct transport_ops {
     const char *name;
+    bool one_refusal_ends; /* connect fails as soon as one of several addresses refuses */
     bool (*available)(char *why, size_t why_size);
     enum err (*open)(struct loop *loop, const struct address *locals, size_t local_count,
                      const struct transport_options *options, struct transport_acceptor *acceptor,

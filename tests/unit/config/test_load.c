@@ -15,7 +15,9 @@ static void test_defaults(void)
     ok(t->role == CONFIG_CLIENT && t->streams_initial == 16 && t->streams_max == 1024, "streams");
     ok(t->window_initial == 262144 && t->window_max == 16777216, "window");
     ok(t->waiting_max == 1024 && t->waiting_timeout_us == 10000000, "waiting");
-    ok(t->reconnect_min_us == 100000 && t->reconnect_max_us == 30000000, "reconnect");
+    ok(t->reconnect_min_us == 100000 && t->reconnect_max_us == 500000 &&
+           t->reconnect_refused_us == 30000000,
+       "reconnect");
     ok(t->dead_after_us == 15000000 && t->heartbeat_us == 1000000 && t->mtu == 0, "the path");
     ok(t->tls.ticket_lifetime_us == UINT64_C(21600000000) && t->tls.resume_required, "TLS");
     const struct config_service *service = &t->services[0];

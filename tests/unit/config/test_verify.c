@@ -17,17 +17,19 @@ static void test_limits(void)
          "3: streams.initial = 9 is more than streams.max = 8; raise max or lower initial");
     says("window = { initial = 70000; max = 65536; }; ",
          "3: window.initial = 70000 is more than window.max = 65536; raise max or lower initial");
-    says("reconnect = { min = 40; }; ",
+    says("reconnect = { min = 40; max = 30; }; ",
          "3: reconnect.min = 40 is more than reconnect.max = 30; swap them");
     says("heartbeat = 20; ", "3: heartbeat = 20 is not shorter than dead_after = 15; a peer would "
                              "be given up before it can answer");
     says("dead_after = 1; ", "3: heartbeat = 1 is not shorter than dead_after = 1; a peer would be "
                              "given up before it can answer");
-    struct config *config = fixture_load_client(
-        &fixture, "streams = { max = 8; }; window = { max = 65536; };" FIXTURE_SERVICES);
+    struct config *config =
+        fixture_load_client(&fixture, "streams = { max = 8; }; window = { max = 65536; }; "
+                                      "reconnect = { min = 2; };" FIXTURE_SERVICES);
     ok(config && config->tunnels[0].streams_initial == 8 &&
-           config->tunnels[0].window_initial == 65536,
-       "a default gives way to a smaller max");
+           config->tunnels[0].window_initial == 65536 &&
+           config->tunnels[0].reconnect_max_us == 2000000,
+       "a default gives way to what is given");
     config_free(config);
 }
 

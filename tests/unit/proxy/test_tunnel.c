@@ -271,12 +271,12 @@ static void names(void)
     side_start(&bed.client);
     bed_up(&bed);
     const struct tunnel *tunnel = bed.client.tunnel;
-    ok(tunnel->remote_count >= 1 && address_equal(&tunnel->remotes[0], &named[2].address),
+    ok(tunnel->remotes.count >= 1 && address_equal(&tunnel->remotes.list[0], &named[2].address),
        "a name without an address is left out, an address that comes twice is taken once");
     size_t same = 0;
-    for (size_t i = 0; i < tunnel->remote_count; i++)
-        same += address_equal(&tunnel->remotes[i], &named[2].address);
-    ok(same == 1, "among %zu addresses", tunnel->remote_count);
+    for (size_t i = 0; i < tunnel->remotes.count; i++)
+        same += address_equal(&tunnel->remotes.list[i], &named[2].address);
+    ok(same == 1, "among %zu addresses", tunnel->remotes.count);
     side_stop(&bed.client);
     bed.client.config.remote_count = 1;
     side_start(&bed.client);

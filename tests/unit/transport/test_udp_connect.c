@@ -9,7 +9,7 @@
 #include "transport/packet.h"
 #include "transport/udp.h"
 
-/* What is promised: docs/PROTOCOL.md section 2. */
+/* What is promised: docs/PROTOCOL.md, S12. */
 #define BACK_WITHIN SECOND
 #define PLACES      TRANSPORT_ADDRESSES_MAX
 
