@@ -44,7 +44,8 @@ void mux_stream_begin(struct mux_stream *s, enum stream_state state)
     s->state = (uint8_t)state;
     s->own_end = s->peer_end = END_NONE;
     s->end_sent = s->readable = s->rival_open = s->rival_reset = false;
-    s->open_pending = s->accept_pending = s->credit_pending = s->end_pending = false;
+    s->open_pending = s->accept_pending = s->credit_pending = false;
+    s->fin_pending = s->end_pending = false;
     credit_receiver_start(&s->in, s->options.window_initial, s->options.window_max,
                           s->options.budget);
     credit_sender_start(&s->out, s->options.peer_window);
@@ -65,7 +66,7 @@ bool mux_stream_finish(struct mux_stream *s)
 void mux_stream_end_hard(struct mux_stream *s, enum err why, const char *text)
 {
     s->end_pending = true;
-    s->readable = s->credit_pending = false;
+    s->readable = s->credit_pending = s->fin_pending = false;
     s->reset_code = why;
     s->own_end = END_RESET;
     if (s->state != STREAM_OPENED)
@@ -110,8 +111,11 @@ void mux_stream_refuse(struct mux_stream *s, enum err why, const char *text)
 
 void mux_stream_reset(struct mux_stream *s, enum err why)
 {
-    if (mux_stream_has_lease(s) && !mux_stream_is_silent(s))
-        mux_stream_end_hard(s, why, NULL);
+    if (!mux_stream_has_lease(s) || mux_stream_is_silent(s))
+        return;
+    bool fin = s->fin_pending;
+    mux_stream_end_hard(s, why, NULL);
+    s->fin_pending = fin; /* it was true, and is part of the data */
 }
 
 void mux_stream_readable(struct mux_stream *s)

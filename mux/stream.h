@@ -54,13 +54,15 @@ struct mux_stream_events {
     void (*on_data)(struct mux_stream_events *self, const uint8_t *data, size_t length);
     /* The peer's direction ended well: everything was delivered. */
     void (*on_fin)(struct mux_stream_events *self);
-    /* The peer gave up both directions: nothing follows but on_idle. */
+    /* The peer gave up both directions, behind all that on_data (and on_fin) has told: its reader
+     * gets that before the reset. Nothing follows but on_idle. */
     void (*on_reset)(struct mux_stream_events *self, enum err why);
     /* Fill at most room bytes to send; returns how many. Fewer than room with *end false: empty
      * for now, it is not called again until mux_stream_readable (so a source that may have more
      * after a short read loops inside). *end true: these are the last (FIN follows). Called by
      * mux_stream_drain, once a record, while there is credit (room > 0) and, at a server that
-     * opened, after ACCEPT. May call mux_stream_reset: then what it filled is dropped. */
+     * opened, after ACCEPT. May call mux_stream_reset: RESET follows what it filled, and FIN
+     * where it says *end as well. */
     size_t (*on_fill)(struct mux_stream_events *self, uint8_t *to, size_t room, bool *end);
     /* Both directions have ended and both sides know: the stream may be leased again. Bytes of
      * on_data that are not gone yet are the owner's alone: no mux_stream_consumed for them. */
@@ -100,9 +102,10 @@ enum err mux_stream_open(struct mux_stream *stream, const struct mux_open *open)
  * text is cut at MUX_TEXT_MAX bytes; NULL: none. */
 void mux_stream_accept(struct mux_stream *stream);
 void mux_stream_refuse(struct mux_stream *stream, enum err why, const char *text);
-/* Ends both directions, from any state of a lease; data on the way is dropped; nothing but on_idle
- * follows, when the peer's end has come. Before the answer to on_open it is a refusal. A no-op when
- * no lease is there or it is reset already. */
+/* Ends both directions, from any state of a lease; RESET follows what on_fill has given, and a FIN
+ * that waits; what comes in is dropped. Nothing but on_idle follows, when the peer's end has come.
+ * Before the answer to on_open it is a refusal. A no-op when no lease is there or it is reset
+ * already. */
 void mux_stream_reset(struct mux_stream *stream, enum err why);
 /* on_fill may have bytes (or the end) again. A lease begins without: call it when the source is
  * first known or hoped to have some (right after mux_stream_open: one record for both). */

@@ -67,8 +67,6 @@ static void drain_data(struct mux_stream *s, struct wire_writer *w)
     bool end = false;
     size_t length = s->events->on_fill(s->events, w->at + FRAME_HEADER_SIZE, room, &end);
     must(length <= room);
-    if (s->own_end != END_NONE) /* it called mux_stream_reset */
-        return;
     if (length < room)
         s->readable = false;
     if (length) {
@@ -77,19 +75,29 @@ static void drain_data(struct mux_stream *s, struct wire_writer *w)
         credit_sender_send(&s->out, length);
     }
     if (end) {
-        s->own_end = END_FIN;
-        s->end_pending = true;
+        s->fin_pending = true;
         s->readable = false;
     }
+    if (end && s->own_end == END_NONE) /* else on_fill called mux_stream_reset */
+        s->own_end = END_FIN;
+}
+
+static void drain_fin(struct mux_stream *s, struct wire_writer *w)
+{
+    if (!s->fin_pending || s->open_pending || !frame_fits(w, sizeof(uint64_t)))
+        return;
+    frame_put_number(w, FRAME_FIN, s->lease, s->out.sent);
+    s->fin_pending = false;
+    s->end_sent = true;
 }
 
 static void drain_end(struct mux_stream *s, struct wire_writer *w)
 {
-    if (!s->end_pending || s->open_pending || !frame_fits(w, sizeof(uint64_t)))
+    bool is_over = s->end_sent && s->peer_end; /* a RESET behind FIN would come too late */
+    if (!s->end_pending || s->open_pending || s->fin_pending || is_over ||
+        !frame_fits(w, sizeof(uint64_t)))
         return;
-    if (s->own_end == END_FIN)
-        frame_put_number(w, FRAME_FIN, s->lease, s->out.sent);
-    else if (s->own_end == END_RESET)
+    if (s->own_end == END_RESET)
         frame_put_number(w, FRAME_RESET, s->lease, err_to_wire(s->reset_code));
     else if (!drain_words(s, w, FRAME_REFUSE))
         return;
@@ -105,6 +113,7 @@ size_t mux_stream_drain(struct mux_stream *s, uint8_t *record, size_t capacity)
     drain_begin(s, &w);
     drain_credit(s, &w);
     drain_data(s, &w);
+    drain_fin(s, &w);
     drain_end(s, &w);
     size_t length = (size_t)(w.at - record);
     must(!w.overrun);
@@ -114,6 +123,6 @@ size_t mux_stream_drain(struct mux_stream *s, uint8_t *record, size_t capacity)
 
 bool mux_stream_wants_drain(const struct mux_stream *s)
 {
-    return s->bind_pending || s->open_pending || s->accept_pending || s->end_pending ||
-           may_credit(s) || may_fill(s);
+    return s->bind_pending || s->open_pending || s->accept_pending || s->fin_pending ||
+           s->end_pending || may_credit(s) || may_fill(s);
 }

@@ -40,7 +40,8 @@ struct mux_stream {
     bool late_ok;                 /* frames of the lease before may still come (rule L4) */
     bool rival_open, rival_reset; /* the loser's frames that were ignored (rule L5) */
     /* to be drained */
-    bool bind_pending, open_pending, accept_pending, credit_pending, end_pending;
+    bool bind_pending, open_pending, accept_pending, credit_pending;
+    bool fin_pending, end_pending; /* end: RESET, REFUSE; it may follow FIN (rule X3) */
 };
 
 /* A lease begins, with the number that s->lease has. */

@@ -2,12 +2,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -16,21 +17,13 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "proxy/connector.h"
+#include "proxy/readahead.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
 #include "tls/identity.h"
 
 /* Bytes kept in one piece of the backlog: a full DATA frame. */
 #define BACKLOG_PIECE MUX_RECORD_MAX
-/* Read beyond a record in a bulk transfer: 15 more full DATA frames, as many as one stream may send
- * in its turn; three where all connections together hold READAHEAD_ALL already, and none beyond
- * READAHEAD_MOST: what waits may do so in its socket. */
-#define READAHEAD      (15 * 16380)
-#define READAHEAD_LESS (3 * 16380)
-#define READAHEAD_ALL  (4 << 20)
-#define READAHEAD_MOST (8 << 20)
-
-static _Atomic size_t readahead_bytes;
 
 struct connection *connection_new(struct service *service, int fd, uint64_t id, const char *client,
                                   uint64_t now_us)
@@ -61,6 +54,7 @@ void connection_set_peer(struct connection *c, const struct tls_identity *identi
 static void count_in(struct connection *c, size_t bytes)
 {
     c->bytes_in += bytes;
+    c->written_us = c->worker ? loop_now(c->worker->loop) : 0;
     counter_add(&c->service->tunnel->counters.bytes_in, bytes);
 }
 
@@ -73,24 +67,68 @@ static void count_out(struct connection *c, size_t bytes)
 static void broken(struct connection *c)
 {
     struct connection_events *events = c->events;
-    if (c->worker)
+    c->deaf = true;
+    if (c->worker) {
         loop_fd_remove(c->worker->loop, &c->socket);
+        loop_timer_cancel(c->worker->loop, &c->patience);
+    }
     c->events = NULL;
     if (events)
         events->on_reset(events);
 }
 
-/* Writes the backlog, then the FIN; tells how many bytes left. False: the socket is broken. */
+static void on_impatient(struct loop_timer *timer)
+{
+    broken(container_of(timer, struct connection, patience));
+}
+
+static void be_patient(struct connection *c)
+{
+    c->patience.on_expire = on_impatient;
+    loop_timer_set(c->worker->loop, &c->patience,
+                   loop_now(c->worker->loop) + c->worker->patience_us);
+}
+
+/* Nothing is written any more; what was sent before is still read. */
+static void deafen(struct connection *c, bool dead)
+{
+    c->deaf = c->reads_on = true;
+    c->drained = false;
+    message_queue_clear(&c->backlog);
+    if (dead && !c->dead)
+        be_patient(c);
+    c->dead |= dead;
+}
+
+static void go_on_reading(struct connection *c)
+{
+    c->drained = false;
+    if (c->deaf && c->read_ended)
+        broken(c);
+    else if (c->events)
+        c->events->on_readable(c->events);
+}
+
+/* A write failed, which took the socket's error. EPIPE is another matter: FIN had come before, or
+ * it is a UNIX socket; then what a read says is still true. */
+static void refused(struct connection *c, int error)
+{
+    c->error_taken |= error != EPIPE;
+    deafen(c, error != EPIPE);
+    go_on_reading(c);
+}
+
+/* Writes the backlog, then the FIN; tells how many bytes left. False: it takes nothing any more. */
 static bool flush(struct connection *c)
 {
     size_t written = 0;
-    bool works = true;
+    int error = 0;
     while (c->backlog.first) {
         struct message *piece = c->backlog.first;
         size_t length = piece->length - piece->offset;
         ssize_t n = send(c->socket.fd, piece->data + piece->offset, length, MSG_NOSIGNAL);
         if (n < 0) {
-            works = errno == EAGAIN || errno == EINTR;
+            error = errno == EAGAIN || errno == EINTR ? 0 : errno;
             break;
         }
         piece->offset += (uint32_t)n;
@@ -100,13 +138,17 @@ static bool flush(struct connection *c)
         message_free(message_queue_pop(&c->backlog));
     }
     count_in(c, written);
-    if (works && !c->backlog.first && c->finish_when_written && !c->finished) {
+    if (error) {
+        refused(c, error);
+        return false;
+    }
+    if (!c->backlog.first && c->finish_when_written && !c->finished) {
         shutdown(c->socket.fd, SHUT_WR);
         c->finished = true;
     }
-    if (works && written && c->events)
+    if (written && c->events)
         c->events->on_written(c->events, written); /* may end it */
-    return works;
+    return true;
 }
 
 static void on_socket(struct loop_fd *socket, uint32_t events)
@@ -114,17 +156,14 @@ static void on_socket(struct loop_fd *socket, uint32_t events)
     struct connection *c = container_of(socket, struct connection, socket);
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
         c->reads_on = true;
-    if (events & EPOLLERR) {
-        broken(c);
-        return;
-    }
-    if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP)) {
-        c->drained = false;
-        if (c->events)
-            c->events->on_readable(c->events);
-    }
-    if ((events & EPOLLOUT) && c->backlog.first && !flush(c))
-        broken(c);
+    /* Where a write took the error only EPOLLHUP is left of it. */
+    if ((events & EPOLLERR) || (c->deaf && (events & EPOLLHUP)))
+        deafen(c, true);
+    bool writes = (events & EPOLLOUT) && c->backlog.first;
+    if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        go_on_reading(c); /* what has a backlog does not end in this */
+    if (writes)
+        flush(c);
 }
 
 enum err connection_watch(struct connection *c, struct worker *worker,
@@ -133,6 +172,8 @@ enum err connection_watch(struct connection *c, struct worker *worker,
     c->worker = worker;
     c->events = events;
     c->drained = false;
+    if (c->dead)
+        be_patient(c);
     /* A UNIX socket's read ends where descriptors were sent along, and no edge follows. */
     if (c->service->config->endpoint.address.any.sa_family == AF_UNIX)
         c->reads_on = true;
@@ -143,8 +184,10 @@ enum err connection_watch(struct connection *c, struct worker *worker,
 
 void connection_unwatch(struct connection *c)
 {
-    if (c->worker)
+    if (c->worker) {
         loop_fd_remove(c->worker->loop, &c->socket);
+        loop_timer_cancel(c->worker->loop, &c->patience);
+    }
     c->events = NULL;
     c->worker = NULL;
 }
@@ -195,68 +238,12 @@ static void stop_dial(struct connection *c)
     c->dial = NULL;
 }
 
-/* A large one is fresh from malloc's pages, which costs more than what 64 KB of a connection are
- * worth in it: each worker keeps one, and its lines stay in the cache. NULL: no more is read ahead.
- */
-static struct message *new_readahead(struct worker *worker)
-{
-    size_t all = atomic_load_explicit(&readahead_bytes, memory_order_relaxed);
-    if (all >= READAHEAD_MOST)
-        return NULL;
-    if (all >= READAHEAD_ALL)
-        return message_new(READAHEAD_LESS);
-    struct message *ahead = worker->readahead;
-    worker->readahead = NULL;
-    return ahead ? ahead : message_new(READAHEAD);
-}
-
-static void free_readahead(struct worker *worker, struct message *ahead)
-{
-    if (!worker || worker->readahead || ahead->capacity < READAHEAD) {
-        message_free(ahead);
-        return;
-    }
-    ahead->offset = ahead->length = 0;
-    worker->readahead = ahead;
-}
-
-static void keep_readahead(struct connection *c, struct message *ahead)
-{
-    atomic_fetch_add_explicit(&readahead_bytes, ahead->capacity, memory_order_relaxed);
-    c->readahead = ahead;
-}
-
-static void drop_readahead(struct connection *c)
-{
-    struct message *ahead = c->readahead;
-    c->readahead = NULL;
-    if (!ahead)
-        return;
-    atomic_fetch_sub_explicit(&readahead_bytes, ahead->capacity, memory_order_relaxed);
-    free_readahead(c->worker, ahead);
-}
-
-static size_t take_readahead(struct connection *c, uint8_t *to, size_t room)
-{
-    struct message *ahead = c->readahead;
-    if (!ahead)
-        return 0;
-    size_t length = ahead->length - ahead->offset;
-    if (length > room)
-        length = room;
-    memcpy(to, ahead->data + ahead->offset, length);
-    ahead->offset += (uint32_t)length;
-    if (ahead->offset == ahead->length)
-        drop_readahead(c);
-    return length;
-}
-
 /* A read of one record's room makes TCP announce its window for each 16 KB, which wakes the sender
  * as often. One of 16 records costs 5% less time at both ends than one of four, and with 16
  * connections 10%. */
 static ssize_t read_socket(struct connection *c, uint8_t *to, size_t room)
 {
-    struct message *ahead = new_readahead(c->worker);
+    struct message *ahead = readahead_new(c->worker);
     size_t beyond = ahead ? ahead->capacity : 0;
     struct iovec parts[] = {{.iov_base = to, .iov_len = room},
                             {.iov_base = ahead ? ahead->data : NULL, .iov_len = beyond}};
@@ -267,35 +254,46 @@ static ssize_t read_socket(struct connection *c, uint8_t *to, size_t room)
     c->drained = n < (ssize_t)(room + beyond);
     if (n <= (ssize_t)room) {
         if (ahead)
-            free_readahead(c->worker, ahead);
+            readahead_free(c->worker, ahead);
         return n;
     }
     ahead->length = (uint32_t)((size_t)n - room);
-    keep_readahead(c, ahead);
+    readahead_keep(c, ahead);
     return n;
 }
 
 size_t connection_fill(struct connection *c, uint8_t *to, size_t room, bool *end)
 {
     *end = false;
-    size_t filled = take_readahead(c, to, room);
+    size_t filled = readahead_take(c, to, room);
     /* A short read means an empty socket, and epoll announces what comes later; but when the end
      * was announced already there is no further edge: read on until it shows. */
     bool more = c->socket.fd >= 0 && !c->read_ended && (c->reads_on || !c->drained);
     while (more && filled < room && !c->readahead) {
         ssize_t n = read_socket(c, to + filled, room - filled);
         if (n == 0) {
-            c->read_ended = *end = true;
+            c->read_ended = true;
+            *end = !c->error_taken;
         } else if (n > 0) {
             count_out(c, (size_t)n);
             filled += (size_t)n < room - filled ? (size_t)n : room - filled;
-        } else if (errno != EAGAIN) {
+        }
+        if ((n < 0 && errno != EAGAIN) || (n == 0 && c->deaf)) {
             broken(c);
             return filled;
         }
         more = n > 0 && (c->reads_on || !c->drained);
     }
+    if (c->dead && filled)
+        be_patient(c);
     return filled;
+}
+
+bool connection_is_over(const struct connection *c)
+{
+    int waiting = 0;
+    return c->dead && !c->readahead &&
+           (ioctl(c->socket.fd, FIONREAD, &waiting) < 0 || waiting == 0);
 }
 
 /* Into the last piece as far as it has room: a peer that sends single bytes would else have a piece
@@ -350,7 +348,7 @@ size_t connection_push(struct connection *c)
     struct msghdr header = {.msg_iov = gathered->parts, .msg_iovlen = gathered->count};
     ssize_t n = sendmsg(c->socket.fd, &header, MSG_NOSIGNAL);
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
-        broken(c);
+        refused(c, errno);
         return 0;
     }
     size_t written = n > 0 ? (size_t)n : 0;
@@ -361,6 +359,8 @@ size_t connection_push(struct connection *c)
 
 size_t connection_deliver(struct connection *c, const uint8_t *data, size_t length, bool stays)
 {
+    if (c->deaf)
+        return 0;
     if (c->socket.fd < 0 || c->backlog.first) {
         keep(c, data, length);
         return 0;
@@ -389,13 +389,25 @@ bool connection_is_written(const struct connection *c)
     return !c->backlog.first;
 }
 
+size_t connection_untaken(const struct connection *c)
+{
+    size_t bytes = 0;
+    int sent = 0;
+    for (const struct message *piece = c->backlog.first; piece; piece = piece->next)
+        bytes += piece->length - piece->offset;
+    if (c->deaf)
+        return 0;
+    /* A UNIX socket's are in the reader's hands once they are written, and closing leaves them. */
+    if (c->socket.fd >= 0 && c->service->config->endpoint.address.any.sa_family != AF_UNIX &&
+        ioctl(c->socket.fd, SIOCOUTQ, &sent) < 0)
+        sent = 0;
+    return bytes + (size_t)sent;
+}
+
 /* What was delivered before the socket was connected leaves now. */
 bool connection_flush(struct connection *c)
 {
-    if (flush(c))
-        return true;
-    broken(c);
-    return false;
+    return flush(c);
 }
 
 static bool is_refusal(enum err why)
@@ -447,8 +459,10 @@ void connection_end(struct connection *c, enum err why, const char *detail)
     count_end(c, why);
     stop_dial(c);
     c->events = NULL; /* nobody is told any more */
-    if (c->worker)
+    if (c->worker) {
         connection_push(c);
+        loop_timer_cancel(c->worker->loop, &c->patience);
+    }
     if (c->socket.fd >= 0) {
         /* A broken tunnel must never look like the end of the data. */
         struct linger reset = {.l_onoff = 1, .l_linger = 0};
@@ -460,7 +474,7 @@ void connection_end(struct connection *c, enum err why, const char *detail)
             close(c->socket.fd);
     }
     message_queue_clear(&c->backlog);
-    drop_readahead(c);
+    readahead_drop(c);
     connection_set_peer(c, NULL, 0);
     free(c->client);
     free(c);

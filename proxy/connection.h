@@ -32,7 +32,8 @@ struct connection_events {
     void (*on_readable)(struct connection_events *self);
     /* length bytes given to connection_deliver have left for the socket. */
     void (*on_written)(struct connection_events *self, size_t length);
-    /* The local end reset the connection. */
+    /* The local end reset the connection, and connection_fill has given all that it sent before;
+     * or nothing took that for WORKER_PATIENCE_US. */
     void (*on_reset)(struct connection_events *self);
 };
 
@@ -51,22 +52,26 @@ struct connection {
     struct pool_waiter waiter;
     struct link *link; /* whose pool it waits in or whose stream it has */
 
-    struct connection_events *events;       /* NULL while nobody watches */
-    struct worker *worker;                  /* that watches it */
-    struct loop_fd socket;                  /* fd -1: none */
-    struct connection_dial *dial;           /* NULL: nothing is being connected */
-    struct message_queue backlog;           /* delivered, not yet written; bounded by credit */
-    struct message *readahead;              /* read from the socket beyond the last record's room */
-    bool drained;                           /* the last read took all there was */
-    bool finish_when_written;               /* FIN follows the backlog */
-    bool finished;                          /* shutdown(SHUT_WR) done */
-    bool read_ended;                        /* read gave 0 */
-    bool reads_on;                          /* a short read may not be the last: FIN, RST or urgent
-                                             * data (a read stops at its mark) was signalled */
-    struct connection_events linger_events; /* of proxy/linger.c */
+    struct connection_events *events; /* NULL while nobody watches */
+    struct worker *worker;            /* that watches it */
+    struct loop_fd socket;            /* fd -1: none */
+    struct connection_dial *dial;     /* NULL: nothing is being connected */
+    struct message_queue backlog;     /* delivered, not yet written; bounded by credit */
+    struct message *readahead;        /* read from the socket beyond the last record's room */
+    bool drained;                     /* the last read took all there was */
+    bool finish_when_written;         /* FIN follows the backlog */
+    bool finished;                    /* shutdown(SHUT_WR) done */
+    bool read_ended;                  /* read gave 0 */
+    bool reads_on;                    /* a short read may not be the last: FIN, RST or urgent
+                                       * data (a read stops at its mark) was signalled */
+    bool deaf;        /* takes nothing any more, and what is delivered is dropped: EPOLLERR came, or
+                       * a write failed. What it sent before can still be read */
+    bool dead;        /* deaf, and sends nothing more */
+    bool error_taken; /* by a write: to a read RST looks like FIN now */
+    struct loop_timer patience;                   /* while it is dead */
     struct connection_events waiting_events;      /* of proxy/tunnel_waiting.c */
-    size_t linger_bytes;                          /* of backlog */
-    struct connection *list_next, *list_previous; /* lingering, or parked in its tunnel */
+    struct connection *list_next, *list_previous; /* parked in its tunnel */
+    uint64_t written_us;                          /* when bytes_in was last counted; loop_now */
     uint64_t bytes_in, bytes_out; /* from the tunnel to the socket; from the socket to the tunnel */
 };
 
@@ -91,7 +96,8 @@ enum err connection_watch(struct connection *connection, struct worker *worker,
 void connection_unwatch(struct connection *connection);
 
 /* Reads at most room bytes. Less than room: empty for now; *end: the local end sent FIN.
- * Calls on_reset (once) when the socket is broken. */
+ * Calls on_reset (once) where what it returns is followed by a reset; also behind *end, when the
+ * local end takes nothing any more. */
 size_t connection_fill(struct connection *connection, uint8_t *to, size_t room, bool *end);
 
 /* Writes, or keeps what the socket does not take. Returns how many bytes are gone at once, of this
@@ -102,8 +108,11 @@ size_t connection_deliver(struct connection *connection, const uint8_t *data, si
                           bool stays);
 size_t connection_push(struct connection *connection);
 
-/* After on_connected: writes what was delivered before there was a socket. False: it is broken
- * (on_reset was called). */
+/* Whether the local end has reset the connection and nothing is left to be read. */
+bool connection_is_over(const struct connection *connection);
+
+/* After on_connected: writes what was delivered before there was a socket. False: it takes nothing
+ * (on_readable was called, for what it may have sent). */
 bool connection_flush(struct connection *connection);
 
 /* FIN to the local end after all that was delivered (and pushed). (When the connection ends with
@@ -112,6 +121,9 @@ void connection_finish(struct connection *connection);
 
 /* Whether all that was delivered has left for the socket. */
 bool connection_is_written(const struct connection *connection);
+/* Bytes that were delivered and that the peer's host has not acknowledged (the FIN is one of them).
+ * A reset would take them away. 0 where it takes nothing any more. */
+size_t connection_untaken(const struct connection *connection);
 
 /* The end, from any state: writes the log line, counts, closes the socket and frees.
  * why ERR_CLOSED closes well; every other reason resets the local socket (RST), so that

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "proxy/linger.h"
 #include "proxy/link.h"
 #include "proxy/strand_carry.h"
 #include "proxy/tunnel.h"
@@ -173,7 +174,7 @@ void strand_stop(struct strand *strand, enum err why, const char *detail)
         struct connection *connection = strand->connection;
         strand->connection = NULL;
         /* why may be the peer's word: a session that ends never looks like the end of the data. */
-        connection_end(connection, why == ERR_CLOSED ? ERR_TLS_CLOSED : why, detail);
+        linger_end(connection, why == ERR_CLOSED ? ERR_TLS_CLOSED : why, detail);
     }
     end_session(strand);
 }

@@ -30,7 +30,7 @@ static void end_connection(struct strand *strand, enum err why, const char *deta
     struct connection *connection = strand->connection;
     strand->connection = NULL;
     if (connection)
-        connection_end(connection, why == ERR_CLOSED ? ERR_REMOTE_RESET : why, detail);
+        linger_end(connection, why == ERR_CLOSED ? ERR_REMOTE_RESET : why, detail);
 }
 
 /* ---- what the mux stream tells ---- */
@@ -165,6 +165,7 @@ void strand_carry_settle(struct strand *strand)
 
 static void on_reset(struct mux_stream_events *events, enum err why)
 {
+    strand_carry_settle(of_mux(events)); /* a FIN before it */
     /* What is local to the peer is remote to us. */
     end_connection(of_mux(events), why == ERR_LOCAL_RESET ? ERR_REMOTE_RESET : why, NULL);
 }
@@ -184,10 +185,8 @@ static void on_idle(struct mux_stream_events *events)
     struct connection *connection = strand->connection;
     strand->connection = NULL;
     strand->peer_finished = false;
-    if (connection && connection_is_written(connection))
-        connection_end(connection, ERR_CLOSED, NULL);
-    else if (connection)
-        linger_add(connection);
+    if (connection)
+        linger_end(connection, ERR_CLOSED, NULL);
     link_notify(strand, NOTICE_IDLE, ERR_OK, NULL, NULL, false);
 }
 

@@ -79,10 +79,15 @@ void tunnel_waiting_init(struct tunnel *tunnel)
 
 /* ---- watching ---- */
 
-/* What the client sends, and its FIN, wait in the socket for the stream. */
+static void on_reset(struct connection_events *events);
+
+/* What the client sends, and its FIN, wait in the socket for the stream; where a reset follows them
+ * they still do, but not for an association. */
 static void on_readable(struct connection_events *events)
 {
-    (void)events;
+    struct connection *connection = container_of(events, struct connection, waiting_events);
+    if (connection->parked ? connection->dead : connection_is_over(connection))
+        on_reset(events);
 }
 
 static void on_written(struct connection_events *events, size_t length)
@@ -127,6 +132,10 @@ void tunnel_waiting_park(struct tunnel *tunnel, struct connection *connection)
 {
     if (tunnel->parked_count >= tunnel->config->waiting_max) {
         connection_end(connection, ERR_QUEUE_FULL, NULL);
+        return;
+    }
+    if (connection->dead) {
+        connection_end(connection, ERR_LOCAL_RESET, "while it waited");
         return;
     }
     tunnel_waiting_begin(tunnel, connection);

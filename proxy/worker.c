@@ -50,6 +50,7 @@ int worker_init(struct worker *worker, unsigned index, struct resolver *resolver
                               .own_task.on_run = deliver_own,
                               .stop.deliver = deliver_stop,
                               .resolver = resolver,
+                              .patience_us = WORKER_PATIENCE_US,
                               .loop = loop_new()};
     worker->own_last = &worker->own_first;
     if (!worker->loop)

@@ -14,6 +14,7 @@
 #include "base/message.h"
 
 struct connection;
+struct lingering;
 struct resolver;
 
 /* What one connection's socket is about to get, from where it was decrypted. */
@@ -24,6 +25,10 @@ struct gathered {
     unsigned count;
 };
 
+/* So long a reset waits for its data without progress: for a stream that takes what the local end
+ * sent before it, or for a local end that takes what the peer sent before it. */
+#define WORKER_PATIENCE_US 10000000
+
 struct worker {
     struct loop *loop;
     struct mailbox mailbox;
@@ -32,10 +37,11 @@ struct worker {
     struct mail *own_first, **own_last; /* mail of this worker to itself */
     struct loop_task own_task;
     struct mail stop;
-    bool runs;                    /* for worker_call: from worker_start to worker_join */
-    struct resolver *resolver;    /* of the process */
-    struct connection *lingering; /* proxy/linger.h */
+    bool runs;                   /* for worker_call: from worker_start to worker_join */
+    struct resolver *resolver;   /* of the process */
+    struct lingering *lingering; /* proxy/linger.h */
     size_t lingering_bytes;
+    uint64_t patience_us;      /* WORKER_PATIENCE_US, but in tests */
     struct gathered gathered;  /* within connection_deliver to connection_push */
     struct message *plain;     /* room for the next record: tls_session_write_message */
     struct message *readahead; /* for the next read of a socket; NULL: a connection has it */

@@ -136,8 +136,46 @@ static void test_reset_in_fill(void)
     f.source_left = 10;
     f.reset_in_fill = true;
     mux_stream_readable(f.stream);
-    ok(strcmp(drained(&f), "RESET1") == 0, "what was filled is dropped");
-    ok(mux_stream_sent(f.stream) == 0, "and not counted");
+    ok(strcmp(drained(&f), "DATA1 RESET1") == 0 && mux_stream_sent(f.stream) == 10,
+       "X2: a reset follows what was filled with it");
+    fixture_stop(&f);
+    fixture_start_open(&f, MUX_CLIENT);
+    peer_number(&f, FRAME_CREDIT, 1, 1 << 20);
+    f.source_left = FRAME_DATA_MAX;
+    f.reset_in_fill = true;
+    mux_stream_readable(f.stream);
+    ok(strcmp(drained(&f), "DATA1") == 0 && strcmp(drained(&f), "RESET1") == 0,
+       "in a record of its own where that one is full");
+    fixture_stop(&f);
+}
+
+/* A target that answers, ends well, and resets when more comes: what it ended is whole. */
+static void test_reset_behind_fin(void)
+{
+    struct fixture f;
+    fixture_start_open(&f, MUX_CLIENT);
+    f.source_left = 10;
+    f.source_ends = f.reset_in_fill = true;
+    mux_stream_readable(f.stream);
+    ok(strcmp(drained(&f), "DATA1 FIN1 RESET1") == 0, "X3: the end, then the reset behind it");
+    fixture_stop(&f);
+    fixture_start_open(&f, MUX_CLIENT);
+    peer_number(&f, FRAME_CREDIT, 1, 1 << 20);
+    f.source_left = FRAME_DATA_MAX;
+    f.source_ends = true;
+    mux_stream_readable(f.stream);
+    drained(&f);
+    mux_stream_reset(f.stream, ERR_LOCAL_RESET);
+    ok(mux_stream_wants_drain(f.stream) && strcmp(drained(&f), "FIN1 RESET1") == 0,
+       "X3: also where FIN still waits");
+    fixture_stop(&f);
+    fixture_start_open(&f, MUX_CLIENT);
+    peer_number(&f, FRAME_FIN, 1, 0);
+    f.source_left = 10;
+    f.source_ends = f.reset_in_fill = true;
+    mux_stream_readable(f.stream);
+    ok(strcmp(drained(&f), "DATA1 FIN1") == 0 && mux_stream_is_idle(f.stream),
+       "X3: but not where both have ended then");
     fixture_stop(&f);
 }
 
@@ -152,5 +190,6 @@ int main(void)
     test_sends_credit();
     test_credit_waits_for_answer();
     test_reset_in_fill();
+    test_reset_behind_fin();
     return tap_done();
 }

@@ -215,6 +215,8 @@ static inline void end_go(struct end *end)
 static inline void end_on_events(struct loop_fd *socket, uint32_t events)
 {
     struct end *end = container_of(socket, struct end, socket);
+    if ((events & EPOLLERR) && end_identify(end))
+        end_read(end); /* what came before the reset */
     if (events & EPOLLERR) {
         end_broken(end);
         return;

@@ -321,10 +321,14 @@ static void reset_is_told(void)
 {
     struct bed bed;
     begin(&bed);
-    peer_sends(&bed, 0, 10);
     local_reset(bed.peer);
     bed.peer = -1;
-    local_expect(&bed.local, bed.resets == 1, "RST is told");
+    unsigned before = bed.readables;
+    local_expect(&bed.local, bed.readables > before, "RST is announced");
+    size_t at = 0;
+    bool ended, right = true;
+    ok(fill(&bed, &at, ROOM, &ended, &right) == 0 && !ended && bed.resets == 1,
+       "and told to who reads");
     local_pause(&bed.local, 3000);
     ok(bed.resets == 1, "once");
     connection_end(bed.connection, ERR_LOCAL_RESET, NULL);
@@ -414,7 +418,11 @@ static void reset_of_the_reader(void)
         ;
     local_reset(bed.peer);
     bed.peer = -1;
-    local_expect(&bed.local, bed.resets == 1, "a reader that resets while bytes wait is told");
+    local_reach(&bed.local, bed.connection->dead);
+    size_t at = 0;
+    bool ended, right = true;
+    fill(&bed, &at, ROOM, &ended, &right);
+    ok(bed.resets == 1 && !ended, "a reader that resets while bytes wait is told");
     ok(bed.written == 0, "they are not said to be written");
     end(&bed);
 }
@@ -492,8 +500,19 @@ static void together_with_others(void)
     ok(connection_push(other.connection) == 0 && read(other.peer, got, sizeof got) < 0,
        "another connection's push is not ours");
     other.connection->worker = &other.local.worker;
-    shutdown(bed.connection->socket.fd, SHUT_WR);
-    ok(connection_push(bed.connection) == 0 && bed.resets == 1, "what cannot be written is told");
+    local_reset(bed.peer);
+    bed.peer = -1;
+    size_t at = 0;
+    bool ended, right = true;
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    while (info.tcpi_state != TCP_CLOSE)
+        must(getsockopt(bed.connection->socket.fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0);
+    unsigned before = bed.readables;
+    ok(connection_push(bed.connection) == 0 && bed.readables > before,
+       "what cannot be written is announced");
+    fill(&bed, &at, ROOM, &ended, &right);
+    ok(bed.resets == 1 && !ended, "and told");
     end(&bed);
     end(&other);
 }

@@ -63,6 +63,136 @@ static void association_ends(void)
     bed_fini(&bed);
 }
 
+static bool is_lingering(const struct side *side)
+{
+    for (unsigned i = 0; i < side->worker_count; i++)
+        if (side->workers[i].lingering)
+            return true;
+    return false;
+}
+
+/* Of the one connection that the side has. */
+static uint64_t received_by(const struct side *side)
+{
+    for (uint16_t stream = 1; stream <= side_link(side)->streams_max; stream++) {
+        const struct strand *strand = side_strand(side, stream);
+        if (strand && strand->connection)
+            return mux_stream_received(strand->mux);
+    }
+    return 0;
+}
+
+/* The target has sent everything; the client's end has it, and the client does not read. */
+static struct pair *leave_unread(struct bed *bed, size_t bytes, enum end_then then)
+{
+    bed_init(bed, 2, 2, false);
+    bed->client.config.window_initial = bed->client.config.window_max = 2 * MANY;
+    bed_start(bed);
+    bed_up(bed);
+    struct pair *pair =
+        bed_connect(bed, (struct end_plan){.then = THEN_HOLD, .stalled = true},
+                    (struct end_plan){.bytes = bytes, .then = then, .stalled = true});
+    bed_expect(bed, received_by(&bed->client) == bytes, "%zu bytes are at the client's end", bytes);
+    return pair;
+}
+
+static void expect_reset_behind(struct bed *bed, struct pair *slow, size_t bytes)
+{
+    bed_expect(bed, is_lingering(&bed->client) && !slow->client.got_reset, "the reset waits");
+    slow->client.plan.stalled = false;
+    end_go(&slow->client);
+    bed_expect(bed, end_is_closed(&slow->client) && slow->client.got_reset,
+               "a reader that reads again gets the reset");
+    ok(slow->client.received == bytes && !slow->client.damaged, "behind every byte (%zu)",
+       slow->client.received);
+    bed_expect(bed, !bed_open_connections(bed) && lingering_bytes(bed) == 0,
+               "then nothing is kept");
+    bed_fini(bed);
+}
+
+/* bytes: more than the socket takes, or as many as it takes and the reader's does not. */
+static void reset_waits(size_t bytes)
+{
+    struct bed bed;
+    struct pair *slow = leave_unread(&bed, bytes, THEN_HOLD);
+    end_reset(slow->target);
+    bed_reach(&bed, is_lingering(&bed.client) && side_is_settled(&bed.client));
+    struct pair *next = bed_connect(&bed, end_sends(100), end_sends(100));
+    bed_expect(&bed, pair_is_complete(next), "the stream carries the next connection");
+    expect_reset_behind(&bed, slow, bytes);
+}
+
+/* It is not seen in the same moment as the last bytes: a client that is still sending would meet it
+ * before it reads them. */
+static void reset_comes_later(void)
+{
+    struct bed bed;
+    bed_init(&bed, 2, 2, false);
+    bed_start(&bed);
+    bed_up(&bed);
+    struct pair *pair =
+        bed_connect(&bed, end_holds(3), (struct end_plan){.bytes = 50, .then = THEN_RESET});
+    bed_reach(&bed, is_lingering(&bed.client));
+    ok(is_lingering(&bed.client), "a reset comes a little after its data");
+    bed_expect(&bed, pair->client.received == 50 && pair->client.got_reset, "but comes");
+    bed_expect(&bed, !bed_open_connections(&bed), "then nothing is kept");
+    bed_fini(&bed);
+}
+
+static void lost_association(void)
+{
+    struct bed bed;
+    struct pair *slow = leave_unread(&bed, MANY, THEN_HOLD);
+    link_close(side_link(&bed.server), ERR_INTERNAL, "test", false);
+    bed_expect(&bed, side_count(&bed.client, associations_lost) == 1, "the association ends");
+    expect_reset_behind(&bed, slow, MANY);
+}
+
+/* The target ended well before: the client gets that, too. */
+static void reset_behind_fin(void)
+{
+    struct bed bed;
+    struct pair *slow = leave_unread(&bed, MANY, THEN_FIN);
+    bed_reach(&bed, slow->target->finished);
+    end_reset(slow->target);
+    expect_reset_behind(&bed, slow, MANY);
+}
+
+static void patience_ends(bool full)
+{
+    struct bed bed;
+    struct pair *slow = leave_unread(&bed, MANY, THEN_HOLD);
+    for (unsigned i = 0; i < bed.client.worker_count; i++) {
+        bed.client.workers[i].patience_us = full ? BED_PATIENCE_US * 2 : 300000;
+        bed.client.workers[i].lingering_bytes = full ? LINGER_MAX : 0;
+    }
+    end_reset(slow->target);
+    bed_expect(&bed, !bed_open_connections(&bed),
+               full ? "with too many bytes a reset waits for none"
+                    : "a reset does not wait for ever");
+    ok(lingering_bytes(&bed) == (full ? 2ul * LINGER_MAX : 0), "nothing is kept");
+    for (unsigned i = 0; i < bed.client.worker_count; i++)
+        bed.client.workers[i].lingering_bytes = 0;
+    slow->client.plan.stalled = false;
+    end_go(&slow->client);
+    bed_expect(&bed, slow->client.got_reset && slow->client.received < MANY, "the reader is reset");
+    bed_fini(&bed);
+}
+
+/* The dial that goes on for a client that has gone fails: that is all there is to it. */
+static void target_refuses(void)
+{
+    struct bed bed;
+    bed_init(&bed, 2, 2, false);
+    loop_fd_close(bed.loop, &bed.ends.listener);
+    bed_start(&bed);
+    bed_up(&bed);
+    bed_connect(&bed, (struct end_plan){.bytes = 1000, .then = THEN_RESET}, end_holds(1));
+    bed_expect(&bed, side_count(&bed.server, connections_total) == 1 && !bed_open_connections(&bed),
+               "a client sent bytes and reset, the target refuses");
+    bed_fini(&bed);
+}
+
 static void reader_goes(void)
 {
     struct bed bed;
@@ -112,6 +242,14 @@ int main(void)
     reader_goes();
     process_ends();
     full();
+    reset_waits(MANY);
+    reset_waits(200000);
+    reset_comes_later();
+    lost_association();
+    reset_behind_fin();
+    patience_ends(false);
+    patience_ends(true);
+    target_refuses();
     message_cache_clear();
     return tap_done();
 }

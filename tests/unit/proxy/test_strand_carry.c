@@ -87,6 +87,78 @@ static void reset_in_bulk(bool client)
     bed_fini(&bed);
 }
 
+/* As many bytes as a socket takes at once, then RST: all of them arrive, and the reset behind them.
+ */
+static struct end_plan end_sends_and_resets(size_t bytes)
+{
+    return (struct end_plan){.bytes = bytes, .then = THEN_RESET};
+}
+
+static bool has_all_and_reset(const struct end *end, size_t bytes)
+{
+    return end->got_reset && !end->got_end && !end->damaged && end->received == bytes;
+}
+
+static bool target_answered(const struct pair *pair)
+{
+    return has_all_and_reset(&pair->client, 30000);
+}
+
+static bool client_asked(const struct pair *pair)
+{
+    return pair->target && has_all_and_reset(pair->target, 30000);
+}
+
+/* window: of each side, where less than what is sent, the rest waits for credit. */
+static void data_before_reset(uint32_t window)
+{
+    enum { MANY = 40 };
+    struct bed bed;
+    bed_init(&bed, 2, 2, false);
+    bed.client.config.waiting_max = MANY;
+    if (window)
+        bed.client.config.window_initial = bed.client.config.window_max =
+            bed.server.config.window_initial = bed.server.config.window_max = window;
+    bed_start(&bed);
+    bed_up(&bed);
+    for (int i = 0; i < MANY; i++)
+        bed_connect(&bed, end_holds(3), end_sends_and_resets(30000));
+    bed_reach(&bed, ends_count(&bed.ends, target_answered) == MANY);
+    ok(ends_count(&bed.ends, target_answered) == MANY,
+       "what a target sends before it resets arrives (%u of %d)",
+       ends_count(&bed.ends, target_answered), MANY);
+    ends_clear(&bed.ends);
+    for (int i = 0; i < MANY; i++)
+        bed_connect(&bed, end_sends_and_resets(30000), end_holds(3));
+    bed_reach(&bed, ends_count(&bed.ends, client_asked) == MANY);
+    ok(ends_count(&bed.ends, client_asked) == MANY,
+       "what a client sends before it resets arrives, also where its target is not connected yet "
+       "(%u of %d)",
+       ends_count(&bed.ends, client_asked), MANY);
+    bed_expect(&bed, both_are_settled(&bed) && !bed_open_connections(&bed),
+               "and the streams are idle again");
+    bed_fini(&bed);
+}
+
+/* A target that closes with bytes unread, or when more comes: "too many connections", 413. */
+static void answer_while_sending(void)
+{
+    enum { MANY = 40 };
+    struct bed bed;
+    bed_init(&bed, 2, 2, false);
+    bed.client.config.waiting_max = MANY;
+    bed_start(&bed);
+    bed_up(&bed);
+    for (int i = 0; i < MANY; i++)
+        bed_connect(&bed, end_holds(200000),
+                    (struct end_plan){.bytes = 30000, .then = THEN_RESET, .stalled = true});
+    bed_reach(&bed, ends_count(&bed.ends, target_answered) == MANY);
+    ok(ends_count(&bed.ends, target_answered) == MANY,
+       "an answer with a reset to a client that still sends (%u of %d)",
+       ends_count(&bed.ends, target_answered), MANY);
+    bed_fini(&bed);
+}
+
 static void refusals(void)
 {
     struct bed bed;
@@ -203,6 +275,9 @@ int main(void)
         reset_by(i % 2, i / 2);
     reset_in_bulk(true);
     reset_in_bulk(false);
+    data_before_reset(0);
+    data_before_reset(4096);
+    answer_while_sending();
     refusals();
     reverse();
     leases_wrap();
