@@ -82,6 +82,50 @@ static void test_amount(void)
     close_bed(&bed);
 }
 
+/* A minute of a line that stands still, with new keys as often as they may come by themselves. */
+static bool survives(struct end *from, struct end *to)
+{
+    static const uint8_t data[RECORD];
+    const uint8_t *read;
+    size_t length, sum = 0;
+    for (int i = 0; i < 240; i++) {
+        from->session->rekeyed_at = 0; /* 250 ms later */
+        must(tls_session_write(from->session, data, sizeof data) == ERR_OK);
+    }
+    deliver(from, to);
+    while (tls_session_read(to->session, &read, &length) == ERR_OK)
+        sum += length;
+    return sum == 240 * RECORD && to->session->failure == ERR_OK;
+}
+
+/* GnuTLS ends a session whose peer changes its keys more than 8 times in a second: all masters are
+ * GnuTLS's, and children where that is wanted. */
+static void test_held_up(void)
+{
+    struct tls_options client = options_for(TLS_CLIENT, "client"),
+                       server = options_for(TLS_SERVER, "server");
+    struct bed bed;
+    struct pair child;
+    client.rekey_bytes = server.rekey_bytes = RECORD;
+    server.records = TLS_RECORDS_GNUTLS;
+    bed.client = load_credentials(client);
+    bed.server = load_credentials(server);
+    open_association(&bed.a, bed.client, bed.server, NULL);
+    must(open_child(&child, bed.client, bed.a.client, bed.server, bed.a.server));
+    ok(survives(&bed.a.master.client, &bed.a.master.server),
+       "what was held up on its way to a master does not end it (%s)",
+       tls_session_detail(bed.a.master.server.session));
+    ok(survives(&child.client, &child.server), "nor a child that GnuTLS carries (%s)",
+       tls_session_detail(child.server.session));
+    ok(survives(&child.server, &child.client), "nor one of ours");
+    static const uint8_t data[RECORD];
+    child.client.session->rekeyed_at = 0;
+    must(tls_session_write(child.client.session, data, sizeof data) == ERR_OK);
+    ok(child.client.sent.count == 2, "who has heard something changes keys again");
+    free_pair(&child);
+    close_bed(&bed);
+}
+
 struct flow {
     uint64_t sent, received;
 };
@@ -181,6 +225,7 @@ int main(void)
     make_certificates();
     test_request();
     test_amount();
+    test_held_up();
     test_load();
     message_cache_clear();
     return tap_done();
