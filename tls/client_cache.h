@@ -64,14 +64,16 @@ void tls_client_cache_forget(struct tls_client_cache *cache,
 void tls_client_cache_statistics(struct tls_client_cache *cache,
                                  struct tls_client_cache_statistics *out);
 
-/* Writes all there is to path, mode 0600, whole or not at all (rename). What is in the file is in
- * two places then: save when the process ends, and tls_client_cache_load takes it over. ERR_OK, or
+/* Writes all there is to path, mode 0600, whole or not at all (by way of path.new, and rename), and
+ * down to the disk; of more than 16 MB what was used last. What is in the file is in two places
+ * then: save when the process ends, and tls_client_cache_load takes it over. ERR_OK, or
  * ERR_TLS_CREDENTIALS with a sentence in why. Not on a worker. */
 enum err tls_client_cache_save(struct tls_client_cache *cache, const char *path, char *why,
                                size_t why_size);
-/* Adds what is in the file, and removes the file, so that no ticket is used by two processes. Only
- * a file of root's or ours that nobody else may use, of this version and with the right checksum,
- * is read: ERR_TLS_CREDENTIALS with a sentence otherwise, and nothing is added. No file: ERR_OK.
- * The checksum is against accidents: who can write the file can read the secrets in it as well. */
+/* Adds what is in the file, and removes the file, and a path.new that a process left that was
+ * killed while it saved, so that no ticket is used by two processes. Only a file of root's or ours
+ * that nobody else may use, of this version and with the right checksum, is read:
+ * ERR_TLS_CREDENTIALS with a sentence otherwise, and nothing is added. No file: ERR_OK. The
+ * checksum is against accidents: who can write the file can read the secrets in it as well. */
 enum err tls_client_cache_load(struct tls_client_cache *cache, const char *path, char *why,
                                size_t why_size);

@@ -11,20 +11,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/wire.h"
 #include "tls/client_cache_private.h"
-#include "tls/reason.h"
+#include "tls/files.h"
 
 static const uint8_t magic[8] = "HAWSERc1";
 
 #define SUM_SIZE   32
 #define ENTRY_SIZE (32 + TLS_FINGERPRINT_SIZE + 8 + 1 + 4)
 /* 256 peers with two tickets of 20 KB, which is a lot. */
-#define FILE_MAX (16u << 20)
+#define FILE_MAX ((size_t)16 << 20)
 
 struct bytes {
     uint8_t *data;
@@ -39,13 +38,33 @@ static void wipe(struct bytes *bytes)
     *bytes = (struct bytes){0};
 }
 
-static size_t size_of_all(const struct tls_client_cache *cache)
+static size_t size_of_peer(const struct tls_client_peer *peer)
 {
-    size_t size = sizeof magic + 4 + SUM_SIZE;
-    for (const struct tls_client_peer *peer = cache->oldest; peer; peer = peer->newer)
-        for (size_t i = 0; i < peer->count; i++)
-            size += ENTRY_SIZE + peer->tickets[i]->data_size;
+    size_t size = 0;
+    for (size_t i = 0; i < peer->count; i++)
+        size += ENTRY_SIZE + peer->tickets[i]->data_size;
     return size;
+}
+
+/* What the file holds: as many peers as fit, counted from the one that was used last. */
+struct extent {
+    const struct tls_client_peer *first; /* the least recently used of them; NULL: none */
+    size_t size;
+    uint32_t tickets;
+};
+
+static struct extent extent_of(const struct tls_client_cache *cache)
+{
+    struct extent extent = {.size = sizeof magic + 4 + SUM_SIZE};
+    for (const struct tls_client_peer *peer = cache->newest; peer; peer = peer->older) {
+        size_t more = size_of_peer(peer);
+        if (more > FILE_MAX - extent.size)
+            break;
+        extent.first = peer;
+        extent.size += more;
+        extent.tickets += (uint32_t)peer->count;
+    }
+    return extent;
 }
 
 static void put_ticket(struct wire_writer *writer, const struct tls_client_peer *peer,
@@ -64,12 +83,13 @@ static struct bytes encode(struct tls_client_cache *cache)
 {
     uint8_t sum[SUM_SIZE];
     pthread_mutex_lock(&cache->lock);
-    struct bytes bytes = {.size = size_of_all(cache)};
+    struct extent extent = extent_of(cache);
+    struct bytes bytes = {.size = extent.size};
     bytes.data = check_alloc(bytes.size);
     struct wire_writer writer = wire_writer(bytes.data, bytes.size);
     wire_put_bytes(&writer, magic, sizeof magic);
-    wire_put_u32(&writer, cache->statistics.tickets);
-    for (const struct tls_client_peer *peer = cache->oldest; peer; peer = peer->newer)
+    wire_put_u32(&writer, extent.tickets);
+    for (const struct tls_client_peer *peer = extent.first; peer; peer = peer->newer)
         for (size_t i = 0; i < peer->count; i++)
             put_ticket(&writer, peer, peer->tickets[i]);
     pthread_mutex_unlock(&cache->lock);
@@ -91,19 +111,45 @@ static bool write_all(int fd, const struct bytes *bytes)
     return fsync(fd) == 0;
 }
 
+/* Where the file is written before it takes its place: always there, so that what a process left
+ * that was killed meanwhile is found. Owns: caller, freed. */
+static char *aside_of(const char *path)
+{
+    size_t length = strlen(path) + sizeof ".new";
+    char *aside = check_alloc(length);
+    snprintf(aside, length, "%s.new", path);
+    return aside;
+}
+
+/* That a name has changed is on the disk, too. False only where the file system says that it is
+ * not: some do not know this for folders. */
+static bool sync_folder(const char *path)
+{
+    char *folder = check_strdup(path), *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = 0;
+    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool done = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    errno = error;
+    return done;
+}
+
 static enum err write_file(const char *path, const struct bytes *bytes, struct tls_reason why)
 {
-    size_t length = strlen(path) + sizeof ".XXXXXX";
-    char *aside = check_alloc(length);
-    snprintf(aside, length, "%s.XXXXXX", path);
+    char *aside = aside_of(path);
     enum err result = ERR_OK;
-    int fd = mkstemp(aside); /* mode 0600 */
+    unlink(aside);
+    int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
-        result = tls_reason_set(why, "cannot make a file beside %s: %s", path, strerror(errno));
+        result = tls_reason_set(why, "cannot make %s: %s", aside, strerror(errno));
         goto out;
     }
     bool written = write_all(fd, bytes);
-    if (close(fd) < 0 || !written || rename(aside, path) < 0) {
+    if (close(fd) < 0 || !written || rename(aside, path) < 0 || !sync_folder(path)) {
         result = tls_reason_set(why, "cannot write %s: %s", path, strerror(errno));
         unlink(aside);
     }
@@ -123,20 +169,10 @@ enum err tls_client_cache_save(struct tls_client_cache *cache, const char *path,
 
 static enum err check_file(int fd, const char *path, size_t *size, struct tls_reason why)
 {
-    struct stat status;
-    if (fstat(fd, &status) < 0)
-        return tls_reason_set(why, "cannot read %s: %s", path, strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        return tls_reason_set(why, "%s is not a file", path);
-    if (status.st_uid != 0 && status.st_uid != geteuid())
-        return tls_reason_set(why, "%s belongs to somebody else (user %u)", path, status.st_uid);
-    if (status.st_mode & (S_IRWXG | S_IRWXO))
-        return tls_reason_set(why, "%s holds secrets and others may use it (mode %03o)", path,
-                              status.st_mode & 0777u);
-    if (status.st_size > FILE_MAX || status.st_size < (off_t)(sizeof magic + 4 + SUM_SIZE))
-        return tls_reason_set(why, "%s is no file of sessions", path);
-    *size = (size_t)status.st_size;
-    return ERR_OK;
+    enum err result = tls_files_check_secret(fd, path, FILE_MAX, size, why);
+    if (result == ERR_OK && *size < sizeof magic + 4 + SUM_SIZE)
+        result = tls_reason_set(why, "%s is no file of sessions", path);
+    return result;
 }
 
 static enum err read_file(const char *path, struct bytes *bytes, struct tls_reason why)
@@ -190,6 +226,9 @@ enum err tls_client_cache_load(struct tls_client_cache *cache, const char *path,
 {
     struct tls_reason reason = {why, why_size};
     struct bytes bytes = {0};
+    char *aside = aside_of(path);
+    unlink(aside);
+    free(aside);
     enum err result = read_file(path, &bytes, reason);
     if (result != ERR_OK || !bytes.data)
         goto out;
@@ -197,7 +236,7 @@ enum err tls_client_cache_load(struct tls_client_cache *cache, const char *path,
         result = tls_reason_set(reason, "%s is no file of sessions of this version", path);
     else if (!is_intact(&bytes))
         result = tls_reason_set(reason, "%s is damaged", path);
-    else if (unlink(path) < 0)
+    else if (unlink(path) < 0 || !sync_folder(path))
         result = tls_reason_set(reason, "cannot remove %s: %s", path, strerror(errno));
     if (result == ERR_OK) {
         struct wire_reader reader = wire_reader(bytes.data, bytes.size - SUM_SIZE);

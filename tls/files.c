@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/check.h"
 
@@ -72,6 +73,26 @@ enum err tls_files_find(struct tls_files *files, const char *path, const char *c
     if (S_ISDIR(about.st_mode))
         return find_in_directory(files, path, suffixes, found, why);
     tls_files_add(found, path);
+    return ERR_OK;
+}
+
+enum err tls_files_check_secret(int fd, const char *path, size_t longest, size_t *size,
+                                struct tls_reason why)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return tls_reason_set(why, "cannot read %s: %s", path, strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        return tls_reason_set(why, "%s is not a file", path);
+    if (status.st_uid != 0 && status.st_uid != geteuid())
+        return tls_reason_set(why, "%s belongs to somebody else (user %u)", path, status.st_uid);
+    if (status.st_mode & (S_IRWXG | S_IRWXO))
+        return tls_reason_set(why,
+                              "%s holds secrets and others may use it (mode %03o); it must be 600",
+                              path, status.st_mode & 0777u);
+    if (status.st_size > (off_t)longest)
+        return tls_reason_set(why, "%s is longer than %zu bytes", path, longest);
+    *size = (size_t)status.st_size;
     return ERR_OK;
 }
 

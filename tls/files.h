@@ -25,5 +25,10 @@ void tls_files_clear(struct tls_files *files);
 enum err tls_files_find(struct tls_files *files, const char *path, const char *const *suffixes,
                         struct tls_files *found, struct tls_reason why);
 
+/* Whether a secret may be read from fd: a regular file of root's or ours that nobody else may use,
+ * of at most longest bytes; *size is how many. ERR_OK, or ERR_TLS_CREDENTIALS. */
+enum err tls_files_check_secret(int fd, const char *path, size_t longest, size_t *size,
+                                struct tls_reason why);
+
 /* Whether the path is no file but a PKCS#11 URI. */
 bool tls_files_is_uri(const char *path);

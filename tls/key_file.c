@@ -8,40 +8,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
-#include "tls/reason.h"
+#include "tls/files.h"
 
 /* Eight lines of 64 bytes in base64 take 712; the rest is room for remarks. */
 #define FILE_MAX 8192
-
-static enum err check_secrecy(int fd, const char *path, struct tls_reason why)
-{
-    struct stat status;
-    if (fstat(fd, &status) < 0)
-        return tls_reason_set(why, "cannot read %s: %s", path, strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        return tls_reason_set(why, "%s is not a file", path);
-    if (status.st_uid != 0 && status.st_uid != geteuid())
-        return tls_reason_set(why, "%s belongs to somebody else (user %u)", path, status.st_uid);
-    if (status.st_mode & (S_IRWXG | S_IRWXO))
-        return tls_reason_set(
-            why, "%s holds secret keys and others may use it (mode %03o); it must be 600", path,
-            status.st_mode & 0777u);
-    if (status.st_size > FILE_MAX)
-        return tls_reason_set(why, "%s is longer than %d bytes", path, FILE_MAX);
-    return ERR_OK;
-}
 
 static enum err read_text(const char *path, char text[static FILE_MAX + 1], struct tls_reason why)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return tls_reason_set(why, "cannot read %s: %s", path, strerror(errno));
-    enum err result = check_secrecy(fd, path, why);
-    size_t used = 0;
+    size_t used = 0, size;
+    enum err result = tls_files_check_secret(fd, path, FILE_MAX, &size, why);
     ssize_t got = 1;
     while (result == ERR_OK && used < FILE_MAX && got > 0) {
         got = read(fd, text + used, FILE_MAX - used);

@@ -4,7 +4,6 @@
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/check.h"
 #include "tls/credentials_private.h"
@@ -86,14 +85,6 @@ static enum err on_line(struct tls_lines *self, char *line, struct tls_reason wh
     return parse_key(entry, colon, why);
 }
 
-static enum err check_mode(const char *path, struct tls_reason why)
-{
-    struct stat about;
-    if (stat(path, &about) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO)))
-        return tls_reason_set(why, "%s can be read by others; chmod 600 it", path);
-    return ERR_OK;
-}
-
 /* For the log, if the handshake fails. */
 static void note_name(struct tls_session *session, const gnutls_datum_t *name)
 {
@@ -142,11 +133,9 @@ enum err tls_psk_load(const char *path, bool is_client, const char *chosen, stru
                       struct tls_files *files, struct tls_reason why)
 {
     struct tls_psk *psk = check_alloc(sizeof *psk);
-    psk->lines.on_line = on_line;
+    psk->lines = (struct tls_lines){.on_line = on_line, .is_secret = true};
     tls_files_add(files, path);
     enum err result = tls_lines_read(path, &psk->lines, why);
-    if (result == ERR_OK)
-        result = check_mode(path, why);
     if (result == ERR_OK && !psk->count)
         result = tls_reason_set(why, "%s holds no key", path);
     if (result == ERR_OK && is_client) {

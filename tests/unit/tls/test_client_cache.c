@@ -309,6 +309,53 @@ static void test_file(void)
     tls_client_cache_free(next);
 }
 
+/* A process that was killed while it wrote leaves a file beside, with secrets in it. */
+static void test_leftover(void)
+{
+    struct tls_client_cache *cache = tls_client_cache_new(0);
+    char *aside = check_strdup(path_of("sessions.new"));
+    certificates_made[certificates_count++] = check_strdup("sessions.new");
+    put(cache, 1, ticket_of(1, 100, false));
+    write_file("sessions.new", "half of it", 10);
+    ok(tls_client_cache_save(cache, path_of("sessions"), why, sizeof why) == ERR_OK &&
+           access(aside, F_OK) < 0 && loads("sessions"),
+       "what a process left that was killed while it wrote is in nobody's way");
+    write_file("sessions.new", "half of it", 10);
+    ok(loads("sessions") && access(aside, F_OK) < 0, "and goes at the next start");
+    must(symlink(path_of("ca.pem"), aside) == 0);
+    ok(tls_client_cache_save(cache, path_of("sessions"), why, sizeof why) == ERR_OK &&
+           access(path_of("ca.pem"), F_OK) == 0 && loads("sessions"),
+       "nothing is written through a link that lies there");
+    tls_client_cache_free(cache);
+    free(aside);
+}
+
+/* More than a file may hold: what was used last is in it. */
+static void test_too_much(void)
+{
+    enum { SIZE = 60000, COUNT = 400 };
+    struct tls_client_cache *cache = tls_client_cache_new(COUNT),
+                            *next = tls_client_cache_new(COUNT);
+    static uint8_t data[SIZE], fingerprint[TLS_FINGERPRINT_SIZE];
+    for (unsigned i = 0; i < COUNT; i++)
+        put(cache, i, tls_ticket_new(fingerprint, time(NULL) + 100, false, data, sizeof data));
+    bool saved = tls_client_cache_save(cache, path_of("sessions"), why, sizeof why) == ERR_OK,
+         loaded = tls_client_cache_load(next, path_of("sessions"), why, sizeof why) == ERR_OK;
+    size_t kept = statistics_of(next).tickets;
+    ok(saved && loaded && kept > 200 && kept < COUNT, "of more than fit into a file %zu are kept",
+       kept);
+    bool newest = true;
+    for (unsigned i = 0; i < COUNT; i++) {
+        struct tls_client_cache_key key = key_of(i);
+        struct tls_ticket *ticket = tls_client_cache_take(next, &key);
+        newest &= (ticket != NULL) == (i >= COUNT - kept);
+        tls_ticket_free(ticket);
+    }
+    ok(newest, "those that were used last");
+    tls_client_cache_free(cache);
+    tls_client_cache_free(next);
+}
+
 static void *use(void *argument)
 {
     struct tls_client_cache *cache = argument;
@@ -345,6 +392,8 @@ int main(void)
     reconnect(psk_ke, 0);
     test_giving_back();
     test_file();
+    test_leftover();
+    test_too_much();
     test_threads();
     message_cache_clear();
     return tap_done();

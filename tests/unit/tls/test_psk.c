@@ -221,8 +221,18 @@ static void test_files(void)
     options.psk_identity = "nobody";
     refuses(options, "no key named \"nobody\"");
     must(chmod(path_of("a.psk"), 0640) == 0);
-    refuses(psk_options(TLS_CLIENT, "a.psk"), "chmod 600");
+    refuses(psk_options(TLS_CLIENT, "a.psk"), "must be 600");
     must(chmod(path_of("a.psk"), 0600) == 0);
+    if (geteuid() == 0) {
+        must(chown(path_of("a.psk"), 4711, 0) == 0);
+        refuses(psk_options(TLS_CLIENT, "a.psk"), "user 4711");
+        must(chown(path_of("a.psk"), 0, 0) == 0);
+    } else {
+        tap_skip("a file of another user", "only root can make one");
+    }
+    must(mkfifo(path_of("pipe.psk"), 0600) == 0);
+    refuses(psk_options(TLS_CLIENT, "pipe.psk"), "is not a file");
+    must(unlink(path_of("pipe.psk")) == 0);
     refuses(psk_options(TLS_CLIENT, "nowhere"), "No such file");
     options = psk_options(TLS_CLIENT, "a.psk");
     options.max_version = options.min_version = TLS_VERSION_1_2;
