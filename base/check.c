@@ -12,17 +12,24 @@ _Noreturn void check_failed(const char *condition, const char *file, int line)
     abort();
 }
 
-static _Noreturn void out_of_memory(size_t size)
+/* Other threads go on until the end, so nothing is taken down: no exit(). */
+_Noreturn void check_no_memory(size_t bytes)
 {
-    dprintf(STDERR_FILENO, "hawser: out of memory (%zu bytes wanted)\n", size);
-    abort();
+    char wanted[48] = "";
+    if (bytes)
+        snprintf(wanted, sizeof wanted, " (%zu bytes were wanted)", bytes);
+    dprintf(STDERR_FILENO,
+            "hawser: out of memory%s: it ends; give it more, or lower streams.max, window.max and "
+            "memory_limit\n",
+            wanted);
+    _exit(1);
 }
 
 void *check_alloc(size_t size)
 {
     void *memory = calloc(1, size ? size : 1);
     if (!memory)
-        out_of_memory(size);
+        check_no_memory(size);
     return memory;
 }
 
@@ -30,7 +37,7 @@ void *check_resize(void *memory, size_t size)
 {
     void *resized = realloc(memory, size ? size : 1);
     if (!resized)
-        out_of_memory(size);
+        check_no_memory(size);
     return resized;
 }
 
@@ -40,6 +47,6 @@ char *check_strdup(const char *text)
         return NULL;
     char *copy = strdup(text);
     if (!copy)
-        out_of_memory(strlen(text) + 1);
+        check_no_memory(strlen(text) + 1);
     return copy;
 }

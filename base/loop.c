@@ -52,12 +52,14 @@ static int control(struct loop *loop, int operation, struct loop_fd *self, uint3
 
 static void release(struct loop *loop)
 {
+    int saved_errno = errno;
     if (loop->alarm.fd >= 0)
         close(loop->alarm.fd);
     if (loop->epoll >= 0)
         close(loop->epoll);
     free(loop->heap);
     free(loop);
+    errno = saved_errno;
 }
 
 /* Edge-triggered, so nothing has to be read: expire_timers sees to what is due. */
@@ -76,7 +78,8 @@ struct loop *loop_new(void)
     loop->alarm_at = UINT64_MAX;
     loop->now = monotonic_us();
     loop->tasks.next = loop->tasks.previous = &loop->tasks;
-    if (control(loop, EPOLL_CTL_ADD, &loop->alarm, EPOLLIN | EPOLLET) < 0) {
+    if (loop->epoll < 0 || loop->alarm.fd < 0 ||
+        control(loop, EPOLL_CTL_ADD, &loop->alarm, EPOLLIN | EPOLLET) < 0) {
         release(loop);
         return NULL;
     }

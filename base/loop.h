@@ -30,7 +30,7 @@ struct loop_task {
     bool queued;                       /* private */
 };
 
-/* NULL when the system gives no descriptor. Owns: caller, loop_free. */
+/* NULL with errno when the system gives no descriptor. Owns: caller, loop_free. */
 struct loop *loop_new(void);
 /* For how many µs, at most, the loop looks for events before it sleeps, while waits are short
  * (base/busy_poll.h); 0, as at the beginning: never. */

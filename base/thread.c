@@ -1,10 +1,15 @@
 #include "base/thread.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/check.h"
 #include "base/message.h"
+
+/* What jemalloc maps for a new thread, measured: 2 MB, and a little. */
+#define ARENA ((size_t)5 << 19)
 
 struct start {
     void *(*run)(void *);
@@ -32,8 +37,29 @@ static void blocked_signals(sigset_t *set)
         sigdelset(set, faults[i]);
 }
 
+int thread_find_room(unsigned count)
+{
+    pthread_attr_t attributes;
+    size_t stack = 0;
+    int error = pthread_attr_init(&attributes);
+    if (error)
+        return error;
+    pthread_attr_getstacksize(&attributes, &stack);
+    pthread_attr_destroy(&attributes);
+    size_t size = count * (stack + ARENA) + ARENA;
+    void *room = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return errno;
+    munmap(room, size);
+    return 0;
+}
+
 int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument)
 {
+    int error = thread_find_room(1);
+    if (error)
+        return error;
     struct start *start = check_alloc(sizeof *start);
     *start = (struct start){.run = run, .argument = argument};
     for (size_t i = 0; i < sizeof start->name - 1 && name[i]; i++)
@@ -42,7 +68,7 @@ int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void
     sigset_t blocked, before;
     blocked_signals(&blocked);
     pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    int error = pthread_create(thread, NULL, entry, start);
+    error = pthread_create(thread, NULL, entry, start);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error)
         free(start);

@@ -47,7 +47,7 @@ __attribute__((format(printf, 1, 0))) static char *format_text(const char *forma
 {
     char *text = NULL;
     int length = vasprintf(&text, format, arguments);
-    must(length >= 0);
+    check_made(length >= 0);
     printable_make(text);
     return text;
 }

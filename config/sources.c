@@ -39,7 +39,7 @@ static struct source *remember(struct sources *sources, const char *given, bool 
     struct source *source = &sources->files[sources->count++];
     source->given = check_strdup(given);
     int length = asprintf(&source->name, "%s%s", is_main ? "" : sources->directory, given);
-    must(length >= 0);
+    check_made(length >= 0);
     return source;
 }
 
@@ -91,7 +91,7 @@ static void include(struct sources *sources, const struct token *token, const st
                     unsigned depth)
 {
     char *given = strndup(token->text, token->length);
-    must(given);
+    check_made(given);
     if (given[0] == '/') {
         sources->unreadable = true;
         problems_add(sources->problems, PROBLEM_ERROR, *place,
@@ -175,7 +175,7 @@ struct sources *sources_read(const char *file, struct problems *problems)
     struct sources *sources = check_alloc(sizeof(*sources));
     const char *slash = strrchr(file, '/');
     sources->directory = strndup(file, slash ? (size_t)(slash - file) + 1 : 0);
-    must(sources->directory);
+    check_made(sources->directory);
     sources->problems = problems;
     read_file(sources, remember(sources, file, true), NULL, 0);
     return sources;

@@ -267,7 +267,7 @@ static void store_path(const struct value *value, const char *text)
     if (text[0] == '/')
         path = check_strdup(text);
     else
-        must(asprintf(&path, "%s/%s", value->loading->config->directory, text) >= 0);
+        check_made(asprintf(&path, "%s/%s", value->loading->config->directory, text) >= 0);
     store_text(value->field, path);
     free(path);
 }

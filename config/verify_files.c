@@ -126,7 +126,7 @@ void verify_files_directory(struct loading *loading, const char *path, const cha
     if (!slash || slash == path)
         return;
     char *directory = strndup(path, (size_t)(slash - path));
-    must(directory);
+    check_made(directory);
     if (access(directory, F_OK))
         problems_add(loading->problems, PROBLEM_WARNING, loading_place(loading, field, field),
                      "the directory %s of %s: %s", directory, what, strerror(errno));

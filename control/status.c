@@ -91,7 +91,7 @@ static char *read_answer(int fd, int64_t deadline, const char **why)
         if (room >= ANSWER_MAX)
             break;
         char *larger = realloc(text, room *= 2);
-        must(larger);
+        check_made(larger);
         text = larger;
     }
     free(text);

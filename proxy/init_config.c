@@ -94,15 +94,16 @@ static int is_ipv6(const char *host)
 char *init_config_server(const char *host, enum init_config_kind kind)
 {
     char *text = NULL;
-    must(asprintf(&text, server_text, is_ipv6(host) ? "[::]" : "0.0.0.0",
-                  is_ipv6(host) ? "" : "           # [::]:9899 for IPv6", server_tls[kind]) >= 0);
+    check_made(asprintf(&text, server_text, is_ipv6(host) ? "[::]" : "0.0.0.0",
+                        is_ipv6(host) ? "" : "           # [::]:9899 for IPv6",
+                        server_tls[kind]) >= 0);
     return text;
 }
 
 char *init_config_client(const char *host, enum init_config_kind kind)
 {
     char *text = NULL;
-    must(asprintf(&text, client_text, is_ipv6(host) ? "[" : "", host ? host : "127.0.0.1",
-                  is_ipv6(host) ? "]" : "", client_tls[kind]) >= 0);
+    check_made(asprintf(&text, client_text, is_ipv6(host) ? "[" : "", host ? host : "127.0.0.1",
+                        is_ipv6(host) ? "]" : "", client_tls[kind]) >= 0);
     return text;
 }

@@ -60,11 +60,12 @@ bool init_material_certificates(struct init_material *material, const char *host
 static char *known(const struct tls_issue_pair *pair, const char *name, const char *who)
 {
     char *text = NULL;
-    must(asprintf(&text,
-                  "# The raw public keys of the %s that are known, one in a line, with a name.\n"
-                  "# %s\n"
-                  "%s  %s\n",
-                  who, pair->pin, pair->public_key, name) >= 0);
+    check_made(
+        asprintf(&text,
+                 "# The raw public keys of the %s that are known, one in a line, with a name.\n"
+                 "# %s\n"
+                 "%s  %s\n",
+                 who, pair->pin, pair->public_key, name) >= 0);
     return text;
 }
 

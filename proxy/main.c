@@ -1,9 +1,12 @@
 /* The command line: `hawser init|check|run|status|bench`. No logic here. */
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "config/config.h"
@@ -13,6 +16,7 @@
 #include "proxy/init.h"
 #include "proxy/process.h"
 #include "tls/credentials.h"
+#include "tls/library.h"
 
 /* Exit codes, as hawser(8) lists them. */
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -187,8 +191,37 @@ static const struct {
     {"status", command_status}, {"bench", command_bench},
 };
 
+/* A descriptor that is closed would be given to the next socket, and lines for stderr sent there.
+ */
+static int open_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            return -1;
+    return 0;
+}
+
+/* Without these nothing works, and each call that misses them would fail in its own way. Some
+ * sandboxes forbid getrandom. */
+static bool is_usable_here(void)
+{
+    char byte, why[256];
+    if (open_standard_files() < 0)
+        return false;
+    if (getrandom(&byte, sizeof(byte), 0) != sizeof(byte))
+        fprintf(stderr, "hawser: error: the system gives no random numbers (getrandom): %s\n",
+                strerror(errno));
+    else if (tls_library_check(why, sizeof(why)) != ERR_OK)
+        fprintf(stderr, "hawser: error: %s\n", why);
+    else
+        return true;
+    return false;
+}
+
 int main(int argc, char **argv)
 {
+    if (!is_usable_here())
+        return EXIT_FAILED;
     if (argc < 2)
         return usage("no command");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||

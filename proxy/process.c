@@ -1,5 +1,7 @@
 #include "proxy/process.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +15,18 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/resolver.h"
+#include "base/thread.h"
 #include "proxy/linger.h"
 #include "proxy/reload.h"
 #include "proxy/status_report.h"
+
+/* usrsctp's, and one that looks names up; there may be more (names, a token, Redis), which nothing
+ * depends on. */
+#define OTHER_THREADS 2
+
+/* What helps where a thread cannot be made. */
+#define MORE_THREADS                                                                               \
+    "; raise the limit of tasks (ulimit -u, TasksMax=, pids.max of a container) or of memory"
 
 /* How often a draining process looks whether the last connection has ended. */
 #define DRAIN_CHECK_US 20000
@@ -161,11 +172,26 @@ static int take_signals(struct process *process)
     process->signals.fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     if (process->signals.fd >= 0 && loop_fd_add(process->loop, &process->signals, EPOLLIN) == 0)
         return 0;
-    snprintf(process->why, sizeof(process->why), "out of file descriptors");
+    snprintf(process->why, sizeof(process->why), "signals cannot be taken: %s", strerror(errno));
     return -1;
 }
 
 /* ---- the beginning ---- */
+
+/* The log's runs already. */
+static int check_room(struct process *process)
+{
+    unsigned threads = process->config->threads + OTHER_THREADS;
+    int error = thread_find_room(threads);
+    if (!error)
+        return 0;
+    snprintf(
+        process->why, sizeof(process->why),
+        "there is no memory for %u threads: %s; raise the limit (ulimit -v, ulimit -d) or lower "
+        "threads",
+        threads, strerror(error));
+    return -1;
+}
 
 /* Two descriptors for a connection at most; the limit is raised as far as it may be. */
 static void raise_descriptor_limit(void)
@@ -201,7 +227,10 @@ static int make_workers(struct process *process)
     for (; process->worker_count < process->config->threads; process->worker_count++) {
         if (worker_init(&process->workers[process->worker_count], process->worker_count,
                         process->resolver) < 0) {
-            snprintf(process->why, sizeof(process->why), "out of file descriptors");
+            snprintf(process->why, sizeof(process->why),
+                     "worker %u of %" PRIu32 " cannot be made: %s; raise the limit of open files "
+                     "(ulimit -n, LimitNOFILE=) or lower threads",
+                     process->worker_count + 1, process->config->threads, strerror(errno));
             return -1;
         }
         loop_busy_poll(process->workers[process->worker_count].loop, process->config->busy_poll_us);
@@ -219,11 +248,38 @@ static int start_admin(struct process *process)
     return process->admin ? 0 : -1;
 }
 
+static void end_workers(struct process *process)
+{
+    for (unsigned i = 0; i < process->worker_count; i++)
+        if (process->workers[i].runs)
+            worker_stop(&process->workers[i]);
+    for (unsigned i = 0; i < process->worker_count; i++)
+        if (process->workers[i].runs)
+            worker_join(&process->workers[i]);
+}
+
+static int start_workers(struct process *process)
+{
+    for (unsigned i = 0; i < process->worker_count; i++) {
+        int error = worker_start(&process->workers[i]);
+        if (!error)
+            continue;
+        snprintf(process->why, sizeof(process->why),
+                 "thread %u of %u workers cannot be made: %s" MORE_THREADS ", or lower threads",
+                 i + 1, process->worker_count, strerror(error));
+        end_workers(process);
+        return -1;
+    }
+    return 0;
+}
+
 /* Returns the exit code. */
 static int run_workers(struct process *process)
 {
-    for (unsigned i = 0; i < process->worker_count; i++)
-        must(worker_start(&process->workers[i]) == 0);
+    if (start_workers(process) < 0) {
+        log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "%s", process->why);
+        return 1;
+    }
     bool started = start_admin(process) == 0 && ask_all(process, do_start, ERR_OK);
     if (started)
         log_write(LOG_INFO, LOG_ABOUT_NOTHING, "ready: %u workers, %zu tunnels, process %ld",
@@ -237,10 +293,7 @@ static int run_workers(struct process *process)
     reload_free(process->reload);
     admin_free(process->admin);
     ask_all(process, do_stop, ERR_OK);
-    for (unsigned i = 0; i < process->worker_count; i++)
-        worker_stop(&process->workers[i]);
-    for (unsigned i = 0; i < process->worker_count; i++)
-        worker_join(&process->workers[i]);
+    end_workers(process);
     return started ? 0 : 1;
 }
 
@@ -266,8 +319,13 @@ int process_run(const struct config *config)
     struct process process = {.config = config,
                               .budget.limit = config->memory_limit,
                               .check_timer.on_expire = on_check,
+                              .signals.fd = -1,
                               .loop = loop_new()};
-    must(process.loop);
+    if (!process.loop) {
+        log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "no loop for events can be made: %s",
+                  strerror(errno));
+        return 1;
+    }
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     process.started_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
@@ -277,7 +335,7 @@ int process_run(const struct config *config)
               config->log_format == CONFIG_JSON ? LOG_JSON : LOG_TEXT);
     process.resolver = resolver_new(NULL);
     int code = 1;
-    if (signals == 0 && make_workers(&process) == 0 &&
+    if (signals == 0 && check_room(&process) == 0 && make_workers(&process) == 0 &&
         sessions_open(&process.sessions, &config->sessions, process.why, sizeof(process.why)) ==
             0 &&
         make_tunnels(&process) == 0)

@@ -249,7 +249,7 @@ static struct config *read_config(struct reload *reload)
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    must(out);
+    check_made(out);
     struct config *config =
         config_load(reload->process->config->file, out, tls_credentials_check_pair);
     fclose(out);

@@ -27,9 +27,9 @@ struct tls_client_cache_key tls_client_cache_key(const struct tls_credentials *c
 {
     struct tls_client_cache_key key;
     gnutls_hash_hd_t hash;
-    must(gnutls_hash_init(&hash, GNUTLS_DIG_SHA256) == 0);
-    must(gnutls_hash(hash, credentials->fingerprint, sizeof credentials->fingerprint) == 0);
-    must(gnutls_hash(hash, peer, strlen(peer)) == 0);
+    check_made(gnutls_hash_init(&hash, GNUTLS_DIG_SHA256) == 0);
+    check_made(gnutls_hash(hash, credentials->fingerprint, sizeof credentials->fingerprint) == 0);
+    check_made(gnutls_hash(hash, peer, strlen(peer)) == 0);
     gnutls_hash_deinit(hash, key.hash);
     return key;
 }

@@ -170,7 +170,7 @@ enum err tls_credentials_new(const struct tls_options *options, struct tls_crede
     if (options->key && tls_files_is_uri(options->key))
         credentials->signer = options->signer;
     copy_names(credentials, options);
-    must(gnutls_certificate_allocate_credentials(&credentials->x509) == 0);
+    check_made(gnutls_certificate_allocate_credentials(&credentials->x509) == 0);
 
     enum err result = load(credentials, options, (struct tls_reason){why, why_size});
     if (result != ERR_OK) {
@@ -285,7 +285,7 @@ enum err tls_credentials_check_pair(const char *cert, const char *key, char *why
 {
     gnutls_certificate_credentials_t x509;
     int64_t expires_at;
-    must(gnutls_certificate_allocate_credentials(&x509) == 0);
+    check_made(gnutls_certificate_allocate_credentials(&x509) == 0);
     enum err result =
         tls_own_certificate(x509, cert, key, &expires_at, NULL, (struct tls_reason){why, why_size});
     gnutls_certificate_free_credentials(x509);

@@ -48,7 +48,7 @@ static enum err find_in_directory(struct tls_files *files, const char *path,
     for (int i = 0; i < count; i++) {
         char *whole;
         if (has_suffix(entries[i]->d_name, suffixes)) {
-            must(asprintf(&whole, "%s/%s", path, entries[i]->d_name) > 0);
+            check_made(asprintf(&whole, "%s/%s", path, entries[i]->d_name) > 0);
             tls_files_add(files, whole);
             tls_files_add(found, whole);
             free(whole);

@@ -13,9 +13,9 @@ static void add(gnutls_hash_hd_t hash, const void *data, size_t size)
     uint8_t length[8];
     struct wire_writer writer = wire_writer(length, sizeof length);
     wire_put_u64(&writer, size);
-    must(gnutls_hash(hash, length, sizeof length) == 0);
+    check_made(gnutls_hash(hash, length, sizeof length) == 0);
     if (size)
-        must(gnutls_hash(hash, data, size) == 0);
+        check_made(gnutls_hash(hash, data, size) == 0);
 }
 
 static void add_number(gnutls_hash_hd_t hash, uint64_t number)
@@ -78,7 +78,7 @@ void tls_fingerprint(const struct tls_options *options, const struct tls_files *
                      uint8_t out[TLS_FINGERPRINT_SIZE])
 {
     gnutls_hash_hd_t hash;
-    must(gnutls_hash_init(&hash, GNUTLS_DIG_SHA256) == 0);
+    check_made(gnutls_hash_init(&hash, GNUTLS_DIG_SHA256) == 0);
     add_number(hash, options->role);
     add_number(hash, options->min_version);
     add_number(hash, options->max_version);

@@ -19,7 +19,7 @@ static int describe(gnutls_privkey_t key, struct tls_issue_pair *pair)
     gnutls_pubkey_t public;
     gnutls_datum_t der = {0}, text = {0};
     uint8_t pin[TLS_PIN_SIZE];
-    must(gnutls_pubkey_init(&public) == 0);
+    check_made(gnutls_pubkey_init(&public) == 0);
     int rc = gnutls_pubkey_import_privkey(public, key, GNUTLS_KEY_DIGITAL_SIGNATURE, 0);
     if (rc >= 0)
         rc = gnutls_pubkey_export2(public, GNUTLS_X509_FMT_DER, &der);
@@ -58,7 +58,7 @@ enum err tls_issue_pair(struct tls_issue_pair *pair, char *why, size_t why_size)
 {
     gnutls_privkey_t key;
     memset(pair, 0, sizeof *pair);
-    must(gnutls_privkey_init(&key) == 0);
+    check_made(gnutls_privkey_init(&key) == 0);
     int rc = gnutls_privkey_generate(key, GNUTLS_PK_EDDSA_ED25519,
                                      GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_ED25519), 0);
     if (rc >= 0)

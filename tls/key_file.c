@@ -110,7 +110,7 @@ static bool write_key(int fd, const uint8_t *key, size_t size)
     } bytes = {key};
     const gnutls_datum_t raw = {bytes.to, (unsigned)size};
     gnutls_datum_t encoded;
-    must(gnutls_base64_encode2(&raw, &encoded) == 0);
+    check_made(gnutls_base64_encode2(&raw, &encoded) == 0);
     bool written =
         write(fd, encoded.data, encoded.size) == (ssize_t)encoded.size && write(fd, "\n", 1) == 1;
     gnutls_memset(encoded.data, 0, encoded.size);

@@ -32,7 +32,7 @@ static bool parse_key(const char *text, uint8_t pin[static TLS_PIN_SIZE])
     if (gnutls_base64_decode2(&input, &raw) < 0)
         return false;
     /* Imported, so that a mutilated line is noticed here and not when its owner is refused. */
-    must(gnutls_pubkey_init(&key) == 0);
+    check_made(gnutls_pubkey_init(&key) == 0);
     bool is_key = gnutls_pubkey_import(key, &raw, GNUTLS_X509_FMT_DER) == 0;
     gnutls_pubkey_deinit(key);
     if (is_key)

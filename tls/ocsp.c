@@ -67,7 +67,7 @@ enum err tls_ocsp_load(struct gnutls_certificate_credentials_st *x509, const cha
     enum err result = tls_pem_read(path, &text.data, &text.size, why);
     if (result != ERR_OK)
         return result;
-    must(gnutls_ocsp_resp_init(&response) == 0);
+    check_made(gnutls_ocsp_resp_init(&response) == 0);
     must(gnutls_certificate_get_x509_crt(x509, 0, &own, &count) == 0);
     int rc = import(response, &text);
     if (rc < 0)
@@ -76,7 +76,7 @@ enum err tls_ocsp_load(struct gnutls_certificate_credentials_st *x509, const cha
     if (result == ERR_OK)
         result = check_own(response, own[0], path, why);
     if (result == ERR_OK) {
-        must(gnutls_ocsp_resp_export2(response, &der, GNUTLS_X509_FMT_DER) == 0);
+        check_made(gnutls_ocsp_resp_export2(response, &der, GNUTLS_X509_FMT_DER) == 0);
         rc = gnutls_certificate_set_ocsp_status_request_mem(x509, &der, 0, GNUTLS_X509_FMT_DER);
         if (rc < 0)
             result = tls_reason_set(why, "%s cannot be stapled to our certificate: %s", path,
@@ -115,7 +115,7 @@ static bool is_good(const struct tls_trust *trust, const gnutls_datum_t *der, gn
 {
     gnutls_ocsp_resp_t response;
     bool is_revoked = false;
-    must(gnutls_ocsp_resp_init(&response) == 0);
+    check_made(gnutls_ocsp_resp_init(&response) == 0);
     if (gnutls_ocsp_resp_import(response, der) < 0)
         *text = "the OCSP response cannot be read";
     else if (!is_signed(trust, response, crt, issuer))
@@ -132,7 +132,7 @@ static bool promises_response(gnutls_x509_crt_t crt)
     gnutls_x509_tlsfeatures_t features;
     unsigned feature;
     bool found = false;
-    must(gnutls_x509_tlsfeatures_init(&features) == 0);
+    check_made(gnutls_x509_tlsfeatures_init(&features) == 0);
     if (gnutls_x509_crt_get_tlsfeatures(crt, features, 0, NULL) == 0) {
         for (unsigned i = 0; gnutls_x509_tlsfeatures_get(features, i, &feature) == 0; i++)
             found = found || feature == STATUS_REQUEST;

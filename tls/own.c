@@ -63,7 +63,7 @@ static int import_certificates(const char *path, gnutls_x509_crt_t **list, unsig
     gnutls_datum_t pem = {0};
     if (tls_files_is_uri(path)) {
         *list = gnutls_calloc(1, sizeof **list);
-        must(*list && gnutls_x509_crt_init(*list) == 0);
+        check_made(*list && gnutls_x509_crt_init(*list) == 0);
         *count = 1;
         char *uri = usable(path);
         int rc = gnutls_x509_crt_import_url(**list, uri, 0);
@@ -129,7 +129,7 @@ static enum err import_key_uri(gnutls_privkey_t key, const char *uri, struct tls
 enum err tls_own_key(const char *path, struct gnutls_privkey_st **out, struct tls_reason why)
 {
     gnutls_privkey_t key;
-    must(gnutls_privkey_init(&key) == 0);
+    check_made(gnutls_privkey_init(&key) == 0);
     enum err result =
         tls_files_is_uri(path) ? import_key_uri(key, path, why) : import_key_file(key, path, why);
     if (result != ERR_OK)
@@ -197,7 +197,7 @@ static int set_raw(gnutls_certificate_credentials_t x509, gnutls_privkey_t key)
 {
     gnutls_pubkey_t public;
     gnutls_pcert_st raw;
-    must(gnutls_pubkey_init(&public) == 0);
+    check_made(gnutls_pubkey_init(&public) == 0);
     int rc = gnutls_pubkey_import_privkey(public, key, GNUTLS_KEY_DIGITAL_SIGNATURE, 0);
     if (rc >= 0)
         rc = gnutls_pcert_import_rawpk(&raw, public, 0);

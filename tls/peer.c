@@ -124,7 +124,7 @@ static enum err name_certificate(struct tls_identity *identity, char *why, size_
     size_t size = sizeof pin;
     gnutls_datum_t der = {identity->proofs[0].data, (unsigned)identity->proofs[0].size};
     gnutls_x509_crt_t leaf;
-    must(gnutls_x509_crt_init(&leaf) == 0);
+    check_made(gnutls_x509_crt_init(&leaf) == 0);
     int rc = gnutls_x509_crt_import(leaf, &der, GNUTLS_X509_FMT_DER);
     if (rc >= 0)
         rc = gnutls_x509_crt_get_key_id(leaf, GNUTLS_KEYID_USE_SHA256, pin, &size);

@@ -63,5 +63,5 @@ void tls_pin_format(const uint8_t pin[static TLS_PIN_SIZE], char text[static TLS
 
 void tls_pin_of(const void *spki, size_t size, uint8_t pin[static TLS_PIN_SIZE])
 {
-    must(gnutls_hash_fast(GNUTLS_DIG_SHA256, spki, size, pin) == 0);
+    check_made(gnutls_hash_fast(GNUTLS_DIG_SHA256, spki, size, pin) == 0);
 }

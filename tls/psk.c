@@ -121,7 +121,7 @@ static enum err choose(struct tls_psk *psk, const char *path, const char *chosen
     psk->chosen = chosen ? find(psk, chosen, strlen(chosen)) : &psk->entries[0];
     if (!psk->chosen)
         return tls_reason_set(why, "%s holds no key named \"%s\"", path, chosen);
-    must(gnutls_psk_allocate_client_credentials(&psk->client) == 0);
+    check_made(gnutls_psk_allocate_client_credentials(&psk->client) == 0);
     gnutls_datum_t key = {(unsigned char *)(uintptr_t)psk->chosen->key,
                           (unsigned)psk->chosen->size};
     must(gnutls_psk_set_client_credentials(psk->client, psk->chosen->name, &key,
@@ -141,7 +141,7 @@ enum err tls_psk_load(const char *path, bool is_client, const char *chosen, stru
     if (result == ERR_OK && is_client) {
         result = choose(psk, path, chosen, why);
     } else if (result == ERR_OK) {
-        must(gnutls_psk_allocate_server_credentials(&psk->server) == 0);
+        check_made(gnutls_psk_allocate_server_credentials(&psk->server) == 0);
         gnutls_psk_set_server_credentials_function2(psk->server, on_name);
     }
     *out = psk;

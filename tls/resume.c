@@ -78,7 +78,7 @@ void tls_resume_keep(struct tls_session *session, const struct tls_generation *g
 static gnutls_datum_t copy_for_gnutls(const uint8_t *data, size_t size)
 {
     gnutls_datum_t copy = {gnutls_malloc(size), (unsigned)size};
-    must(copy.data);
+    check_made(copy.data);
     memcpy(copy.data, data, size);
     return copy;
 }

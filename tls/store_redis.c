@@ -212,7 +212,7 @@ static bool connect_to(struct tls_store_redis *redis, uint64_t deadline)
 static void make_name(const struct tls_store_key *key, char name[static NAME_MAX_SIZE])
 {
     uint8_t hash[32];
-    must(gnutls_hash_fast(GNUTLS_DIG_SHA256, key, sizeof *key, hash) == 0);
+    check_made(gnutls_hash_fast(GNUTLS_DIG_SHA256, key, sizeof *key, hash) == 0);
     int used = snprintf(name, NAME_MAX_SIZE, "hawser:1:");
     for (size_t i = 0; i < sizeof hash; i++)
         used += snprintf(name + used, NAME_MAX_SIZE - (size_t)used, "%02x", hash[i]);

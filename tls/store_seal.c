@@ -21,7 +21,7 @@ static void key_id(const uint8_t *secret, uint8_t id[static 32])
     uint8_t input[sizeof label + TLS_STORE_KEY_SIZE];
     memcpy(input, label, sizeof label);
     memcpy(input + sizeof label, secret, TLS_STORE_KEY_SIZE);
-    must(gnutls_hash_fast(GNUTLS_DIG_SHA256, input, sizeof input, id) == 0);
+    check_made(gnutls_hash_fast(GNUTLS_DIG_SHA256, input, sizeof input, id) == 0);
     gnutls_memset(input, 0, sizeof input);
 }
 
@@ -31,7 +31,7 @@ static gnutls_aead_cipher_hd_t open_cipher(const uint8_t *secret)
     gnutls_datum_t key = {copy, sizeof copy};
     gnutls_aead_cipher_hd_t cipher;
     memcpy(copy, secret, sizeof copy);
-    must(gnutls_aead_cipher_init(&cipher, GNUTLS_CIPHER_AES_256_GCM, &key) == 0);
+    check_made(gnutls_aead_cipher_init(&cipher, GNUTLS_CIPHER_AES_256_GCM, &key) == 0);
     gnutls_memset(copy, 0, sizeof copy);
     return cipher;
 }

@@ -189,7 +189,7 @@ enum err tls_trust_load(const char *ca, const char *crl, struct tls_trust **out,
                         struct tls_files *files, struct tls_reason why)
 {
     struct tls_trust *trust = check_alloc(sizeof *trust);
-    must(gnutls_x509_trust_list_init(&trust->list, 0) == 0);
+    check_made(gnutls_x509_trust_list_init(&trust->list, 0) == 0);
     enum err result = load_all(trust, ca, ca_suffixes, load_authorities, files, why);
     if (result == ERR_OK && crl)
         result = load_all(trust, crl, crl_suffixes, load_revocations, files, why);

@@ -127,7 +127,7 @@ static int import_chain(const struct tls_identity *identity, gnutls_x509_crt_t *
     for (*count = 0; *count < identity->proof_count && rc >= 0; ++*count) {
         const struct tls_proof *proof = &identity->proofs[*count];
         gnutls_datum_t der = {proof->data, (unsigned)proof->size};
-        must(gnutls_x509_crt_init(&chain[*count]) == 0);
+        check_made(gnutls_x509_crt_init(&chain[*count]) == 0);
         rc = gnutls_x509_crt_import(chain[*count], &der, GNUTLS_X509_FMT_DER);
     }
     return rc;

@@ -56,7 +56,7 @@ struct tls_wide_gcm *tls_wide_gcm_new(const uint8_t *key, size_t size)
     if (!tls_wide_gcm_is_here() || (size != 16 && size != 32))
         return NULL;
     struct tls_wide_gcm *self = aligned_alloc(alignof(struct tls_wide_gcm), sizeof *self);
-    must(self);
+    check_made(self);
     self->is_256 = size == 32;
     if (self->is_256)
         IMB_AES256_GCM_PRE(library, key, &self->key);

@@ -196,7 +196,7 @@ static uint32_t new_slot(void)
         stack.peer_room = stack.peer_room ? stack.peer_room * 2 : 16;
         stack.peers = realloc(stack.peers, stack.peer_room * sizeof *stack.peers);
         stack.free_slots = realloc(stack.free_slots, stack.peer_room * sizeof *stack.free_slots);
-        must(stack.peers && stack.free_slots);
+        check_made(stack.peers && stack.free_slots);
         stack.free_first = 0;
     }
     uint32_t slot = stack.peer_count++;

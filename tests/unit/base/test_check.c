@@ -37,6 +37,16 @@ static void break_a_promise(void)
     must(1 + 1 == 3);
 }
 
+static void want_too_much(void)
+{
+    free(check_alloc(SIZE_MAX / 2));
+}
+
+static void lack_memory(void)
+{
+    check_made(1 + 1 == 3);
+}
+
 static void keep_a_promise(void)
 {
     must(1 + 1 == 2);
@@ -50,6 +60,14 @@ int main(void)
     ok(strstr(text, "1 + 1 == 3") && strstr(text, "test_check.c:"), "and says what and where");
     status = run_child(keep_a_promise, text, sizeof text);
     ok(WIFEXITED(status) && WEXITSTATUS(status) == 0 && !text[0], "a kept one says nothing");
+
+    status = run_child(want_too_much, text, sizeof text);
+    ok(WIFEXITED(status) && WEXITSTATUS(status) == 1 && strstr(text, "out of memory (") &&
+           strstr(text, "lower streams.max"),
+       "no memory: a sentence and exit code 1");
+    status = run_child(lack_memory, text, sizeof text);
+    ok(WIFEXITED(status) && WEXITSTATUS(status) == 1 && strstr(text, "out of memory: it ends"),
+       "the same where a library lacks it");
 
     unsigned char *memory = check_alloc(64);
     bool zero = true;

@@ -1,7 +1,11 @@
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/thread.h"
 #include "tests/lib/tap.h"
@@ -34,5 +38,17 @@ int main(void)
     sigset_t mine;
     pthread_sigmask(SIG_BLOCK, NULL, &mine);
     ok(!sigismember(&mine, SIGTERM), "the starter's signals are as before");
+
+    ok(thread_find_room(4) == 0, "there is room for a few threads");
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit limit = {256 << 20, 256 << 20};
+        setrlimit(RLIMIT_DATA, &limit);
+        _exit(thread_find_room(1) == 0 && thread_find_room(200) == ENOMEM ? 0 : 1);
+    }
+    int status = 1;
+    waitpid(child, &status, 0);
+    ok(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+       "where 256 MB are allowed for one, but not for 200");
     return tap_done();
 }

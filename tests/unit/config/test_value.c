@@ -93,7 +93,7 @@ static void test_stored(void)
         "services = ( { name = \"s\"; listen = \"unix:x.sock\"; allow = \"x\"; socket_mode = "
         "\"0660\"; keepalive "
         "= "
-        "false; } ); } );");
+        "false; allow = \"x\"; } ); } );");
     if (!ok(config && !*fixture.said, "a full configuration is taken without a word"))
         return;
     const struct config_tunnel *tunnel = &config->tunnels[0];
@@ -120,6 +120,7 @@ static void test_stored(void)
     ok(service->socket_mode == 0660 && !service->keepalive &&
            !strcmp(service->endpoint.address.un.sun_path, path),
        "a service on a UNIX socket");
+    ok(service->allow_count == 1 && !strcmp(service->allow[0], "x"), "and who may serve it");
     config_free(config);
 }
 
