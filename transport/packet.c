@@ -292,6 +292,32 @@ size_t packet_sack_hold(const uint8_t *packet, size_t length, uint32_t cumulativ
     return length + PACKET_SACK_BLOCK;
 }
 
+static bool is_unsent(const struct packet_tsn *sent, uint32_t tsn)
+{
+    return !sent->any || (int32_t)(tsn - sent->highest) > 0;
+}
+
+static bool sack_acknowledges_unsent(const uint8_t *chunk, const struct packet_tsn *sent)
+{
+    struct wire_reader reader = wire_reader(chunk + 4, 4);
+    uint32_t cumulative = wire_get_u32(&reader);
+    if (is_unsent(sent, cumulative))
+        return true;
+    const uint8_t *block = chunk + SACK_PLAIN;
+    for (unsigned gaps = get16(chunk + GAPS_AT - PACKET_HEADER); gaps--; block += PACKET_SACK_BLOCK)
+        if (is_unsent(sent, cumulative + get16(block + 2)))
+            return true;
+    return false;
+}
+
+bool packet_acknowledges_unsent(const uint8_t *packet, size_t length, const struct packet_tsn *sent)
+{
+    for (size_t at = PACKET_HEADER; at + 4 <= length; at += padded_length(packet + at))
+        if (packet[at] == PACKET_CHUNK_SACK && sack_acknowledges_unsent(packet + at, sent))
+            return true;
+    return false;
+}
+
 unsigned packet_repeats(struct packet_tsn *sent, const uint8_t *packet, size_t length, bool *data)
 {
     unsigned repeated = 0;

@@ -100,6 +100,13 @@ struct packet_tsn {
     uint32_t highest;
 };
 
+/* Whether a checked packet acknowledges a TSN beyond those that were sent. No peer does; usrsctp
+ * ends the association for it, and somebody who sees packets can make one that passes for the
+ * peer's: also with RFC 4895, whose MACs are made with one key in both directions and are not over
+ * the header, so that our own SACK, sent back to us, is good. */
+bool packet_acknowledges_unsent(const uint8_t *packet, size_t length,
+                                const struct packet_tsn *sent);
+
 /* Looks at a packet about to be sent. Returns how many of its DATA chunks were sent before;
  * *data tells whether it has any. */
 unsigned packet_repeats(struct packet_tsn *sent, const uint8_t *packet, size_t length, bool *data);

@@ -372,8 +372,7 @@ static enum udp_take take_packet(struct udp_association *self, struct udp_path *
     if (!path->owner) /* its time was over just now */
         return UDP_TAKE_DROP;
     /* Not before it has answered: who has seen packets can make some that end the association, such
-     * as a SACK for what was never sent, and send them from any address. The peer's own are sent
-     * again. */
+     * as an ABORT, and send them from any address. The peer's own are sent again. */
     return confirmed && udp_path_mtu_join(self, whole, whole_length) ? UDP_TAKE_PASS
                                                                      : UDP_TAKE_DROP;
 }

@@ -73,6 +73,10 @@ static struct udp_path *find(struct udp *transport, const struct path_key *key)
 
 static void pass(struct udp_association *self, const uint8_t *packet, size_t length)
 {
+    if (packet_acknowledges_unsent(packet, length, &self->sent)) {
+        self->transport->counters.bad_packets++;
+        return;
+    }
     uint8_t type = packet_type(packet, length);
     measure(self, type);
     if (type != PACKET_CHUNK_HEARTBEAT && type != PACKET_CHUNK_HEARTBEAT_ACK)

@@ -135,7 +135,11 @@ static void check_sack(const uint8_t *packet, size_t length)
     must(packet_cumulative(copy, length) == 77);
     check_again(copy, length);
     free(copy);
+    struct packet_tsn sent = {true, packet_cumulative(packet, length) - 1};
+    must(packet_acknowledges_unsent(packet, length, &sent));
     if (kind == PACKET_SACK_PLAIN) {
+        sent.highest++;
+        must(!packet_acknowledges_unsent(packet, length, &sent));
         uint8_t longer[PACKET_SACK_LONGER];
         must(!gaps && length == PACKET_HEADER + 16);
         packet_sack_lengthen(packet, longer);

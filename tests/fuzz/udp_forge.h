@@ -65,9 +65,9 @@ static void learn_cookie(struct forge_flow *flow, const uint8_t *packet, size_t 
 static void forge_on_sent(const struct world_packet *sent)
 {
     const uint8_t *p = sent->bytes;
-    if (sent->length < PACKET_HEADER + 16)
-        return;
     bool to_stranger = world_is_stranger(&sent->to) >= 0;
+    if (sent->length < PACKET_HEADER + 16 || (to_stranger && forge.blind))
+        return; /* whose address it is got the answer */
     bool to_client = p[0] == 9899 >> 8 && p[1] == (9899 & 0xff);
     struct forge_flow *flow = to_stranger ? &forge.own : &forge.honest;
     uint8_t type = p[PACKET_HEADER];

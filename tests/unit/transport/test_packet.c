@@ -170,6 +170,29 @@ static void held_sacks(void)
        "only the TSN is another");
 }
 
+static void unsent_ones(void)
+{
+    /* All up to 256, and from 258 to 259; once behind DATA. */
+    static const uint8_t sack[] = {HEADER, 3, 0, 0, 20, 0, 0, 1, 0, 0, 0,
+                                   1,      0, 0, 1, 0,  0, 0, 2, 0, 3};
+    static const uint8_t data[] = {HEADER, 0, 3, 0, 20,  0,   0,   9,   7, 0, 2, 0,  3,
+                                   0,      0, 0, 4, 'd', 'a', 't', 'a', 3, 0, 0, 16, 0,
+                                   0,      1, 0, 0, 0,   1,   0,   0,   0, 0, 0};
+    const struct packet_tsn none = {0}, all = {true, 259}, less = {true, 258}, least = {true, 255},
+                            around = {true, 0x10}, long_ago = {true, 0xfffffff0};
+    ok(!packet_acknowledges_unsent(sack, sizeof sack, &all) &&
+           !packet_acknowledges_unsent(data, sizeof data, &less),
+       "what was sent may be acknowledged");
+    ok(packet_acknowledges_unsent(sack, sizeof sack, &less) &&
+           packet_acknowledges_unsent(sack, sizeof sack, &least) &&
+           packet_acknowledges_unsent(data, sizeof data, &least) &&
+           packet_acknowledges_unsent(sack, sizeof sack, &none),
+       "nothing else, in no place");
+    ok(packet_acknowledges_unsent(sack, sizeof sack, &around) &&
+           packet_acknowledges_unsent(sack, sizeof sack, &long_ago),
+       "also where numbers turn round");
+}
+
 static void random_ones(void)
 {
     uint64_t random = tap_seed();
@@ -194,6 +217,7 @@ int main(void)
     checksum();
     sacks();
     held_sacks();
+    unsent_ones();
     random_ones();
     return tap_done();
 }

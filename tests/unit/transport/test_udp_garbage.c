@@ -10,7 +10,7 @@
 
 #define KEPT 64
 
-enum malice { HARMLESS, NOISY, FORGING, BLIND };
+enum malice { HARMLESS, NOISY, FORGING, BLIND, SIGHTED };
 
 /* The client sends to front's address and back sends to the server, so the server sees back. */
 struct relay {
@@ -91,16 +91,16 @@ static void forge(struct relay *self, const uint8_t *original, size_t length, bo
     pass(self, bytes, length, to_server);
 }
 
-/* Who knows addresses and ports, but not the tag, says that more has arrived than was sent. */
-static void acknowledge_blindly(struct relay *self, const uint8_t *original, size_t length,
-                                bool to_server)
+/* Who knows addresses and ports, and the tag or not, says that more has arrived than was sent. */
+static void acknowledge_more(struct relay *self, const uint8_t *original, size_t length,
+                             bool to_server)
 {
     static uint8_t bytes[66000];
     if (length <= PACKET_HEADER || original[PACKET_HEADER] != PACKET_CHUNK_SACK)
         return;
     memcpy(bytes, original, length);
-    bytes[4] ^= 0x55;                  /* verification tag */
-    bytes[PACKET_HEADER + 4 + 2] += 4; /* cumulative TSN, 1024 further */
+    bytes[4] ^= self->malice == BLIND ? 0x55 : 0; /* verification tag */
+    bytes[PACKET_HEADER + 4 + 2] += 4;            /* cumulative TSN, 1024 further */
     packet_seal(bytes, length);
     self->forged++;
     pass(self, bytes, length, to_server);
@@ -124,8 +124,8 @@ static void relay_some(struct relay *self, int fd, bool to_server)
            0) {
         if (to_server)
             self->client = from;
-        if (self->malice == BLIND)
-            acknowledge_blindly(self, bytes, (size_t)length, to_server);
+        if (self->malice == BLIND || self->malice == SIGHTED)
+            acknowledge_more(self, bytes, (size_t)length, to_server);
         pass(self, bytes, (size_t)length, to_server);
         keep(self, bytes, (size_t)length, to_server);
         if (self->malice == NOISY && next_random(self) % 3 == 0)
@@ -243,15 +243,16 @@ static void noise_while_traffic_flows(void)
     free(user);
 }
 
-static void acknowledgements_without_tag(void)
+static void acknowledgements_of_more(enum malice malice)
 {
     struct bed bed;
     struct bed_user *user;
     open_bed(&bed);
-    struct relay *relay = relay_open(&bed, BLIND, tap_seed(), &user);
+    struct relay *relay = relay_open(&bed, malice, tap_seed(), &user);
     bed_wait(&bed, is_up, user, 3 * SECOND);
     exchange(&bed, user);
-    ok(relay->forged > 10, "while %u SACKs with another tag said more than is true", relay->forged);
+    ok(relay->forged > 10, "while %u SACKs with %s tag said more than is true", relay->forged,
+       malice == BLIND ? "another" : "the right");
     relay_close(relay);
     bed_close(&bed);
     free(user);
@@ -485,7 +486,8 @@ int main(void)
         forgeries();
     }
     bed_auth = false;
-    acknowledgements_without_tag();
+    acknowledgements_of_more(BLIND);
+    acknowledgements_of_more(SIGHTED);
     flood_of_inits();
     strangers();
     half_open_or_closed();
