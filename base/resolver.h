@@ -23,7 +23,7 @@ struct resolver_name;
 #define RESOLVER_REMEMBERS_FAILURE_US 1000000
 
 /* Threads come with the work and end after some idle seconds. */
-#define RESOLVER_MAX_THREADS 64
+#define RESOLVER_MAX_THREADS 256
 
 /* Embedded in the asker's struct, or allocated; must stay until on_answer or a resolver_cancel that
  * gives true. */

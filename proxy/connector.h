@@ -1,7 +1,8 @@
 /* proxy/connector.h: connects a socket to a configured endpoint within one time limit: looks its
  * name up if it has one, then tries its addresses, the families by turns, the next one 250 ms after
  * the last or when that fails (RFC 8305 sections 4 and 5). The first to connect wins; the others
- * are closed. Never blocks. Embedded in its user. */
+ * are closed: where a handshake was over in the same turn, its target sees a connection that ends
+ * at once. Never blocks. Embedded in its user. */
 #pragma once
 
 #include <stdint.h>
