@@ -113,6 +113,7 @@ static void go_on_reading(struct connection *c)
  * it is a UNIX socket; then what a read says is still true. */
 static void refused(struct connection *c, int error)
 {
+    c->error = error;
     c->error_taken |= error != EPIPE;
     deafen(c, error != EPIPE);
     go_on_reading(c);
@@ -279,6 +280,7 @@ size_t connection_fill(struct connection *c, uint8_t *to, size_t room, bool *end
             filled += (size_t)n < room - filled ? (size_t)n : room - filled;
         }
         if ((n < 0 && errno != EAGAIN) || (n == 0 && c->deaf)) {
+            c->error = n < 0 ? errno : c->error;
             broken(c);
             return filled;
         }
@@ -416,12 +418,21 @@ static bool is_refusal(enum err why)
            why <= ERR_QUEUE_TIMEOUT;
 }
 
+/* A peer that vanished (ETIMEDOUT, EHOSTUNREACH) ends as one that resets. */
+static const char *why_reset(const struct connection *c)
+{
+    bool said = !c->error || c->error == ECONNRESET || c->error == EPIPE;
+    return said ? NULL : strerrordesc_np(c->error);
+}
+
 static void log_end(const struct connection *c, enum err why, const char *detail)
 {
     bool ordinary = why == ERR_CLOSED || why == ERR_LOCAL_RESET || why == ERR_REMOTE_RESET;
     enum log_level level = ordinary ? LOG_INFO : LOG_WARNING;
     if (!log_enabled(level))
         return;
+    if (why == ERR_LOCAL_RESET && !detail)
+        detail = why_reset(c);
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     uint64_t now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;

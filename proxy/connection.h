@@ -68,6 +68,7 @@ struct connection {
                        * a write failed. What it sent before can still be read */
     bool dead;        /* deaf, and sends nothing more */
     bool error_taken; /* by a write: to a read RST looks like FIN now */
+    int error;        /* errno of the read or write that failed last; 0: none */
     struct loop_timer patience;                   /* while it is dead */
     struct connection_events waiting_events;      /* of proxy/tunnel_waiting.c */
     struct connection *list_next, *list_previous; /* parked in its tunnel */

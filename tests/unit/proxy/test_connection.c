@@ -2,6 +2,7 @@
 #include "proxy/connection.h"
 
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 
 #include "tests/unit/proxy/local.h"
 
@@ -622,6 +623,38 @@ static void moves(void)
     worker_fini(&other);
 }
 
+/* A time-out of TCP (here of a window that stays shut) and a RST are both resets to the far end. */
+static void vanished(void)
+{
+    struct bed bed;
+    int pair[2], log = memfd_create("log", 0), saved = dup(STDERR_FILENO);
+    unsigned timeout_ms = 20;
+    char text[512] = "";
+    static uint8_t data[1 << 20];
+    init(&bed);
+    local_tcp_pair(pair);
+    must(setsockopt(pair[0], IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms) == 0);
+    watch(&bed, pair);
+    for (int i = 0; i < 16 && connection_is_written(bed.connection); i++)
+        connection_deliver(bed.connection, data, sizeof data, false);
+    bool end;
+    local_expect(&bed.local,
+                 connection_fill(bed.connection, data, sizeof data, &end) == 0 && bed.resets == 1,
+                 "a peer that takes nothing for too long");
+    must(log >= 0 && saved >= 0 && dup2(log, STDERR_FILENO) >= 0);
+    log_set_level(LOG_INFO);
+    connection_end(bed.connection, ERR_LOCAL_RESET, NULL);
+    log_set_level(LOG_ERROR);
+    must(dup2(saved, STDERR_FILENO) >= 0);
+    must(pread(log, text, sizeof text - 1, 0) > 0);
+    ok(strstr(text, "connection reset by the local end: Connection timed out"), "is told: %s",
+       text);
+    close(log);
+    close(saved);
+    close(pair[1]);
+    worker_fini(&bed.local.worker);
+}
+
 int main(void)
 {
     edges();
@@ -653,5 +686,6 @@ int main(void)
     reasons();
     moves();
     message_cache_clear();
+    vanished();
     return tap_done();
 }
