@@ -93,7 +93,7 @@ static void test_stored(void)
         "services = ( { name = \"s\"; listen = \"unix:x.sock\"; allow = \"x\"; socket_mode = "
         "\"0660\"; keepalive "
         "= "
-        "false; allow = \"x\"; } ); } );");
+        "false; } ); } );");
     if (!ok(config && !*fixture.said, "a full configuration is taken without a word"))
         return;
     const struct config_tunnel *tunnel = &config->tunnels[0];
