@@ -21,9 +21,11 @@
 #define MOST_BATCHES 16 /* of each class in the depot: 9 MB in all */
 
 /* Frames without data and a child's ClientHello with its ticket (1.5 KB) fit the small class;
- * everything else is about one full TLS record. */
+ * everything else is about one full TLS record. jemalloc gives 20 KB for that: data that wait for a
+ * socket fill the rest, too. */
 enum { SMALL, LARGE, CLASSES };
-static const uint32_t class_capacity[CLASSES] = {[SMALL] = 2048, [LARGE] = MESSAGE_MAX};
+static const uint32_t class_capacity[CLASSES] = {
+    [SMALL] = 2048, [LARGE] = 20480 - sizeof(struct message)};
 
 struct list {
     struct message *first;

@@ -109,11 +109,8 @@ static void on_idle(struct mux_stream_events *events)
 
 static void open_end(struct end *self, enum mux_side side)
 {
-    struct mux_stream_options options = {.side = side,
-                                         .stream = 1,
-                                         .window_initial = WINDOW,
-                                         .window_max = WINDOW_MAX,
-                                         .peer_window = WINDOW};
+    struct mux_stream_options options = {
+        .side = side, .stream = 1, .windows = {WINDOW, WINDOW, WINDOW_MAX}, .peer_window = WINDOW};
     *self = (struct end){.events = {.on_bound = on_bound,
                                     .on_open = on_open,
                                     .on_accept = on_nothing,

@@ -73,6 +73,12 @@ struct config_sessions {
     struct config_redis redis;
 };
 
+/* What one peer may take of a server tunnel; the defaults are filled in. */
+struct config_identity {
+    uint32_t max_associations, max_connections, max_streams;
+    uint64_t memory; /* bytes */
+};
+
 struct config_tunnel {
     char *name;
     enum config_role role;
@@ -94,7 +100,8 @@ struct config_tunnel {
     /* SCTP's clock and its limits (RFC 9260, RFC 7829) */
     uint64_t rto_min_us, rto_initial_us, rto_max_us;
     uint32_t path_retransmissions, failing_after, association_retransmissions;
-    uint32_t max_peers; /* server: associations at once */
+    uint32_t max_peers;              /* server: associations at once */
+    struct config_identity identity; /* server */
     struct config_tls tls;
     struct config_service *services;
     size_t service_count;
@@ -105,7 +112,7 @@ struct config {
     uint32_t threads; /* workers; the default (one for each core) is filled in */
     uint64_t drain_timeout_us;
     uint32_t busy_poll_us; /* 0: workers sleep at once */
-    uint64_t memory_limit; /* bytes that windows may grow by, all connections together */
+    uint64_t memory_limit; /* bytes of all that waits for local sockets */
     char *admin_socket;    /* absolute path; NULL: none */
     int log_level;         /* enum log_level */
     enum config_log_format log_format;

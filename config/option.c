@@ -132,6 +132,8 @@ const struct option_section_info option_sections[SECTION_COUNT] = {
     [SECTION_WINDOW] = {"window", "in window", "window.", "window of a tunnel", "window = { … }"},
     [SECTION_WAITING] = {"waiting", "in waiting", "waiting.", "waiting of a tunnel",
                          "waiting = { … }"},
+    [SECTION_IDENTITY] = {"identity", "in identity", "identity.", "identity of a tunnel",
+                          "identity = { … }"},
     [SECTION_RECONNECT] = {"reconnect", "in reconnect", "reconnect.", "reconnect of a tunnel",
                            "reconnect = { … }"},
     [SECTION_PATHS] = {"paths", "in paths", "paths.", "paths of a tunnel", "paths = { … }"},

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "config/endpoints.h"
 #include "config/verify_files.h"
+#include "config/verify_limits.h"
 #include "config/verify_paths.h"
 #include "config/verify_tls.h"
 
@@ -150,8 +151,10 @@ static void verify_tunnel(struct loading *loading, struct config_tunnel *tunnel,
                           check_pair_function check_pair)
 {
     const struct config *config = loading->config;
+    verify_limits_derive(loading, tunnel);
     verify_growth(loading, tunnel, &tunnel->streams_initial, &tunnel->streams_max, "streams");
     verify_growth(loading, tunnel, &tunnel->window_initial, &tunnel->window_max, "window");
+    verify_limits(loading, tunnel);
     verify_times(loading, tunnel);
     verify_paths_clock(loading, tunnel);
     verify_paths_addresses(loading, tunnel);

@@ -99,6 +99,21 @@ static void print_tls(const json_t *tls, FILE *out)
     fputc('\n', out);
 }
 
+static void print_streams(const json_t *association, FILE *out)
+{
+    const json_t *limit = json_object_get(association, "streams_limit");
+    const char *by = text(limit, "by");
+    fprintf(out, ", %" PRIu64 " streams", number(association, "streams"));
+    if (*by == '-' || strcmp(by, "both") == 0)
+        return;
+    fprintf(out, " (limited by %s; streams.max is %" PRIu64 " here, %" PRIu64 " there)",
+            strcmp(by, "here") == 0       ? "this end"
+            : strcmp(by, "far end") == 0  ? "the far end"
+            : strcmp(by, "identity") == 0 ? "identity.max_streams"
+                                          : "SCTP",
+            number(limit, "here"), number(limit, "far_end"));
+}
+
 static void print_association(const json_t *association, FILE *out)
 {
     const json_t *tls = json_object_get(association, "tls");
@@ -113,7 +128,7 @@ static void print_association(const json_t *association, FILE *out)
     else if (strcmp(text(association, "sctp_auth"), "pending") == 0)
         fputs(", SCTP not yet authenticated", out);
     if (number(association, "streams"))
-        fprintf(out, ", %" PRIu64 " streams", number(association, "streams"));
+        print_streams(association, out);
     if (number(association, "retransmissions"))
         fprintf(out, ", %" PRIu64 " retransmissions", number(association, "retransmissions"));
     fputc('\n', out);
@@ -237,6 +252,26 @@ static void print_carrier(const json_t *carrier, FILE *out)
     fputc('\n', out);
 }
 
+static void print_identities(const json_t *tunnel, FILE *out)
+{
+    size_t i;
+    json_t *identity;
+    char used[32], limit[32];
+    json_array_foreach(json_object_get(tunnel, "identities"), i, identity)
+    {
+        const json_t *memory = json_object_get(identity, "memory");
+        fprintf(out,
+                "  client          %s: %" PRIu64 " of %" PRIu64 " associations, %" PRIu64
+                " of %" PRIu64 " connections, %" PRIu64 " of %" PRIu64
+                " streams, memory %s of %s\n",
+                text(identity, "identity"), number(identity, "associations"),
+                number(identity, "max_associations"), number(identity, "connections"),
+                number(identity, "max_connections"), number(identity, "streams"),
+                number(identity, "max_streams"), bytes(number(memory, "used"), used),
+                bytes(number(memory, "limit"), limit));
+    }
+}
+
 static void print_services(const json_t *tunnel, FILE *out)
 {
     size_t i;
@@ -270,6 +305,7 @@ static void print_tunnel(const json_t *tunnel, FILE *out)
     print_handshakes(tunnel, out);
     print_reload("  files           ", json_object_get(tunnel, "reload"), out);
     print_traffic(tunnel, out);
+    print_identities(tunnel, out);
     print_services(tunnel, out);
 }
 
@@ -335,6 +371,11 @@ void status_text_print(json_t *report, FILE *out)
             number(report, "threads") == 1 ? "" : "s",
             json_is_true(json_object_get(report, "draining")) ? ", draining: no new connections"
                                                               : "");
+    const json_t *memory = json_object_get(report, "memory");
+    char used[32], limit[32];
+    if (json_is_object(memory))
+        fprintf(out, "memory of what waits: %s of %s\n", bytes(number(memory, "used"), used),
+                bytes(number(memory, "limit"), limit));
     print_sessions(json_object_get(report, "sessions"), out);
     const json_t *reloads = json_object_get(report, "reloads");
     print_reload("configuration: ", json_object_get(reloads, "configuration"), out);

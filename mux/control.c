@@ -36,6 +36,17 @@ struct mux_control *mux_control_new(enum mux_side side, const struct mux_hello *
     return control;
 }
 
+void mux_control_promise(struct mux_control *control, uint16_t streams_max, uint32_t window_initial)
+{
+    must(control->side == MUX_SERVER && control->hello);
+    must(streams_max && streams_max <= control->streams_max && window_initial >= MUX_WINDOW_MIN);
+    struct wire_writer w = wire_writer(control->hello->bytes, control->hello->length);
+    wire_put_u16(&w, MUX_PROTOCOL_VERSION);
+    wire_put_u16(&w, streams_max);
+    wire_put_u32(&w, window_initial);
+    control->streams_max = streams_max;
+}
+
 void mux_control_free(struct mux_control *control)
 {
     if (!control)

@@ -55,6 +55,10 @@ struct mux_control_events {
 struct mux_control *mux_control_new(enum mux_side side, const struct mux_hello *hello,
                                     struct mux_control_events *events);
 void mux_control_free(struct mux_control *control);
+/* A server, inside on_hello: what its HELLO says, which has not gone yet; streams_max is not more
+ * than before. */
+void mux_control_promise(struct mux_control *control, uint16_t streams_max,
+                         uint32_t window_initial);
 
 /* One record's plaintext (whole frames). ERR_OK, ERR_CONTROL_PROTOCOL, ERR_VERSION_MISMATCH. */
 enum err mux_control_receive(struct mux_control *control, const uint8_t *record, size_t length);

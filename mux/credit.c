@@ -2,39 +2,53 @@
 
 #include "base/check.h"
 
-static bool budget_take(struct mux_budget *budget, uint32_t amount)
+/* Of the budget, for all streams of an association. */
+#define PROMISED_SHARE 8
+
+uint32_t credit_promised(const struct mux_budget *budget, uint32_t streams, uint32_t initial)
 {
-    if (!budget)
-        return true;
-    uint64_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
-    do {
-        if (amount > budget->limit || used > budget->limit - amount)
-            return false;
-    } while (!atomic_compare_exchange_weak_explicit(&budget->used, &used, used + amount,
-                                                    memory_order_relaxed, memory_order_relaxed));
-    return true;
+    uint64_t each = budget ? budget->limit / PROMISED_SHARE / streams : initial;
+    if (budget && each > CREDIT_PROMISED_MAX)
+        each = CREDIT_PROMISED_MAX;
+    if (each < CREDIT_PROMISED_MIN)
+        each = CREDIT_PROMISED_MIN;
+    return each < initial ? (uint32_t)each : initial;
 }
 
-void credit_receiver_start(struct credit_receiver *r, uint32_t initial, uint32_t max,
+void credit_receiver_start(struct credit_receiver *r, const struct credit_windows *windows,
                            struct mux_budget *budget)
 {
+    uint32_t initial = windows->initial > windows->promised ? windows->initial : windows->promised;
     *r = (struct credit_receiver){
-        .granted = initial,
-        .limits = {initial},
+        .granted = windows->promised,
+        .limits = {windows->promised},
         .limit_count = 1,
-        .window = initial,
+        .window = windows->promised,
         .window_initial = initial,
-        .window_max = max > initial ? max : initial,
+        .window_max = windows->max > initial ? windows->max : initial,
         .budget = budget,
     };
+    mux_budget_force(budget, r->window);
 }
 
 void credit_receiver_end(struct credit_receiver *r)
 {
-    uint32_t grown = r->window - r->window_initial;
-    if (grown && r->budget)
-        atomic_fetch_sub_explicit(&r->budget->used, grown, memory_order_relaxed);
-    r->window = r->window_initial;
+    mux_budget_give(r->budget, r->window);
+    r->window = 0;
+}
+
+static bool widen(struct credit_receiver *r, uint32_t more, enum mux_budget_use use)
+{
+    if (!more || !mux_budget_take(r->budget, more, use))
+        return false;
+    r->window += more;
+    r->limit_count = 0; /* a sender that stops at an older one does not know yet */
+    return true;
+}
+
+bool credit_receiver_open(struct credit_receiver *r)
+{
+    return r->window < r->window_initial && widen(r, r->window_initial - r->window, BUDGET_AHEAD);
 }
 
 bool credit_receiver_receive(struct credit_receiver *r, uint64_t length)
@@ -60,12 +74,25 @@ bool credit_receiver_consume(struct credit_receiver *r, uint64_t length)
 
 static void grow(struct credit_receiver *r)
 {
-    uint32_t left = r->window_max - r->window;
-    uint32_t more = r->window < left ? r->window : left;
-    if (!more || !budget_take(r->budget, more))
+    bool begins = r->window < r->window_initial;
+    uint32_t left = (begins ? r->window_initial : r->window_max) - r->window;
+    widen(r, r->window < left ? r->window : left, begins ? BUDGET_NEED : BUDGET_MORE);
+}
+
+/* By an eighth each time: what others need is there after some windows, and no sender is stopped.
+ */
+static void shrink(struct credit_receiver *r)
+{
+    uint64_t least = r->granted - r->consumed; /* the peer may send so much already */
+    uint32_t less = r->window / 8;
+    if (r->window <= r->window_initial || mux_budget_has(r->budget, 0, BUDGET_MORE))
         return;
-    r->window += more;
-    r->limit_count = 0; /* a sender that stops at an older one does not know yet */
+    if (less > r->window - r->window_initial)
+        less = r->window - r->window_initial;
+    if (r->window - less < least)
+        less = r->window - (uint32_t)least;
+    mux_budget_give(r->budget, less);
+    r->window -= less;
 }
 
 static void watch(struct credit_receiver *r, uint64_t limit)
@@ -78,6 +105,8 @@ uint64_t credit_receiver_grant(struct credit_receiver *r)
 {
     if (r->was_brake && r->consumed == r->received)
         grow(r);
+    else
+        shrink(r);
     r->was_brake = false;
     r->granted = r->consumed + r->window;
     watch(r, r->granted);

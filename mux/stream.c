@@ -46,8 +46,8 @@ void mux_stream_begin(struct mux_stream *s, enum stream_state state)
     s->end_sent = s->readable = s->rival_open = s->rival_reset = false;
     s->open_pending = s->accept_pending = s->credit_pending = false;
     s->fin_pending = s->end_pending = false;
-    credit_receiver_start(&s->in, s->options.window_initial, s->options.window_max,
-                          s->options.budget);
+    credit_receiver_end(&s->in); /* of a lease that lost the race */
+    credit_receiver_start(&s->in, &s->options.windows, s->options.budget);
     credit_sender_start(&s->out, s->options.peer_window);
 }
 
@@ -94,13 +94,17 @@ enum err mux_stream_open(struct mux_stream *s, const struct mux_open *open)
     s->lease++;
     mux_stream_begin(s, STREAM_OPENING);
     s->open_pending = true;
+    /* A server's may be the loser's (rule L5), of which nothing else may come. */
+    s->credit_pending = s->options.side == MUX_CLIENT && credit_receiver_open(&s->in);
     return ERR_OK;
 }
 
 void mux_stream_accept(struct mux_stream *s)
 {
-    if (s->state == STREAM_OPENED && !mux_stream_is_silent(s))
-        s->accept_pending = true;
+    if (s->state != STREAM_OPENED || mux_stream_is_silent(s))
+        return;
+    s->accept_pending = true;
+    s->credit_pending |= !s->peer_end && credit_receiver_open(&s->in);
 }
 
 void mux_stream_refuse(struct mux_stream *s, enum err why, const char *text)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "mux/credit.h"
 
 struct mux_stream;
 
@@ -73,10 +74,9 @@ struct mux_stream_options {
     enum mux_side side;
     uint16_t stream;                              /* SCTP stream id, for BIND */
     uint8_t association[MUX_ASSOCIATION_ID_SIZE]; /* for BIND */
-    uint32_t window_initial; /* bytes the peer may send before the first CREDIT; as in our HELLO */
-    uint32_t window_max;     /* as far as the window grows */
-    uint32_t peer_window;    /* window_initial of the peer's HELLO */
-    struct mux_budget *budget; /* what all windows of the process may grow by; NULL: no cap */
+    struct credit_windows windows;                /* promised: as in our HELLO */
+    uint32_t peer_window;                         /* window_initial of the peer's HELLO */
+    struct mux_budget *budget;                    /* of all windows; NULL: no cap */
 };
 
 /* Owns: caller, mux_stream_free. BIND is pending at once: drain it. */

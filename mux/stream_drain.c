@@ -34,10 +34,12 @@ static void drain_begin(struct mux_stream *s, struct wire_writer *w)
     }
 }
 
-/* Rule L6: not before the answer. */
+/* Rule L6: not before the answer; a client may send it behind its OPEN. */
 static bool may_credit(const struct mux_stream *s)
 {
-    return s->credit_pending && s->state == STREAM_OPEN;
+    return s->credit_pending &&
+           (s->state == STREAM_OPEN ||
+            (s->state == STREAM_OPENING && !s->open_pending && s->options.side == MUX_CLIENT));
 }
 
 static void drain_credit(struct mux_stream *s, struct wire_writer *w)

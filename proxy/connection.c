@@ -487,6 +487,7 @@ void connection_end(struct connection *c, enum err why, const char *detail)
     message_queue_clear(&c->backlog);
     readahead_drop(c);
     connection_set_peer(c, NULL, 0);
+    connection_set_quota(c, NULL);
     free(c->client);
     free(c);
 }

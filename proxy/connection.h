@@ -19,6 +19,7 @@
 
 struct connection_dial;
 struct link;
+struct quota;
 struct service;
 struct tls_identity;
 struct worker;
@@ -51,6 +52,9 @@ struct connection {
     struct mail mail;                /* for its ways between workers */
     struct pool_waiter waiter;
     struct link *link; /* whose pool it waits in or whose stream it has */
+
+    struct quota *quota; /* of the client whose it is, at a server; NULL: nobody's yet */
+    uint64_t held;       /* bytes that it has of the budget while no lease has them */
 
     struct connection_events *events; /* NULL while nobody watches */
     struct worker *worker;            /* that watches it */
@@ -85,6 +89,14 @@ struct connection *connection_new(struct service *service, int fd, uint64_t id, 
  * association. */
 void connection_set_peer(struct connection *connection, const struct tls_identity *identity,
                          uint64_t association);
+
+/* Whose limits it counts for from now on, which it has been counted for; NULL: nobody's. It may
+ * outlive the association. Gives back what it holds. */
+void connection_set_quota(struct connection *connection, struct quota *quota);
+/* So much of the budget is its own until it ends, gets a lease (connection_set_quota) or drops it:
+ * while it waits for a stream, and what is left to be written when the lease is over. */
+void connection_hold(struct connection *connection, uint64_t bytes);
+void connection_drop(struct connection *connection);
 
 /* Connects to the service's endpoint; on_connected follows, never inside this call. */
 void connection_connect(struct connection *connection, struct worker *worker,

@@ -118,6 +118,7 @@ static void add(struct connection *c, enum err why, const char *detail)
     for (const struct message *piece = c->backlog.first; piece; piece = piece->next)
         l->bytes += piece->length - piece->offset;
     worker->lingering_bytes += l->bytes;
+    connection_hold(c, l->bytes); /* the lease gives its window back */
     if (l->next)
         l->next->previous = l;
     worker->lingering = l;

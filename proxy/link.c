@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "proxy/quota.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
 
@@ -20,6 +21,8 @@ static struct loop *loop_of(const struct link *link)
 static void about(const struct link *link, enum log_level level, const char *what, enum err why,
                   const char *detail)
 {
+    if (link->is_quiet)
+        return;
     if (link->own_transport && !link->was_ready && level == LOG_WARNING)
         tunnel_attempt_tell(link->tunnel, LINK_ABOUT(link), "%s: %s%s%s", what, err_text(why),
                             detail && *detail ? ": " : "", detail ? detail : "");
@@ -38,6 +41,7 @@ static void on_gone(struct loop_task *task)
         strand_free(link->streams[i].strand);
     transport_free(link->own_transport);
     tunnel_link_gone(tunnel, link);
+    quota_unref(link->quota);
     free(link->streams);
     free(link->offered);
     free(link->shares);
@@ -71,6 +75,7 @@ static void dismantle(struct link *link)
 {
     struct tunnel *tunnel = link->tunnel;
     link->state = LINK_CLOSING;
+    link_place_leave(link);
     loop_timer_cancel(loop_of(link), &link->close_timer);
     if (link->was_ready)
         counter_sub(&tunnel->counters.associations_up, 1);
@@ -225,6 +230,7 @@ struct association_events *link_accept(struct tunnel *tunnel, struct association
 void link_became_ready(struct link *link)
 {
     struct counters *counters = &link->tunnel->counters;
+    char limits[128];
     link->state = LINK_READY;
     link->was_ready = true;
     link->ready_us = loop_now(loop_of(link));
@@ -234,10 +240,12 @@ void link_became_ready(struct link *link)
     char who[1024];
     tls_identity_describe(link->identity, who, sizeof(who));
     const struct log_field identity = {.name = "identity", .type = LOG_FIELD_TEXT, .text = who};
-    log_write_fields(LOG_INFO, LINK_ABOUT(link), &identity, 1,
-                     "association up with %s over %s: %s, %s, master session %s, up to %u streams",
-                     link->peer_text, link->ops->name, link->tls_version, link->tls_cipher,
-                     link->master_resumed ? "resumed" : "by full handshake", link->streams_max);
+    log_write_fields(
+        LOG_INFO, LINK_ABOUT(link), &identity, 1,
+        "association up with %s over %s: %s, %s, master session %s, up to %u streams, %s",
+        link->peer_text, link->ops->name, link->tls_version, link->tls_cipher,
+        link->master_resumed ? "resumed" : "by full handshake", link->streams_max,
+        link_streams_describe(link, limits, sizeof(limits)));
     link_children_begin(link);
     tunnel_link_ready(link->tunnel, link);
 }
@@ -265,6 +273,7 @@ void link_close(struct link *link, enum err why, const char *detail, bool gracef
     if (was_ready && why != ERR_LOCAL_SHUTDOWN)
         counter_add(&link->tunnel->counters.associations_lost, 1);
     link->state = LINK_CLOSING;
+    link_place_leave(link);
     if (!link->association)
         return; /* on_down is on its way */
     link->close_timer.on_expire = on_close_timeout;

@@ -7,14 +7,17 @@
  *
  * Life: CONNECTING (client) -on_up-> MASTER (handshake, HELLO) -> READY -> CLOSING -> gone.
  * Files: link.c (life), link_master.c (master, renewal), link_control.c (control channel),
- * link_children.c (strands, leases), link_early.c (children before HELLO), link_auth.c (keys of
- * SCTP's authentication), link_notices.c (what strands tell), link_send.c (the queue to SCTP and
- * the way in), link_paths.c (what is told of its network paths). */
+ * link_children.c (strands, leases), link_place.c (how many a server
+ * takes of an identity), link_streams.c (how many streams there are), link_early.c (children before
+ * HELLO), link_auth.c (keys of SCTP's authentication), link_notices.c (what strands tell),
+ * link_send.c (the queue to SCTP and the way in), link_paths.c (what is told of its network paths).
+ */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/log_limit.h"
 #include "base/loop.h"
 #include "base/message.h"
 #include "mux/control.h"
@@ -24,6 +27,7 @@
 #include "tls/session.h"
 #include "transport/transport.h"
 
+struct quota;
 struct tunnel;
 
 enum link_state { LINK_CONNECTING, LINK_MASTER, LINK_READY, LINK_CLOSING };
@@ -126,14 +130,35 @@ struct link {
     struct mux_control *control;
     struct mux_control_events control_events;
     struct loop_task control_task;
-    uint32_t peer_window;
-    bool peer_leaving; /* GOAWAY came */
-    bool *offered;     /* of each service of the tunnel: the peer connects it, as its HELLO says */
+    uint32_t window_promised, peer_window; /* of our HELLO, of the peer's */
+    bool peer_leaving;                     /* GOAWAY came */
+    bool *offered; /* of each service of the tunnel: the peer connects it, as its HELLO says */
     uint16_t peer_wants; /* children that the server waits for */
 
-    uint16_t wanted;             /* SCTP streams that we asked for (client) */
-    uint16_t granted;            /* in each direction, at most that */
-    uint16_t streams_max;        /* children: streams 1..streams_max; 0 until HELLO */
+    /* server: see link_place.c */
+    struct quota *quota; /* of its identity; NULL: not verified yet */
+    enum { PLACE_NONE, PLACE_AWAITED, PLACE_TAKEN } place;
+    uint64_t place_since_us; /* AWAITED */
+    struct loop_timer place_timer;
+    uint64_t asked_us; /* whether it is still there; 0: never */
+    bool answers;      /* since then */
+    uint32_t streams_taken;
+    unsigned kept;             /* messages for the master that came while it was awaited */
+    struct mux_budget *budget; /* of the quota, or of the process */
+    bool is_quiet;             /* why it ends has been told */
+
+    uint16_t wanted;       /* SCTP streams that we asked for (client) */
+    uint16_t granted;      /* in each direction, at most that */
+    uint16_t streams_max;  /* children: streams 1..streams_max; 0 until HELLO */
+    uint16_t peer_streams; /* its HELLO's streams_max */
+    enum {
+        STREAMS_BY_BOTH,
+        STREAMS_BY_US,
+        STREAMS_BY_PEER,
+        STREAMS_BY_SCTP,
+        STREAMS_BY_IDENTITY
+    } streams_limiter;
+    struct log_minute streams_told;
     struct link_stream *streams; /* granted of them */
     uint16_t first_unused;       /* no lower stream is CHILD_NONE */
     uint32_t children_started;   /* not yet usable */
@@ -247,6 +272,23 @@ void link_renew_now(struct link *link);
 /* The server's part of a renewal that the client begins. */
 void link_master_renew(struct link *link, uint16_t stream, uint8_t epoch);
 void link_master_end(struct link *link);
+/* Server: the peer is verified; it gets a place, and with it the control channel, now or later, or
+ * the association ends. Client: always, now. */
+void link_place_take(struct link *link);
+/* The answer to a question of link_place.c. */
+void link_place_answered(struct link *link, uint64_t token);
+/* The peer's HELLO allows so many: sets streams_max, and who limits it. */
+void link_streams_agree(struct link *link, uint32_t peers);
+/* Who limits them, for people (text may be used for it) and for programs. */
+const char *link_streams_describe(const struct link *link, char *text, size_t size);
+const char *link_streams_limiter(const struct link *link);
+/* A connection waits for one: a line says so when there can be no more, once a minute. */
+void link_streams_waited_for(struct link *link);
+/* How many of so many streams it gets. Once. */
+uint32_t link_place_streams(struct link *link, uint32_t wanted);
+/* GOAWAY came. */
+void link_place_drains(struct link *link);
+void link_place_leave(struct link *link);
 /* A master is verified, the control channel is there: its key is taken. */
 void link_auth_verified(struct link *link, const struct link_master *master);
 /* Whether what nobody has authenticated is refused: "off", "pending", "on". */

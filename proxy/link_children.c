@@ -340,6 +340,7 @@ void link_carry(struct link *link, struct connection *connection)
     } else if (result == ERR_AGAIN) {
         counter_add(&link->tunnel->counters.connections_waiting, 1);
         tunnel_waiting_begin(link->tunnel, connection);
+        link_streams_waited_for(link);
         set_pool_timer(link, pool_expire(link->pool, now(link)));
     } else {
         connection_end(connection, result, NULL);

@@ -33,21 +33,26 @@ static void on_control_task(struct loop_task *task)
     link_control_now(container_of(task, struct link, control_task));
 }
 
+/* To the peer, for each lease. */
+static uint32_t promised(const struct link *link)
+{
+    return credit_promised(link->tunnel->budget, link->streams_max,
+                           link->tunnel->config->window_initial);
+}
+
 static void on_hello(struct mux_control_events *events, const struct mux_hello *hello)
 {
     struct link *link = container_of(events, struct link, control_events);
     const struct config_tunnel *config = link->tunnel->config;
-    uint32_t streams = config->streams_max;
-    if (hello->streams_max < streams)
-        streams = hello->streams_max;
-    /* The stream behind the children is the renewal's. */
-    if (streams > (uint32_t)link->granted - 2)
-        streams = (uint32_t)link->granted - 2;
-    if (!streams) {
+    if (link->granted < 3) {
         link_close(link, ERR_CONTROL_PROTOCOL, "the peer allows no streams", true);
         return;
     }
-    link->streams_max = (uint16_t)streams;
+    link_streams_agree(link, hello->streams_max);
+    if (config->role == CONFIG_SERVER) {
+        link->window_promised = promised(link);
+        mux_control_promise(link->control, link->streams_max, link->window_promised);
+    }
     link->peer_window = hello->window_initial;
     /* A full HELLO may have left some out (rule C3). */
     tunnel_services_offered(link, hello->services, hello->service_count,
@@ -81,7 +86,7 @@ static void on_renew(struct mux_control_events *events, uint16_t stream, uint8_t
 
 static void on_pong(struct mux_control_events *events, uint64_t token)
 {
-    (void)events, (void)token;
+    link_place_answered(container_of(events, struct link, control_events), token);
 }
 
 static void on_goaway(struct mux_control_events *events, enum err why)
@@ -89,7 +94,7 @@ static void on_goaway(struct mux_control_events *events, enum err why)
     struct link *link = container_of(events, struct link, control_events);
     log_write(LOG_INFO, LINK_ABOUT(link), "the far end takes no new connections: %s",
               err_text(why));
-    link->peer_leaving = true;
+    link_place_drains(link);
     if (link->pool) /* those that wait would be refused: they wait for the next association */
         pool_dismiss(link->pool);
 }
@@ -97,9 +102,10 @@ static void on_goaway(struct mux_control_events *events, enum err why)
 void link_control_begin(struct link *link)
 {
     const struct config_tunnel *config = link->tunnel->config;
+    link->window_promised = link->tunnel->promised;
     struct mux_hello hello = {.version = MUX_PROTOCOL_VERSION,
                               .streams_max = (uint16_t)config->streams_max,
-                              .window_initial = config->window_initial};
+                              .window_initial = link->window_promised};
     for (size_t i = 0; i < config->service_count && hello.service_count < MUX_SERVICES_MAX; i++)
         if (config->services[i].direction == CONFIG_CONNECT)
             hello.services[hello.service_count++] = config->services[i].name;

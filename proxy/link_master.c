@@ -16,6 +16,9 @@
 /* Messages of a renewal that may overtake its RENEW frame: a ClientHello is one. */
 #define RENEWAL_EARLY_MAX 4
 
+/* Messages of a client that waits for its place: it sends one, HELLO, and then waits, too. */
+#define KEPT_MAX 32
+
 static bool is_client(const struct link *link)
 {
     return link->tunnel->config->role == CONFIG_CLIENT;
@@ -214,7 +217,7 @@ static void first_master_verified(struct link *link)
     }
     struct wire_reader r = wire_reader(link->association_id, sizeof(link->association_id));
     link->log_id = wire_get_u64(&r);
-    link_control_begin(link);
+    link_place_take(link);
 }
 
 /* Other credentials have come since the handshake began: they decide. */
@@ -318,9 +321,10 @@ void link_master_advance(struct link *link, struct link_master *master)
         else
             tunnel_services_changed(
                 link->tunnel); /* the same name, perhaps with others beside it */
-        link_auth_verified(link, master);
+        if (link->control)
+            link_auth_verified(link, master);
     }
-    if (link->state == LINK_CLOSING)
+    if (link->state == LINK_CLOSING || !link->control)
         return;
     read_records(link, master);
     if (link->state == LINK_MASTER && link->streams_max && link->generation)
@@ -347,7 +351,11 @@ static bool is_early(const struct link *link, const struct message *message)
 void link_master_receive(struct link *link, struct message *message)
 {
     struct link_master *master = message->stream ? &link->renewal : &link->master;
-    if (master->session && message->stream == master->stream && message->epoch == master->epoch) {
+    bool waits = link->place == PLACE_AWAITED;
+    if (waits && ++link->kept > KEPT_MAX) {
+        message_free(message);
+    } else if (master->session && message->stream == master->stream &&
+               message->epoch == master->epoch) {
         tls_session_feed(master->session, message);
         link_master_advance(link, master);
     } else if (is_early(link, message) && link->renewal_early.count < RENEWAL_EARLY_MAX) {

@@ -37,6 +37,28 @@ static uint64_t connection_id(void)
     return id;
 }
 
+static void stop_a_while(struct listener *listener)
+{
+    loop_fd_remove(listener->worker->loop, &listener->socket);
+    loop_timer_set(listener->worker->loop, &listener->rest,
+                   loop_now(listener->worker->loop) + REST_US);
+}
+
+/* Clients wait in the socket until others have been served. */
+static void rest_for_memory(struct listener *listener)
+{
+    struct tunnel *tunnel = listener->service->tunnel;
+    uint64_t left_out;
+    counter_add(&tunnel->counters.limit_memory, 1);
+    if (log_minute_allows(&tunnel->memory_told, loop_now(listener->worker->loop), &left_out))
+        log_write(
+            LOG_WARNING,
+            LOG_ABOUT(.tunnel = tunnel->config->name, .service = listener->service->config->name),
+            "what waits takes all of memory_limit: nothing is accepted until some of it has "
+            "been read; raise memory_limit if that is meant to be");
+    stop_a_while(listener);
+}
+
 static void rest(struct listener *listener, int error)
 {
     if (!listener->rests++)
@@ -46,9 +68,7 @@ static void rest(struct listener *listener, int error)
                   "cannot accept: %s; the listener rests until there is room (raise the limit of "
                   "open files: ulimit -n)",
                   strerror(error));
-    loop_fd_remove(listener->worker->loop, &listener->socket);
-    loop_timer_set(listener->worker->loop, &listener->rest,
-                   loop_now(listener->worker->loop) + REST_US);
+    stop_a_while(listener);
 }
 
 static void on_rested(struct loop_timer *timer)
@@ -62,7 +82,12 @@ static void on_acceptable(struct loop_fd *socket, uint32_t events)
 {
     struct listener *listener = container_of(socket, struct listener, socket);
     (void)events;
+    struct tunnel *tunnel = listener->service->tunnel;
     for (int i = 0; i < ACCEPT_BATCH; i++) {
+        if (!mux_budget_has(tunnel->budget, tunnel->promised, BUDGET_ALL)) {
+            rest_for_memory(listener);
+            return;
+        }
         struct address from = {.length = sizeof(from.un)};
         int fd = accept4(socket->fd, &from.any, &from.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
@@ -76,6 +101,7 @@ static void on_acceptable(struct loop_fd *socket, uint32_t events)
             connection_new(listener->service, fd, connection_id(), address_format(&from, client),
                            loop_now(listener->worker->loop));
         connection->opened_here = true;
+        connection_hold(connection, tunnel->promised); /* it may wait for a stream */
         tunnel_carry(listener->service->tunnel, connection);
     }
 }

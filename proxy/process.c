@@ -203,6 +203,23 @@ static void raise_descriptor_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Threads, sockets of the tunnels and files take this many, about. */
+#define DESCRIPTORS_ELSE 128
+
+static void check_descriptor_limit(const struct config *config)
+{
+    struct rlimit limit;
+    uint64_t connections = 0;
+    for (size_t i = 0; i < config->tunnel_count; i++)
+        connections += config->tunnels[i].streams_max;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= connections + DESCRIPTORS_ELSE)
+        return;
+    log_write(LOG_WARNING, LOG_ABOUT_NOTHING,
+              "the limit of open files is %llu, too few for the %llu connections that streams.max "
+              "allows; raise it (ulimit -n; LimitNOFILE= in a unit)",
+              (unsigned long long)limit.rlim_cur, (unsigned long long)connections);
+}
+
 static int make_tunnels(struct process *process)
 {
     const struct config *config = process->config;
@@ -333,6 +350,7 @@ int process_run(const struct config *config)
     int signals = take_signals(&process);
     log_start((enum log_level)config->log_level,
               config->log_format == CONFIG_JSON ? LOG_JSON : LOG_TEXT);
+    check_descriptor_limit(config);
     process.resolver = resolver_new(NULL);
     int code = 1;
     if (signals == 0 && check_room(&process) == 0 && make_workers(&process) == 0 &&

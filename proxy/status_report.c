@@ -11,6 +11,7 @@
 #include "proxy/link.h"
 #include "proxy/process.h"
 #include "proxy/reload.h"
+#include "proxy/status_limits.h"
 
 static const char *const link_states[] = {[LINK_CONNECTING] = "connecting",
                                           [LINK_MASTER] = "handshake",
@@ -40,14 +41,9 @@ static json_t *report_paths(const struct association_status *status)
     return paths;
 }
 
-/* Names come from certificates: JSON takes only UTF-8, and a terminal only what can be printed. */
 static json_t *printable(const char *name)
 {
-    char text[1024];
-    size_t length = 0;
-    for (; length < sizeof(text) - 1 && name[length]; length++)
-        text[length] = name[length] >= ' ' && name[length] <= '~' ? name[length] : '?';
-    return json_stringn(text, length);
+    return status_limits_printable(name);
 }
 
 static json_t *report_tls(const struct link *link)
@@ -76,13 +72,14 @@ static json_t *report_link(struct link *link)
     struct association_status status = {0};
     if (link->association)
         association_status(link->association, &status);
-    return json_pack("{s:o, s:s, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "id",
+    return json_pack("{s:o, s:s, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "id",
                      report_link_id(link), "state", link_states[link->state], "peer",
                      printable(link->peer_name), "address", link->peer_text, "transport",
                      link->ops->name, "sctp_auth", link_auth_state(link), "scheduler",
                      status.scheduler ? status.scheduler : "", "retransmissions",
                      (json_int_t)status.retransmissions, "streams", (json_int_t)link->streams_max,
-                     "paths", report_paths(&status), "tls", report_tls(link));
+                     "streams_limit", status_limits_streams(link), "paths", report_paths(&status),
+                     "tls", report_tls(link));
 }
 
 /* null: nobody. */
@@ -194,6 +191,8 @@ static json_t *report_tunnel(const struct tunnel *tunnel)
     for (size_t i = 0; i < config->service_count; i++)
         json_array_append_new(services, report_service(&tunnel->services[i]));
     json_object_set_new(object, "services", services);
+    if (config->role == CONFIG_SERVER)
+        json_object_set_new(object, "identities", status_limits_identities(tunnel));
     return object;
 }
 
@@ -294,11 +293,11 @@ char *status_report_answer(struct admin_handler *handler, const char *request)
         json_array_append_new(tunnels, question.answer);
     }
     json_t *report =
-        json_pack("{s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "version", HAWSER_VERSION, "pid",
+        json_pack("{s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o}", "version", HAWSER_VERSION, "pid",
                   (json_int_t)getpid(), "uptime_s", (json_int_t)uptime, "threads",
                   (json_int_t)process->worker_count, "draining", (int)process->draining, "sessions",
                   report_sessions(&process->sessions), "reloads", report_reloads(process->reload),
-                  "tunnels", tunnels);
+                  "memory", status_limits_memory(&process->budget), "tunnels", tunnels);
     char *text = json_dumps(report, JSON_COMPACT);
     json_decref(report);
     return text;

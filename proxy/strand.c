@@ -200,10 +200,9 @@ static void begin_mux(struct strand *strand)
     struct mux_stream_options options = {
         .side = config->role == CONFIG_CLIENT ? MUX_CLIENT : MUX_SERVER,
         .stream = strand->stream,
-        .window_initial = config->window_initial,
-        .window_max = config->window_max,
+        .windows = {strand->link->window_promised, config->window_initial, config->window_max},
         .peer_window = strand->link->peer_window,
-        .budget = strand->link->tunnel->budget,
+        .budget = strand->link->budget,
     };
     memcpy(options.association, strand->link->association_id, sizeof(options.association));
     strand->mux = mux_stream_new(&options, &strand->mux_events);

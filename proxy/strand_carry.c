@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "proxy/linger.h"
 #include "proxy/link.h"
+#include "proxy/quota.h"
 #include "proxy/strand.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
@@ -56,7 +57,11 @@ static enum err refusal(const struct strand *strand, const struct service *servi
         return ERR_SERVICE_DENIED;
     if (linger_is_full(strand->worker))
         return ERR_SERVICE_BUSY;
-    return ERR_OK;
+    /* What the peer may send on this lease is taken already. */
+    if (!mux_budget_has(strand->link->budget, 0, BUDGET_ALL))
+        return ERR_MEMORY_FULL;
+    struct quota *quota = strand->link->quota;
+    return quota && !quota_connection_begin(quota, false) ? ERR_PEER_LIMIT : ERR_OK;
 }
 
 static const char *refusal_text(struct strand *strand, enum err why, char *text, size_t size)
@@ -64,11 +69,36 @@ static const char *refusal_text(struct strand *strand, enum err why, char *text,
     char who[512];
     if (why == ERR_SERVICE_UNKNOWN)
         return "no service of this name connects here";
+    if (why == ERR_PEER_LIMIT) {
+        snprintf(text, size,
+                 "the client has %u connections, as many as identity.max_connections allows",
+                 strand->link->quota->limits->max_connections);
+        return text;
+    }
+    if (why == ERR_MEMORY_FULL)
+        return mux_budget_has(strand->link->tunnel->budget, 0, BUDGET_ALL)
+                   ? "what waits for the client's connections takes all of identity.memory"
+                   : "what waits takes all of memory_limit";
     if (why != ERR_SERVICE_DENIED)
         return err_text(why);
     tls_identity_describe(tls_session_identity(strand->session), who, sizeof(who));
     snprintf(text, size, "allow of the service lets nobody in who is %s", who);
     return text;
+}
+
+/* A limit is told of once a minute, because each connection may meet it. */
+static bool tells(struct strand *strand, enum err why, uint64_t *left_out)
+{
+    struct link *link = strand->link;
+    *left_out = 0;
+    if (why != ERR_MEMORY_FULL && why != ERR_PEER_LIMIT)
+        return true;
+    counter_add(why == ERR_MEMORY_FULL ? &link->tunnel->counters.limit_memory
+                                       : &link->tunnel->counters.limit_connections,
+                1);
+    return log_minute_allows(why == ERR_MEMORY_FULL ? &link->tunnel->memory_told
+                                                    : &link->quota->connections_told,
+                             loop_now(strand->worker->loop), left_out);
 }
 
 static void refuse(struct strand *strand, const struct mux_open *open, enum err why)
@@ -78,12 +108,20 @@ static void refuse(struct strand *strand, const struct mux_open *open, enum err 
     counter_add(&tunnel->counters.connections_refused, 1);
     if (why == ERR_SERVICE_DENIED)
         counter_add(&tunnel->counters.services_denied, 1);
+    uint64_t left_out;
+    char more[64] = "";
+    if (!tells(strand, why, &left_out)) {
+        mux_stream_refuse(strand->mux, why, err_text(why));
+        return;
+    }
+    if (left_out)
+        snprintf(more, sizeof(more), " (and %llu more before)", (unsigned long long)left_out);
     log_write(LOG_WARNING,
               LOG_ABOUT(.tunnel = tunnel->config->name, .service = open->service,
                         .peer = tls_session_peer(strand->session),
                         .association = strand->link->log_id, .claims = open->client,
                         .stream = strand->stream, .connection = open->connection),
-              "connection refused: %s", refusal_text(strand, why, text, sizeof(text)));
+              "connection refused: %s%s", refusal_text(strand, why, text, sizeof(text)), more);
     mux_stream_refuse(strand->mux, why, err_text(why));
 }
 
@@ -103,6 +141,7 @@ static void on_open(struct mux_stream_events *events, const struct mux_open *ope
         connection_new(service, -1, open->connection, open->client, loop_now(strand->worker->loop));
     connection->stream = strand->stream;
     connection_set_peer(connection, tls_session_identity(strand->session), strand->link->log_id);
+    connection_set_quota(connection, strand->link->quota);
     strand->connection = connection;
     connection_connect(connection, strand->worker, &strand->connection_events);
 }
@@ -123,8 +162,10 @@ static void on_lost_race(struct mux_stream_events *events)
     struct strand *strand = of_mux(events);
     struct connection *connection = strand->connection;
     strand->connection = NULL;
-    if (connection)
+    if (connection) {
         connection_unwatch(connection);
+        connection_set_quota(connection, NULL);
+    }
     link_notify(strand, NOTICE_RETURNED, ERR_OPEN_RACE, NULL, connection, false);
 }
 
@@ -261,6 +302,9 @@ void strand_carry(struct strand *strand, struct connection *connection)
         return;
     }
     connection->stream = strand->stream;
+    if (strand->link->quota)
+        quota_connection_begin(strand->link->quota, true);
+    connection_set_quota(connection, strand->link->quota);
     strand->connection = connection;
     strand->rekeys = strand->link->tunnel->config->tls.rekey_on_lease;
     if (connection_watch(connection, strand->worker, &strand->connection_events) != ERR_OK) {

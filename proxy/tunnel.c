@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "proxy/connection.h"
 #include "proxy/link.h"
+#include "proxy/quota.h"
 #include "proxy/sessions.h"
 #include "proxy/worker.h"
 
@@ -22,7 +23,7 @@ void tunnel_transport_options(struct tunnel *tunnel, struct transport_options *o
     *options = (struct transport_options){
         /* stream 0 is the control channel, the last one is for renewals of the master */
         .streams = (uint16_t)(config->streams_max + 2),
-        .max_associations = is_client(tunnel) ? 1 : config->max_peers,
+        .max_associations = is_client(tunnel) ? 1 : config->max_peers + TUNNEL_UNVERIFIED_MAX,
         .connect_timeout_us = config->connect_timeout_us,
         .heartbeat_us = config->heartbeat_us,
         .dead_after_us = config->dead_after_us,
@@ -100,6 +101,7 @@ struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
     tunnel->workers = shared->workers;
     tunnel->worker_count = shared->worker_count;
     tunnel->budget = shared->budget;
+    tunnel->promised = credit_promised(shared->budget, config->streams_max, config->window_initial);
     tunnel->sessions = shared->sessions;
     tunnel->credentials = tunnel_load_credentials(config, shared->sessions, why, why_size);
     if (!tunnel->credentials) {
@@ -131,6 +133,7 @@ void tunnel_free(struct tunnel *tunnel)
     if (!tunnel)
         return;
     must(tunnel_is_gone(tunnel));
+    quota_clear(&tunnel->quotas);
     free(tunnel->services);
     tls_credentials_unref(tunnel->credentials);
     free(tunnel);

@@ -28,9 +28,13 @@
 #include "tls/generation.h"
 #include "transport/transport.h"
 
+/* A server's peers that are not verified yet: beyond so many the oldest makes room. */
+#define TUNNEL_UNVERIFIED_MAX 128
+
 struct connection;
 struct link;
 struct process;
+struct quota;
 struct remote_lookup;
 struct sessions;
 struct worker;
@@ -97,6 +101,7 @@ struct tunnel {
     struct worker *workers; /* all of the process */
     unsigned worker_count;
     struct mux_budget *budget; /* of the process */
+    uint32_t promised;         /* of it, for a connection of ours that gets a stream */
     struct sessions *sessions; /* of the process */
     struct tls_credentials *credentials;
     struct counters counters;
@@ -107,7 +112,10 @@ struct tunnel {
 
     struct tunnel_endpoint endpoints[CARRIERS_MAX]; /* server */
     size_t endpoint_count;
-    struct link *links; /* newest first */
+    struct link *links;   /* newest first */
+    struct quota *quotas; /* server: of the identities that are here */
+    uint32_t places;      /* server: associations of verified peers */
+    struct log_minute places_told, memory_told;
     uint32_t mtu_found; /* transport_options */
 
     /* client */

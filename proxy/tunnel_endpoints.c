@@ -8,9 +8,6 @@
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
 
-/* Peers that are not verified yet may not keep others out: beyond so many the oldest makes room. */
-#define UNVERIFIED_MAX 128
-
 static void make_room(struct tunnel *tunnel)
 {
     struct link *oldest = NULL;
@@ -21,7 +18,7 @@ static void make_room(struct tunnel *tunnel)
         unverified++;
         oldest = link; /* newest first */
     }
-    if (unverified >= UNVERIFIED_MAX)
+    if (unverified >= TUNNEL_UNVERIFIED_MAX)
         link_close(oldest, ERR_TLS_TIMEOUT, "made room for newer peers", false);
 }
 

@@ -222,6 +222,23 @@ bool tls_identity_is_same(const struct tls_identity *one, const struct tls_ident
            (one->kind != TLS_IDENTITY_PSK || strcmp(one->label, other->label) == 0);
 }
 
+void tls_identity_key(const struct tls_identity *identity, char key[static TLS_IDENTITY_KEY_SIZE])
+{
+    static const char *const kinds[] = {[TLS_IDENTITY_CERTIFICATE] = "name",
+                                        [TLS_IDENTITY_PINNED] = "pin",
+                                        [TLS_IDENTITY_RAW_KEY] = "key",
+                                        [TLS_IDENTITY_PSK] = "psk"};
+    char pin[TLS_PIN_TEXT_SIZE] = "";
+    if (identity->has_pin)
+        tls_pin_format(identity->pin, pin);
+    bool by_pin = identity->kind == TLS_IDENTITY_PINNED || !identity->name_count;
+    snprintf(key, TLS_IDENTITY_KEY_SIZE, "%s:%s", kinds[identity->kind],
+             by_pin && *pin ? pin : identity->label);
+    for (char *c = key; *c && identity->kind == TLS_IDENTITY_CERTIFICATE && !strstr(key, "://");
+         c++)
+        *c = (char)tolower((unsigned char)*c);
+}
+
 void tls_identity_describe(const struct tls_identity *identity, char *text, size_t size)
 {
     size_t used = 0;

@@ -85,6 +85,11 @@ bool tls_identity_matches(const struct tls_identity *identity, const char *const
 /* Whether both are the same peer: the same key shown in the same certificate, or the same PSK. */
 bool tls_identity_is_same(const struct tls_identity *one, const struct tls_identity *other);
 
+/* What stays the same when it comes again with a new certificate: the kind and the name by which we
+ * know it; where no name is vouched for, the pin. For tables: nobody is let in by it. */
+#define TLS_IDENTITY_KEY_SIZE (TLS_NAME_MAX + 8)
+void tls_identity_key(const struct tls_identity *identity, char key[static TLS_IDENTITY_KEY_SIZE]);
+
 /* Every name (or the label) and the pin: `dns "a.example", uri "spiffe://…", sha256:…`; cut to
  * size. */
 void tls_identity_describe(const struct tls_identity *identity, char *text, size_t size);

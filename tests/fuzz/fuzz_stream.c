@@ -201,9 +201,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct mux_stream_options options = {
         .side = wire_get_u8(&script) & 1 ? MUX_SERVER : MUX_CLIENT,
         .stream = 1,
-        .window_initial = WINDOW,
-        .window_max = WINDOW_MAX,
-        .peer_window = WINDOW,
+        .windows = {WINDOW / 2, WINDOW, WINDOW_MAX},
+        .peer_window = WINDOW / 2,
         .budget = &budget,
     };
     owner.side = options.side;

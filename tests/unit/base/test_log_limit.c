@@ -2,8 +2,22 @@
 
 #include "tests/lib/tap.h"
 
+static void test_minute(void)
+{
+    struct log_minute minute = {0};
+    uint64_t left_out = 99;
+    ok(log_minute_allows(&minute, 5, &left_out) && !left_out, "the first line, at once");
+    for (unsigned i = 0; i < 7; i++)
+        if (log_minute_allows(&minute, 6 + i, &left_out))
+            left_out = 99;
+    ok(!left_out && !log_minute_allows(&minute, 60000004, &left_out), "no more in this minute");
+    ok(log_minute_allows(&minute, 60000005, &left_out) && left_out == 8,
+       "the next one tells how many were left out");
+}
+
 int main(void)
 {
+    test_minute();
     struct log_limit limit = {.per_minute = 3};
     uint64_t left_out = 99;
     unsigned written = 0;

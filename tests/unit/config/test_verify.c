@@ -10,8 +10,8 @@ static struct fixture fixture;
 
 static void test_limits(void)
 {
-    says("streams = { initial = 2000; }; ",
-         "3: streams.initial = 2000 is more than streams.max = 1024 (its default); raise max or "
+    says("streams = { initial = 3000; }; ",
+         "3: streams.initial = 3000 is more than streams.max = 2048 (its default); raise max or "
          "lower initial");
     says("streams = { initial = 9; max = 8; }; ",
          "3: streams.initial = 9 is more than streams.max = 8; raise max or lower initial");
@@ -66,8 +66,8 @@ static void test_services(void)
                  "with connect");
     services_say("{ name = \"a\"; connect = \"h:1\"; streams = { min = 3; max = 2; }; }",
                  "4: streams.min = 3 is more than streams.max = 2; lower min or raise max");
-    services_say("{ name = \"a\"; connect = \"h:1\"; streams = { max = 2000; }; }",
-                 "4: warning: streams.max = 2000 is more than the tunnel has (1024); the tunnel's "
+    services_say("{ name = \"a\"; connect = \"h:1\"; streams = { max = 3000; }; }",
+                 "4: warning: streams.max = 3000 is more than the tunnel has (2048); the tunnel's "
                  "streams.max decides");
     ok(fixture_client_says(&fixture,
                            "streams = { max = 20; }; services = (\n"
@@ -90,7 +90,7 @@ static void test_services(void)
        "no services");
     struct config *config = fixture_load_client(
         &fixture, "services = ( { name = \"a\"; connect = \"h:1\"; streams = { min = 2; }; } );");
-    ok(config && config->tunnels[0].services[0].streams_max == 1024,
+    ok(config && config->tunnels[0].services[0].streams_max == 2048,
        "a map without max may take all of the tunnel");
     config_free(config);
 }

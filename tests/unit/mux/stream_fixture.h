@@ -228,6 +228,9 @@ static inline bool traced(struct fixture *f, const char *expected)
     return same;
 }
 
+/* NULL: no CREDIT before it is needed. */
+static const struct credit_windows *fixture_windows;
+
 static inline void fixture_start_unbound(struct fixture *f, enum mux_side side)
 {
     *f = (struct fixture){
@@ -238,8 +241,8 @@ static inline void fixture_start_unbound(struct fixture *f, enum mux_side side)
     struct mux_stream_options options = {
         .side = side,
         .stream = 5,
-        .window_initial = WINDOW,
-        .window_max = 4 * WINDOW,
+        .windows = fixture_windows ? *fixture_windows
+                                   : (struct credit_windows){WINDOW, WINDOW, 4 * WINDOW},
         .peer_window = WINDOW,
         .budget = &f->budget,
     };

@@ -28,6 +28,20 @@ static void test_hello(void)
     mux_control_free(NULL);
 }
 
+static void test_promise(void)
+{
+    struct control_end client, server;
+    control_start(&client, MUX_CLIENT, &plain_hello);
+    control_start(&server, MUX_SERVER, &plain_hello);
+    mux_control_promise(server.control, 7, 2048);
+    ok(!control_pass(&client, &server) && !control_pass(&server, &client) &&
+           traced(&client, "hello(7,0) ") && client.hello.window_initial == 2048,
+       "C3: a server says what it can when it knows its client");
+    ok(traced(&server, "hello(100,0) "), "the client's is what it was");
+    mux_control_free(client.control);
+    mux_control_free(server.control);
+}
+
 static void test_frames(void)
 {
     struct control_end client, server;
@@ -106,6 +120,7 @@ static void test_many_failures(void)
 int main(void)
 {
     test_hello();
+    test_promise();
     test_frames();
     test_bounds();
     test_many_failures();

@@ -179,8 +179,38 @@ static void test_reset_behind_fin(void)
     fixture_stop(&f);
 }
 
+/* The window becomes the initial one with the first record, where there is plenty. */
+static void test_opens_window(void)
+{
+    static const struct credit_windows windows = {WINDOW, 3 * WINDOW, 4 * WINDOW};
+    struct fixture f;
+    fixture_windows = &windows;
+    fixture_start(&f, MUX_CLIENT);
+    struct mux_open open = {1, "web", ""};
+    mux_stream_open(f.stream, &open);
+    ok(strcmp(drained(&f), "OPEN1 CREDIT1") == 0 && last_number(&f) == 3 * WINDOW,
+       "L6: a client's CREDIT comes with OPEN");
+    fixture_stop(&f);
+    fixture_start(&f, MUX_SERVER);
+    mux_stream_open(f.stream, &open);
+    ok(strcmp(drained(&f), "OPEN1") == 0, "L5: a server's does not: it may lose the race");
+    ok(peer_open(&f, 1) == ERR_OK, "and does");
+    mux_stream_accept(f.stream);
+    ok(strcmp(drained(&f), "ACCEPT1 CREDIT1") == 0 && last_number(&f) == 3 * WINDOW,
+       "L6: who was opened sends it with ACCEPT");
+    fixture_stop(&f);
+    fixture_start(&f, MUX_CLIENT);
+    mux_budget_force(&f.budget, f.budget.limit / 2);
+    mux_stream_open(f.stream, &open);
+    ok(strcmp(drained(&f), "OPEN1") == 0, "none where half of the budget is used");
+    mux_budget_give(&f.budget, f.budget.limit / 2);
+    fixture_stop(&f);
+    fixture_windows = NULL;
+}
+
 int main(void)
 {
+    test_opens_window();
     test_one_record();
     test_server_waits();
     test_short_fill();

@@ -208,8 +208,45 @@ static void test_same(void)
     tls_identity_unref(NULL);
 }
 
+static const char *key_of(enum tls_identity_kind kind, const char *name, uint8_t pin, char *key)
+{
+    uint8_t bytes[TLS_PIN_SIZE] = {pin};
+    struct tls_identity *identity = tls_identity_new(kind);
+    if (name)
+        tls_identity_add_name(identity, strstr(name, "://") ? TLS_NAME_URI : TLS_NAME_DNS, name,
+                              strlen(name));
+    tls_identity_set_pin(identity, bytes);
+    tls_identity_key(identity, key);
+    tls_identity_unref(identity);
+    return key;
+}
+
+static void test_keys(void)
+{
+    char one[TLS_IDENTITY_KEY_SIZE], other[TLS_IDENTITY_KEY_SIZE];
+#define SAME(a, b) (strcmp(key_of a, key_of b) == 0)
+    ok(SAME((TLS_IDENTITY_CERTIFICATE, "a.example", 1, one),
+            (TLS_IDENTITY_CERTIFICATE, "A.example", 2, other)),
+       "a renewed certificate is the same identity");
+    ok(!SAME((TLS_IDENTITY_CERTIFICATE, "a.example", 1, one),
+             (TLS_IDENTITY_CERTIFICATE, "b.example", 1, other)),
+       "another name is another one");
+    ok(!SAME((TLS_IDENTITY_CERTIFICATE, "spiffe://a/B", 1, one),
+             (TLS_IDENTITY_CERTIFICATE, "spiffe://a/b", 1, other)),
+       "URIs differ by case");
+    ok(!SAME((TLS_IDENTITY_CERTIFICATE, "a.example", 1, one),
+             (TLS_IDENTITY_RAW_KEY, "a.example", 1, other)),
+       "and so do kinds of the same name");
+    ok(!SAME((TLS_IDENTITY_PINNED, "a.example", 1, one),
+             (TLS_IDENTITY_PINNED, "a.example", 2, other)),
+       "a name that nobody vouches for does not count, the pin does");
+    ok(!SAME((TLS_IDENTITY_CERTIFICATE, NULL, 1, one), (TLS_IDENTITY_CERTIFICATE, NULL, 2, other)),
+       "nor does no name");
+}
+
 int main(void)
 {
+    test_keys();
     test_cases();
     test_names();
     test_pins();
