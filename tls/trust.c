@@ -20,7 +20,7 @@ static const char *const crl_suffixes[] = {".crl", ".pem", ".der", NULL};
 /* Until when we know what an issuer has revoked. */
 struct revocation {
     gnutls_datum_t issuer; /* DER of its name */
-    int64_t until;         /* wall clock, seconds; of the newest list */
+    int64_t from, until;   /* wall clock, seconds; of the newest list */
 };
 
 struct tls_trust {
@@ -114,21 +114,27 @@ static struct revocation *find_revocation(const struct tls_trust *trust,
     return NULL;
 }
 
-static void note_revocation(struct tls_trust *trust, gnutls_x509_crl_t crl)
+/* False: a newer list of its CA is there already. */
+static bool note_revocation(struct tls_trust *trust, gnutls_x509_crl_t crl)
 {
     gnutls_datum_t issuer;
     must(gnutls_x509_crl_get_raw_issuer_dn(crl, &issuer) == 0);
     time_t next = gnutls_x509_crl_get_next_update(crl);
-    int64_t until = next == (time_t)-1 ? INT64_MAX : next;
+    int64_t from = gnutls_x509_crl_get_this_update(crl),
+            until = next == (time_t)-1 ? INT64_MAX : next;
     struct revocation *one = find_revocation(trust, &issuer);
     if (one) {
         gnutls_free(issuer.data);
-        one->until = until > one->until ? until : one->until;
-        return;
+        if (from < one->from)
+            return false;
+        one->from = from;
+        one->until = until;
+        return true;
     }
     one = check_resize(trust->revocations, (trust->revocation_count + 1) * sizeof *one);
     trust->revocations = one;
-    one[trust->revocation_count++] = (struct revocation){issuer, until};
+    one[trust->revocation_count++] = (struct revocation){issuer, from, until};
+    return true;
 }
 
 /* The lists of a file, PEM or DER. */
@@ -160,9 +166,8 @@ static enum err load_revocations(struct tls_trust *trust, const char *path, stru
     for (unsigned i = 0; i < count; i++) {
         if (result == ERR_OK)
             result = check_list(trust, list[i], path, why);
-        if (result == ERR_OK) {
-            note_revocation(trust, list[i]);
-            /* The list owns it from here on; of two of one CA the newer stays. */
+        if (result == ERR_OK && note_revocation(trust, list[i])) {
+            /* The list owns it from here on, in the place of an older one of that CA. */
             must(gnutls_x509_trust_list_add_crls(trust->list, &list[i], 1, GNUTLS_TL_NO_DUPLICATES,
                                                  0) == 1);
         } else {

@@ -200,6 +200,28 @@ static void test_revocation(void)
     accepts("and the others are not", client2, server);
 }
 
+/* Of two lists of one CA the newer counts, whichever is read first, and its own end: whoever keeps
+ * an old list beside must not make the new one last longer, or end the process. */
+static void test_old_list(const char *older, const char *newer)
+{
+    char old_name[32], new_name[32], ca[64];
+    static const char *const revoked[] = {"client", NULL};
+    struct tls_options client = options_for(TLS_CLIENT, "client"),
+                       server = options_for(TLS_SERVER, "server");
+    make_directory(older);
+    snprintf(old_name, sizeof old_name, "%s/%s.crl", older, older);
+    snprintf(new_name, sizeof new_name, "%s/%s.crl", older, newer);
+    write_list(old_name, "ca", NULL, -2, 30);
+    write_list(new_name, "ca", revoked, -1, 5);
+    server.crl = path_of(older);
+    server_refuses("revoked by the newer of two lists", client, server, ERR_TLS_PEER_UNVERIFIED,
+                   "it is revoked");
+    struct tls_credentials *credentials = load_credentials(server);
+    int64_t until = tls_credentials_lists_until(credentials, ca, sizeof ca) - time(NULL);
+    ok(until > 4 * DAY && until <= 5 * DAY, "which ends when it says");
+    tls_credentials_unref(credentials);
+}
+
 /* The same name as a CA of ours, another key. */
 static void test_forged_list(void)
 {
@@ -613,6 +635,8 @@ int main(void)
     test_weak();
     test_long_chain();
     test_revocation();
+    test_old_list("x", "y");
+    test_old_list("z", "y");
     test_forged_list();
     test_list_expires();
     test_pins();
