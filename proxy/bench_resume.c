@@ -1,6 +1,7 @@
 #include "proxy/bench_resume.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -194,7 +195,8 @@ static bool make_workers(struct bench *bench)
     for (; bench->worker_count < bench->config->threads; bench->worker_count++) {
         if (worker_init(&bench->workers[bench->worker_count], bench->worker_count,
                         bench->resolver) < 0) {
-            snprintf(bench->why, sizeof(bench->why), "out of file descriptors");
+            snprintf(bench->why, sizeof(bench->why), "worker %u cannot be made: %s",
+                     bench->worker_count, strerror(errno));
             return false;
         }
     }
