@@ -130,6 +130,7 @@ struct tunnel {
     struct attempt_line told[ATTEMPT_LINES];
     size_t carrier;          /* that an attempt begins with: the last one that worked */
     char why_not_first[320]; /* the first carrier: its name and why it failed */
+    char why_down[256];      /* what was said last of an outage, for who waited in vain */
     const char *state;       /* for status: "resolving", "connecting", "up"… */
 
     struct log_limit denials; /* lines about services that a peer may not serve */

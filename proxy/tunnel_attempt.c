@@ -54,6 +54,8 @@ void tunnel_attempt_tell(struct tunnel *tunnel, const struct log_about *about, c
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    snprintf(tunnel->why_down, sizeof(tunnel->why_down), "%.*s", (int)sizeof(tunnel->why_down) - 1,
+             text);
     uint64_t hash = hash_of(text) ^ 31 * hash_of(about->address ? about->address : "");
     struct attempt_line *line = find_line(tunnel, hash);
     if (line->told_us && now(tunnel) < line->told_us + TELL_AGAIN_US) {
@@ -137,6 +139,7 @@ void tunnel_attempt_succeeded(struct tunnel *tunnel, const struct link *link)
 {
     const struct carriers *carriers = &tunnel->carriers;
     memset(tunnel->told, 0, sizeof(tunnel->told));
+    *tunnel->why_down = '\0';
     for (size_t i = 0; i < carriers->count; i++)
         if (carriers->ops[i] == link->ops)
             tunnel->carrier = i;

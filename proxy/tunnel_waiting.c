@@ -67,7 +67,10 @@ static void on_timer(struct loop_timer *timer)
     struct connection *first;
     while ((first = tunnel->parked_first) && first->waits_since_us + limit <= now(tunnel)) {
         unlink_parked(tunnel, first);
-        connection_end(first, is_up(tunnel) ? ERR_SERVICE_ABSENT : ERR_TUNNEL_DOWN, NULL);
+        if (is_up(tunnel))
+            connection_end(first, ERR_SERVICE_ABSENT, NULL);
+        else
+            connection_end(first, ERR_TUNNEL_DOWN, tunnel->why_down);
     }
     set_timer(tunnel);
 }

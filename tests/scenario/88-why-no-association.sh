@@ -16,7 +16,7 @@ start_relay
 silent=$REMOTE
 crash server
 SERVER_LOCAL=127.0.0.1:0
-CLIENT_OPTIONS='connect_timeout = 0.5;'
+CLIENT_OPTIONS='connect_timeout = 0.5; waiting = { timeout = 1.0; };'
 TUNNELS=
 declare -A WANTED=()
 NAMES_OF_TUNNELS=()
@@ -39,6 +39,10 @@ run_hawser client
 for tunnel in "${NAMES_OF_TUNNELS[@]}"; do
     check "$tunnel" wait_until 10 has_line client.err "tunnel=$tunnel .*${WANTED[$tunnel]}"
 done
+check "who waits for an association in vain" ends refused --connections 1 \
+    --to "$(status client '.tunnels[] | select(.name == "no-name").services[0].listen')"
+check "is told of with the reason" wait_until 5 has_line client.err \
+    'service=no-name .*connection ended: the tunnel is down: no association: the name cannot be resolved: the name does not'
 
 # What does not start.
 fails() { # NAME PATTERN: it ends with code 1 and says why
