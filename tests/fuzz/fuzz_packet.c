@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "transport/packet.h"
+#include "transport/packet_init.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -151,6 +152,36 @@ static void check_sack(const uint8_t *packet, size_t length)
             try_hold(packet, length, back);
 }
 
+/* ---- INIT and INIT ACK ---- */
+
+/* What is left is a packet of its kind, with the same fields, and is not trimmed again. */
+static void check_trimmed(const uint8_t *packet, size_t length, enum packet_kind kind, bool auth)
+{
+    struct packet_ports ports;
+    size_t left = length, cookie_length = 0;
+    uint8_t *trimmed = malloc(length);
+    must(trimmed);
+    memcpy(trimmed, packet, length);
+    if (packet_init_trim(trimmed, &left, auth)) {
+        must(left <= length && left <= PACKET_INIT_ACK_MAX);
+        must(packet_init_tag(trimmed) == packet_init_tag(packet) && packet_init_tag(packet));
+        packet_seal(trimmed, left);
+        must(packet_check(trimmed, left, &ports) == kind);
+        uint8_t *again = malloc(left);
+        size_t again_left = left;
+        must(again);
+        memcpy(again, trimmed, left);
+        must(packet_init_trim(again, &again_left, auth) && again_left == left);
+        must(!memcmp(again, trimmed, left));
+        free(again);
+        const uint8_t *cookie = packet_init_cookie(trimmed, left, &cookie_length);
+        must(!cookie == (kind == PACKET_INIT));
+        must(!cookie || (cookie_length && cookie + cookie_length <= trimmed + left));
+        must(auth || kind != PACKET_INIT || left == PACKET_HEADER + 20);
+    }
+    free(trimmed);
+}
+
 /* ---- all of it ---- */
 
 static void check_packet(uint8_t *packet, size_t length, enum packet_kind kind)
@@ -177,6 +208,9 @@ static void check_packet(uint8_t *packet, size_t length, enum packet_kind kind)
         must(packet_cumulative(packet, length) == get32(packet + w.first_at + 4));
     if (first == PACKET_CHUNK_SACK)
         check_sack(packet, length);
+    for (int auth = 0; auth < 2; auth++)
+        if (first == PACKET_CHUNK_INIT || first == PACKET_CHUNK_INIT_ACK)
+            check_trimmed(packet, length, kind, auth);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

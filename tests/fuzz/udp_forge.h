@@ -293,13 +293,15 @@ static bool is_honest_tag(uint32_t tag)
     return tag && (tag == forge.honest.tag[0] || tag == forge.honest.tag[1]);
 }
 
-/* Checksum, and no tag that somebody off the path cannot know. */
+/* Checksum, and no tag that somebody off the path cannot know, in the header or in an INIT. */
 static void forge_seal(struct draft *d, bool with_checksum)
 {
+    static const size_t places[] = {4, PACKET_HEADER + 4};
     if (d->length < PACKET_HEADER)
         return;
-    if (forge.blind && is_honest_tag(forge_get32(d->bytes + 4)))
-        d->bytes[4] ^= 0x55;
+    for (size_t i = 0; i < 2 && forge.blind; i++)
+        if (d->length >= places[i] + 4 && is_honest_tag(forge_get32(d->bytes + places[i])))
+            d->bytes[places[i]] ^= 0x55;
     if (with_checksum)
         packet_seal(d->bytes, d->length);
 }
