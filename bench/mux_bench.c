@@ -247,7 +247,8 @@ static void bench_credit(void)
     struct credit_receiver in;
     struct credit_sender out;
     struct mux_budget budget = {.limit = (uint64_t)1 << 30};
-    credit_receiver_start(&in, WINDOW, WINDOW_MAX, &budget);
+    static const struct credit_windows windows = {WINDOW, WINDOW, WINDOW_MAX};
+    credit_receiver_start(&in, &windows, &budget);
     credit_sender_start(&out, WINDOW);
     uint64_t grants = 0;
     double start = seconds();
