@@ -194,6 +194,15 @@ static bool is_among(const char *name, const char *const *names, size_t count)
     return false;
 }
 
+/* Whether the peer should have it: it is named, or there is nobody else. Of many that a pattern
+ * lets in, one is enough. */
+static bool is_expected(const struct link *link, const struct service *service)
+{
+    const struct config_service *rules = atomic_load(&service->rules);
+    size_t rank = rank_of(link, service);
+    return rank != MAY_NOT && !(rules->allow_count && strchr(rules->allow[rank], '*'));
+}
+
 void tunnel_services_offered(struct link *link, const char *const *names, size_t count,
                              bool complete)
 {
@@ -204,11 +213,11 @@ void tunnel_services_offered(struct link *link, const char *const *names, size_t
         const struct service *service = &tunnel->services[i];
         if (!is_listening(service))
             continue;
-        bool named = is_among(service->config->name, names, count), may = may_serve(link, service);
+        bool named = is_among(service->config->name, names, count);
         link->offered[i] = named || !complete;
-        if (named && !may)
+        if (named && !may_serve(link, service))
             add(&denied, service->config->name);
-        if (!link->offered[i] && may)
+        if (!link->offered[i] && is_expected(link, service))
             add(&missing, service->config->name);
     }
     if (denied.used)

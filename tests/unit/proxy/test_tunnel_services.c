@@ -203,6 +203,30 @@ static size_t lines_of_log(const char *what)
     return count;
 }
 
+static int begin_log(void)
+{
+    int before = dup(STDERR_FILENO);
+    snprintf(log_path, sizeof log_path, "/tmp/hawser-told-%ld", (long)getpid());
+    must(before >= 0 && freopen(log_path, "w", stderr));
+    log_set_level(LOG_WARNING);
+    return before;
+}
+
+static void end_log(int before)
+{
+    log_set_level(LOG_ERROR);
+    fflush(stderr);
+    must(dup2(before, STDERR_FILENO) >= 0);
+    close(before);
+}
+
+/* The peer's HELLO, with this one name. */
+static void offer(struct link *link, const char *name)
+{
+    free(link->offered);
+    tunnel_services_offered(link, &name, 1, true);
+}
+
 /* Somebody who comes again and again with what he may not serve fills no log. */
 static void told_at_a_limit(void)
 {
@@ -210,25 +234,40 @@ static void told_at_a_limit(void)
     init(&bed, 1);
     allow(&bed.server.services[BACK], client_only, 1);
     start(&bed);
-    struct link *guest = side_link(&bed.server);
-    const char *names[] = {"back"};
-    int before = dup(STDERR_FILENO);
-    snprintf(log_path, sizeof log_path, "/tmp/hawser-told-%ld", (long)getpid());
-    must(before >= 0 && freopen(log_path, "w", stderr));
-    log_set_level(LOG_WARNING);
-    for (int i = 0; i < 200; i++) {
-        free(guest->offered);
-        tunnel_services_offered(guest, names, 1, true);
-    }
-    log_set_level(LOG_ERROR);
-    fflush(stderr);
-    must(dup2(before, STDERR_FILENO) >= 0);
-    close(before);
+    int before = begin_log();
+    for (int i = 0; i < 200; i++)
+        offer(side_link(&bed.server), "back");
+    end_log(before);
     size_t lines = lines_of_log("offers to serve \"back\", but may not");
     ok(lines >= 9 && lines <= 10, "a guest who offers it 201 times has %zu lines in a minute",
        lines);
     ok(lines_of_log("dns \"other.example\"") == lines, "which say who it is");
     unlink(log_path);
+    bed_fini(&bed);
+}
+
+/* Of many that a pattern lets in, one is enough: no line for each of the others. */
+static void told_where_expected(void)
+{
+    static char *addresses[] = {(char *)(uintptr_t) "*.example.org",
+                                (char *)(uintptr_t) "spiffe://example/*"};
+    struct bed bed;
+    init(&bed, 1);
+    allow(&bed.server.services[BACK], both, 2);
+    struct config_service many = bed.server.services[BACK];
+    allow(&many, addresses, 2);
+    start(&bed);
+    struct link *link = side_link(&bed.server);
+    tls_identity_add_name(link->identity, TLS_NAME_DNS, "a.example.org", 13);
+    int before = begin_log();
+    offer(link, "else");
+    set_rules(&bed, &many);
+    offer(link, "else");
+    end_log(before);
+    ok(lines_of_log("has no service that is called \"back\"") == 1,
+       "who is named and has no such service is told of, one of many that may is not");
+    unlink(log_path);
+    set_rules(&bed, &bed.server.services[BACK]);
     bed_fini(&bed);
 }
 
@@ -242,6 +281,7 @@ int main(void)
     one_identity_twice();
     hello();
     told_at_a_limit();
+    told_where_expected();
     message_cache_clear();
     return tap_done();
 }
