@@ -65,6 +65,7 @@ static void on_tick(struct stack_user *user)
     {
         if (association->state == UDP_ENDED || association->state == UDP_HALF_OPEN)
             continue;
+        udp_ahead_tick(&association->ahead, loop_now(self->loop));
         if (association->want_writable ||
             usrsctp_get_events(association->socket) & (SCTP_EVENT_READ | SCTP_EVENT_ERROR))
             udp_receive_touch(association);

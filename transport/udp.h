@@ -99,6 +99,9 @@ struct udp_auth_keys {
     size_t old_count;
 };
 
+/* The value of a HEARTBEAT of usrsctp's has 40 bytes. */
+#define UDP_HEARTBEAT_MAX 64
+
 struct udp_association {
     struct association base;
     struct udp *transport;
@@ -130,7 +133,9 @@ struct udp_association {
     bool tagged; /* by_tag is in the table */
     struct packet_tsn sent;
     struct udp_auth_keys auth;
-    bool doubted; /* see udp_auth_doubt */
+    bool doubted;                         /* see udp_auth_doubt */
+    uint8_t heartbeat[UDP_HEARTBEAT_MAX]; /* value of the latest of usrsctp's, not yet answered */
+    size_t heartbeat_length;
     struct udp_resend resend;
     uint64_t retransmissions;
     struct stack_peer peer;

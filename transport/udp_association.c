@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "transport/packet.h"
+#include "transport/udp_auth.h"
 #include "transport/udp_connect.h"
 #include "transport/udp_path_mtu.h"
 #include "transport/udp_receive.h"
@@ -63,10 +64,12 @@ static void on_output(struct stack_peer *peer, uint8_t *packet, size_t length)
     if ((type == PACKET_CHUNK_INIT && !self->init.length) || type == PACKET_CHUNK_HEARTBEAT ||
         type == PACKET_CHUNK_COOKIE_ECHO)
         self->probe_us = clock_us();
+    if (type == PACKET_CHUNK_HEARTBEAT)
+        udp_auth_asked(self, packet, length);
     if (type != PACKET_CHUNK_HEARTBEAT && type != PACKET_CHUNK_HEARTBEAT_ACK)
         stack_busy();
     if (type == PACKET_CHUNK_SACK)
-        udp_ahead_note(&self->ahead, packet, length);
+        udp_ahead_note(&self->ahead, packet, length, loop_now(self->transport->loop));
     packet_seal(packet, length);
     if (type == PACKET_CHUNK_INIT && !self->init.answered) {
         udp_connect_output(self, packet, length);

@@ -134,3 +134,43 @@ void udp_auth_look(struct udp_association *self)
     if (self->doubted && self->choice.paths[self->choice.in_use].timeouts >= DOUBT_TIMEOUTS)
         udp_association_end(self, ERR_TRANSPORT_RESTARTED, "it does not know this association");
 }
+
+/* ---- what proves itself without a MAC, and what has a good one ---- */
+
+/* Of a HEARTBEAT or its answer that begins a packet, and is alone there. */
+static const uint8_t *heartbeat_value(const uint8_t *packet, size_t length, size_t *size)
+{
+    *size = ((size_t)packet[PACKET_HEADER + 2] << 8 | packet[PACKET_HEADER + 3]) - 4;
+    return *size <= UDP_HEARTBEAT_MAX && PACKET_HEADER + 4 + *size <= length
+               ? packet + PACKET_HEADER + 4
+               : NULL;
+}
+
+void udp_auth_asked(struct udp_association *self, const uint8_t *packet, size_t length)
+{
+    size_t size;
+    const uint8_t *value = heartbeat_value(packet, length, &size);
+    self->heartbeat_length = value ? size : 0;
+    if (value)
+        memcpy(self->heartbeat, value, size);
+}
+
+bool udp_auth_answered(struct udp_association *self, const uint8_t *packet, size_t length)
+{
+    size_t size;
+    if (packet[PACKET_HEADER] != PACKET_CHUNK_HEARTBEAT_ACK)
+        return false;
+    const uint8_t *value = heartbeat_value(packet, length, &size);
+    if (!value || !size || size != self->heartbeat_length || memcmp(value, self->heartbeat, size))
+        return false;
+    self->heartbeat_length = 0;
+    return true;
+}
+
+uint32_t udp_auth_refused(void)
+{
+    struct sctpstat stat;
+    usrsctp_get_stat(&stat);
+    return stat.sctps_recvauthmissing + stat.sctps_recvivalhmacid + stat.sctps_recvivalkeyid +
+           stat.sctps_recvauthfailed;
+}

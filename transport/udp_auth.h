@@ -22,3 +22,11 @@ void udp_auth_freed(struct udp_association *self, uint16_t number);
 void udp_auth_doubt(struct udp_association *self);
 /* After time-outs of probes: ends it if so. */
 void udp_auth_look(struct udp_association *self);
+
+/* A HEARTBEAT of usrsctp's leaves. */
+void udp_auth_asked(struct udp_association *self, const uint8_t *packet, size_t length);
+/* Whether a packet is the answer to it, once. */
+bool udp_auth_answered(struct udp_association *self, const uint8_t *packet, size_t length);
+
+/* How many packets usrsctp has refused for want of a good MAC, of all associations. */
+uint32_t udp_auth_refused(void);

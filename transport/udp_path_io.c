@@ -315,12 +315,13 @@ static void take_probe(struct udp_association *self, struct udp_path *path, uint
         self->transport->counters.bad_probes++;
         return;
     }
-    if (self->choice.paths[number].confirmed)
+    bool proved = kind == PROBE_ANSWER || !self->transport->options.auth;
+    if (self->choice.paths[number].confirmed && proved)
         self->heard_us = now_of(self);
     self->doubted = self->doubted && kind != PROBE_ANSWER;
     if (kind == PROBE_QUESTION) {
         udp_path_io_answer(path, packet);
-        udp_paths_heard(&self->choice, number, probe->flags & PROBE_IN_USE, now_of(self));
+        udp_paths_heard(&self->choice, number, proved && probe->flags & PROBE_IN_USE, now_of(self));
     } else {
         learn_kind(self);
     }
@@ -338,6 +339,19 @@ static bool is_doubtful(const struct udp_association *self, const uint8_t *packe
 {
     return self->transport->options.auth && packet_tag_reflected(packet) &&
            packet[PACKET_HEADER] == PACKET_CHUNK_ABORT;
+}
+
+void udp_path_io_believe(struct udp_path *path, const uint8_t *packet, size_t length)
+{
+    struct udp_association *self = path->owner;
+    unsigned number = udp_path_number(path), used = self->choice.in_use;
+    bool confirmed = self->choice.paths[number].confirmed;
+    if (confirmed)
+        self->heard_us = now_of(self);
+    udp_paths_heard(&self->choice, number, true, now_of(self));
+    bool denser = moves_data(packet, length) && udp_paths_busy(&self->choice, now_of(self));
+    if (denser || !confirmed || used != self->choice.in_use)
+        go_on(self);
 }
 
 /* With the right tag and no probe. */
@@ -363,12 +377,13 @@ static enum udp_take take_packet(struct udp_association *self, struct udp_path *
             udp_auth_doubt(self);
         return UDP_TAKE_DROP;
     }
-    if (confirmed)
-        self->heard_us = now_of(self);
-    udp_paths_heard(&self->choice, number, true, now_of(self));
-    bool denser = moves_data(packet, length) && udp_paths_busy(&self->choice, now_of(self));
-    if (denser || !confirmed || used != self->choice.in_use)
+    /* What must have a MAC, and is not looked at by usrsctp yet, is good for a question. */
+    if (!self->transport->options.auth)
+        udp_path_io_believe(path, packet, length);
+    else if (!confirmed) {
+        udp_paths_heard(&self->choice, number, false, now_of(self));
         go_on(self);
+    }
     if (!path->owner) /* its time was over just now */
         return UDP_TAKE_DROP;
     /* Not before it has answered: who has seen packets can make some that end the association, such

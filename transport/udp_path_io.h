@@ -40,6 +40,9 @@ enum udp_take { UDP_TAKE_PASS, UDP_TAKE_DROP, UDP_TAKE_STRAY };
 /* *packet may be replaced by one that came in pieces. */
 enum udp_take udp_path_io_take(struct udp_path *path, uint8_t **packet, size_t *length);
 
+/* The packet that came on this path is the peer's: it lives, uses the path, and moves data. */
+void udp_path_io_believe(struct udp_path *path, const uint8_t *packet, size_t length);
+
 /* Answers a probe, in place; at addresses that are not confirmed not too often. */
 void udp_path_io_answer(struct udp_path *path, uint8_t *packet);
 

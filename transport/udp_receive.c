@@ -16,6 +16,7 @@
 #include "transport/udp_association.h"
 #include "transport/udp_auth.h"
 #include "transport/udp_connect.h"
+#include "transport/udp_path_io.h"
 #include "transport/udp_sack.h"
 #include "transport/udp_send.h"
 #include "transport/udp_socket.h"
@@ -71,24 +72,54 @@ static struct udp_path *find(struct udp *transport, const struct path_key *key)
     return node ? transport->latest : NULL;
 }
 
-static void pass(struct udp_association *self, const uint8_t *packet, size_t length)
+static void input(struct udp_association *self, const uint8_t *packet, size_t length)
 {
+    /* What has a MAC must stay as it is. */
+    if (packet[PACKET_HEADER] == PACKET_CHUNK_SACK)
+        udp_sack_input(self, packet, length);
+    else if (!udp_ahead_keep(self, packet, length))
+        stack_input(&self->peer, packet, length);
+}
+
+/* What must have a MAC is believed once usrsctp has found that good. What has to wait for its turn,
+ * or has none, is not. */
+static void pass_authenticated(struct udp_path *path, const uint8_t *packet, size_t length)
+{
+    struct udp_association *self = path->owner;
+    size_t waiting = self->ahead.bytes;
+    uint32_t refused = udp_auth_refused();
+    bool good = packet[PACKET_HEADER] == PACKET_CHUNK_AUTH;
+    if (udp_auth_answered(self, packet, length)) {
+        measure(self, PACKET_CHUNK_HEARTBEAT_ACK);
+        self->heard_us = loop_now(self->transport->loop);
+    }
+    input(self, packet, length);
+    if (!good || refused != udp_auth_refused() || waiting != self->ahead.bytes)
+        return;
+    if (packet_type(packet, length) == PACKET_CHUNK_SACK)
+        note_sack(self, packet, length);
+    udp_path_io_believe(path, packet, length);
+}
+
+static void pass(struct udp_path *path, const uint8_t *packet, size_t length)
+{
+    struct udp_association *self = path->owner;
+    uint8_t type = packet_type(packet, length);
     if (packet_acknowledges_unsent(packet, length, &self->sent)) {
         self->transport->counters.bad_packets++;
         return;
     }
-    uint8_t type = packet_type(packet, length);
-    measure(self, type);
     if (type != PACKET_CHUNK_HEARTBEAT && type != PACKET_CHUNK_HEARTBEAT_ACK)
         stack_busy();
-    bool is_sack = type == PACKET_CHUNK_SACK,
-         authenticated = packet[PACKET_HEADER] == PACKET_CHUNK_AUTH;
-    if (is_sack && authenticated == self->transport->options.auth)
-        note_sack(self, packet, length);
-    if (is_sack && !authenticated) /* what has a MAC must stay as it is */
-        udp_sack_input(self, packet, length);
-    else if (!udp_ahead_keep(self, packet, length))
-        stack_input(&self->peer, packet, length);
+    if (udp_association_is_up(self) && self->transport->options.auth) {
+        pass_authenticated(path, packet, length);
+    } else {
+        if (type != PACKET_CHUNK_HEARTBEAT_ACK || udp_auth_answered(self, packet, length))
+            measure(self, type);
+        if (type == PACKET_CHUNK_SACK && packet[PACKET_HEADER] == PACKET_CHUNK_SACK)
+            note_sack(self, packet, length);
+        input(self, packet, length);
+    }
     udp_receive_touch(self);
 }
 
@@ -108,7 +139,7 @@ static void take_other(const struct udp_arrival *a, struct udp_path *path)
     if (stray || take == UDP_TAKE_STRAY)
         udp_arrival_stray(a);
     else if (take == UDP_TAKE_PASS && self->state != UDP_ENDED)
-        pass(self, packet, length);
+        pass(path, packet, length);
 }
 
 static bool is_plausible(struct udp *transport, struct udp_arrival *a, struct packet_ports *ports)

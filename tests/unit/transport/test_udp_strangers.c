@@ -225,6 +225,72 @@ static void init_to_a_client(void)
     free(user);
 }
 
+static struct udp_association *inside(struct bed_user *user)
+{
+    return container_of(user->association, struct udp_association, base);
+}
+
+/* 200 DATA that are too far ahead for usrsctp, HEARTBEAT ACK and a SACK of what was never sent,
+ * from the client's own address; AUTH with a MAC that is none in front of them, if mac. */
+static void send_false_ones(struct observer *observer, uint32_t tag, bool mac)
+{
+    static uint8_t packet[PACKET_MAX], with[PACKET_MAX];
+    static const uint8_t auth[28] = {PACKET_CHUNK_AUTH, 0, 0, 28, 0, 0, 0, 1};
+    for (uint32_t i = 0; i < 202; i++) {
+        size_t length =
+            i < 200 ? stranger_data(packet, observer->ports, tag, observer->acknowledged + 5000 + i,
+                                    1000)
+            : i == 200 ? stranger_chunk(packet, observer->ports, tag,
+                                        PACKET_CHUNK_HEARTBEAT_ACK << 8, "\0\1\0\10abcd", 8)
+                       : stranger_sack(packet, observer->ports, tag, observer->acknowledges + 100);
+        if (!mac || i == 200) {
+            stranger_send(observer->back.fd, &observer->server, packet, length);
+            continue;
+        }
+        memcpy(with, packet, PACKET_HEADER);
+        memcpy(with + PACKET_HEADER, auth, sizeof auth);
+        memcpy(with + PACKET_HEADER + sizeof auth, packet + PACKET_HEADER, length - PACKET_HEADER);
+        packet_seal(with, length + sizeof auth);
+        stranger_send(observer->back.fd, &observer->server, with, length + sizeof auth);
+    }
+}
+
+static void what_is_not_the_peers(void)
+{
+    struct bed bed;
+    open_bed(&bed);
+    struct observer *observer = observer_new(&bed);
+    struct bed_user *user = observer_connect(&bed, observer), *server_side = bed_latest(&bed);
+    server_side->echo = true;
+    for (uint32_t i = 0; i < 4; i++)
+        bed_send(user, 1, i, 100, 0);
+    bed_wait_messages(user, 4, SECOND);
+    bed_run(&bed, SECOND / 5);
+    struct udp_association *peer = inside(server_side);
+    uint64_t heard_us = peer->heard_us = 1;
+    uint32_t rtt_us = peer->rtt_us;
+    unsigned marks = peer->round_trip.count;
+    peer->probe_us = 1; /* a sample now would be the time since the machine started */
+    send_false_ones(observer, observer->server_tag ^ 0x100, bed_auth);
+    bed_run(&bed, SECOND / 20);
+    ok(!peer->ahead.bytes, "DATA with another tag is not kept");
+    ok(peer->rtt_us == rtt_us && peer->probe_us, "nor HEARTBEAT ACK measured");
+    ok(peer->round_trip.count == marks, "nor a SACK noted");
+    ok(peer->heard_us == heard_us, "nor is any of it a sign of life");
+    send_false_ones(observer, observer->server_tag, bed_auth);
+    loop_turn(bed.loop, 0);
+    loop_turn(bed.loop, 0);
+    ok(peer->rtt_us == rtt_us && peer->probe_us,
+       "with the right tag HEARTBEAT ACK is measured only if it is the answer");
+    if (bed_auth)
+        ok(peer->heard_us == heard_us && peer->round_trip.count == marks,
+           "and nothing else is believed without a good MAC");
+    peer->probe_us = 0;
+    observer_free(observer);
+    bed_close(&bed);
+    free(user);
+}
+
 int main(void)
 {
     for (int i = 0; i < 2; i++) {
@@ -233,6 +299,7 @@ int main(void)
         large_init_ack();
         path_that_ends_under_a_packet();
         init_to_a_client();
+        what_is_not_the_peers();
     }
     return tap_done();
 }
