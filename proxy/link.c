@@ -26,7 +26,7 @@ static void about(const struct link *link, enum log_level level, const char *wha
     if (link->own_transport && !link->was_ready && level == LOG_WARNING)
         tunnel_attempt_tell(link->tunnel, LINK_ABOUT(link), "%s: %s%s%s", what, err_text(why),
                             detail && *detail ? ": " : "", detail ? detail : "");
-    else
+    else if (link->own_transport || link->was_ready || unverified_may_log(link->tunnel))
         log_write(level, LINK_ABOUT(link), "%s: %s%s%s", what, err_text(why),
                   detail && *detail ? ": " : "", detail ? detail : "");
 }

@@ -210,6 +210,8 @@ static void first_master_verified(struct link *link)
     link->tls_version = tls_session_version(session);
     link->tls_cipher = tls_session_cipher(session);
     link->master_resumed = resumed;
+    if (link->association)
+        association_trust(link->association);
     if (tls_session_export(session, ASSOCIATION_LABEL, link->association_id,
                            sizeof(link->association_id)) != ERR_OK) {
         link_close(link, ERR_TLS_MASTER, "no exporter", true);

@@ -24,6 +24,7 @@ void tunnel_transport_options(struct tunnel *tunnel, struct transport_options *o
         /* stream 0 is the control channel, the last one is for renewals of the master */
         .streams = (uint16_t)(config->streams_max + 2),
         .max_associations = is_client(tunnel) ? 1 : config->max_peers + TUNNEL_UNVERIFIED_MAX,
+        .distrusts = true,
         .connect_timeout_us = config->connect_timeout_us,
         .heartbeat_us = config->heartbeat_us,
         .dead_after_us = config->dead_after_us,
@@ -126,6 +127,7 @@ struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
 void tunnel_stop(struct tunnel *tunnel)
 {
     tunnel_endpoints_close(tunnel);
+    unverified_end(tunnel);
 }
 
 void tunnel_free(struct tunnel *tunnel)

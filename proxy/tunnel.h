@@ -24,6 +24,7 @@
 #include "proxy/connector.h"
 #include "proxy/handshakes.h"
 #include "proxy/listener.h"
+#include "proxy/unverified.h"
 #include "tls/credentials.h"
 #include "tls/generation.h"
 #include "transport/transport.h"
@@ -106,6 +107,7 @@ struct tunnel {
     struct tls_credentials *credentials;
     struct counters counters;
     struct handshakes handshakes;
+    struct unverified unverified;
     struct service *services;
     atomic_bool draining;
     atomic_bool told_records; /* that GnuTLS has to keep records that should be ours */

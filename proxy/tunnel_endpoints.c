@@ -8,20 +8,6 @@
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
 
-static void make_room(struct tunnel *tunnel)
-{
-    struct link *oldest = NULL;
-    unsigned unverified = 0;
-    for (struct link *link = tunnel->links; link; link = link->next) {
-        if (link->state != LINK_CONNECTING && link->state != LINK_MASTER)
-            continue;
-        unverified++;
-        oldest = link; /* newest first */
-    }
-    if (unverified >= TUNNEL_UNVERIFIED_MAX)
-        link_close(oldest, ERR_TLS_TIMEOUT, "made room for newer peers", false);
-}
-
 static struct association_events *on_incoming(struct transport_acceptor *acceptor,
                                               struct association *association,
                                               const struct address *peer)
@@ -29,7 +15,7 @@ static struct association_events *on_incoming(struct transport_acceptor *accepto
     struct tunnel *tunnel = container_of(acceptor, struct tunnel_endpoint, acceptor)->tunnel;
     if (atomic_load(&tunnel->draining))
         return NULL;
-    make_room(tunnel);
+    unverified_make_room(tunnel, peer);
     return link_accept(tunnel, association, peer);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/quote.h"
 #include "tls/established.h"
 
 #define DETAIL_MAX 1024
@@ -95,15 +96,16 @@ enum err tls_failure_from_gnutls(struct tls_session *session, int rc, enum err f
         (rc == GNUTLS_E_NO_CERTIFICATE_FOUND && received != GNUTLS_A_CLOSE_NOTIFY))
         return tls_failure_from_alert(session, received, fallback);
     int alert = gnutls_error_to_alert(rc, NULL);
+    char name[QUOTE_ROOM(TLS_NAME_MAX)];
     if (rc == GNUTLS_E_CERTIFICATE_REQUIRED || rc == GNUTLS_E_NO_CERTIFICATE_FOUND)
         tls_failure_set(session, ERR_TLS_NO_CERTIFICATE, GNUTLS_A_CERTIFICATE_REQUIRED,
                         "the peer sent no certificate");
     else if (session->master && session->master->psk_name[0] &&
              rc == GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER)
         tls_failure_set(session, ERR_TLS_PEER_UNVERIFIED, alert,
-                        "the peer calls itself \"%s\": it has another pre-shared key than we, or "
+                        "the peer calls itself %s: it has another pre-shared key than we, or "
                         "we have none of that name",
-                        session->master->psk_name);
+                        quote_text(name, sizeof name, session->master->psk_name));
     else if (!session->master && rc == GNUTLS_E_NO_COMMON_KEY_SHARE)
         /* Children without a key exchange of their own can do nothing but be resumed. */
         tls_failure_set(session, ERR_TLS_NOT_RESUMED, GNUTLS_A_UNKNOWN_PSK_IDENTITY,

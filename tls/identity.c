@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/check.h"
+#include "base/quote.h"
 #include "tls/pin.h"
 
 /* Longest label of a DNS name (RFC 1035 section 2.3.4). */
@@ -243,11 +244,13 @@ void tls_identity_describe(const struct tls_identity *identity, char *text, size
 {
     size_t used = 0;
     text[0] = 0;
+    char name[QUOTE_ROOM(TLS_NAME_MAX)];
     for (size_t i = 0; i < identity->name_count && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s \"%s\"", i ? ", " : "",
-                                 kind_names[identity->names[i].kind], identity->names[i].text);
+        used += (size_t)snprintf(text + used, size - used, "%s%s %s", i ? ", " : "",
+                                 kind_names[identity->names[i].kind],
+                                 quote_text(name, sizeof name, identity->names[i].text));
     if (!used && identity->label[0] && strncmp(identity->label, "sha256:", 7) != 0)
-        used = (size_t)snprintf(text, size, "\"%s\"", identity->label);
+        used = (size_t)snprintf(text, size, "%s", quote_text(name, sizeof name, identity->label));
     char pin[TLS_PIN_TEXT_SIZE];
     if (identity->has_pin && used < size) {
         tls_pin_format(identity->pin, pin);

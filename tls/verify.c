@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "base/quote.h"
 #include "tls/ocsp.h"
 #include "tls/peer.h"
 #include "tls/trust.h"
@@ -87,12 +88,13 @@ static void check_dates(gnutls_x509_crt_t leaf, const char *seen, struct tls_ver
 static void describe(const struct tls_identity *identity, gnutls_x509_crt_t leaf, char *text,
                      size_t size)
 {
-    char issuer[TLS_NAME_MAX];
+    char issuer[TLS_NAME_MAX], quoted[QUOTE_ROOM(TLS_NAME_MAX)];
     size_t issuer_size = sizeof issuer;
     tls_identity_describe(identity, text, size);
     size_t used = strlen(text);
     if (gnutls_x509_crt_get_issuer_dn(leaf, issuer, &issuer_size) >= 0)
-        snprintf(text + used, size - used, ", issued by %s", issuer);
+        snprintf(text + used, size - used, ", issued by %s",
+                 quote_bytes(quoted, sizeof quoted, issuer, issuer_size));
 }
 
 /* session: NULL when there is none to ask for OCSP responses. */

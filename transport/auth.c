@@ -1,5 +1,6 @@
 #include "transport/auth.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -11,11 +12,14 @@ const uint8_t auth_chunks[] = {0 /* DATA */,         3 /* SACK */,  6 /* ABORT *
                                8 /* SHUTDOWN ACK */, 9 /* ERROR */, 130,           192};
 const size_t auth_chunk_count = sizeof auth_chunks;
 
-void auth_log_refusal(const struct address *peer)
+void auth_log_refusal(const struct address *peer, struct log_limit *limit, uint64_t now_us)
 {
     char text[ADDRESS_TEXT_MAX];
-    log_write(LOG_WARNING, LOG_ABOUT(.address = address_format(peer, text)), "no association: %s",
-              err_text(ERR_TRANSPORT_AUTH));
+    uint64_t left_out;
+    if (log_limit_allows(limit, now_us, &left_out))
+        log_write(LOG_WARNING, LOG_ABOUT(.address = address_format(peer, text)),
+                  "no association: %s (%" PRIu64 " more since the last line)",
+                  err_text(ERR_TRANSPORT_AUTH), left_out);
 }
 
 bool auth_chunks_listed(const uint8_t *list, size_t count)

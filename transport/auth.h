@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/address.h"
+#include "base/log_limit.h"
 
 /* What the peer is told by the ABORT, and the user by on_down. */
 #define AUTH_MISSING "this end requires sctp_auth, the other end does not have it"
@@ -24,8 +25,8 @@
 extern const uint8_t auth_chunks[];
 extern const size_t auth_chunk_count;
 
-/* To the log: of a peer whose association no user has seen. */
-void auth_log_refusal(const struct address *peer);
+/* To the log, as the limit allows: of a peer whose association no user has seen. */
+void auth_log_refusal(const struct address *peer, struct log_limit *limit, uint64_t now_us);
 
 /* Whether a peer's list has all of them. */
 bool auth_chunks_listed(const uint8_t *list, size_t count);

@@ -115,6 +115,7 @@ static enum err kernel_open(struct loop *loop, const struct address *locals, siz
     struct kernel *self = check_alloc(sizeof *self);
     self->base.ops = &kernel_ops;
     self->loop = loop;
+    self->lines.per_minute = TRANSPORT_LINES;
     self->options = *options;
     self->acceptor = acceptor;
     memcpy(self->locals, locals, local_count * sizeof *locals);

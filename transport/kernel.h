@@ -20,12 +20,14 @@
 #include <sys/queue.h>
 
 #include "base/log_limit.h"
+#include "base/quote.h"
 #include "transport/backlog.h"
 #include "transport/kernel_socket.h"
 #include "transport/transport.h"
 
 /* Longest text of an ABORT that is kept. */
-#define KERNEL_DETAIL_MAX 200
+#define KERNEL_DETAIL_MAX  200
+#define KERNEL_DETAIL_ROOM QUOTE_ROOM(KERNEL_DETAIL_MAX)
 
 enum kernel_state { KERNEL_CONNECTING, KERNEL_UP, KERNEL_SHUTTING, KERNEL_ENDED };
 
@@ -69,7 +71,7 @@ struct kernel_association {
 
     struct loop_task end_task;
     enum err reason;
-    char detail[KERNEL_DETAIL_MAX + 1];
+    char detail[KERNEL_DETAIL_ROOM];
 };
 
 TAILQ_HEAD(kernel_association_list, kernel_association);
@@ -88,6 +90,7 @@ struct kernel {
     size_t established;
     uint64_t bad_messages; /* with an identifier that is not ours */
     struct log_limit turned_away;
+    struct log_limit lines; /* about peers that no user has seen */
 };
 
 extern const struct transport_ops kernel_ops;

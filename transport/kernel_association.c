@@ -1,6 +1,7 @@
 #include "transport/kernel_association.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -42,15 +43,6 @@ bool kernel_association_is_up(const struct kernel_association *self)
     return self->state == KERNEL_UP || self->state == KERNEL_SHUTTING;
 }
 
-/* The text came from the network: only printable ASCII is kept. */
-static void keep_detail(struct kernel_association *self, const char *detail)
-{
-    size_t length = strnlen(detail, KERNEL_DETAIL_MAX);
-    for (size_t i = 0; i < length; i++)
-        self->detail[i] = detail[i] >= ' ' && detail[i] <= '~' ? detail[i] : '?';
-    self->detail[length] = '\0';
-}
-
 static void count(struct kernel_association *self, bool counted)
 {
     if (self->counted == counted)
@@ -66,7 +58,7 @@ void kernel_association_end(struct kernel_association *self, enum err reason, co
         return;
     struct kernel *transport = self->transport;
     self->reason = self->state == KERNEL_SHUTTING ? ERR_LOCAL_SHUTDOWN : reason;
-    keep_detail(self, detail);
+    snprintf(self->detail, sizeof self->detail, "%s", detail);
     self->state = KERNEL_ENDED;
     kernel_send_fini(self);
     message_free(self->inbox);
@@ -210,7 +202,7 @@ static void up(struct kernel_association *self, const struct address *peer)
         return; /* ended meanwhile: the next notification says why */
     if (transport->options.auth && !kernel_auth_agreed(self->fd.fd)) {
         if (!self->events)
-            auth_log_refusal(peer);
+            auth_log_refusal(peer, &transport->lines, loop_now(transport->loop));
         kernel_socket_abort(self->fd.fd, 0, AUTH_MISSING);
         kernel_association_end(self, ERR_TRANSPORT_AUTH, "");
         return;

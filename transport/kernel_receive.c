@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/check.h"
+#include "base/quote.h"
 #include "transport/kernel_association.h"
 #include "transport/kernel_auth.h"
 #include "transport/kernel_path.h"
@@ -32,8 +33,9 @@
 
 /* ---- notifications ---- */
 
-/* The text of a user-initiated ABORT. The kernel gives the causes without the chunk's header. */
-static void abort_text(const uint8_t *causes, size_t length, char text[KERNEL_DETAIL_MAX + 1])
+/* The text of a user-initiated ABORT, in quotes. The kernel gives the causes without the chunk's
+ * header. */
+static void abort_text(const uint8_t *causes, size_t length, char text[KERNEL_DETAIL_ROOM])
 {
     text[0] = '\0';
     if (length < 4)
@@ -44,8 +46,8 @@ static void abort_text(const uint8_t *causes, size_t length, char text[KERNEL_DE
     size -= 4;
     if (size > KERNEL_DETAIL_MAX)
         size = KERNEL_DETAIL_MAX;
-    memcpy(text, causes + 4, size);
-    text[size] = '\0';
+    if (size)
+        quote_bytes(text, KERNEL_DETAIL_ROOM, causes + 4, size);
 }
 
 static int socket_error(int fd)
@@ -77,7 +79,7 @@ static void lost_or_aborted(struct kernel_association *self, int error, uint16_t
 static void ended(struct kernel_association *self, const struct sctp_assoc_change *change,
                   size_t length)
 {
-    char text[KERNEL_DETAIL_MAX + 1];
+    char text[KERNEL_DETAIL_ROOM];
     abort_text(change->sac_info, length - sizeof *change, text);
     lost_or_aborted(self, socket_error(self->fd.fd), change->sac_error, text);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/quote.h"
 
 #define QUEUE_BYTES  (256 * 1024)
 #define PLAUSIBLE_IP 65536 /* the MTU that status shows: the loopback device's */
@@ -141,6 +142,7 @@ static void tell_writable(struct memory_end *self)
 
 static void take(struct memory_end *self, struct letter *letter)
 {
+    char quoted[QUOTE_ROOM(MEMORY_DETAIL_MAX)] = "";
     switch (letter->kind) {
     case LETTER_CONNECT:
         connected_to(self, letter->streams);
@@ -168,9 +170,11 @@ static void take(struct memory_end *self, struct letter *letter)
         memory_end_go_down(self, ERR_TRANSPORT_CLOSED, "");
         break;
     case LETTER_ABORT:
+        if (*letter->detail)
+            quote_text(quoted, sizeof quoted, letter->detail);
         memory_end_go_down(
             self, self->state == END_CONNECTING ? ERR_TRANSPORT_REFUSED : ERR_TRANSPORT_ABORTED,
-            letter->detail);
+            quoted);
         break;
     case LETTER_LOST:
         memory_end_go_down(self, ERR_TRANSPORT_LOST, "");

@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "base/mailbox.h"
+#include "base/quote.h"
 #include "transport/memory.h"
 
 #define MEMORY_DETAIL_MAX 200
@@ -35,7 +36,7 @@ struct letter {
     struct message *message;
     uint32_t bytes;
     uint16_t streams;
-    char detail[MEMORY_DETAIL_MAX + 1];
+    char detail[QUOTE_ROOM(MEMORY_DETAIL_MAX)];
 };
 TAILQ_HEAD(letters, letter);
 
@@ -60,7 +61,7 @@ struct memory_end {
     struct loop_timer letter_timer, limit_timer;
     struct loop_task writable_task, down_task;
     enum err reason;
-    char detail[MEMORY_DETAIL_MAX + 1];
+    char detail[QUOTE_ROOM(MEMORY_DETAIL_MAX)];
 };
 TAILQ_HEAD(ends, memory_end);
 

@@ -230,6 +230,14 @@ bool packet_data(const uint8_t *packet, size_t length, uint32_t *tsn)
     return false;
 }
 
+unsigned packet_data_count(const uint8_t *packet, size_t length)
+{
+    unsigned count = 0;
+    for (size_t at = PACKET_HEADER; at + 4 <= length; at += padded_length(packet + at))
+        count += packet[at] == PACKET_CHUNK_DATA;
+    return count;
+}
+
 enum packet_sack packet_sack_kind(const uint8_t *packet, size_t length)
 {
     if (PACKET_HEADER + padded_length(packet + PACKET_HEADER) < length)

@@ -70,6 +70,9 @@ uint32_t packet_cumulative(const uint8_t *packet, size_t length);
 /* Whether a checked packet has DATA; *tsn is the first one's. */
 bool packet_data(const uint8_t *packet, size_t length, uint32_t *tsn);
 
+/* How many DATA chunks a checked packet has. */
+unsigned packet_data_count(const uint8_t *packet, size_t length);
+
 /* What a checked packet is that begins with a SACK. */
 enum packet_sack {
     PACKET_SACK_WITH_OTHERS, /* other chunks follow */

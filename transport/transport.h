@@ -43,6 +43,7 @@ struct transport_options {
     uint32_t association_retransmissions; /* on all paths together; 0: default */
     uint16_t encap_port;   /* kernel: UDP port of the peer's encapsulation (RFC 6951); 0: none */
     uint32_t buffer_bytes; /* of each of SCTP's two socket buffers; 0: default */
+    bool distrusts;        /* what peers begin may cost little until association_trust */
     bool auth; /* chunks are authenticated (transport/auth.h), or there is no association */
 };
 
@@ -77,9 +78,9 @@ struct association_events {
     void (*on_message)(struct association_events *self, struct message *message);
     /* After association_send said ERR_AGAIN: there is room again. */
     void (*on_writable)(struct association_events *self);
-    /* The end, from any state, once: why, and what the peer said about it ("" if nothing;
-     * not authenticated: for the log only). The association is gone when it returns.
-     * ERR_LOCAL_SHUTDOWN after the user's own association_close. */
+    /* The end, from any state, once: why, and what the peer said about it ("" if nothing; in quotes
+     * (base/quote.h), not authenticated: for the log only). The association is gone when it
+     * returns. ERR_LOCAL_SHUTDOWN after the user's own association_close. */
     void (*on_down)(struct association_events *self, enum err reason, const char *detail);
     /* A path has come, has changed its state, or has become the one in use. NULL: not wanted. */
     void (*on_path)(struct association_events *self, const struct path_status *path);
@@ -104,6 +105,9 @@ struct association_status {
     struct path_status paths[TRANSPORT_ADDRESSES_MAX];
     size_t path_count;
 };
+
+/* Lines a minute that a transport writes about peers whom its user need not know. */
+#define TRANSPORT_LINES 20
 
 /* Bytes of a key for the authentication of chunks: RFC 6083 section 4.8. */
 #define TRANSPORT_AUTH_KEY 64
@@ -137,6 +141,7 @@ struct transport_ops {
     enum err (*send)(struct association *association, struct message *message);
     void (*close)(struct association *association, enum association_close how, const char *detail);
     void (*status)(struct association *association, struct association_status *status);
+    void (*trust)(struct association *association); /* NULL: nothing depends on it */
     /* NULL: cannot authenticate, and transport_open refuses options that want it. */
     enum err (*auth)(struct association *association, enum association_auth what, uint16_t number,
                      const uint8_t *key);
@@ -246,6 +251,15 @@ static inline void association_close(struct association *association, enum assoc
                                      const char *detail)
 {
     association->ops->close(association, how, detail);
+}
+
+/* The peer has proved who it is: what it may make a transport keep is bounded by the options from
+ * now on. Until then, if the options say `distrusts`, an association that a peer began may cost
+ * little. */
+static inline void association_trust(struct association *association)
+{
+    if (association->ops->trust)
+        association->ops->trust(association);
 }
 
 /* Keys of an association whose options say `auth`, up to now: ERR_OK, or what went wrong; an

@@ -10,6 +10,7 @@
 #include "transport/udp_connect.h"
 #include "transport/udp_receive.h"
 #include "transport/udp_send.h"
+#include "transport/udp_trust.h"
 
 static bool udp_available(char *why, size_t why_size)
 {
@@ -127,6 +128,7 @@ static enum err udp_open(struct loop *loop, const struct address *locals, size_t
         goto no_sockets;
     path_table_init(&self->paths);
     answers_init(&self->answers);
+    self->lines.per_minute = TRANSPORT_LINES;
     self->spare = message_new(MESSAGE_MAX);
     *transport = &self->base;
     return ERR_OK;
@@ -174,6 +176,7 @@ const struct transport_ops udp_ops = {
     .send = udp_send_message,
     .close = udp_association_close,
     .status = udp_association_status,
+    .trust = udp_trust_begin,
     .auth = udp_auth_change,
 };
 

@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/log_limit.h"
+#include "base/quote.h"
 #include "transport/answers.h"
 #include "transport/backlog.h"
 #include "transport/datagram.h"
@@ -40,7 +42,8 @@
 #define UDP_SCTP_PORT 9899
 
 /* Longest text of an ABORT that is kept. */
-#define UDP_DETAIL_MAX 200
+#define UDP_DETAIL_MAX  200
+#define UDP_DETAIL_ROOM QUOTE_ROOM(UDP_DETAIL_MAX)
 
 enum udp_state { UDP_HALF_OPEN, UDP_CONNECTING, UDP_UP, UDP_SHUTTING, UDP_ENDED };
 
@@ -111,7 +114,9 @@ struct udp_association {
     struct association_events *events; /* NULL until the acceptor gave them */
     enum udp_state state;
     bool touched, peer_closing;
-    bool takes_early; /* inside on_answer */
+    bool takes_early;       /* inside on_answer */
+    bool trusted;           /* association_trust */
+    size_t untrusted_bytes; /* see transport/udp_trust.h */
     uint16_t streams;
     uint32_t payload; /* of a UDP datagram, for which messages are cut; at most: */
     uint32_t ceiling; /* what usrsctp makes packets for; 0: not known yet */
@@ -161,7 +166,7 @@ struct udp_association {
 
     struct loop_task end_task;
     enum err reason;
-    char detail[UDP_DETAIL_MAX + 1];
+    char detail[UDP_DETAIL_ROOM];
 };
 
 TAILQ_HEAD(udp_association_list, udp_association);
@@ -171,9 +176,10 @@ struct udp_counters {
     uint64_t stray_packets; /* of no association */
     uint64_t stray_answers; /* that told their senders so */
     uint64_t bad_probes;
-    uint64_t bad_messages;   /* with an identifier that is not ours */
-    uint64_t half_open_lost; /* INITs that never completed, or had to make room */
-    uint64_t not_answered;   /* questions beyond what an endpoint answers (transport/answers.h) */
+    uint64_t bad_messages;      /* with an identifier that is not ours */
+    uint64_t half_open_lost;    /* INITs that never completed, or had to make room */
+    uint64_t untrusted_packets; /* more than a peer may send before it is verified */
+    uint64_t not_answered; /* questions beyond what an endpoint answers (transport/answers.h) */
     struct datagram_counters datagrams;
 };
 
@@ -192,11 +198,13 @@ struct udp {
     struct stray_limit unconfirmed; /* answers to probes from addresses not confirmed */
     struct udp_association_list all, half_open;
     size_t established, half_open_count;
+    size_t untrusted_bytes;                          /* of all associations */
     struct udp_association *touched, **last_touched; /* had packets in this bulk */
     struct udp_path *latest;                         /* of the last packet: likely the next, too */
     struct message *spare;                           /* to be received into */
     bool delivering;
     struct udp_counters counters;
+    struct log_limit lines; /* that peers cause whom nobody has verified */
 };
 
 extern const struct transport_ops udp_ops;

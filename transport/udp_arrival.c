@@ -6,6 +6,7 @@
 #include "transport/udp_auth.h"
 #include "transport/udp_path_io.h"
 #include "transport/udp_receive.h"
+#include "transport/udp_trust.h"
 
 static bool may_answer(const struct udp_arrival *a)
 {
@@ -101,6 +102,7 @@ static void settle(struct udp_path *half_open, struct udp_path *known, const str
         udp_path_io_remove(known);
     udp_path_io_settle(half_open, &a->key);
     self->may_answer = SIZE_MAX;
+    udp_trust_allows(self, whole, length); /* so little is always allowed */
     stack_busy();
     stack_input(&self->peer, whole, length);
     udp_association_accept(self);
@@ -128,18 +130,18 @@ void udp_arrival_cookie(const struct udp_arrival *a, struct udp_path *path)
     struct path_key key = path_key_half_open(&a->key);
     struct path *node = path_table_find(&transport->paths, &key);
     struct udp_path *half_open = node ? container_of(node, struct udp_path, node) : NULL;
+    size_t taken = a->length > UDP_TRUST_COOKIE ? PACKET_HEADER + 4 + UDP_COOKIE_TOKEN : a->length;
     if (half_open)
-        length = udp_cookie_restore(&half_open->owner->cookie, a->packet, a->length, whole,
-                                    sizeof whole);
+        length =
+            udp_cookie_restore(&half_open->owner->cookie, a->packet, taken, whole, sizeof whole);
     if (length) {
         settle(half_open, path, a, whole, length);
         return;
     }
     bool in_use = path && path == udp_path_in_use(path->owner);
     if (in_use)
-        length =
-            udp_cookie_restore(&path->owner->cookie, a->packet, a->length, whole, sizeof whole);
-    if (length)
+        length = udp_cookie_restore(&path->owner->cookie, a->packet, taken, whole, sizeof whole);
+    if (length && udp_trust_allows(path->owner, whole, length))
         take_cookie_again(path->owner, whole, length);
     else if (!in_use)
         udp_arrival_stray(a);

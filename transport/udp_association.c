@@ -15,6 +15,7 @@
 #include "transport/udp_sack.h"
 #include "transport/udp_send.h"
 #include "transport/udp_socket.h"
+#include "transport/udp_trust.h"
 
 /* An INIT must be followed by the cookie within this time; so many may wait. A full house makes
  * room by dropping the oldest, so a flood of forged INITs only delays others. */
@@ -121,15 +122,6 @@ bool udp_association_is_up(const struct udp_association *self)
     return self->state == UDP_UP || self->state == UDP_SHUTTING;
 }
 
-/* The text came from the network: only printable ASCII is kept. */
-static void keep_detail(struct udp_association *self, const char *detail)
-{
-    size_t length = detail ? strnlen(detail, UDP_DETAIL_MAX) : 0;
-    for (size_t i = 0; i < length; i++)
-        self->detail[i] = detail[i] >= ' ' && detail[i] <= '~' ? detail[i] : '?';
-    self->detail[length] = '\0';
-}
-
 void udp_association_end(struct udp_association *self, enum err reason, const char *detail)
 {
     if (self->state == UDP_ENDED)
@@ -139,7 +131,7 @@ void udp_association_end(struct udp_association *self, enum err reason, const ch
         leave_half_open(self);
     transport->established -= udp_association_is_up(self);
     self->reason = self->state == UDP_SHUTTING ? ERR_LOCAL_SHUTDOWN : reason;
-    keep_detail(self, detail);
+    snprintf(self->detail, sizeof self->detail, "%s", detail);
     self->state = UDP_ENDED;
     udp_sack_fini(self);
     udp_ahead_fini(&self->ahead);
@@ -154,6 +146,7 @@ void udp_association_end(struct udp_association *self, enum err reason, const ch
     }
     udp_resend_fini(&self->resend);
     udp_cookie_fini(&self->cookie);
+    udp_trust_end(self);
     loop_task_queue(transport->loop, &self->end_task);
 }
 

@@ -1,5 +1,7 @@
 #include "transport/udp_path_mtu.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <sys/random.h>
 
 #include "base/check.h"
@@ -30,20 +32,35 @@ static void apply(struct udp_association *self)
     udp_socket_cut(self->socket, size);
 }
 
+/* Whoever has an association may let probes of any size vanish. */
 static void tell(const struct udp_path *path, uint32_t old, unsigned blackholes)
 {
-    char text[ADDRESS_TEXT_MAX];
+    char text[ADDRESS_TEXT_MAX], more[64] = "";
+    uint64_t left_out;
+    struct udp *transport = path->owner->transport;
+    bool lost = path->mtu.blackholes != blackholes;
     uint32_t overhead = route_overhead(&path->route.to);
     struct address plain = datagram_plain_address(&path->route.to);
     const struct log_about *about = LOG_ABOUT(.address = address_format(&plain, text));
-    if (path->mtu.blackholes != blackholes)
-        log_write(
-            LOG_WARNING, about,
-            "packets of %u bytes get lost on this path, small ones do not: sending at most %u",
-            old + overhead, path->mtu.size + overhead);
-    else if (path->mtu.size != old)
-        log_write(path->mtu.blackholes ? LOG_INFO : LOG_DEBUG, about,
-                  "the path takes packets of %u bytes", path->mtu.size + overhead);
+    if (!lost && !path->mtu.blackholes) {
+        if (path->mtu.size != old)
+            log_write(LOG_DEBUG, about, "the path takes packets of %u bytes",
+                      path->mtu.size + overhead);
+        return;
+    }
+    if ((!lost && path->mtu.size == old) ||
+        !log_limit_allows(&transport->lines, loop_now(transport->loop), &left_out))
+        return;
+    if (left_out)
+        snprintf(more, sizeof more, " (%" PRIu64 " more lines were left out)", left_out);
+    if (lost)
+        log_write(LOG_WARNING, about,
+                  "packets of %u bytes get lost on this path, small ones do not: sending at most "
+                  "%u%s",
+                  old + overhead, path->mtu.size + overhead, more);
+    else
+        log_write(LOG_INFO, about, "the path takes packets of %u bytes%s",
+                  path->mtu.size + overhead, more);
 }
 
 /* ---- probes ---- */

@@ -62,7 +62,7 @@ static uint64_t worth(const struct udp_path_health *path)
                : path->added_us;
 }
 
-static unsigned make_room(struct udp_paths *self)
+static unsigned make_room(struct udp_paths *self, bool confirmed)
 {
     unsigned least = TRANSPORT_ADDRESSES_MAX;
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++) {
@@ -72,6 +72,9 @@ static unsigned make_room(struct udp_paths *self)
                                   worth(&self->paths[i]) < worth(&self->paths[least])))
             least = i;
     }
+    /* Who has only seen a tag takes no place from where the peer answers. */
+    if (!confirmed && udp_paths_healthy(&self->paths[least]))
+        return TRANSPORT_ADDRESSES_MAX;
     udp_paths_remove(self, least);
     return least;
 }
@@ -90,7 +93,9 @@ int udp_paths_add(struct udp_paths *self, uint64_t now_us, bool confirmed)
 {
     if (self->count && !self->options.chooses && !may_learn(self, now_us))
         return -1;
-    unsigned path = make_room(self);
+    unsigned path = make_room(self, confirmed);
+    if (path == TRANSPORT_ADDRESSES_MAX)
+        return -1;
     if (!self->count++)
         self->in_use = path;
     self->paths[path] = (struct udp_path_health){

@@ -83,8 +83,8 @@ void udp_paths_init(struct udp_paths *self, const struct udp_paths_options *opti
 
 /* Adds a path; the first one is in use. confirmed: the peer has answered there already. Returns
  * its number, the place in paths. When there are too many the oldest unconfirmed one, else the
- * one heard least recently makes room; -1 when new ones come too fast. Paths that are added
- * first are preferred. */
+ * one heard least recently makes room; -1 when new ones come too fast, or all work and the new one
+ * is not confirmed. Paths that are added first are preferred. */
 int udp_paths_add(struct udp_paths *self, uint64_t now_us, bool confirmed);
 /* Not the one in use. */
 void udp_paths_remove(struct udp_paths *self, unsigned path);

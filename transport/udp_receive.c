@@ -8,6 +8,7 @@
 #include <usrsctp.h>
 
 #include "base/check.h"
+#include "base/quote.h"
 #include "transport/auth.h"
 #include "transport/packet.h"
 #include "transport/packet_init.h"
@@ -20,6 +21,7 @@
 #include "transport/udp_sack.h"
 #include "transport/udp_send.h"
 #include "transport/udp_socket.h"
+#include "transport/udp_trust.h"
 
 /* Shorter messages are copied into small ones, so that a queue of them does not hold 16 KB
  * each. */
@@ -109,6 +111,8 @@ static void pass(struct udp_path *path, const uint8_t *packet, size_t length)
         self->transport->counters.bad_packets++;
         return;
     }
+    if (!udp_trust_allows(self, packet, length))
+        return;
     if (type != PACKET_CHUNK_HEARTBEAT && type != PACKET_CHUNK_HEARTBEAT_ACK)
         stack_busy();
     if (udp_association_is_up(self) && self->transport->options.auth) {
@@ -229,8 +233,8 @@ void udp_receive_trouble(struct udp_local *local, const struct address *wire, bo
 
 /* ---- notifications ---- */
 
-/* The text of a user-initiated ABORT. usrsctp gives the chunk with its header. */
-static void abort_text(const uint8_t *chunk, size_t length, char text[UDP_DETAIL_MAX + 1])
+/* The text of a user-initiated ABORT, in quotes. usrsctp gives the chunk with its header. */
+static void abort_text(const uint8_t *chunk, size_t length, char text[UDP_DETAIL_ROOM])
 {
     text[0] = '\0';
     if (length < 8 || chunk[0] != PACKET_CHUNK_ABORT)
@@ -241,8 +245,8 @@ static void abort_text(const uint8_t *chunk, size_t length, char text[UDP_DETAIL
     size -= 4;
     if (size > UDP_DETAIL_MAX)
         size = UDP_DETAIL_MAX;
-    memcpy(text, chunk + 8, size);
-    text[size] = '\0';
+    if (size)
+        quote_bytes(text, UDP_DETAIL_ROOM, chunk + 8, size);
 }
 
 static void lost_or_aborted(struct udp_association *self, const struct sctp_assoc_change *change,
@@ -250,7 +254,7 @@ static void lost_or_aborted(struct udp_association *self, const struct sctp_asso
 {
     size_t info = length > sizeof *change ? length - sizeof *change : 0;
     bool by_peer = info > 0, connecting = self->state == UDP_CONNECTING;
-    char text[UDP_DETAIL_MAX + 1];
+    char text[UDP_DETAIL_ROOM];
     abort_text(change->sac_info, info, text);
     bool unknown_there = stray_is_abort(change->sac_info, info);
     if (unknown_there)
@@ -275,7 +279,7 @@ static void came_up(struct udp_association *self, uint16_t streams)
     if (self->transport->options.auth && !udp_auth_agreed(self->socket)) {
         struct address plain = datagram_plain_address(&udp_path_in_use(self)->route.to);
         if (!self->events)
-            auth_log_refusal(&plain);
+            auth_log_refusal(&plain, &self->transport->lines, loop_now(self->transport->loop));
         udp_socket_abort(self->socket, AUTH_MISSING);
         udp_association_end(self, ERR_TRANSPORT_AUTH, "");
         return;

@@ -147,7 +147,7 @@ static void abort_with_words(const struct transport_ops *ops)
     ok(user->reason == ERR_LOCAL_SHUTDOWN, "one by its own wish");
     ok(peer->reason == ERR_TRANSPORT_ABORTED, "the other by its peer's (%s)",
        err_name(peer->reason));
-    ok(!strcmp(peer->detail, "the certificate is not accepted"), "who said why: '%s'",
+    ok(!strcmp(peer->detail, "\"the certificate is not accepted\""), "who said why: '%s'",
        peer->detail);
     free(user);
     user = bed_connect(&bed);

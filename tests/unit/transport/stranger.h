@@ -97,7 +97,8 @@ static inline size_t stranger_data(uint8_t *packet, struct packet_ports ports, u
     static uint8_t value[PACKET_MAX];
     struct wire_writer writer = wire_writer(value, sizeof value);
     wire_put_u32(&writer, tsn);
-    wire_put_u32(&writer, 0);
+    wire_put_u16(&writer, 7);
+    wire_put_u16(&writer, (uint16_t)(1 + tsn % 30000)); /* none is the first of its stream */
     wire_put_u32(&writer, 0x48575300);
     return stranger_chunk(packet, ports, tag, 3, value, 12 + size);
 }

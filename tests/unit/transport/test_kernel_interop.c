@@ -184,7 +184,7 @@ static void run(bool kernel_serves, bool auth)
     load_both_ways(user, peer);
     association_close(user->association, ASSOCIATION_ABORT, "in these words");
     bed_wait_down(peer, 2 * SECOND);
-    ok(peer->reason == ERR_TRANSPORT_ABORTED && !strcmp(peer->detail, "in these words"),
+    ok(peer->reason == ERR_TRANSPORT_ABORTED && !strcmp(peer->detail, "\"in these words\""),
        "one aborts, the other hears why (%s: %s)", err_name(peer->reason), peer->detail);
     bed_wait_down(user, 2 * SECOND);
     free(user);

@@ -407,7 +407,7 @@ static void foreign_messages(void)
     ok(counters.bad_messages == 2, "and counted");
     send_foreign(user, MESSAGE_MAX + 1, SCTP_MESSAGE_PPID, 0);
     ok(bed_wait_down(user, SECOND) && user->reason == ERR_TRANSPORT_ABORTED &&
-           !strcmp(user->detail, "message too long"),
+           !strcmp(user->detail, "\"message too long\""),
        "a message that is too long ends the association: %s", user->detail);
     ok(bed_wait_down(peer, SECOND) && peer->reason == ERR_CONTROL_PROTOCOL,
        "which is the peer's fault (%s)", err_name(peer->reason));

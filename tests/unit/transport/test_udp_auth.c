@@ -175,7 +175,7 @@ static void before_a_key(void)
        "chunks without authentication are refused from the beginning");
     association_close(self.pair.user->association, ASSOCIATION_ABORT, "a real one");
     ok(bed_wait_down(self.pair.peer, SECOND) && self.pair.peer->reason == ERR_TRANSPORT_ABORTED &&
-           !strcmp(self.pair.peer->detail, "a real one"),
+           !strcmp(self.pair.peer->detail, "\"a real one\""),
        "the peer's own ABORT is heard (%s)", self.pair.peer->detail);
     end(&self);
 }

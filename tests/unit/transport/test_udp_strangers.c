@@ -1,7 +1,7 @@
 /* People without credentials: what one packet of theirs must not do. Their floods are in
  * test_udp_garbage. */
 #include "tests/unit/transport/stranger.h"
-#include "transport/packet_init.h"
+#include "transport/udp_trust.h"
 
 static void open_bed(struct bed *bed)
 {
@@ -291,8 +291,68 @@ static void what_is_not_the_peers(void)
     free(user);
 }
 
+/* ---- before the peer has proved who it is ---- */
+
+/* DATA of this size from TSN 2 on, of which the first is missing. Returns what was sent. */
+static size_t send_all_but_first(struct observer *observer, struct bed *bed, size_t bytes,
+                                 uint32_t first)
+{
+    static uint8_t packet[PACKET_MAX];
+    size_t sent = 0;
+    for (uint32_t i = 0; sent < bytes; i++) {
+        sent += stranger_data(packet, observer->ports, observer->server_tag, first + i, 1000);
+        stranger_send(observer->back.fd, &observer->server, packet, PACKET_HEADER + 16 + 1000);
+        loop_turn(bed->loop, 0);
+    }
+    return sent;
+}
+
+static void what_the_unverified_may_keep(void)
+{
+    struct bed bed = {.ops = &udp_ops, .options = bed_default_options()};
+    struct bed_user *users[60], *server_side[60];
+    struct observer *observers[60];
+    bed.options.distrusts = true;
+    bed_open_at(&bed, "127.0.0.1:0", "127.0.0.1:0");
+    struct udp *server = container_of(bed.server, struct udp, base);
+    for (int i = 0; i < 60; i++) {
+        observers[i] = observer_new(&bed);
+        users[i] = observer_connect(&bed, observers[i]);
+        server_side[i] = bed_latest(&bed);
+        for (uint32_t k = 0; k < 24; k++)
+            bed_send(users[i], 1, k, 1000, 0);
+        bed_wait_messages(server_side[i], 24, SECOND);
+    }
+    ok(server_side[59]->messages == 24, "60 that are not verified can say what a handshake says");
+    size_t most = 0;
+    for (int i = 0; i < 60; i++) {
+        send_all_but_first(observers[i], &bed, 300000, observers[i]->acknowledged + 100);
+        struct udp_association *one = inside(server_side[i]);
+        most = one->untrusted_bytes > most ? one->untrusted_bytes : most;
+    }
+    ok(most > 100000 && most <= UDP_TRUST_ONE, "one takes no more than its share (%zu)", most);
+    ok(server->untrusted_bytes <= UDP_TRUST_ALL + 60 * UDP_TRUST_LEAST,
+       "all no more than theirs (%zu)", server->untrusted_bytes);
+    for (int i = 0; i < 60; i++)
+        association_trust(server_side[i]->association);
+    ok(!server->untrusted_bytes, "who is verified does not count");
+    struct bed_user *late = bed_connect(&bed), *peer = bed_latest(&bed);
+    association_trust(peer->association);
+    for (uint32_t k = 0; k < 300; k++)
+        bed_send(late, 2, k, 10000, 0);
+    ok(bed_wait_messages(peer, 300, 5 * SECOND), "nor is bounded by it");
+    for (int i = 0; i < 60; i++)
+        observer_free(observers[i]);
+    bed_close(&bed);
+    ok(true, "all of it is given back");
+    for (int i = 0; i < 60; i++)
+        free(users[i]);
+    free(late);
+}
+
 int main(void)
 {
+    what_the_unverified_may_keep();
     for (int i = 0; i < 2; i++) {
         bed_auth = i;
         large_inits();
