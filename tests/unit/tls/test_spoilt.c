@@ -60,6 +60,7 @@ struct attack {
     bool of_master, by_client;
     size_t place; /* of the record in the flight, those in the clear first */
     enum way way;
+    bool is_stranger; /* a client's master without a certificate */
 };
 
 struct game {
@@ -67,6 +68,8 @@ struct game {
     struct end *peer, *victim;
     struct forger forger;
 };
+
+static gnutls_certificate_credentials_t nothing;
 
 static void start(struct game *game, struct bed *bed, const struct attack *attack)
 {
@@ -83,6 +86,8 @@ static void start(struct game *game, struct bed *bed, const struct attack *attac
     if (!attack->of_master)
         leave_to_gnutls(game->peer->session);
     gnutls_session_set_keylog_function(game->peer->session->gnutls, on_secret);
+    if (attack->is_stranger)
+        gnutls_credentials_set(game->peer->session->gnutls, GNUTLS_CRD_CERTIFICATE, nothing);
 }
 
 /* Until the peer has its sealed flight ready. */
@@ -259,7 +264,7 @@ static void test_flight(struct bed *bed, bool of_master, bool by_client)
     snprintf(who, sizeof who, "%s of a %s", of_master ? "master" : "child",
              by_client ? "client" : "server");
     for (int way = WHOLE; way < WAYS; way++) {
-        struct attack attack = {of_master, by_client, 0, (enum way)way};
+        struct attack attack = {of_master, by_client, 0, (enum way)way, false};
         size_t leaked = 0, unfit = 0;
         enum err result;
         int alert;
@@ -271,6 +276,58 @@ static void test_flight(struct bed *bed, bool of_master, bool by_client)
            way_names[way], attack.place, leaked);
         if (way == MESSAGE || way == PIECE || way == LONG_PIECE)
             test_behind_finished(bed, attack, attack.place, who);
+    }
+}
+
+/* The same by somebody who has no certificate, and so may come as often as he wants. */
+static void test_stranger(struct bed *bed)
+{
+    enum err result;
+    int alert;
+    must(gnutls_certificate_allocate_credentials(&nothing) == 0);
+    for (int way = WHOLE; way < WAYS; way++) {
+        struct attack attack = {true, true, 0, (enum way)way, true};
+        size_t leaked = 0, taken = 0;
+        for (; play(bed, &attack, &result, &alert); attack.place++) {
+            taken += result == ERR_OK;
+            leaked += left_behind(play_again, bed, &attack);
+        }
+        ok(!leaked && !taken && attack.place,
+           "a stranger's master, %s, at %zu places: refused, nothing is left behind (%zu bytes)",
+           way_names[way], attack.place, leaked);
+    }
+    gnutls_certificate_free_credentials(nothing);
+}
+
+/* ---- the first record of all, which needs no key ---- */
+
+static void play_hello(struct bed *bed, const void *how)
+{
+    const struct attack *attack = how;
+    static uint8_t content[20000];
+    struct game game;
+    start(&game, bed, attack);
+    must(tls_session_handshake(game.peer->session) == ERR_AGAIN);
+    struct message *hello = message_queue_pop(&game.peer->sent);
+    memcpy(content, hello->data + 5, hello->length - 5);
+    feed_spoilt(&game, false, hello->data[0], content, hello->length - 5, attack->way);
+    message_free(hello);
+    for (int i = 0; i < 2; i++) {
+        tls_session_handshake(game.victim->session);
+        deliver(game.victim, game.peer);
+        tls_session_handshake(game.peer->session);
+        deliver(game.peer, game.victim);
+    }
+    free_pair(&game.pair);
+}
+
+static void test_hello(struct bed *bed, bool of_master)
+{
+    for (int way = WHOLE; way < WAYS; way++) {
+        struct attack attack = {of_master, true, 0, (enum way)way, false};
+        size_t leaked = left_behind(play_hello, bed, &attack);
+        ok(!leaked, "ClientHello of a %s, %s: nothing is left behind (%zu bytes)",
+           of_master ? "master" : "child", way_names[way], leaked);
     }
 }
 
@@ -335,7 +392,7 @@ static void play_later(struct bed *bed, const void *how)
 static void test_later(struct bed *bed, bool of_master, bool by_client)
 {
     for (size_t i = 0; i < LATERS; i++) {
-        struct later_attack how = {{of_master, by_client, 0, WHOLE}, &laters[i]};
+        struct later_attack how = {{of_master, by_client, 0, WHOLE, false}, &laters[i]};
         size_t leaked = left_behind(play_later, bed, &how);
         ok(!leaked, "from the %s of a %s, %s: nothing is left behind (%zu bytes)",
            of_master ? "master" : "child", by_client ? "client" : "server", laters[i].what, leaked);
@@ -347,6 +404,9 @@ int main(void)
     struct bed bed;
     make_certificates();
     open_bed(&bed, "AES-128-GCM");
+    test_stranger(&bed);
+    test_hello(&bed, false);
+    test_hello(&bed, true);
     for (int i = 0; i < 4; i++)
         test_flight(&bed, i & 1, i & 2);
     for (int i = 0; i < 4; i++)
