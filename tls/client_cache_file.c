@@ -121,23 +121,6 @@ static char *aside_of(const char *path)
     return aside;
 }
 
-/* That a name has changed is on the disk, too. False only where the file system says that it is
- * not: some do not know this for folders. */
-static bool sync_folder(const char *path)
-{
-    char *folder = check_strdup(path), *slash = strrchr(folder, '/');
-    if (slash)
-        slash[slash == folder] = 0;
-    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool done = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
-    int error = errno;
-    if (fd >= 0)
-        close(fd);
-    free(folder);
-    errno = error;
-    return done;
-}
-
 static enum err write_file(const char *path, const struct bytes *bytes, struct tls_reason why)
 {
     char *aside = aside_of(path);
@@ -149,7 +132,7 @@ static enum err write_file(const char *path, const struct bytes *bytes, struct t
         goto out;
     }
     bool written = write_all(fd, bytes);
-    if (close(fd) < 0 || !written || rename(aside, path) < 0 || !sync_folder(path)) {
+    if (close(fd) < 0 || !written || rename(aside, path) < 0 || !tls_files_sync_folder(path)) {
         result = tls_reason_set(why, "cannot write %s: %s", path, strerror(errno));
         unlink(aside);
     }
@@ -236,7 +219,7 @@ enum err tls_client_cache_load(struct tls_client_cache *cache, const char *path,
         result = tls_reason_set(reason, "%s is no file of sessions of this version", path);
     else if (!is_intact(&bytes))
         result = tls_reason_set(reason, "%s is damaged", path);
-    else if (unlink(path) < 0 || !sync_folder(path))
+    else if (unlink(path) < 0 || !tls_files_sync_folder(path))
         result = tls_reason_set(reason, "cannot remove %s: %s", path, strerror(errno));
     if (result == ERR_OK) {
         struct wire_reader reader = wire_reader(bytes.data, bytes.size - SUM_SIZE);

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,21 @@ enum err tls_files_check_secret(int fd, const char *path, size_t longest, size_t
         return tls_reason_set(why, "%s is longer than %zu bytes", path, longest);
     *size = (size_t)status.st_size;
     return ERR_OK;
+}
+
+bool tls_files_sync_folder(const char *path)
+{
+    char *folder = check_strdup(path), *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = 0;
+    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool done = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    errno = error;
+    return done;
 }
 
 bool tls_files_is_uri(const char *path)

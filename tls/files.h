@@ -30,5 +30,9 @@ enum err tls_files_find(struct tls_files *files, const char *path, const char *c
 enum err tls_files_check_secret(int fd, const char *path, size_t longest, size_t *size,
                                 struct tls_reason why);
 
+/* Brings to the disk that path was made, removed or replaced. False, and errno, where that failed;
+ * true where the file system knows no such thing. */
+bool tls_files_sync_folder(const char *path);
+
 /* Whether the path is no file but a PKCS#11 URI. */
 bool tls_files_is_uri(const char *path);

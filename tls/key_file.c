@@ -130,6 +130,10 @@ static enum err write_keys(const char *path, size_t size, const struct tls_key_f
     written = written && fsync(fd) == 0;
     int error = errno;
     written = close(fd) == 0 && written;
+    if (written && !tls_files_sync_folder(path)) {
+        written = false;
+        error = errno;
+    }
     if (written)
         return ERR_OK;
     unlink(path);
@@ -167,7 +171,7 @@ enum err tls_key_file_rotate(const char *path, size_t size, size_t keep, char *w
     snprintf(aside, length, "%s.new", path);
     unlink(aside); /* of a rotation that was interrupted */
     result = write_keys(aside, size, &new, reason);
-    if (result == ERR_OK && rename(aside, path) < 0) {
+    if (result == ERR_OK && (rename(aside, path) < 0 || !tls_files_sync_folder(path))) {
         result = tls_reason_set(reason, "cannot replace %s: %s", path, strerror(errno));
         unlink(aside);
     }
