@@ -17,7 +17,7 @@ struct resolver;
 struct resolver_name;
 
 /* Of a name with more, the first of each family by turns (RFC 8305 section 4). */
-#define RESOLVER_MAX_ADDRESSES 8
+#define RESOLVER_MAX_ADDRESSES 16
 
 #define RESOLVER_REMEMBERS_US         5000000
 #define RESOLVER_REMEMBERS_FAILURE_US 1000000

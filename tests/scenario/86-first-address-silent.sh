@@ -15,7 +15,7 @@ name nowhere.test 127.0.0.1 127.0.0.3
 SERVER_SERVICES=
 CLIENT_SERVICES=
 for name in silent-first refusals-first nowhere; do
-    SERVER_SERVICES+="${SERVER_SERVICES:+, }{ name = \"$name\"; connect = \"$name.test:$port\"; connect_timeout = 2; }"
+    SERVER_SERVICES+="${SERVER_SERVICES:+, }{ name = \"$name\"; connect = \"$name.test:$port\"; connect_timeout = 4; }"
     CLIENT_SERVICES+="${CLIENT_SERVICES:+, }{ name = \"$name\"; listen = \"127.0.0.1:0\"; }"
 done
 start_pair

@@ -148,8 +148,9 @@ static void wait_while_held(void)
 static int test_look_up(const char *host, struct addrinfo **found)
 {
     static const char *const both[] = {"::1", "::2", "::2", "::3", "127.0.0.1", "127.0.0.2", NULL};
-    static const char *const many[] = {"::1", "::2", "::3", "::4",     "::5",     "::6", "::7",
-                                       "::8", "::9", "::a", "1.1.1.1", "2.2.2.2", NULL};
+    static const char *const many[] = {"::1", "::2",  "::3",  "::4",     "::5",     "::6", "::7",
+                                       "::8", "::9",  "::a",  "::b",     "::c",     "::d", "::e",
+                                       "::f", "::10", "::11", "1.1.1.1", "2.2.2.2", NULL};
     int code = 0, error = 0;
     pthread_mutex_lock(&lock);
     look_ups++;
