@@ -234,10 +234,12 @@ static void read_tree(struct loading *loading, const char *file, check_pair_func
     config_destroy(&tree);
 }
 
-struct config *config_load(const char *file, FILE *out, check_pair_function check_pair)
+static struct config *load(const char *file, FILE *out, check_pair_function check_pair,
+                           bool files_may_come)
 {
     struct loading loading = {.config = check_alloc(sizeof(struct config)),
-                              .problems = problems_new()};
+                              .problems = problems_new(),
+                              .files_may_come = files_may_come};
     loading.config->file = check_strdup(file);
     loading.config->directory = directory_of(file);
     loading.sources = sources_read(file, loading.problems);
@@ -254,4 +256,14 @@ struct config *config_load(const char *file, FILE *out, check_pair_function chec
     sources_free(loading.sources);
     loading_clear(&loading);
     return config;
+}
+
+struct config *config_load(const char *file, FILE *out, check_pair_function check_pair)
+{
+    return load(file, out, check_pair, false);
+}
+
+struct config *config_load_to_run(const char *file, FILE *out)
+{
+    return load(file, out, NULL, true);
 }

@@ -15,6 +15,7 @@ struct loading {
     struct sources *sources;
     struct loading_slot *slots; /* where each value that the file gives is written: a hash table */
     size_t slot_count, slots_used;
+    bool files_may_come; /* one that cannot be read is no mistake */
 };
 
 struct loading_slot {

@@ -46,6 +46,8 @@ static bool check_file(struct loading *loading, const void *owner, struct checke
     const char *why = why_unreadable(*file.field, status);
     if (!why || (file.may_be_directory && S_ISDIR(status->st_mode)))
         return true;
+    if (loading->files_may_come)
+        return false;
     bool is_missing = strcmp(why, strerror(ENOENT)) == 0;
     problems_add(loading->problems, PROBLEM_ERROR, loading_place(loading, file.field, owner),
                  "%s: cannot read %s: %s%s", file.name, *file.field, why,

@@ -295,6 +295,8 @@ static void print_tunnel(const json_t *tunnel, FILE *out)
     json_t *local;
     fprintf(out, "\ntunnel %s: %s (%s, %s)\n", text(tunnel, "name"), text(tunnel, "state"),
             text(tunnel, "role"), text(tunnel, "transport"));
+    if (json_is_string(json_object_get(tunnel, "waits_for")))
+        fprintf(out, "  waits           %s\n", text(tunnel, "waits_for"));
     json_array_foreach(json_object_get(tunnel, "local"), i, local)
     {
         if (json_is_string(local))

@@ -218,6 +218,10 @@ static bool make_tunnels(struct bench *bench)
         if (!tunnel)
             return false;
         bench->tunnels[bench->tunnel_count++] = tunnel;
+        if (!tunnel->credentials) {
+            snprintf(bench->why, sizeof(bench->why), "%.500s", tunnel->waits_for);
+            return false;
+        }
     }
     return true;
 }

@@ -97,9 +97,17 @@ static int command_run(int argc, char **argv)
 {
     if (argc != 2)
         return usage("run needs one configuration file");
-    struct config *config = config_load(argv[1], stderr, tls_credentials_check_pair);
+    struct config *config = config_load_to_run(argv[1], stderr);
     if (!config)
         return EXIT_USAGE;
+    for (size_t i = 0; i < config->tunnel_count; i++) {
+        char why[640];
+        if (tunnel_check_rules(&config->tunnels[i], why, sizeof(why)) == ERR_OK)
+            continue;
+        fprintf(stderr, "%s: %s\n", config->file, why);
+        config_free(config);
+        return EXIT_USAGE;
+    }
     int code = process_run(config);
     config_free(config);
     return code;

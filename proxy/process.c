@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,9 @@
 #define MORE_THREADS                                                                               \
     "; raise the limit of tasks (ulimit -u, TasksMax=, pids.max of a container) or of memory"
 
+/* What is not there yet at the beginning is looked for again after so long. */
+#define AGAIN_US 500000
+
 /* How often a draining process looks whether the last connection has ended. */
 #define DRAIN_CHECK_US 20000
 
@@ -50,14 +54,6 @@ static bool ask_all(struct process *process, void (*what)(void *request), enum e
         all = all && request.result;
     }
     return all;
-}
-
-static void do_start(void *argument)
-{
-    struct request *request = argument;
-    struct process *process = request->process;
-    request->result =
-        *process->why || tunnel_start(request->tunnel, process->why, sizeof(process->why)) == 0;
 }
 
 static void do_drain(void *argument)
@@ -121,6 +117,7 @@ static void on_check(struct loop_timer *timer)
 static void begin_end(struct process *process, uint64_t patience_us)
 {
     process->draining = true;
+    loop_timer_cancel(process->loop, &process->admin_timer);
     process->drain_deadline_us = loop_now(process->loop) + patience_us;
     ask_all(process, do_drain, ERR_OK);
     loop_timer_set(process->loop, &process->check_timer, 0);
@@ -255,14 +252,56 @@ static int make_workers(struct process *process)
     return 0;
 }
 
-static int start_admin(struct process *process)
+/* Says it once: until it is something else. */
+static void tell_missing(struct process *process, const char *what)
 {
+    if (strcmp(process->told, process->why) == 0)
+        return;
+    snprintf(process->told, sizeof(process->told), "%s", process->why);
+    log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "%s, and tries again and again: %s", what,
+              process->told);
+}
+
+/* Its folder may come late, and the last process of this configuration may still be leaving. */
+static void start_admin(struct loop_timer *timer)
+{
+    struct process *process = container_of(timer, struct process, admin_timer);
     if (!process->config->admin_socket)
-        return 0;
+        return;
     process->admin_handler.on_request = status_report_answer;
     process->admin = admin_new(process->loop, process->config->admin_socket,
                                &process->admin_handler, process->why, sizeof(process->why));
-    return process->admin ? 0 : -1;
+    if (process->admin)
+        return;
+    tell_missing(process, "has no admin socket yet");
+    loop_timer_set(process->loop, timer, loop_now(process->loop) + AGAIN_US);
+}
+
+/* The file of keys for Redis may come late. False: ended by a signal meanwhile. */
+static bool open_sessions(struct process *process)
+{
+    while (sessions_open(&process->sessions, &process->config->sessions, process->why,
+                         sizeof(process->why)) < 0) {
+        struct pollfd signals = {.fd = process->signals.fd, .events = POLLIN};
+        struct signalfd_siginfo signal_info;
+        sessions_close(&process->sessions);
+        tell_missing(process, "waits");
+        poll(&signals, 1, AGAIN_US / 1000);
+        if (read(signals.fd, &signal_info, sizeof(signal_info)) > 0 &&
+            signal_info.ssi_signo != SIGHUP)
+            return false;
+    }
+    return true;
+}
+
+static void tell_ready(const struct process *process)
+{
+    size_t waiting = reload_waiting(process->reload);
+    char more[48] = "";
+    if (waiting)
+        snprintf(more, sizeof(more), " (%zu of them wait)", waiting);
+    log_write(LOG_INFO, LOG_ABOUT_NOTHING, "ready: %u workers, %zu tunnels%s, process %ld",
+              process->worker_count, process->config->tunnel_count, more, (long)getpid());
 }
 
 static void end_workers(struct process *process)
@@ -297,21 +336,15 @@ static int run_workers(struct process *process)
         log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "%s", process->why);
         return 1;
     }
-    bool started = start_admin(process) == 0 && ask_all(process, do_start, ERR_OK);
-    if (started)
-        log_write(LOG_INFO, LOG_ABOUT_NOTHING, "ready: %u workers, %zu tunnels, process %ld",
-                  process->worker_count, process->config->tunnel_count, (long)getpid());
-    else
-        log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "%s", process->why);
-    if (!started)
-        begin_end(process, 0);
+    start_admin(&process->admin_timer);
     process->reload = reload_new(process);
+    tell_ready(process);
     loop_run(process->loop);
     reload_free(process->reload);
     admin_free(process->admin);
     ask_all(process, do_stop, ERR_OK);
     end_workers(process);
-    return started ? 0 : 1;
+    return 0;
 }
 
 static void process_fini(struct process *process)
@@ -337,6 +370,7 @@ int process_run(const struct config *config)
                               .budget.limit = config->memory_limit,
                               .check_timer.on_expire = on_check,
                               .signals.fd = -1,
+                              .admin_timer.on_expire = start_admin,
                               .loop = loop_new()};
     if (!process.loop) {
         log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "no loop for events can be made: %s",
@@ -353,10 +387,10 @@ int process_run(const struct config *config)
     check_descriptor_limit(config);
     process.resolver = resolver_new(NULL);
     int code = 1;
-    if (signals == 0 && check_room(&process) == 0 && make_workers(&process) == 0 &&
-        sessions_open(&process.sessions, &config->sessions, process.why, sizeof(process.why)) ==
-            0 &&
-        make_tunnels(&process) == 0)
+    bool is_made = signals == 0 && check_room(&process) == 0 && make_workers(&process) == 0;
+    if (is_made && !open_sessions(&process))
+        code = 0;
+    else if (is_made && make_tunnels(&process) == 0)
         code = run_workers(&process);
     else
         log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "%s", process.why);

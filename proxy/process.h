@@ -35,11 +35,12 @@ struct process {
     struct reload *reload; /* NULL: the workers do not run yet, or no more */
     struct admin *admin;
     struct admin_handler admin_handler;
+    struct loop_timer admin_timer; /* until there is one */
     struct loop_timer check_timer;
     uint64_t drain_deadline_us;
     bool closing, abandoned;
-    bool quiet; /* no connection was open at the last check */
-    char why[512];
+    bool quiet;               /* no connection was open at the last check */
+    char why[512], told[512]; /* told: in the log already */
 };
 
 /* Runs until SIGTERM or SIGINT, drains, and ends; a second signal ends at once.

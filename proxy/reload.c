@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "config/compare.h"
+#include "proxy/late.h"
 #include "proxy/process.h"
 #include "proxy/reload_apply.h"
 #include "proxy/sessions.h"
@@ -27,8 +28,9 @@ struct target {
     struct tunnel *tunnel;
     const struct config_tunnel *config;  /* the newest: its tls group is what counts */
     struct source *source;               /* of config; NULL: the process's own */
-    struct tls_credentials *credentials; /* in use */
-    uint64_t stamp;                      /* of its files, when they were read */
+    struct tls_credentials *credentials; /* in use; NULL: none could be loaded yet */
+    struct late late;
+    uint64_t stamp; /* of its files, when they were read */
     struct reload_record record;
     int64_t told_expired; /* the time that was told; 0: none */
 };
@@ -41,6 +43,7 @@ struct reload {
     uint64_t store_stamp; /* of the file with the keys of Redis */
     struct reload_record config, store_keys;
     struct loop_timer expiry; /* of revocation lists */
+    struct loop_timer again;  /* for tunnels that have not begun */
 };
 
 static void note(struct reload_record *record, const char *failure)
@@ -63,8 +66,9 @@ static void add_up(const struct target *target, void (*what)(void *self, const c
     const struct config_tls *tls = &target->config->tls;
     const char *paths[] = {tls->ca,     tls->crl,   tls->cert, tls->key,
                            tls->staple, tls->known, tls->psk,  tls->ticket_key_file};
-    size_t listed;
-    const char *const *files = tls_credentials_files(target->credentials, &listed);
+    size_t listed = 0;
+    const char *const *files =
+        target->credentials ? tls_credentials_files(target->credentials, &listed) : NULL;
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
         if (paths[i])
             what(self, paths[i]);
@@ -74,8 +78,9 @@ static void add_up(const struct target *target, void (*what)(void *self, const c
 
 static size_t count_files(const struct target *target)
 {
-    size_t count;
-    tls_credentials_files(target->credentials, &count);
+    size_t count = 0;
+    if (target->credentials)
+        tls_credentials_files(target->credentials, &count);
     return count;
 }
 
@@ -122,6 +127,8 @@ static void watch_all(struct reload *reload)
 static int64_t look_at_lists(struct target *target)
 {
     char list[512], date[32];
+    if (!target->credentials)
+        return LOOK_S;
     struct tm parts;
     int64_t now = time(NULL),
             until = tls_credentials_lists_until(target->credentials, list, sizeof(list));
@@ -169,13 +176,21 @@ static void refuse(struct target *target, const char *why)
         log_write(LOG_ERROR, about, "reload: the ticket keys stay as they were: %s", reason);
 }
 
-static void load(struct target *target)
+static void load(struct reload *reload, struct target *target)
 {
-    char why[512];
+    char why[640];
     struct tls_credentials *now =
         tunnel_load_credentials(target->config, target->tunnel->sessions, why, sizeof(why));
-    if (!now) {
+    if (!now && !target->credentials)
+        late_tell(&target->late, why, loop_now(reload->process->loop));
+    else if (!now)
         refuse(target, why);
+    if (!now)
+        return;
+    if (!target->late.begun) {
+        tls_credentials_unref(target->credentials);
+        target->credentials = now;
+        late_begin(&target->late, now, loop_now(reload->process->loop));
         return;
     }
     struct reload_result result;
@@ -210,6 +225,38 @@ static void load_store_keys(struct reload *reload, bool all)
                   why);
 }
 
+/* ---- tunnels that have not begun ---- */
+
+static void try_late(struct reload *reload)
+{
+    uint64_t now = loop_now(reload->process->loop), soonest = UINT64_MAX;
+    for (size_t i = 0; i < reload->count; i++) {
+        struct late *late = &reload->targets[i].late;
+        bool is_due = !late->begun && late->next_us <= now;
+        if (is_due && reload->targets[i].credentials)
+            late_begin(late, NULL, now);
+        else if (is_due)
+            load(reload, &reload->targets[i]);
+        if (!late->begun && late->next_us < soonest)
+            soonest = late->next_us;
+    }
+    if (soonest != UINT64_MAX && !reload->process->draining)
+        loop_timer_set(reload->process->loop, &reload->again, soonest);
+}
+
+static void on_again(struct loop_timer *timer)
+{
+    try_late(container_of(timer, struct reload, again));
+}
+
+size_t reload_waiting(const struct reload *reload)
+{
+    size_t begun = 0;
+    for (size_t i = 0; i < reload->count; i++)
+        begun += reload->targets[i].late.begun;
+    return reload->count - begun;
+}
+
 /* all: also where no file has changed. */
 static void load_all(struct reload *reload, bool all)
 {
@@ -221,7 +268,7 @@ static void load_all(struct reload *reload, bool all)
         if (!all && before == target->stamp)
             continue;
         size_t listed = count_files(target);
-        load(target);
+        load(reload, target);
         /* With a file that has come into a directory the stamps of before cannot be compared any
          * more: whatever happens next, all are read once more. */
         target->stamp = count_files(target) == listed ? before : 0;
@@ -250,8 +297,10 @@ static struct config *read_config(struct reload *reload)
     size_t size;
     FILE *out = open_memstream(&text, &size);
     check_made(out);
-    struct config *config =
-        config_load(reload->process->config->file, out, tls_credentials_check_pair);
+    const char *file = reload->process->config->file;
+    struct config *config = reload_waiting(reload)
+                                ? config_load_to_run(file, out)
+                                : config_load(file, out, tls_credentials_check_pair);
     fclose(out);
     note(&reload->config, config ? NULL : text);
     /* The others are in the log. */
@@ -385,7 +434,8 @@ struct reload *reload_new(struct process *process)
         reload->targets[i] = (struct target){
             .tunnel = tunnel,
             .config = tunnel->config,
-            .credentials = tls_credentials_ref(tunnel->credentials),
+            .credentials = tunnel->credentials ? tls_credentials_ref(tunnel->credentials) : NULL,
+            .late.tunnel = tunnel,
         };
         reload->targets[i].stamp = stamp_of(&reload->targets[i]);
     }
@@ -393,7 +443,9 @@ struct reload *reload_new(struct process *process)
         reload->store_stamp = watch_stamp(store_keys_of(reload));
     watch_all(reload);
     reload->expiry.on_expire = on_expiry;
+    reload->again.on_expire = on_again;
     look_at_all_lists(reload);
+    try_late(reload);
     return reload;
 }
 
@@ -403,6 +455,7 @@ void reload_free(struct reload *reload)
         return;
     watch_fini(&reload->watch);
     loop_timer_cancel(reload->process->loop, &reload->expiry);
+    loop_timer_cancel(reload->process->loop, &reload->again);
     for (size_t i = 0; i < reload->count; i++) {
         tls_credentials_unref(reload->targets[i].credentials);
         release(&reload->targets[i]);

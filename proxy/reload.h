@@ -14,6 +14,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct process;
@@ -28,10 +29,14 @@ struct reload_record {
     char failure[1024]; /* of the last failure: why; stays when a later time is fine */
 };
 
-/* Begins to watch the files. process, with its tunnels and its loop, outlives it. Owns: caller. */
+/* Begins the tunnels, those that cannot begin yet later (proxy/late.h), and to watch the files.
+ * process, with its tunnels and its loop, outlives it. Owns: caller. */
 struct reload *reload_new(struct process *process);
 /* While the workers still run. NULL is fine. */
 void reload_free(struct reload *reload);
+
+/* How many tunnels have not begun. */
+size_t reload_waiting(const struct reload *reload);
 
 /* Of the configuration file, of the keys of Redis, of a tunnel's files. Valid until the next
  * reload. Thread: main. */

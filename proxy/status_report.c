@@ -155,6 +155,8 @@ static void report_associations(json_t *object, const struct tunnel *tunnel)
                         json_string(up        ? "up"
                                     : closing ? "closing"
                                               : tunnel->state));
+    json_object_set_new(object, "waits_for",
+                        *tunnel->waits_for ? json_string(tunnel->waits_for) : json_null());
     json_object_set(object, "association", first ? first : json_null());
     json_object_set(object, "tls", first ? json_object_get(first, "tls") : json_null());
     json_object_set(object, "peer", first ? json_object_get(first, "peer") : json_null());

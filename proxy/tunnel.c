@@ -95,6 +95,8 @@ struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
                  config->name, config->transport, reason);
         return NULL;
     }
+    if (tunnel_check_rules(config, why, why_size) != ERR_OK)
+        return NULL;
     struct tunnel *tunnel = check_alloc(sizeof(*tunnel));
     tunnel->config = config;
     tunnel->carriers = carriers;
@@ -104,14 +106,11 @@ struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
     tunnel->budget = shared->budget;
     tunnel->promised = credit_promised(shared->budget, config->streams_max, config->window_initial);
     tunnel->sessions = shared->sessions;
-    tunnel->credentials = tunnel_load_credentials(config, shared->sessions, why, why_size);
-    if (!tunnel->credentials) {
-        free(tunnel);
-        return NULL;
-    }
+    tunnel->credentials = tunnel_load_credentials(config, shared->sessions, tunnel->waits_for,
+                                                  sizeof(tunnel->waits_for));
     tunnel_attempt_init(tunnel);
     tunnel_waiting_init(tunnel);
-    tunnel->state = is_client(tunnel) ? "down" : "listening";
+    tunnel->state = !tunnel->credentials ? "waiting" : is_client(tunnel) ? "down" : "listening";
     tunnel->denials.per_minute = 10;
     tunnel->services = check_alloc((config->service_count + 1) * sizeof(*tunnel->services));
     for (size_t i = 0; i < config->service_count; i++) {
@@ -141,7 +140,7 @@ void tunnel_free(struct tunnel *tunnel)
     free(tunnel);
 }
 
-int tunnel_start(struct tunnel *tunnel, char *why, size_t why_size)
+static int open_all(struct tunnel *tunnel, char *why, size_t why_size)
 {
     if (!is_client(tunnel) && tunnel_endpoints_open(tunnel, why, why_size) < 0)
         return -1;
@@ -156,6 +155,28 @@ int tunnel_start(struct tunnel *tunnel, char *why, size_t why_size)
                   LOG_ABOUT(.tunnel = tunnel->config->name, .service = service->config->name),
                   "listens on %s", address_format(&service->listener.address, text));
     }
+    return 0;
+}
+
+static void close_listeners(struct tunnel *tunnel)
+{
+    for (size_t i = 0; i < tunnel->config->service_count; i++)
+        listener_close(&tunnel->services[i].listener);
+}
+
+int tunnel_start(struct tunnel *tunnel, char *why, size_t why_size)
+{
+    if (!tunnel->credentials) {
+        snprintf(why, why_size, "%s", tunnel->waits_for);
+        return -1;
+    }
+    if (open_all(tunnel, why, why_size) < 0) {
+        close_listeners(tunnel);
+        tunnel_endpoints_close(tunnel);
+        tunnel->state = "waiting";
+        return -1;
+    }
+    tunnel->state = is_client(tunnel) ? "down" : "listening";
     if (is_client(tunnel))
         tunnel_attempt_begin(tunnel);
     return 0;
@@ -167,8 +188,7 @@ void tunnel_drain(struct tunnel *tunnel)
         return;
     tunnel_attempt_stop(tunnel);
     tunnel_endpoints_refuse(tunnel);
-    for (size_t i = 0; i < tunnel->config->service_count; i++)
-        listener_close(&tunnel->services[i].listener);
+    close_listeners(tunnel);
     for (struct connection *parked; (parked = tunnel_waiting_unpark(tunnel));)
         connection_end(parked, ERR_DRAINING, NULL);
     for (struct link *link = tunnel->links; link; link = link->next)

@@ -133,7 +133,9 @@ struct tunnel {
     size_t carrier;          /* that an attempt begins with: the last one that worked */
     char why_not_first[320]; /* the first carrier: its name and why it failed */
     char why_down[256];      /* what was said last of an outage, for who waited in vain */
-    const char *state;       /* for status: "resolving", "connecting", "up"… */
+    /* Why it has not begun, "": it has. Written by main while the home worker waits for it. */
+    char waits_for[640];
+    const char *state; /* for status: "resolving", "connecting", "up"… */
 
     struct log_limit denials; /* lines about services that a peer may not serve */
 
@@ -150,11 +152,16 @@ struct tls_credentials *tunnel_load_credentials(const struct config_tunnel *conf
                                                 const struct sessions *sessions, char *why,
                                                 size_t why_size);
 
+/* The part of it that no file can mend: ERR_OK, or another with a sentence in why. Thread: any. */
+enum err tunnel_check_rules(const struct config_tunnel *config, char *why, size_t why_size);
+
 /* Whether that works, for `hawser check`: a line on out for each tunnel for which it does not. */
 bool tunnel_check_credentials(const struct config *config, FILE *out);
 
-/* Loads the credentials; index is its number in the configuration. Returns NULL with a sentence in
- * why. Owns: caller, tunnel_free; shared outlives it. Thread: main, before the workers run. */
+/* Loads the credentials; where they cannot be loaded yet there are none, and waits_for says why.
+ * index is its number in the configuration. Returns NULL with a sentence in why: that does not
+ * mend itself. Owns: caller, tunnel_free; shared outlives it. Thread: main, before the workers run.
+ */
 struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
                           const struct tunnel_shared *shared, char *why, size_t why_size);
 /* After the last link is gone: closes the transports, which belong to the home worker's thread. */

@@ -66,6 +66,18 @@ static enum err check_services(const struct config_tunnel *config, char *why, si
     return ERR_OK;
 }
 
+enum err tunnel_check_rules(const struct config_tunnel *config, char *why, size_t why_size)
+{
+    const struct tls_options options = options_of(config, NULL);
+    char reason[512];
+    if (check_services(config, why, why_size) != ERR_OK)
+        return ERR_TLS_CREDENTIALS;
+    enum err result = tls_credentials_check(&options, reason, sizeof(reason));
+    if (result != ERR_OK)
+        snprintf(why, why_size, "tunnel \"%s\": %s", config->name, reason);
+    return result;
+}
+
 /* What the files of keys say: the rest is found by config/, which knows the line. */
 static enum err check_listeners(const struct config_tunnel *config,
                                 const struct tls_credentials *credentials, char *why,

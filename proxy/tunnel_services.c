@@ -16,6 +16,8 @@
  * configuration is refused otherwise. Should a reload have changed that, nobody serves it. */
 static bool has_one_peer(const struct tunnel *tunnel)
 {
+    if (!tunnel->credentials) /* it has not begun */
+        return false;
     return tunnel->config->role == CONFIG_CLIENT || tls_credentials_admit_one(tunnel->credentials);
 }
 

@@ -20,11 +20,11 @@
 #define TICKET_LIFETIME_MAX_S 604800
 
 /* What names may a peer have that nobody vouches for? None: only its key counts. */
-static enum err check_pattern(const struct tls_credentials *credentials, const char *pattern,
-                              struct tls_reason why)
+static enum err check_pattern(const struct tls_credentials *credentials, bool has_ca,
+                              const char *pattern, struct tls_reason why)
 {
     enum err result = tls_identity_check_pattern(pattern, why.text, why.size);
-    if (result != ERR_OK || credentials->mode != TLS_MODE_CERTIFICATES || credentials->trust ||
+    if (result != ERR_OK || credentials->mode != TLS_MODE_CERTIFICATES || has_ca ||
         strncmp(pattern, "sha256:", 7) == 0)
         return result;
     return tls_reason_set(
@@ -32,12 +32,13 @@ static enum err check_pattern(const struct tls_credentials *credentials, const c
         pattern);
 }
 
-static enum err check_patterns(const struct tls_credentials *credentials, struct tls_reason why)
+static enum err check_patterns(const struct tls_credentials *credentials, bool has_ca,
+                               struct tls_reason why)
 {
     enum err result =
-        credentials->peer ? check_pattern(credentials, credentials->peer, why) : ERR_OK;
+        credentials->peer ? check_pattern(credentials, has_ca, credentials->peer, why) : ERR_OK;
     for (size_t i = 0; i < credentials->allow_count && result == ERR_OK; i++)
-        result = check_pattern(credentials, credentials->allow[i], why);
+        result = check_pattern(credentials, has_ca, credentials->allow[i], why);
     return result;
 }
 
@@ -91,8 +92,6 @@ static enum err load_certificates(struct tls_credentials *credentials,
         result = tls_trust_load(options->ca, options->crl, &credentials->trust, &credentials->files,
                                 why);
     if (result == ERR_OK)
-        result = load_pins(credentials, options, why);
-    if (result == ERR_OK)
         result = tls_own_certificate(credentials->x509, options->cert, options->key,
                                      &credentials->expires_at, &credentials->files, why);
     if (result == ERR_OK && options->staple)
@@ -120,8 +119,9 @@ static enum err load_keys(struct tls_credentials *credentials, const struct tls_
     return load_certificates(credentials, options, why);
 }
 
-static enum err load(struct tls_credentials *credentials, const struct tls_options *options,
-                     struct tls_reason why)
+/* What no file can mend. */
+static enum err check_options(struct tls_credentials *credentials,
+                              const struct tls_options *options, struct tls_reason why)
 {
     if (options->ticket_lifetime_s < 1 || options->ticket_lifetime_s > TICKET_LIFETIME_MAX_S)
         return tls_reason_set(why, "ticket lifetime %u s is out of range 1..%u",
@@ -130,9 +130,16 @@ static enum err load(struct tls_credentials *credentials, const struct tls_optio
     if (result == ERR_OK)
         result = choose_mode(credentials, options, why);
     if (result == ERR_OK)
-        result = load_keys(credentials, options, why);
+        result = load_pins(credentials, options, why);
     if (result == ERR_OK)
-        result = check_patterns(credentials, why);
+        result = check_patterns(credentials, options->ca, why);
+    return result;
+}
+
+static enum err load(struct tls_credentials *credentials, const struct tls_options *options,
+                     struct tls_reason why)
+{
+    enum err result = load_keys(credentials, options, why);
     if (result == ERR_OK)
         result = tls_credentials_reload_ticket_keys(credentials, why.text, why.size);
     if (result == ERR_OK)
@@ -151,8 +158,7 @@ static void copy_names(struct tls_credentials *credentials, const struct tls_opt
         credentials->allow[i] = check_strdup(options->allow[i]);
 }
 
-enum err tls_credentials_new(const struct tls_options *options, struct tls_credentials **out,
-                             char *why, size_t why_size)
+static struct tls_credentials *create(const struct tls_options *options)
 {
     struct tls_credentials *credentials = check_alloc(sizeof *credentials);
     atomic_init(&credentials->references, 1);
@@ -171,8 +177,25 @@ enum err tls_credentials_new(const struct tls_options *options, struct tls_crede
         credentials->signer = options->signer;
     copy_names(credentials, options);
     check_made(gnutls_certificate_allocate_credentials(&credentials->x509) == 0);
+    return credentials;
+}
 
-    enum err result = load(credentials, options, (struct tls_reason){why, why_size});
+enum err tls_credentials_check(const struct tls_options *options, char *why, size_t why_size)
+{
+    struct tls_credentials *credentials = create(options);
+    enum err result = check_options(credentials, options, (struct tls_reason){why, why_size});
+    tls_credentials_unref(credentials);
+    return result;
+}
+
+enum err tls_credentials_new(const struct tls_options *options, struct tls_credentials **out,
+                             char *why, size_t why_size)
+{
+    struct tls_credentials *credentials = create(options);
+    struct tls_reason reason = {why, why_size};
+    enum err result = check_options(credentials, options, reason);
+    if (result == ERR_OK)
+        result = load(credentials, options, reason);
     if (result != ERR_OK) {
         tls_credentials_unref(credentials);
         credentials = NULL;

@@ -65,6 +65,11 @@ struct tls_options {
  * other than ECDHE with an AEAD cipher is refused. */
 extern const char TLS_PRIORITY_DEFAULT[];
 
+/* The part that no file can mend: the priority string, which options are set together, patterns,
+ * pins, the ticket lifetime. Returns ERR_OK or ERR_TLS_CREDENTIALS with a sentence in why. Thread:
+ * any. */
+enum err tls_credentials_check(const struct tls_options *options, char *why, size_t why_size);
+
 /* Loads and checks everything: files readable, key fits certificate, certificate not expired,
  * priority string valid, ticket lifetime within 1 s and 7 days, peer set at a client. Returns
  * ERR_OK or ERR_TLS_CREDENTIALS with a sentence in why that names the file. Thread: any (reads

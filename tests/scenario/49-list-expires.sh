@@ -26,8 +26,10 @@ start_target
 make_list -5
 SERVER_SERVICES="{ name = \"target\"; connect = \"$TARGET\"; }"
 write_config server "$(server_tunnel site "$SERVER_SERVICES")"
-check "a list that has expired already: no start" \
-    test "$("$HAWSER" run "$dir/server.cfg" 2>"$dir/early.err"; echo $?)" = 1
+start early "$HAWSER" run "$dir/server.cfg"
+check "a list that has expired already: it waits" wait_until 10 has_line early.err 'tunnel=site: waits'
+check "and does not listen" test "$(tunnel server '.local | length')" = 0
+stop early
 check "the reason has the file and the date" \
     has_line early.err "revocation list in $dir/crl.pem expired on $(date -u '+%Y-')"
 

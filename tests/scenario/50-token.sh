@@ -54,8 +54,12 @@ stop client
 while IFS='|' read -r what key cert words; do
     SERVER_TLS="ca = \"ca.pem\"; cert = \"$cert\"; key = \"$key\"; allow = \"client.example\";"
     write_config refused "$(server_tunnel site "$SERVER_SERVICES")"
-    check "$what: does not start" \
-        test "$("$HAWSER" run "$dir/refused.cfg" 2>"$dir/refused.err"; echo $?)" != 0
+    rm -f "$dir/refused.err"
+    start refused "$HAWSER" run "$dir/refused.cfg"
+    check "$what: does not begin" wait_until 10 has_line refused.err 'tunnel=site: waits'
+    check "$what: a PIN is not tried again and again" \
+        test "$(count_lines refused.err 'tries again when|token=gone')" -gt 0
+    stop refused
     check "$what: says why" has_line refused.err "$words"
     cat "$dir/refused.err" >>"$dir/all.err"
 done <<END

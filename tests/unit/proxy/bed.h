@@ -272,8 +272,12 @@ static inline bool side_make_tunnel(struct side *side)
                                .sessions = side->borrowed ? side->borrowed : &side->sessions};
     side->tunnel =
         tunnel_new(&side->config, side->number, &side->shared, side->why, sizeof side->why);
-    if (side->tunnel)
+    if (side->tunnel && side->tunnel->credentials)
         return true;
+    if (side->tunnel)
+        snprintf(side->why, sizeof side->why, "%.500s", side->tunnel->waits_for);
+    tunnel_free(side->tunnel);
+    side->tunnel = NULL;
     tap_note("%s", side->why);
     sessions_close(&side->sessions);
     return false;
