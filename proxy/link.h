@@ -173,6 +173,7 @@ struct link {
 
     struct scheduler scheduler;
     struct loop_task send_task;
+    struct strand *held_first, **held_last; /* see link_hold */
     atomic_size_t queued; /* bytes that wait for SCTP or are in the mail to it, of all streams */
     atomic_uint record_limit; /* plaintext of one record: less on a slow line */
 
@@ -242,6 +243,10 @@ void link_put(struct strand *strand, struct message *message);
  * something to send would each put eight records there. A strand at home then says that it wants
  * its turn, and makes a record when it comes; others keep to one record on its way. Thread: any. */
 bool link_is_full(const struct link *link);
+/* Several times as much waits: strands of other workers would each add a record, as many as there
+ * are connections. True: the strand is woken when there is less. Thread: the strand's worker, not
+ * home. */
+bool link_hold(struct strand *strand);
 /* Thread: home, which is the strand's. */
 void link_want(struct strand *strand);
 

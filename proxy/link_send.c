@@ -59,6 +59,51 @@ bool link_is_full(const struct link *link)
     return atomic_load_explicit(&link->queued, memory_order_relaxed) >= LINK_QUEUE_FULL;
 }
 
+/* Bytes, beyond which nobody adds any. */
+#define QUEUE_HELD (4 * LINK_QUEUE_FULL)
+
+static size_t queued(const struct link *link)
+{
+    return atomic_load_explicit(&link->queued, memory_order_relaxed);
+}
+
+/* Half of the room is theirs who are woken now, with a record each. */
+static void wake_held(struct link *link)
+{
+    size_t full = queued(link);
+    for (struct strand *strand; full < QUEUE_HELD / 2 && (strand = link->held_first);
+         full += MESSAGE_MAX) {
+        link->held_first = strand->held_next;
+        atomic_store(&strand->held, false);
+        strand_wake(strand);
+    }
+    if (!link->held_first)
+        link->held_last = &link->held_first;
+}
+
+static void on_hold(struct mail *mail)
+{
+    struct strand *strand = container_of(mail, struct strand, hold);
+    struct link *link = strand->link;
+    if (!link->association)
+        return; /* the strands are ending */
+    strand->held_next = NULL;
+    *link->held_last = strand;
+    link->held_last = &strand->held_next;
+    wake_held(link);
+}
+
+bool link_hold(struct strand *strand)
+{
+    struct link *link = strand->link;
+    if (queued(link) < QUEUE_HELD)
+        return false;
+    strand->hold.deliver = on_hold;
+    if (!atomic_exchange(&strand->held, true))
+        worker_post(link->tunnel->home, &strand->hold);
+    return true;
+}
+
 void link_want(struct strand *strand)
 {
     struct link *link = strand->link;
@@ -97,6 +142,7 @@ void link_send_now(struct link *link)
         enum err result = association_send(link->association, message);
         if (result == ERR_AGAIN) {
             message_queue_push_front(&stream->out, message);
+            wake_held(link);
             return; /* on_writable follows */
         }
         if (result != ERR_OK)
@@ -107,6 +153,7 @@ void link_send_now(struct link *link)
         if (stream == link->streams) /* control frames may have waited for room */
             link_control_flush(link);
     }
+    wake_held(link);
     if (link->association && link->shut_when_sent) {
         link->shut_when_sent = false;
         association_close(link->association, ASSOCIATION_SHUTDOWN, link->detail);
@@ -118,6 +165,7 @@ void link_send_init(struct link *link)
     scheduler_init(&link->scheduler);
     atomic_init(&link->record_limit, SCHEDULER_QUANTUM);
     link->send_task.on_run = on_send;
+    link->held_last = &link->held_first;
 }
 
 /* A step takes 0.1 to 0.3 ms. When many children begin together the peer goes to work on the first
@@ -143,6 +191,8 @@ void link_send_forget(struct link *link, struct link_stream *stream)
 void link_send_clear(struct link *link)
 {
     loop_task_cancel(link->tunnel->home->loop, &link->send_task);
+    link->held_first = NULL;
+    link->held_last = &link->held_first;
     for (uint32_t i = 0; link->streams && i < link->granted; i++) {
         scheduler_remove(&link->scheduler, &link->streams[i].entry);
         count_out(link, link->streams[i].out.bytes);

@@ -22,6 +22,11 @@ json_t *status_limits_streams(const struct link *link)
                      (json_int_t)link->peer_streams);
 }
 
+json_t *status_limits_queued(const struct link *link)
+{
+    return json_integer((json_int_t)atomic_load_explicit(&link->queued, memory_order_relaxed));
+}
+
 json_t *status_limits_memory(const struct mux_budget *budget)
 {
     uint64_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);

@@ -10,6 +10,8 @@ struct tunnel;
 
 /* Who limits the streams of an association; null: the peer's HELLO has not come. */
 json_t *status_limits_streams(const struct link *link);
+/* Bytes that wait for SCTP. */
+json_t *status_limits_queued(const struct link *link);
 json_t *status_limits_memory(const struct mux_budget *budget);
 /* What each client takes of a server's tunnel. */
 json_t *status_limits_identities(const struct tunnel *tunnel);

@@ -72,14 +72,14 @@ static json_t *report_link(struct link *link)
     struct association_status status = {0};
     if (link->association)
         association_status(link->association, &status);
-    return json_pack("{s:o, s:s, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "id",
-                     report_link_id(link), "state", link_states[link->state], "peer",
-                     printable(link->peer_name), "address", link->peer_text, "transport",
-                     link->ops->name, "sctp_auth", link_auth_state(link), "scheduler",
-                     status.scheduler ? status.scheduler : "", "retransmissions",
-                     (json_int_t)status.retransmissions, "streams", (json_int_t)link->streams_max,
-                     "streams_limit", status_limits_streams(link), "paths", report_paths(&status),
-                     "tls", report_tls(link));
+    return json_pack(
+        "{s:o, s:s, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "id",
+        report_link_id(link), "state", link_states[link->state], "peer", printable(link->peer_name),
+        "address", link->peer_text, "transport", link->ops->name, "sctp_auth",
+        link_auth_state(link), "scheduler", status.scheduler ? status.scheduler : "",
+        "retransmissions", (json_int_t)status.retransmissions, "streams",
+        (json_int_t)link->streams_max, "streams_limit", status_limits_streams(link), "queued",
+        status_limits_queued(link), "paths", report_paths(&status), "tls", report_tls(link));
 }
 
 /* null: nobody. */

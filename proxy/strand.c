@@ -40,6 +40,8 @@ static bool has_room(struct strand *strand)
         link_want(strand);
         return false;
     }
+    if (link_hold(strand))
+        return false;
     if (atomic_load(&strand->unsent) < (is_full ? 1 : STRAND_UNSENT_MAX))
         return true;
     atomic_store(&strand->starved, true);
@@ -115,8 +117,12 @@ static void on_wake(struct mail *mail)
 void strand_sent(struct strand *strand, uint32_t length)
 {
     int32_t before = atomic_fetch_sub(&strand->unsent, (int32_t)length);
-    if (before - (int32_t)length >= UNSENT_LOW || !atomic_exchange(&strand->starved, false))
-        return;
+    if (before - (int32_t)length < UNSENT_LOW && atomic_exchange(&strand->starved, false))
+        strand_wake(strand);
+}
+
+void strand_wake(struct strand *strand)
+{
     if (!atomic_exchange(&strand->wake_posted, true))
         worker_post(strand->worker, &strand->wake);
 }

@@ -49,6 +49,9 @@ struct strand {
     atomic_bool starved;    /* waits for unsent to fall */
     atomic_bool wake_posted;
     struct mail wake;
+    atomic_bool held; /* waits in the link's list, or is on its way there */
+    struct mail hold;
+    struct strand *held_next;
 };
 
 /* What a session is made from. The credentials are those of the generation's master, so that its
@@ -89,5 +92,7 @@ bool strand_produce(struct strand *strand);
 /* Ends session and connection, without a notice to the link. */
 void strand_stop(struct strand *strand, enum err why, const char *detail);
 
+/* Thread: home. It may have room, or its turn. */
+void strand_wake(struct strand *strand);
 /* Thread: home. length bytes went to SCTP (or were dropped). */
 void strand_sent(struct strand *strand, uint32_t length);
