@@ -46,7 +46,8 @@ static void note_round_trip(struct udp_association *self, unsigned repeats)
  * who asked. */
 static bool is_fit(struct udp_association *self, uint8_t type, uint8_t *packet, size_t *length)
 {
-    if (type == PACKET_CHUNK_INIT_ACK && !udp_cookie_shorten(&self->cookie, packet, length))
+    if (type == PACKET_CHUNK_INIT_ACK &&
+        !udp_cookie_shorten(&self->cookie, packet, length, self->may_answer))
         return false;
     return (type != PACKET_CHUNK_INIT_ACK && self->state != UDP_HALF_OPEN) ||
            *length <= self->may_answer;

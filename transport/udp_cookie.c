@@ -12,6 +12,9 @@
 #define LENGTH_AT (PACKET_HEADER + 2)
 #define VALUE_AT  (PACKET_HEADER + 4)
 
+/* Of an INIT ACK. */
+#define PARAMETERS_AT (PACKET_HEADER + 20)
+
 static void put16(uint8_t *at, size_t value)
 {
     at[0] = (uint8_t)(value >> 8);
@@ -37,7 +40,7 @@ void udp_cookie_fini(struct udp_cookie *self)
     *self = (struct udp_cookie){0};
 }
 
-bool udp_cookie_shorten(struct udp_cookie *self, uint8_t *packet, size_t *length)
+bool udp_cookie_shorten(struct udp_cookie *self, uint8_t *packet, size_t *length, size_t most)
 {
     size_t cookie_length;
     const uint8_t *cookie = packet_init_cookie(packet, *length, &cookie_length);
@@ -49,6 +52,10 @@ bool udp_cookie_shorten(struct udp_cookie *self, uint8_t *packet, size_t *length
     self->bytes = copy_of(cookie, cookie_length);
     self->length = cookie_length;
     size_t at = (size_t)(cookie - packet);
+    if (at + UDP_COOKIE_TOKEN > most) {
+        memcpy(packet + PARAMETERS_AT, packet + at - 4, 4);
+        at = PARAMETERS_AT + 4;
+    }
     memcpy(packet + at, self->token, UDP_COOKIE_TOKEN);
     put16(packet + at - 2, 4 + UDP_COOKIE_TOKEN);
     *length = at + UDP_COOKIE_TOKEN;

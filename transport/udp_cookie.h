@@ -26,8 +26,9 @@ struct udp_cookie {
 void udp_cookie_fini(struct udp_cookie *self);
 
 /* An INIT ACK of usrsctp's: keeps its cookie, puts a new token into its place and seals it; *length
- * becomes less. False: it has no cookie. */
-bool udp_cookie_shorten(struct udp_cookie *self, uint8_t *packet, size_t *length);
+ * becomes less. When it is still more than most, the other parameters are left out, those of RFC
+ * 4895: who asks for them in an INIT has said as much. False: it has no cookie. */
+bool udp_cookie_shorten(struct udp_cookie *self, uint8_t *packet, size_t *length, size_t most);
 
 /* A checked packet that begins with COOKIE ECHO: when it has the token, makes the packet for
  * usrsctp in whole, of room bytes. Returns its length; 0: another token, or no room. */

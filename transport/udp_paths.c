@@ -56,10 +56,10 @@ static void set_state(struct udp_paths *self, unsigned path, enum path_state sta
 
 static uint64_t worth(const struct udp_path_health *path)
 {
-    return path->confirmed
-               ? UINT64_MAX / 2 +
-                     (path->heard_us > path->answered_us ? path->heard_us : path->answered_us)
-               : path->added_us;
+    uint64_t heard_us = path->heard_us > path->answered_us ? path->heard_us : path->answered_us;
+    if (!path->confirmed)
+        return path->added_us;
+    return (udp_paths_healthy(path) ? UINT64_MAX / 2 : UINT64_MAX / 4) + heard_us;
 }
 
 static unsigned make_room(struct udp_paths *self, bool confirmed)

@@ -46,7 +46,7 @@ static void there_and_back(size_t cookie)
     struct packet_ports ports;
     size_t length = init_ack(answer, cookie);
     memcpy(original, answer, length);
-    bool shorter = udp_cookie_shorten(&self, answer, &length);
+    bool shorter = udp_cookie_shorten(&self, answer, &length, 1000);
     ok(shorter && length == 12 + 20 + 8 + 4 + UDP_COOKIE_TOKEN &&
            packet_check(answer, length, &ports) == PACKET_OTHER && self.asked_tag == 5 &&
            self.answer_length == length && !memcmp(self.answer, answer, length),
@@ -69,8 +69,22 @@ static void there_and_back(size_t cookie)
     ok(!udp_cookie_restore(&self, echo, size, whole, sizeof whole), "nor one that is over");
 }
 
+static void other_parameters(void)
+{
+    uint8_t answer[4096];
+    struct udp_cookie self = {0};
+    struct packet_ports ports;
+    size_t length = init_ack(answer, 300), size = 0;
+    ok(udp_cookie_shorten(&self, answer, &length, 59) && length == 52 &&
+           packet_check(answer, length, &ports) == PACKET_OTHER &&
+           packet_init_cookie(answer, length, &size) == answer + 36 && size == UDP_COOKIE_TOKEN,
+       "what does not fit otherwise goes without its other parameters");
+    udp_cookie_fini(&self);
+}
+
 int main(void)
 {
+    other_parameters();
     there_and_back(200);
     there_and_back(203);
     there_and_back(3000);
@@ -78,7 +92,8 @@ int main(void)
                                    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  0, 0, 0};
     struct udp_cookie self = {0};
     size_t length = init_ack(packet, 12);
-    ok(!udp_cookie_shorten(&self, packet, &length), "a cookie shorter than a token is not ours");
+    ok(!udp_cookie_shorten(&self, packet, &length, 1000),
+       "a cookie shorter than a token is not ours");
     ok(!udp_cookie_restore(&self, none, sizeof none, packet, sizeof packet),
        "before there is one nobody has it, with zeros neither");
     return tap_done();

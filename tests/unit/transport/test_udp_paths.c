@@ -296,6 +296,22 @@ static void bounded(void)
        world.self.count);
 }
 
+/* Eight paths of the peer's that work; who has seen its tag asks for more. */
+static void displaces_nobody(void)
+{
+    begin_roaming();
+    for (int i = 1; i < PATHS; i++) {
+        world.now += 30 * MS;
+        udp_paths_add(&world.self, world.now, true);
+    }
+    world.now += SECOND;
+    ok(world.self.count == PATHS && udp_paths_add(&world.self, world.now, false) < 0,
+       "an address that is not confirmed takes no place from those that work");
+    world.self.paths[3].state = PATH_INACTIVE;
+    world.self.paths[3].heard_us = world.self.paths[3].answered_us = 1;
+    ok(udp_paths_add(&world.self, world.now, false) == 3, "but from one that does not");
+}
+
 static void follows(void)
 {
     begin(false, 2);
@@ -338,6 +354,7 @@ int main(void)
     no_answer();
     copies();
     bounded();
+    displaces_nobody();
     follows();
     refused();
     return tap_done();
