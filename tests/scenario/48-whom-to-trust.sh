@@ -77,7 +77,7 @@ ALLOWED='does not let us in' UNNAMED='did not accept our certificate'
 good crl "$ANY $OWN_S $A crl = \"crl.pem\";" "$ANY $OWN_C $P crl = \"crl.pem\";"
 refused crl-client server "$ANY $OWN_S crl = \"crl.pem\";" \
     "$ANY cert = \"gone.pem\"; key = \"gone.key\"; $P" \
-    'it is revoked \(dns "gone.example", sha256:.*, issued by CN=ca\)' 'our certificate is revoked'
+    'it is revoked \(dns "gone.example", sha256:.*, issued by "CN=ca"\)' 'our certificate is revoked'
 refused crl-server client "$ANY cert = \"fake.pem\"; key = \"fake.key\";" \
     "$ANY $OWN_C peer = \"gone-server.example\"; crl = \"crl.pem\";" \
     'it is revoked \(dns "gone-server.example"' 'our certificate is revoked'
@@ -97,7 +97,7 @@ refused pin-server client "$OWN_S pins = \"$C\";" "$OWN_C pins = [ \"$G\", \"$C\
     "the peer is $(pin server hex); its key is none of the 2 pinned" "$UNNAMED or key.*pinned"
 good cas "ca = \"cas\"; $OWN_S allow = \"bob.example\";" "$ANY cert = \"bob.pem\"; key = \"bob.key\"; $P"
 refused cas-none server "ca = \"cas\"; $OWN_S" "$ANY cert = \"eve.pem\"; key = \"eve.key\"; $P" \
-    'not signed by a CA that we trust \(dns "eve.example", .*, issued by CN=stranger\)' \
+    'not signed by a CA that we trust \(dns "eve.example", .*, issued by "CN=stranger"\)' \
     'does not trust the CA that signed our certificate'
 good spiffe "$ANY $OWN_S allow = \"spiffe://example/laptops/anna\";" \
     "$ANY $OWN_C peer = \"spiffe://example/servers/one\";"
