@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Goal of this test: tls.records says whose code protects the records of children, at each end for
-# itself; the status shows it, a reload changes it for new children, and bytes pass in every case.
+# itself; the status shows it, a reload changes it for new masters, and bytes pass in every case.
 # shellcheck source=tests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
@@ -29,7 +29,7 @@ check "no child was lost over it" status_has server '.tunnels[0].children.failed
 check "nobody warns of what was asked for" status_has client '.tunnels[0].state == "up"'
 check "in the log neither" bash -c "! grep -q 'stay with GnuTLS' '$dir/client.err'"
 
-# By a reload, for the children that are made from then on.
+# By a reload, for the children of masters from then on.
 sed -i 's/records = "gnutls";//' "$dir/client.cfg"
 send_signal client HUP
 check "the client reads its configuration again" \
