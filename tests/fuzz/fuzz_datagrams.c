@@ -11,6 +11,7 @@
  *     authenticated: the association stays up.
  *   2, 3 anybody, a hostile peer among them, who also loses and delays packets. */
 #include "tests/fuzz/udp_bed.h"
+#include "transport/udp_trust.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -48,6 +49,11 @@ static void act(uint8_t action, struct wire_reader *script)
     case 6:
         if (!is_safe())
             transport_refuse(bed.server);
+        break;
+    case 7: /* whoever came last has proved who it is */
+        user = &bed.users[bed.user_count - 1];
+        if (user->association)
+            association_trust(user->association);
         break;
     default: { /* somebody looks */
         struct association_status status;
@@ -199,6 +205,7 @@ static struct transport *open_at(uint8_t host, uint16_t port, struct transport_a
         .mtu = bed.flags & NARROW ? 9000 : 1500,
         .buffer_bytes = 1 << 20,
         .auth = bed.flags & AUTH,
+        .distrusts = true,
     };
     struct address list[2];
     size_t count = locals(host, port, list);
@@ -260,6 +267,21 @@ static void check_alive(void)
         must(world.answered[i] <= AMPLIFY_MOST * world.asked[i]);
 }
 
+/* What peers that nobody knows may cost together. */
+static void check_cost(void)
+{
+    const struct udp *server = container_of(bed.server, struct udp, base);
+    const struct udp_association *one;
+    size_t sum = 0, count = 0;
+    TAILQ_FOREACH(one, &server->all, link)
+    {
+        sum += one->untrusted_bytes;
+        count++;
+        must(one->untrusted_bytes <= UDP_TRUST_ONE && (!one->trusted || !one->untrusted_bytes));
+    }
+    must(sum == server->untrusted_bytes && sum <= UDP_TRUST_ALL + count * UDP_TRUST_LEAST);
+}
+
 static void begin(uint8_t first)
 {
     memset(&bed, 0, sizeof bed);
@@ -291,6 +313,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     begin(data[0]);
     bed.plays = true;
     play(&script);
+    check_cost();
     if (is_safe())
         check_alive();
     transport_free(bed.client);

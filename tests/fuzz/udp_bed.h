@@ -73,6 +73,8 @@ static void on_message(struct association_events *events, struct message *messag
             must(message->data[i] == (uint8_t)(message->stream + i));
     }
     message_free(message);
+    if (!user->is_strange && user->association) /* the first word is from who it should be */
+        association_trust(user->association);
     be_nervous(user);
 }
 
@@ -83,7 +85,10 @@ static void on_writable(struct association_events *events)
 
 static void on_down(struct association_events *events, enum err reason, const char *detail)
 {
-    must(user_of(events)->association && strlen(detail) <= UDP_DETAIL_MAX && reason < ERR_COUNT);
+    must(user_of(events)->association && reason < ERR_COUNT);
+    must(strlen(detail) < sizeof(((struct udp_association *)NULL)->detail));
+    for (const char *c = detail; *c; c++)
+        must(*c >= ' ' && *c <= '~');
     user_of(events)->association = NULL;
     user_of(events)->up = false;
     user_of(events)->downs++;
