@@ -89,6 +89,14 @@ void mux_stream_free(struct mux_stream *stream);
  * session has to end; only mux_stream_free may follow. */
 enum err mux_stream_receive(struct mux_stream *stream, const uint8_t *record, size_t length);
 
+/* What the records since the last call cost beyond their bytes, in bytes of bulk that take as long:
+ * MUX_COST_RECORD for each and MUX_COST_FRAME for each frame, so nothing where they are full, and
+ * MUX_COST_OPEN for a lease. */
+#define MUX_COST_RECORD 1024
+#define MUX_COST_FRAME  64
+#define MUX_COST_OPEN   32768
+uint32_t mux_stream_take_cost(struct mux_stream *stream);
+
 /* Writes the next record's plaintext (pending frames, then DATA from on_fill, then FIN), at most
  * capacity (at least 512) and MUX_RECORD_MAX bytes; returns its length, 0: nothing to send. */
 size_t mux_stream_drain(struct mux_stream *stream, uint8_t *record, size_t capacity);

@@ -30,6 +30,7 @@ struct mux_stream {
     struct credit_receiver in;
     struct credit_sender out;
     enum err reset_code;
+    uint32_t cost;                /* mux_stream_take_cost */
     uint8_t state;                /* enum stream_state */
     uint8_t lease;                /* number of this lease, or of the last one */
     uint8_t own_end;              /* enum stream_end: decided, perhaps not sent */

@@ -156,6 +156,18 @@ static bool is_late(const struct mux_stream *s, const struct frame *frame)
            (frame->type == FRAME_CREDIT || frame->type == FRAME_RESET);
 }
 
+static uint32_t cost_of(const struct frame *frame)
+{
+    return MUX_COST_FRAME + (frame->type == FRAME_OPEN ? MUX_COST_OPEN : 0);
+}
+
+uint32_t mux_stream_take_cost(struct mux_stream *s)
+{
+    uint32_t cost = s->cost;
+    s->cost = 0;
+    return cost;
+}
+
 static enum err receive_frame(struct mux_stream *s, const struct frame *frame)
 {
     if (!s->bound) {
@@ -178,11 +190,15 @@ enum err mux_stream_receive(struct mux_stream *s, const uint8_t *record, size_t 
         return ERR_FRAME_LENGTH;
     struct wire_reader r = wire_reader(record, length);
     enum err e = ERR_OK;
+    uint32_t cost = MUX_COST_RECORD;
     while (!e && wire_left(&r)) {
         struct frame frame;
         e = frame_next(&r, FRAME_ON_STREAM, &frame);
-        if (!e)
-            e = receive_frame(s, &frame);
+        if (e)
+            break;
+        cost += cost_of(&frame);
+        e = receive_frame(s, &frame);
     }
+    s->cost += cost > length ? cost - (uint32_t)length : 0;
     return e;
 }

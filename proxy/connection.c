@@ -368,13 +368,8 @@ size_t connection_deliver(struct connection *c, const uint8_t *data, size_t leng
         return 0;
     }
     struct gathered *gathered = &c->worker->gathered;
-    if (gathered->connection != c) {
-        gathered->connection = c;
-        gathered->count = 0;
-    }
-    gathered->parts[gathered->count++] =
-        (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = length};
-    return stays && gathered->count < GATHERED_MAX ? 0 : connection_push(c);
+    bool has_room = gathered_add(gathered, c, data, length);
+    return stays && has_room ? 0 : connection_push(c);
 }
 
 void connection_finish(struct connection *c)

@@ -114,9 +114,10 @@ void connection_unwatch(struct connection *connection);
 size_t connection_fill(struct connection *connection, uint8_t *to, size_t room, bool *end);
 
 /* Writes, or keeps what the socket does not take. Returns how many bytes are gone at once, of this
- * call and of those before; on_written tells of the others. stays: so do the bytes, until
- * connection_push, which follows in this turn. Then all leave in one call: a bulk transfer's reader
- * is woken, and takes the processor from us, once for ten records instead of every fourth. */
+ * call and of those before; on_written tells of the others. stays: so do the bytes (fewer than
+ * GATHERED_CRUMB are copied), until connection_push, which follows in this turn. Then all leave in
+ * one call: a bulk transfer's reader is woken, and takes the processor from us, once for ten
+ * records instead of every fourth. */
 size_t connection_deliver(struct connection *connection, const uint8_t *data, size_t length,
                           bool stays);
 size_t connection_push(struct connection *connection);

@@ -24,6 +24,7 @@
 #include "mux/pool.h"
 #include "mux/scheduler.h"
 #include "proxy/strand.h"
+#include "proxy/turn.h"
 #include "tls/session.h"
 #include "transport/transport.h"
 
@@ -89,11 +90,12 @@ struct link_paths {
     unsigned lines, held_back;
 };
 
-/* The strands of one worker: only for the orderly end. */
+/* The strands of one worker: for the orderly end, and for their part of a turn. */
 struct link_share {
     struct link *link;
     struct worker *worker;
     struct mail stop, stopped;
+    struct turn_share turn; /* of its strands there */
 };
 
 struct link {
@@ -117,7 +119,13 @@ struct link {
 
     struct link_master master, renewal;
     struct message_queue early;         /* of children, came before the peer's HELLO */
-    struct message_queue renewal_early; /* came before its RENEW frame */
+    struct message_queue renewal_early; /* came before its RENEW frame, or before its time */
+    struct {
+        struct loop_timer timer; /* set: one waits for its time */
+        uint16_t stream;
+        uint8_t epoch;
+    } renewal_next;       /* server */
+    uint64_t renewals_us; /* server: up to when renewals have had their time; loop_now */
     uint8_t association_id[MUX_ASSOCIATION_ID_SIZE];
     uint64_t log_id; /* its first half; 0: there is none yet */
     struct tls_generation *generation, *previous_generation;

@@ -19,6 +19,11 @@
 /* Messages of a client that waits for its place: it sends one, HELLO, and then waits, too. */
 #define KEPT_MAX 32
 
+/* A renewal is a full handshake, 2 ms of a processor. A client makes one each two thirds of a
+ * ticket's life, and tries again after a second: one a second, and eight that come at once. */
+#define RENEWALS_AT_ONCE 8
+#define RENEWAL_US       1000000
+
 static bool is_client(const struct link *link)
 {
     return link->tunnel->config->role == CONFIG_CLIENT;
@@ -367,18 +372,59 @@ void link_master_receive(struct link *link, struct message *message)
     }
 }
 
-void link_master_renew(struct link *link, uint16_t stream, uint8_t epoch)
+static void begin_renewal(struct link *link)
 {
-    begin_master(link, &link->renewal, stream, epoch, false);
+    link->renewals_us += RENEWAL_US;
+    loop_timer_cancel(link->tunnel->home->loop, &link->renewal_next.timer);
+    begin_master(link, &link->renewal, link->renewal_next.stream, link->renewal_next.epoch, false);
     /* Only what there is now: a message of a newer epoch goes back to the queue. */
     for (size_t left = link->renewal_early.count; left; left--)
         link_master_receive(link, message_queue_pop(&link->renewal_early));
+}
+
+static void on_renewal_time(struct loop_timer *timer)
+{
+    struct link *link = container_of(timer, struct link, renewal_next.timer);
+    if (link->state != LINK_CLOSING)
+        begin_renewal(link);
+}
+
+/* What came for a renewal that this one replaces, and that has not had its time. */
+static void drop_older(struct link *link, uint8_t epoch)
+{
+    for (size_t left = link->renewal_early.count; left; left--) {
+        struct message *message = message_queue_pop(&link->renewal_early);
+        if ((int8_t)(message->epoch - epoch) < 0)
+            message_free(message);
+        else
+            message_queue_push(&link->renewal_early, message);
+    }
+}
+
+/* A bucket of RENEWALS_AT_ONCE: renewals_us is when it will be full again. */
+void link_master_renew(struct link *link, uint16_t stream, uint8_t epoch)
+{
+    struct loop *loop = link->tunnel->home->loop;
+    uint64_t now = loop_now(loop);
+    if (link->renewals_us < now)
+        link->renewals_us = now;
+    link->renewal_next.stream = stream;
+    link->renewal_next.epoch = epoch;
+    link->renewal_next.timer.on_expire = on_renewal_time;
+    drop_older(link, epoch);
+    uint64_t full = now + RENEWALS_AT_ONCE * RENEWAL_US;
+    if (link->renewals_us + RENEWAL_US <= full)
+        begin_renewal(link);
+    else /* a newer one takes the place of one that waits */
+        loop_timer_set(loop, &link->renewal_next.timer,
+                       now + link->renewals_us + RENEWAL_US - full);
 }
 
 void link_master_end(struct link *link)
 {
     struct loop *loop = link->tunnel->home->loop;
     loop_timer_cancel(loop, &link->renew_timer);
+    loop_timer_cancel(loop, &link->renewal_next.timer);
     link_control_end(link);
     end_master(&link->master);
     end_master(&link->renewal);

@@ -15,6 +15,10 @@
  */
 #define UNSENT_LOW (STRAND_UNSENT_MAX / 2)
 
+/* Ciphertext that may wait for its turn beyond a full window. Only small frames ever wait: an
+ * honest peer, which sends a record when it has something for it, does not come near. */
+#define INPUT_MAX (4u << 20)
+
 static void fail(struct strand *strand, enum err why, const char *detail)
 {
     char words[256]; /* detail lives in the session that strand_stop frees */
@@ -95,11 +99,29 @@ static bool rekey(struct strand *strand)
 static void on_pump(struct loop_task *task)
 {
     struct strand *strand = container_of(task, struct strand, pump);
-    if ((strand->fed && !advance(strand)) || (strand->rekeys && !rekey(strand)))
+    if ((strand->fed && !strand->taker.waits && !advance(strand)) ||
+        (strand->rekeys && !rekey(strand)))
         return;
     while (wants_turn(strand) && has_room(strand) && make_record(strand))
         ;
     strand_carry_settle(strand);
+}
+
+static struct turn_share *share_of(const struct strand *strand)
+{
+    return &strand->link->shares[strand->worker->index].turn;
+}
+
+/* Whether it may go on in this turn, after something that cost so much. */
+static bool may_go_on(struct strand *strand, size_t cost)
+{
+    return strand->hurries ||
+           turn_spend(&strand->worker->turn, share_of(strand), &strand->taker, cost);
+}
+
+static void on_turn(struct turn_taker *taker)
+{
+    on_pump(&container_of(taker, struct strand, taker)->pump);
 }
 
 void strand_pump(struct strand *strand)
@@ -143,6 +165,7 @@ struct strand *strand_new(struct link *link, struct worker *worker, uint16_t str
     strand->timer.on_expire = on_timeout;
     strand->pump.on_run = on_pump;
     strand->wake.deliver = on_wake;
+    strand->taker.on_turn = on_turn;
     strand_carry_init(strand);
     return strand;
 }
@@ -167,6 +190,8 @@ static void end_session(struct strand *strand)
         counter_sub(&strand->link->tunnel->counters.children_by_gnutls, 1);
     loop_timer_cancel(strand->worker->loop, &strand->timer);
     loop_task_cancel(strand->worker->loop, &strand->pump);
+    turn_leave(&strand->worker->turn, share_of(strand), &strand->taker);
+    strand->input = 0;
     tls_session_free(strand->session);
     strand->session = NULL;
     mux_stream_free(strand->mux);
@@ -226,17 +251,23 @@ static bool read_records(struct strand *strand)
     const uint8_t *record;
     size_t length;
     enum err result;
-    while ((result = tls_session_read(strand->session, &record, &length)) == ERR_OK) {
+    bool goes_on = true;
+    while (goes_on && (result = tls_session_read(strand->session, &record, &length)) == ERR_OK) {
         result = mux_stream_receive(strand->mux, record, length);
         if (result != ERR_OK) {
             fail(strand, result, NULL);
             return false;
         }
+        strand->input -= strand->input > length ? length : strand->input;
+        goes_on = may_go_on(strand, mux_stream_take_cost(strand->mux));
     }
-    if (result != ERR_AGAIN) {
+    if (goes_on && result != ERR_AGAIN) {
         fail(strand, result, tls_session_detail(strand->session));
         return false;
     }
+    strand->fed = !goes_on; /* the rest in another turn */
+    if (goes_on)
+        strand->input = 0;
     strand_carry_push(strand);
     tls_session_release(strand->session);
     return true;
@@ -245,17 +276,28 @@ static bool read_records(struct strand *strand)
 /* Goes on with what was fed. False: the session has ended. */
 static bool advance(struct strand *strand)
 {
+    if (!strand->hurries &&
+        !turn_may_begin(&strand->worker->turn, share_of(strand), &strand->taker)) {
+        strand->fed = true; /* a client's first step is fed nothing */
+        return true;
+    }
     strand->fed = false;
     if (!strand->handshaken) {
         enum err result = tls_session_handshake(strand->session);
         link_handshake_step(strand);
-        if (result == ERR_AGAIN)
+        bool goes_on = may_go_on(strand, TURN_HANDSHAKE);
+        if (result == ERR_AGAIN) { /* what goes on is the next message's */
+            turn_leave(&strand->worker->turn, share_of(strand), &strand->taker);
             return true;
+        }
         if (result != ERR_OK) {
             fail(strand, result, tls_session_detail(strand->session));
             return false;
         }
         begin_mux(strand);
+        strand->fed = !goes_on;
+        if (!goes_on)
+            return true;
     }
     return read_records(strand);
 }
@@ -280,8 +322,10 @@ void strand_begin(struct strand *strand, uint8_t epoch, const struct strand_root
 
 void strand_catch_up(struct strand *strand)
 {
+    strand->hurries = true;
     if (strand->fed)
         advance(strand);
+    strand->hurries = false;
 }
 
 void strand_feed(struct strand *strand, struct message *message)
@@ -290,7 +334,11 @@ void strand_feed(struct strand *strand, struct message *message)
         message_free(message); /* failed here; the link is about to learn it */
         return;
     }
+    strand->input += message->length;
     tls_session_feed(strand->session, message);
     strand->fed = true;
-    strand_pump(strand);
+    if (strand->input > strand->link->tunnel->config->window_max + INPUT_MAX)
+        fail(strand, ERR_CREDIT_EXCEEDED, "many small frames, faster than they are handled");
+    else
+        strand_pump(strand);
 }

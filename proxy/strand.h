@@ -16,6 +16,7 @@
 #include "base/mailbox.h"
 #include "mux/stream.h"
 #include "proxy/connection.h"
+#include "proxy/turn.h"
 #include "tls/session.h"
 
 struct link;
@@ -43,8 +44,11 @@ struct strand {
     struct connection_events connection_events;
 
     struct loop_task pump;
-    bool rekeys;            /* the lease has begun, and wants new keys */
-    bool fed;               /* messages wait in the session for the pump */
+    bool rekeys;  /* the lease has begun, and wants new keys */
+    bool fed;     /* messages wait in the session for the pump */
+    bool hurries; /* it ends: what is there is handled in this turn */
+    size_t input; /* bytes of ciphertext that wait there, at most */
+    struct turn_taker taker;
     _Atomic int32_t unsent; /* bytes handed to the link, not yet taken by SCTP */
     atomic_bool starved;    /* waits for unsent to fall */
     atomic_bool wake_posted;

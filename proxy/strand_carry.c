@@ -1,7 +1,6 @@
 #include "proxy/strand_carry.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -174,9 +173,10 @@ static void on_data(struct mux_stream_events *events, const uint8_t *data, size_
     struct strand *strand = of_mux(events);
     size_t gone = length;
     if (strand->connection)
-        gone = connection_deliver(strand->connection, data, length,
-                                  tls_session_has_input(strand->session) &&
-                                      tls_session_hold(strand->session));
+        gone =
+            connection_deliver(strand->connection, data, length,
+                               length < GATHERED_CRUMB || (tls_session_has_input(strand->session) &&
+                                                           tls_session_hold(strand->session)));
     if (gone)
         mux_stream_consumed(strand->mux, gone);
 }

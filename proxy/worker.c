@@ -61,6 +61,7 @@ int worker_init(struct worker *worker, unsigned index, struct resolver *resolver
         return -1;
     }
     worker->plain = message_new(MESSAGE_MAX);
+    turn_init(&worker->turn, worker->loop);
     return 0;
 }
 

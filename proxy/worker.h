@@ -7,23 +7,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/uio.h>
 
 #include "base/loop.h"
 #include "base/mailbox.h"
 #include "base/message.h"
+#include "proxy/gathered.h"
+#include "proxy/turn.h"
 
 struct connection;
 struct lingering;
 struct resolver;
-
-/* What one connection's socket is about to get, from where it was decrypted. */
-#define GATHERED_MAX 32
-struct gathered {
-    struct connection *connection; /* NULL: nobody's */
-    struct iovec parts[GATHERED_MAX];
-    unsigned count;
-};
 
 /* So long a reset waits for its data without progress: for a stream that takes what the local end
  * sent before it, or for a local end that takes what the peer sent before it. */
@@ -37,8 +30,9 @@ struct worker {
     struct mail *own_first, **own_last; /* mail of this worker to itself */
     struct loop_task own_task;
     struct mail stop;
-    bool runs;                   /* for worker_call: from worker_start to worker_join */
-    struct resolver *resolver;   /* of the process */
+    bool runs;                 /* for worker_call: from worker_start to worker_join */
+    struct resolver *resolver; /* of the process */
+    struct turn turn;
     struct lingering *lingering; /* proxy/linger.h */
     size_t lingering_bytes;
     uint64_t patience_us;      /* WORKER_PATIENCE_US, but in tests */

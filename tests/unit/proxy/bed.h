@@ -481,7 +481,7 @@ static inline void side_hurt_child(struct side *side, uint16_t stream)
 static inline void bed_calm_down(struct bed *bed)
 {
     bed->still = true;
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < 2000; i++)
         bed_step(bed);
     bed->still = false;
 }

@@ -196,6 +196,40 @@ static void too_slow(void)
     bed_fini(&bed);
 }
 
+/* A client that asks for renewals without end gets eight at once and one each second, of which the
+ * last one it asked for is the next. */
+static void too_many_renewals(void)
+{
+    enum { ASKED = 100 };
+    struct bed bed;
+    bed_init(&bed, 1, 1, false);
+    bed_start(&bed);
+    bed_up(&bed);
+    struct link *link = side_link(&bed.server);
+    uint16_t stream = (uint16_t)(link->streams_max + 1);
+    uint64_t begun = loop_now(bed.server.workers[0].loop);
+    unsigned began = 0;
+    for (uint8_t epoch = 1; epoch <= ASKED; epoch++) {
+        link_master_renew(link, stream, epoch);
+        began += link->renewal.epoch == epoch;
+        struct message *hello = message_new(100);
+        hello->length = 100;
+        hello->stream = stream;
+        hello->epoch = epoch;
+        if (link->renewal.epoch != epoch)
+            link_receive(link, hello);
+        else
+            message_free(hello);
+    }
+    ok(began == 8, "of %d renewals eight begin at once (%u)", ASKED, began);
+    ok(link->renewal_early.count == 1, "of the others one waits, with what came for it");
+    bed_expect(&bed, link->renewal.epoch == ASKED, "the last one has its time");
+    ok(loop_now(bed.server.workers[0].loop) - begun > 900000, "a second later");
+    ok(!loop_timer_is_set(&link->renewal_next.timer) && !link->renewal_early.count,
+       "and no other waits");
+    bed_fini(&bed);
+}
+
 int main(void)
 {
     bed_main_begin();
@@ -210,6 +244,7 @@ int main(void)
     wrong_peer(true);
     wrong_peer(false);
     too_slow();
+    too_many_renewals();
     message_cache_clear();
     return tap_done();
 }

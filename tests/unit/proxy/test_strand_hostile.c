@@ -1,0 +1,167 @@
+/* A client that is let in and sends what costs much more than it carries: single bytes, credit,
+ * records of nothing but small frames. It holds up itself: in one turn of the server's loop so much
+ * is done for it, and no more. What is counted are frames and system calls, never time; how long a
+ * turn took is a remark only. */
+#include <sys/syscall.h>
+
+#include "base/wire.h"
+#include "mux/frame.h"
+#include "tests/unit/proxy/bed.h"
+
+static unsigned sendmsgs; /* of the whole program */
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    sendmsgs++;
+    return syscall(SYS_sendmsg, fd, message, flags);
+}
+
+#define LEASE 1 /* the first one of a session */
+
+enum pattern { BYTES, BYTE_RECORDS, CREDITS };
+
+struct attack {
+    struct bed bed;
+    struct strand *from, *to; /* the hostile client's, the server's */
+    struct pair *pair;
+};
+
+/* Of this thread's processor: other programs do not count. */
+static uint64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static struct strand *with_connection(struct side *side)
+{
+    for (uint16_t id = 1; id <= side_link(side)->streams_max; id++)
+        if (side_strand(side, id) && side_strand(side, id)->connection)
+            return side_strand(side, id);
+    return NULL;
+}
+
+static void begin(struct attack *attack)
+{
+    struct bed *bed = &attack->bed;
+    bed_init(bed, 1, 1, false);
+    bed->server.config.window_initial = bed->server.config.window_max = 1 << 20;
+    bed_start(bed);
+    bed_up(bed);
+    attack->pair = bed_connect(bed, end_holds(10), end_holds(10));
+    bed_reach(bed, attack->pair->client.received == 10 && attack->pair->target->received == 10);
+    attack->from = with_connection(&bed->client);
+    must(attack->from);
+    attack->to = side_strand(&bed->server, attack->from->stream);
+    must(attack->to && attack->to->connection);
+    attack->pair->target->plan.bytes = 0; /* the bytes to come follow no plan */
+}
+
+static size_t put(struct wire_writer *w, enum pattern pattern)
+{
+    if (pattern == CREDITS) {
+        frame_put_number(w, FRAME_CREDIT, LEASE, 1);
+        return 0;
+    }
+    frame_put(w, FRAME_DATA, LEASE, 1);
+    wire_put_bytes(w, "x", 1);
+    return 1;
+}
+
+/* A record's plaintext, as full as the pattern has it; how many bytes of DATA. */
+static size_t make(enum pattern pattern, uint8_t *record, size_t *length)
+{
+    struct wire_writer w = wire_writer(record, MUX_RECORD_MAX);
+    size_t bytes = 0, each = pattern == CREDITS ? 12 : 5;
+    do
+        bytes += put(&w, pattern);
+    while (pattern != BYTE_RECORDS && (size_t)(w.end - w.at) >= each);
+    *length = (size_t)(w.at - record);
+    return bytes;
+}
+
+/* Puts them straight into the server's session, as if they had come in one turn. */
+static size_t flood(struct attack *attack, enum pattern pattern, unsigned records)
+{
+    static uint8_t record[MUX_RECORD_MAX];
+    struct bed *bed = &attack->bed;
+    struct link *link = side_link(&bed->client);
+    size_t length, all = 0;
+    for (unsigned i = 0; i < records; i++) {
+        all += make(pattern, record, &length);
+        must(tls_session_write(attack->from->session, record, length) == ERR_OK);
+        struct message *message;
+        struct link_stream *stream = &link->streams[attack->from->stream];
+        while ((message = message_queue_pop(&stream->out))) {
+            link->queued -= message->length;
+            strand_sent(attack->from, message->length);
+            message->epoch = attack->to->epoch;
+            strand_feed(attack->to, message);
+        }
+        stream->wants = false;
+        scheduler_remove(&link->scheduler, &stream->entry);
+    }
+    return all;
+}
+
+/* The records' frames are handled over several turns, at most `most` bytes or records in each. */
+static void bounded(enum pattern pattern, const char *what, unsigned records, size_t most)
+{
+    struct attack attack;
+    begin(&attack);
+    struct bed *bed = &attack.bed;
+    struct loop *loop = bed->server.workers[0].loop;
+    size_t bytes = flood(&attack, pattern, records);
+    uint64_t first = mux_stream_received(attack.to->mux), longest = 0;
+    size_t most_bytes = 0, turns = 0;
+    unsigned before = sendmsgs, most_calls = 0;
+    while (attack.to->mux && attack.to->fed && turns < 1000000) {
+        uint64_t begun = now_us(), at = mux_stream_received(attack.to->mux);
+        unsigned calls = sendmsgs;
+        loop_turn(loop, 0);
+        turns++;
+        uint64_t took = now_us() - begun;
+        longest = took > longest ? took : longest;
+        must(attack.to->mux);
+        size_t done = (size_t)(mux_stream_received(attack.to->mux) - at);
+        most_bytes = done > most_bytes ? done : most_bytes;
+        most_calls = sendmsgs - calls > most_calls ? sendmsgs - calls : most_calls;
+    }
+    tap_note("%s: %u records, %zu turns, the longest of %llu us, %u sendmsg, %zu bytes in a turn",
+             what, records, turns, (unsigned long long)longest, sendmsgs - before, most_bytes);
+    ok(mux_stream_received(attack.to->mux) - first == bytes, "%s: all %zu bytes are taken", what,
+       bytes);
+    ok(most_bytes <= most && (turns >= records / 300 || !records),
+       "no more than %zu of them in one turn", most);
+    ok(most_calls <= 2, "which writes them with one call (%u)", most_calls);
+    end_reset(&attack.pair->client);
+    ends_clear(&bed->ends);
+    bed_fini(bed);
+}
+
+/* Nobody keeps what comes faster than it is handled. */
+static void too_much(void)
+{
+    struct attack attack;
+    begin(&attack);
+    struct bed *bed = &attack.bed;
+    flood(&attack, CREDITS, 1000);
+    bed_expect(bed, !attack.to->connection && side_count(&bed->server, children_failed) == 1,
+               "16 MB of small frames that wait: the stream's session ends");
+    ends_clear(&bed->ends);
+    struct pair *pair = bed_connect(bed, end_sends(100), end_sends(100));
+    bed_expect(bed, pair_is_complete(pair), "the association goes on");
+    bed_fini(bed);
+}
+
+int main(void)
+{
+    bed_main_begin();
+    bounded(BYTES, "records of single bytes", 80, 2 * 3276);
+    bounded(BYTE_RECORDS, "a record for each byte", 20000, TURN_TAKER_MAX / MUX_COST_RECORD + 1);
+    bounded(CREDITS, "records of CREDIT", 200, 0);
+    too_much();
+    message_cache_clear();
+    return tap_done();
+}
