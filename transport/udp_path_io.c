@@ -368,7 +368,10 @@ static enum udp_take take_packet(struct udp_association *self, struct udp_path *
     /* Somebody there knows nothing of this association; the peer does, where it still answers. */
     if (number != used && packet_tag_reflected(packet) &&
         udp_paths_healthy(&self->choice.paths[used])) {
-        udp_paths_refused(&self->choice, number, now_of(self));
+        if (self->transport->options.auth) /* which anybody can say: ask there */
+            udp_paths_suspect(&self->choice, number, now_of(self));
+        else
+            udp_paths_refused(&self->choice, number, now_of(self));
         go_on(self);
         return UDP_TAKE_DROP;
     }

@@ -218,6 +218,15 @@ static void init_to_a_client(void)
         bed_run(&bed, SECOND / 50);
     }
     ok(active_paths(user) == 2, "an INIT from one of the server's addresses takes none away");
+    if (bed_auth) { /* who sees the tags says that nobody is there */
+        stranger_chunk(packet,
+                       (struct packet_ports){observer->ports.destination, observer->ports.source},
+                       observer->server_tag, PACKET_CHUNK_ABORT << 8 | 1, "", 0);
+        stranger_send(observer->front.fd, &observer->client, packet, PACKET_HEADER + 4);
+        loop_turn(bed.loop, 0);
+        loop_turn(bed.loop, 0);
+        ok(active_paths(user) == 2, "nor does an ABORT that nothing authenticates");
+    }
     bed_run(&bed, SECOND * 3 / 2);
     ok(active_paths(user) == 2 && user->up, "nor a second later");
     observer_free(observer);
