@@ -102,9 +102,9 @@ enum err tls_session_write_message(struct tls_session *session, struct message *
 
 /* New keys for what is written from now on (KeyUpdate, RFC 8446 section 4.6.3), put out at once:
  * what was written before stays closed to who steals the new ones. By itself it happens after
- * rekey_bytes of the credentials. ERR_OK (with TLS 1.2, which knows no such thing, nothing
- * happens); ERR_AGAIN: less than 250 ms after the last one, nothing happened; or as
- * tls_session_write. */
+ * rekey_bytes of the credentials, and twice at most while nothing is read. ERR_OK (with TLS 1.2,
+ * which knows no such thing, nothing happens); ERR_AGAIN: less than 250 ms after the last one,
+ * nothing happened; or as tls_session_write. */
 enum err tls_session_rekey(struct tls_session *session);
 
 /* Puts out close_notify. */
