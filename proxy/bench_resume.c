@@ -98,8 +98,10 @@ static void write_tunnel(const struct bench *bench, FILE *file, int number)
     if (number)
         fprintf(file, "role = \"client\"; remote = \"127.0.0.1:9\"; connect_timeout = 60;\n");
     else
-        fprintf(file, "role = \"server\"; local = \"127.0.0.1:0\"; max_peers = %u;\n",
-                options->associations);
+        fprintf(file,
+                "role = \"server\"; local = \"127.0.0.1:0\"; max_peers = %u;\n"
+                "identity = { max_associations = %u; max_streams = 16777216; };\n",
+                options->associations, options->associations);
     fprintf(file,
             "tls = { ca = \"ca.pem\"; cert = \"%s.pem\"; key = \"%s.key\"; %s = \"%s\"; %s\n"
             "handshake_timeout = 600; };\n"
