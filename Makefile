@@ -221,6 +221,7 @@ lint-format:
 lint-rules:
 	$(Q)scripts/check-layers
 	$(Q)scripts/check-size
+	$(Q)scripts/check-claims
 
 # SC2317: functions that a trap or a name in a variable calls look unreachable to it.
 lint-shell:
