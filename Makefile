@@ -132,7 +132,7 @@ $(BUILD)/bench/transport_bench: LIBS += $(ALLOCATOR)
 BENCH_WITH = TOOLS=$(abspath $(BUILD))/tools BENCHES=$(abspath $(BUILD))/bench HAWSER=$(abspath $(BUILD))/hawser \
     USRSCTP="$(USRSCTP_IS_$(if $(OPTIMISED),y))"
 
-.PHONY: bench bench-layers
+.PHONY: bench bench-layers check-old-cpu
 bench: $(BUILD)/hawser tools $(BENCHES) ## Hawser beside haproxy, stunnel, ssh, spiped and no tunnel
 	$(Q)$(BENCH_WITH) OUT=$(abspath build/bench) bench/run $(if $(QUICK),--quick) $(if $(PEERS),--peers "$(PEERS)")
 
@@ -171,6 +171,19 @@ check: all check-variant ## run all tests
 check-kernel: $(BUILD)/hawser $(BUILD)/tests/conformance/test_transport $(BUILD)/tests/conformance/test_auth $(filter $(BUILD)/tests/unit/transport/test_kernel%,$(UNITS)) ## the tests that need a kernel with SCTP and netem
 	$(Q)$(MAKE) --no-print-directory VARIANT=default BUILD=build/default tools
 	$(Q)KINDS=lab $(RUN_TESTS)
+
+# As on another processor: no AES, no AVX, no CLMUL. What takes minutes there (it emulates each
+# instruction), and what limits the memory that qemu itself needs, is left out.
+OLD_CPU_NOT  := %/test_children %/test_corrupted %/test_crafted %/test_spoilt %/test_thread
+OLD_CPU      := $(filter-out $(OLD_CPU_NOT),$(foreach t,base/% tls/% mux/% transport/test_crc32c transport/test_packet,\
+                  $(filter $(BUILD)/tests/unit/$(t),$(UNITS))))
+check-old-cpu: $(OLD_CPU) ## unit tests of base, tls, mux and checksums on a processor without AES and AVX
+	$(Q)passed=0; failed=0; for t in $(if $(filter x86_64,$(shell uname -m)),$(OLD_CPU)); do \
+	    if timeout 120 qemu-x86_64 -cpu qemu64 $$t >$(BUILD)/old-cpu.out 2>&1 </dev/null; then \
+	        passed=$$((passed + 1)); \
+	    else \
+	        failed=$$((failed + 1)); echo "$$t: exit code $$?"; grep -A 3 '^not ok' $(BUILD)/old-cpu.out; \
+	    fi; done; echo "$$passed passed, $$failed failed"; [ $$failed -eq 0 ]
 
 check-asan: ## all tests under AddressSanitizer and UBSan
 	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=asan check-variant

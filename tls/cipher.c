@@ -54,13 +54,17 @@ static int64_t measure(gnutls_cipher_algorithm_t algorithm)
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool is_chacha_faster; /* a property of the processor: written once, under `once` */
 
+bool tls_cipher_prefers_chacha(int64_t chacha_ns, int64_t aes_ns)
+{
+    return chacha_ns < INT64_MAX && chacha_ns + chacha_ns / 4 < aes_ns;
+}
+
 static void compare(void)
 {
     if (tls_wide_gcm_is_here())
         return;
     int64_t chacha = measure(GNUTLS_CIPHER_CHACHA20_POLY1305);
-    is_chacha_faster =
-        chacha < INT64_MAX && chacha + chacha / 4 < measure(GNUTLS_CIPHER_AES_128_GCM);
+    is_chacha_faster = tls_cipher_prefers_chacha(chacha, measure(GNUTLS_CIPHER_AES_128_GCM));
 }
 
 bool tls_cipher_is_chacha_faster(void)
