@@ -45,8 +45,8 @@ void connection_set_peer(struct connection *c, const struct tls_identity *identi
                          uint64_t association)
 {
     if (c->peer != identity) {
-        tls_identity_unref((struct tls_identity *)(uintptr_t)c->peer);
-        c->peer = identity ? tls_identity_ref((struct tls_identity *)(uintptr_t)identity) : NULL;
+        tls_identity_unref(c->peer);
+        c->peer = identity ? tls_identity_ref(identity) : NULL;
     }
     c->association = association;
 }

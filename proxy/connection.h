@@ -40,16 +40,16 @@ struct connection_events {
 
 struct connection {
     struct service *service;
-    uint64_t id;  /* on the wire */
-    char *client; /* address of the TCP client; if it is not opened_here, a claim */
-    const struct tls_identity *peer; /* of the association that it was given to; NULL: none */
-    uint64_t association;            /* the same one's, for the log */
-    uint64_t begun_us;               /* loop_now */
-    uint64_t waits_since_us;         /* for an association and a stream; 0: never did */
-    bool parked;                     /* in its tunnel's list */
-    uint16_t stream;                 /* 0: none yet */
-    bool opened_here;                /* accepted by our listener, as against opened by the peer */
-    struct mail mail;                /* for its ways between workers */
+    uint64_t id;               /* on the wire */
+    char *client;              /* address of the TCP client; if it is not opened_here, a claim */
+    struct tls_identity *peer; /* of the association that it was given to; NULL: none */
+    uint64_t association;      /* the same one's, for the log */
+    uint64_t begun_us;         /* loop_now */
+    uint64_t waits_since_us;   /* for an association and a stream; 0: never did */
+    bool parked;               /* in its tunnel's list */
+    uint16_t stream;           /* 0: none yet */
+    bool opened_here;          /* accepted by our listener, as against opened by the peer */
+    struct mail mail;          /* for its ways between workers */
     struct pool_waiter waiter;
     struct link *link; /* whose pool it waits in or whose stream it has */
 

@@ -242,7 +242,7 @@ static void take_identity(struct link_master *master)
     struct link *link = master->link;
     const struct tls_identity *identity = tls_session_identity(master->session);
     tls_identity_unref(link->identity);
-    link->identity = tls_identity_ref((struct tls_identity *)(uintptr_t)identity);
+    link->identity = tls_identity_ref(identity);
 }
 
 /* A renewed master must be the same peer: connections of the old one live on. */

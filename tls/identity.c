@@ -28,10 +28,11 @@ struct tls_identity *tls_identity_new(enum tls_identity_kind kind)
     return identity;
 }
 
-struct tls_identity *tls_identity_ref(struct tls_identity *identity)
+struct tls_identity *tls_identity_ref(const struct tls_identity *identity)
 {
-    atomic_fetch_add_explicit(&identity->references, 1, memory_order_relaxed);
-    return identity;
+    struct tls_identity *counted = (struct tls_identity *)(uintptr_t)identity;
+    atomic_fetch_add_explicit(&counted->references, 1, memory_order_relaxed);
+    return counted;
 }
 
 void tls_identity_unref(struct tls_identity *identity)

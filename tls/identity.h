@@ -66,7 +66,8 @@ struct tls_identity {
 
 /* Owns: caller has one reference. */
 struct tls_identity *tls_identity_new(enum tls_identity_kind kind);
-struct tls_identity *tls_identity_ref(struct tls_identity *identity);
+/* One reference more; what it says never changes, so a reader of it may keep it. Thread: any. */
+struct tls_identity *tls_identity_ref(const struct tls_identity *identity);
 void tls_identity_unref(struct tls_identity *identity); /* NULL is fine */
 
 /* For its maker. A name with a NUL or another control character inside, an empty one, one that is
