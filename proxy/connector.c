@@ -1,6 +1,7 @@
 #include "proxy/connector.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,22 @@ static void prepare(struct connector *self, struct connector_try *try,
         .connector = self, .address = address, .socket = {.on_events = on_socket, .fd = -1}};
 }
 
+/* Why it failed; 0: it is connected. A target may have answered and reset already: asking for the
+ * error, or connecting once more, would take the answer away. */
+static int error_on(int fd, bool failed)
+{
+    char byte;
+    return failed && recv(fd, &byte, 1, MSG_PEEK) < 0 ? errno : 0;
+}
+
+/* Like connect(), of a socket that connects. */
+static int look(int fd)
+{
+    struct pollfd at = {.fd = fd, .events = POLLOUT};
+    errno = poll(&at, 1, 0) == 1 ? error_on(fd, at.revents & POLLERR) : EINPROGRESS;
+    return errno ? -1 : 0;
+}
+
 /* True: it is connected, or will be, or will fail. */
 static bool begin(struct connector_try *try, bool *connected)
 {
@@ -56,7 +73,7 @@ static bool begin(struct connector_try *try, bool *connected)
     /* On loopback the handshake is over when connect returns EINPROGRESS: asking once more says so
      * and saves two epoll_ctl, a getsockopt and a turn of the loop for each connection. */
     if (result < 0 && errno == EINPROGRESS)
-        result = connect(fd, &address->any, address->length);
+        result = look(fd);
     *connected = result == 0;
     if (result == 0 || ((errno == EALREADY || errno == EINPROGRESS) &&
                         loop_fd_add(try->connector->loop, &try->socket, EPOLLOUT) == 0))
@@ -211,11 +228,7 @@ static void try_next(struct connector *self)
 static void on_socket(struct loop_fd *socket, uint32_t events)
 {
     struct connector_try *try = container_of(socket, struct connector_try, socket);
-    int error = 0;
-    socklen_t length = sizeof(error);
-    (void)events;
-    if (getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
-        error = errno;
+    int error = error_on(socket->fd, events & EPOLLERR);
     if (!error) {
         succeed(try->connector, try);
         return;
