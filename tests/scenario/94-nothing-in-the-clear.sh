@@ -13,7 +13,7 @@ RELAY="--dump $dir/captured"
 start_pair
 printf 'the-secret-words\n%.0s' {1..2000} >"$dir/said"
 comes_back() {
-    nc -N "${TO%:*}" "${TO##*:}" <"$dir/said" | cmp - "$dir/said"
+    nc -N "${TO%:*}" "${TO##*:}" <"$dir/said" >"$dir/heard" && cmp "$dir/said" "$dir/heard"
 }
 for ((i = 1; i <= 20; i++)); do
     check "connection $i carries words there and back" comes_back
