@@ -220,13 +220,57 @@ static inline void bed_close(struct bed *bed)
     loop_free(bed->loop);
 }
 
+/* Time as this process has it. The machine may have held up a turn that took much longer than it
+ * waits; that is no fault of the code under test, so such a turn counts only as long as it should
+ * be. */
+struct bed_clock {
+    uint64_t at_us, us;
+};
+#define BED_WORK_US 10000
+
+static inline struct bed_clock bed_clock_begin(struct bed *bed)
+{
+    loop_turn(bed->loop, 0);
+    return (struct bed_clock){.at_us = loop_now(bed->loop)};
+}
+
+static inline void bed_clock_turn(struct bed_clock *clock, struct bed *bed, uint64_t wait_us)
+{
+    loop_turn(bed->loop, wait_us);
+    uint64_t step = loop_now(bed->loop) - clock->at_us, most = wait_us + BED_WORK_US;
+    clock->us += step < most ? step : most;
+    clock->at_us = loop_now(bed->loop);
+}
+
+/* The longest time without a message. */
+struct bed_gap {
+    uint64_t heard_us, longest_us, messages;
+};
+
+static inline void bed_gap_look(struct bed_gap *gap, const struct bed_clock *clock,
+                                const struct bed_user *to)
+{
+    if (to->messages != gap->messages)
+        gap->heard_us = clock->us;
+    gap->messages = to->messages;
+    if (clock->us - gap->heard_us > gap->longest_us)
+        gap->longest_us = clock->us - gap->heard_us;
+}
+
+/* Until the condition holds; after how long, or within_us and more when it did not. */
+static inline uint64_t bed_took(struct bed *bed, bool (*condition)(void *argument), void *argument,
+                                uint64_t within_us)
+{
+    struct bed_clock clock = bed_clock_begin(bed);
+    while (!condition(argument) && clock.us < within_us)
+        bed_clock_turn(&clock, bed, 20000);
+    return clock.us;
+}
+
 static inline bool bed_wait(struct bed *bed, bool (*condition)(void *argument), void *argument,
                             uint64_t within_us)
 {
-    loop_turn(bed->loop, 0);
-    uint64_t limit = loop_now(bed->loop) + within_us;
-    while (!condition(argument) && loop_now(bed->loop) < limit)
-        loop_turn(bed->loop, 20000);
+    bed_took(bed, condition, argument, within_us);
     return condition(argument);
 }
 

@@ -102,9 +102,7 @@ static double seconds_until_up(struct trial *self, size_t number)
         tap_note("%s", why);
     must(self->late);
     loop_turn(self->bed.loop, 0);
-    uint64_t since = loop_now(self->bed.loop);
-    bed_wait(&self->bed, is_settled, self, 20 * SECOND);
-    return (double)(loop_now(self->bed.loop) - since) / SECOND;
+    return (double)bed_took(&self->bed, is_settled, self, 20 * SECOND) / SECOND;
 }
 
 struct asked {

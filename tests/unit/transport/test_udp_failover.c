@@ -61,7 +61,7 @@ static bool settled(void *user)
 }
 
 /* To all addresses of the server. */
-static struct bed_user *connect_all(struct bed *bed)
+static struct bed_user *connect_all_in(struct bed *bed, uint64_t *took_us)
 {
     struct address remotes[TRANSPORT_ADDRESSES_MAX];
     size_t count = 0;
@@ -71,8 +71,14 @@ static struct bed_user *connect_all(struct bed *bed)
     user->events.on_path = on_path;
     must(association_connect(bed->client, remotes, count, &user->events, &user->association) ==
          ERR_OK);
-    bed_wait(bed, settled, user, 5 * SECOND);
+    *took_us = bed_took(bed, settled, user, 5 * SECOND);
     return user;
+}
+
+static struct bed_user *connect_all(struct bed *bed)
+{
+    uint64_t took_us;
+    return connect_all_in(bed, &took_us);
 }
 
 static struct association_status status_of(struct bed_user *user)
@@ -109,24 +115,18 @@ static unsigned active_paths(struct bed_user *user)
 /* Sends from one to the other for a while, a message each few ms; returns the longest gap. */
 static uint64_t load(struct bed_user *from, struct bed_user *to, uint64_t for_us, uint32_t *number)
 {
-    struct bed *bed = from->bed;
-    loop_turn(bed->loop, 0);
-    uint64_t start = loop_now(bed->loop), heard = start, longest = 0, seen = to->messages;
-    while (loop_now(bed->loop) < start + for_us && !from->down && !to->down) {
+    struct bed_clock clock = bed_clock_begin(from->bed);
+    struct bed_gap gap = {.messages = to->messages};
+    while (clock.us < for_us && !from->down && !to->down) {
         struct message *message = bed_message(1, *number, PIECE, 0);
         if (association_send(from->association, message) == ERR_OK)
             ++*number;
         else
             message_free(message);
-        loop_turn(bed->loop, 3000);
-        uint64_t now = loop_now(bed->loop);
-        if (to->messages != seen)
-            heard = now;
-        seen = to->messages;
-        if (now - heard > longest)
-            longest = now - heard;
+        bed_clock_turn(&clock, from->bed, 3000);
+        bed_gap_look(&gap, &clock, to);
     }
-    return longest;
+    return gap.longest_us;
 }
 
 /* Both directions are tried: data from the client, data from the server. */
@@ -217,10 +217,9 @@ static void first_address_is_dead(void)
     struct bed bed = {0};
     open_bed(&bed, one, 1, two, 2);
     udp_cut_local(bed.server, 0, true, true);
-    loop_turn(bed.loop, 0);
-    uint64_t start = loop_now(bed.loop);
-    struct bed_user *user = connect_all(&bed);
-    double took = (double)(loop_now(bed.loop) - start) / SECOND;
+    uint64_t took_us;
+    struct bed_user *user = connect_all_in(&bed, &took_us);
+    double took = (double)took_us / SECOND;
     ok(user->up && took < 0.5 && uses(user, transport_local_at(bed.server, 1)),
        "the second address is tried soon (%.2f s)", took);
     bed_close(&bed);
@@ -235,10 +234,7 @@ static void nobody_at_the_first_address(void)
                                 bed_address("[::1]:9")};
     struct bed_user *user = bed_user_new(&bed);
     must(association_connect(bed.client, remotes, 3, &user->events, &user->association) == ERR_OK);
-    loop_turn(bed.loop, 0);
-    uint64_t start = loop_now(bed.loop);
-    bed_wait(&bed, settled, user, SECOND);
-    double took = (double)(loop_now(bed.loop) - start) / SECOND;
+    double took = (double)bed_took(&bed, settled, user, SECOND) / SECOND;
     ok(user->up && took < 0.2, "at a closed port the next one is tried at once (%.3f s)", took);
     struct bed_user *nobody = bed_user_new(&bed);
     remotes[1] = bed_address("127.0.0.2:9");

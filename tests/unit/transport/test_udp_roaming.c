@@ -154,27 +154,21 @@ static void open_bed(struct bed *bed, const char *client)
 /* Sends for a while, a message each few ms; returns the longest time without one. */
 static uint64_t load(struct bed_user *from, struct bed_user *to, uint64_t for_us, uint32_t *number)
 {
-    struct bed *bed = from->bed;
-    loop_turn(bed->loop, 0);
-    uint64_t start = loop_now(bed->loop), heard = start, longest = 0, seen = to->messages;
-    for (uint64_t next = start; loop_now(bed->loop) < start + for_us && !from->down && !to->down;) {
-        if (loop_now(bed->loop) >= next) {
+    struct bed_clock clock = bed_clock_begin(from->bed);
+    struct bed_gap gap = {.messages = to->messages};
+    for (uint64_t next = 0; clock.us < for_us && !from->down && !to->down;) {
+        if (clock.us >= next) {
             struct message *message = bed_message(1, *number, PIECE, 0);
             if (association_send(from->association, message) == ERR_OK)
                 ++*number;
             else
                 message_free(message);
-            next = loop_now(bed->loop) + 2000;
+            next = clock.us + 2000;
         }
-        loop_turn(bed->loop, 2000);
-        uint64_t now = loop_now(bed->loop);
-        if (to->messages != seen)
-            heard = now;
-        seen = to->messages;
-        if (now - heard > longest)
-            longest = now - heard;
+        bed_clock_turn(&clock, from->bed, 2000);
+        bed_gap_look(&gap, &clock, to);
     }
-    return longest;
+    return gap.longest_us;
 }
 
 static void rebinding(bool by_client)
