@@ -71,6 +71,8 @@ struct link_master {
     struct tls_credentials *credentials; /* that it was born with; NULL: none */
     struct tls_output output;
     struct loop_timer timer; /* time limit of the handshake */
+    struct turn_taker taker; /* of control frames: the rest in another turn */
+    size_t input;            /* bytes that came and are not read yet, while it waits for its turn */
 };
 
 /* The network paths as the log knows them. */

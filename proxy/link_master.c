@@ -19,6 +19,14 @@
 /* Messages of a client that waits for its place: it sends one, HELLO, and then waits, too. */
 #define KEPT_MAX 32
 
+/* Control frames that may wait for their turn (rule W2): an honest peer has one HELLO of 16 KB, and
+ * a few hundred bytes of others. */
+#define CONTROL_WAITING_MAX (1u << 20)
+
+/* What a record of control frames costs beyond its bytes (proxy/turn.h): each byte as much as an
+ * eighth of the smallest frames there are. */
+#define CONTROL_COST(length) (MUX_COST_RECORD + (length) * (MUX_COST_FRAME / 8))
+
 /* A renewal is a full handshake, 2 ms of a processor. A client makes one each two thirds of a
  * ticket's life, and tries again after a second: one a second, and eight that come at once. */
 #define RENEWALS_AT_ONCE 8
@@ -37,10 +45,21 @@ static void on_output(struct tls_output *output, struct message *message)
     link_enqueue(master->link, message);
 }
 
+static struct turn *turn_of(const struct link *link)
+{
+    return &link->tunnel->home->turn;
+}
+
+static struct turn_share *share_of(const struct link *link)
+{
+    return &link->shares[link->tunnel->home->index].turn;
+}
+
 static void end_master(struct link_master *master)
 {
     if (!master->link)
         return;
+    turn_leave(turn_of(master->link), share_of(master->link), &master->taker);
     loop_timer_cancel(master->link->tunnel->home->loop, &master->timer);
     tls_session_free(master->session);
     tls_credentials_unref(master->credentials);
@@ -94,6 +113,14 @@ static void on_timeout(struct loop_timer *timer)
     fail_master(master, ERR_TLS_TIMEOUT, "master session");
 }
 
+/* Goes on with the control frames that were too many for one turn. */
+static void on_turn(struct turn_taker *taker)
+{
+    struct link_master *master = container_of(taker, struct link_master, taker);
+    if (master->link->state != LINK_CLOSING)
+        link_master_advance(master->link, master);
+}
+
 static void on_store_answer(struct tls_output *output)
 {
     struct link_master *master = container_of(output, struct link_master, output);
@@ -114,7 +141,8 @@ static void begin_master(struct link *link, struct link_master *master, uint16_t
                                    .output = {.on_output = on_output,
                                               .on_ready = on_store_answer,
                                               .reply_to = &tunnel->home->mailbox},
-                                   .timer.on_expire = on_timeout};
+                                   .timer.on_expire = on_timeout,
+                                   .taker.on_turn = on_turn};
     /* What the one before had to say concerns nobody any more; the peer may begin many. */
     scheduler_remove(&link->scheduler, &link->streams[stream].entry);
     message_queue_clear(&link->streams[stream].out);
@@ -280,18 +308,24 @@ static void read_records(struct link *link, struct link_master *master)
     const uint8_t *record;
     size_t length;
     enum err result;
+    if (!turn_may_begin(turn_of(link), share_of(link), &master->taker))
+        return;
     while ((result = tls_session_read(master->session, &record, &length)) == ERR_OK) {
-        if (master == &link->renewal)
-            continue; /* nothing is said on it */
-        result = mux_control_receive(link->control, record, length);
+        if (master == &link->master) /* nothing is said on a renewal */
+            result = mux_control_receive(link->control, record, length);
         if (result != ERR_OK) {
             link_close(link, result, NULL, true);
             return;
         }
         if (link->state == LINK_CLOSING)
             return;
+        master->input -= master->input > length ? length : master->input;
+        if (!turn_spend(turn_of(link), share_of(link), &master->taker, CONTROL_COST(length)))
+            break;
     }
-    if (result != ERR_AGAIN) {
+    if (result == ERR_AGAIN)
+        master->input = 0;
+    else if (result != ERR_OK) {
         char detail[512];
         snprintf(detail, sizeof(detail), "%s", tls_session_detail(master->session));
         fail_master(master, result, detail);
@@ -363,8 +397,13 @@ void link_master_receive(struct link *link, struct message *message)
         message_free(message);
     } else if (master->session && message->stream == master->stream &&
                message->epoch == master->epoch) {
+        master->input += message->length;
         tls_session_feed(master->session, message);
-        link_master_advance(link, master);
+        if (master->taker.waits && master->input > CONTROL_WAITING_MAX)
+            link_close(link, ERR_CONTROL_PROTOCOL, "too many control frames wait for their turn",
+                       true);
+        else
+            link_master_advance(link, master);
     } else if (is_early(link, message) && link->renewal_early.count < RENEWAL_EARLY_MAX) {
         message_queue_push(&link->renewal_early, message);
     } else {

@@ -155,6 +155,70 @@ static void too_much(void)
     bed_fini(bed);
 }
 
+/* ---- the control channel ---- */
+
+/* Puts so many full records of PING into the server's master, as if they had come in one turn. */
+static void flood_control(struct bed *bed, unsigned records)
+{
+    static uint8_t record[MUX_RECORD_MAX];
+    struct link *from = side_link(&bed->client), *to = side_link(&bed->server);
+    struct wire_writer w = wire_writer(record, sizeof record);
+    while (frame_fits(&w, 8))
+        frame_put_number(&w, FRAME_PING, 0, 1);
+    for (unsigned i = 0; i < records; i++) {
+        must(tls_session_write(from->master.session, record, (size_t)(w.at - record)) == ERR_OK);
+        struct message *message;
+        while ((message = message_queue_pop(&from->streams[0].out))) {
+            from->queued -= message->length;
+            if (to->state == LINK_READY)
+                link_master_receive(to, message);
+            else
+                message_free(message);
+        }
+        from->streams[0].wants = false;
+        scheduler_remove(&from->scheduler, &from->streams[0].entry);
+    }
+}
+
+static void control_bounded(void)
+{
+    struct bed bed;
+    bed_init(&bed, 1, 1, false);
+    bed_start(&bed);
+    bed_up(&bed);
+    struct link_master *master = &side_link(&bed.server)->master;
+    struct loop *loop = bed.server.workers[0].loop;
+    loop_turn(loop, 0);
+    flood_control(&bed, 40);
+    size_t turns = 0, most = 0, all = master->input;
+    while (master->taker.waits && turns < 1000) {
+        size_t before = master->input;
+        loop_turn(loop, 0);
+        turns++;
+        most = before - master->input > most ? before - master->input : most;
+    }
+    ok(all > 500000 && !master->input && !master->taker.waits,
+       "%zu KB of PING that wait are all handled", all / 1024);
+    ok(turns >= 10 && most <= 3 * MUX_RECORD_MAX, "in %zu turns, at most %zu bytes in each", turns,
+       most);
+    struct pair *pair = bed_connect(&bed, end_sends(100), end_sends(100));
+    bed_expect(&bed, pair_is_complete(pair), "and the association goes on");
+    bed_fini(&bed);
+}
+
+static void control_too_much(void)
+{
+    struct bed bed;
+    bed_init(&bed, 1, 1, false);
+    bed_start(&bed);
+    bed_up(&bed);
+    flood_control(&bed, 100);
+    bed_expect(&bed, side_count(&bed.server, associations_up) == 0,
+               "1.6 MB of PING that wait: the association ends");
+    bed_expect(&bed, side_is_up(&bed.client) && side_is_up(&bed.server), "and another one begins");
+    bed_fini(&bed);
+}
+
 int main(void)
 {
     bed_main_begin();
@@ -162,6 +226,8 @@ int main(void)
     bounded(BYTE_RECORDS, "a record for each byte", 20000, TURN_TAKER_MAX / MUX_COST_RECORD + 1);
     bounded(CREDITS, "records of CREDIT", 200, 0);
     too_much();
+    control_bounded();
+    control_too_much();
     message_cache_clear();
     return tap_done();
 }
