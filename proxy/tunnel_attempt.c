@@ -66,7 +66,7 @@ void tunnel_attempt_tell(struct tunnel *tunnel, const struct log_about *about, c
         snprintf(more, sizeof(more), " (and %u times since this was last said)", line->left_out);
     line->told_us = now(tunnel);
     line->left_out = 0;
-    log_write(LOG_WARNING, about, "%s%s", text, more);
+    log_write(LOG_WARNING, about, "%s; it tries again%s", text, more);
 }
 
 /* ---- the pause ---- */
