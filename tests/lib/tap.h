@@ -14,6 +14,13 @@ void tap_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A check that this machine cannot make: counted and shown, never silent. */
 void tap_skip(const char *what, const char *why);
 
+/* A sanitizer has an allocator, and limits of memory, of its own. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define TAP_SANITIZED true
+#else
+#define TAP_SANITIZED false
+#endif
+
 /* Prints the plan; returns the exit code for main: 0 if all held, 1 otherwise. */
 int tap_done(void);
 
