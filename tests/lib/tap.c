@@ -37,6 +37,7 @@ void tap_note(const char *format, ...)
 void tap_skip(const char *what, const char *why)
 {
     printf("ok %d - %s # SKIP %s\n", ++checks, what, why);
+    fflush(stdout); /* a child that is forked next would say it again */
 }
 
 int tap_done(void)
