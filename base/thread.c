@@ -11,6 +11,10 @@
 /* What jemalloc maps for a new thread, measured: 2 MB, and a little. */
 #define ARENA ((size_t)5 << 19)
 
+/* The C library's default, 8 MB, counts against a limit of data (ulimit -d) as a whole: four
+ * threads alone would need half of 64 MB. The largest frames of ours are 64 KB. */
+#define STACK ((size_t)2 << 20)
+
 struct start {
     void *(*run)(void *);
     void *argument;
@@ -39,14 +43,7 @@ static void blocked_signals(sigset_t *set)
 
 int thread_find_room(unsigned count)
 {
-    pthread_attr_t attributes;
-    size_t stack = 0;
-    int error = pthread_attr_init(&attributes);
-    if (error)
-        return error;
-    pthread_attr_getstacksize(&attributes, &stack);
-    pthread_attr_destroy(&attributes);
-    size_t size = count * (stack + ARENA) + ARENA;
+    size_t size = count * (STACK + ARENA) + ARENA;
     void *room = mmap(NULL, size, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (room == MAP_FAILED)
@@ -65,11 +62,19 @@ int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void
     for (size_t i = 0; i < sizeof start->name - 1 && name[i]; i++)
         start->name[i] = name[i];
 
+    pthread_attr_t attributes;
+    error = pthread_attr_init(&attributes);
+    if (error) {
+        free(start);
+        return error;
+    }
+    must(pthread_attr_setstacksize(&attributes, STACK) == 0);
     sigset_t blocked, before;
     blocked_signals(&blocked);
     pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    error = pthread_create(thread, NULL, entry, start);
+    error = pthread_create(thread, &attributes, entry, start);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
     if (error)
         free(start);
     return error;

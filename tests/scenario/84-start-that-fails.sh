@@ -103,6 +103,9 @@ else
     check "5 to 40 descriptors" limit_each nofile $(seq 5 40)
     check "too little address space for its threads" too_many_threads
     write_config both "$both"
+    start both prlimit --data=67108864:67108864 "$HAWSER" run "$dir/both.cfg"
+    check "64 MB of data are enough" wait_until 20 is_answering both
+    check "and it ends well" stop both
 fi
 
 # ---- standard files that are closed ----
