@@ -98,9 +98,10 @@ bool link_hold(struct strand *strand)
     struct link *link = strand->link;
     if (queued(link) < QUEUE_HELD)
         return false;
-    strand->hold.deliver = on_hold;
-    if (!atomic_exchange(&strand->held, true))
+    if (!atomic_exchange(&strand->held, true)) { /* else the home may be reading the mail now */
+        strand->hold.deliver = on_hold;
         worker_post(link->tunnel->home, &strand->hold);
+    }
     return true;
 }
 
