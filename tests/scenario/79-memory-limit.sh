@@ -25,7 +25,7 @@ is_still() { # NAME
     done
 }
 is_within_limit() { # NAME
-    test "$(used "$1")" -le $LIMIT
+    test "$(used "$1")" -le "$LIMIT"
 }
 # 12 MiB: what malloc keeps, pieces that are not full, read-ahead, what SCTP holds.
 is_within_memory() { # NAME BEFORE
