@@ -177,6 +177,7 @@ static void send_data(struct wire_reader *script)
         length = TLS_RECORD_PLAIN_MAX - 0xf8 + length;
     zeros = zeros < 0x80 ? 0 : zeros - 0x80;
     memset(content, (int)(length + zeros), length);
+    seal(TLS_RECORD_DATA, content, length, zeros); /* which may feed what was sealed before it */
     if (length + zeros > TLS_RECORD_PLAIN_MAX) {
         is_over = true;
     } else { /* comes in its turn, if the session lives */
@@ -185,7 +186,6 @@ static void send_data(struct wire_reader *script)
         memcpy(message->data, content, length);
         message_queue_push(&expected, message);
     }
-    seal(TLS_RECORD_DATA, content, length, zeros);
 }
 
 /* Any type, any content: what is not good ends the session, and never becomes data. */
