@@ -20,6 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define STREAM_MAX (4 * BYTES_MAX)
 #define UPDATES    24 /* a handshake message of this type */
 
+#define UPDATES_AT_ONCE 32 /* below the 64 that a session takes */
+
 static uint64_t now_us;
 
 int clock_gettime(clockid_t clock, struct timespec *now)
@@ -114,6 +116,7 @@ static void end(void)
 
 static uint8_t stream[STREAM_MAX]; /* not yet in messages */
 static size_t stream_length;
+static unsigned updates_unread; /* of those that come slowly enough; read late they are too many */
 
 static void read_all(void)
 {
@@ -149,6 +152,7 @@ static void feed(size_t piece)
             message_free(message);
     }
     stream_length = 0;
+    updates_unread = 0;
     read_all();
 }
 
@@ -249,6 +253,8 @@ static void play(struct wire_reader *script)
             send_data(script);
             break;
         case 2:
+            if (updates_unread++ == UPDATES_AT_ONCE)
+                feed(MESSAGE_MAX);
             send_update(action >> 3);
             now_us += 130000;
             break;
@@ -276,7 +282,7 @@ static void play(struct wire_reader *script)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct wire_reader script = wire_reader(data, size);
-    stream_length = 0;
+    stream_length = updates_unread = 0;
     begin(wire_get_u8(&script));
     play(&script);
     must(is_over || !expected.count);
