@@ -8,8 +8,8 @@ ifeq ($(origin CC),default)
 CC       := gcc
 endif
 CFLAGS   ?= -O2 -g
-PKGS     := gnutls libconfig jansson hiredis
-FOLDERS  := base config transport tls mux control proxy
+PKGS     := gnutls libconfig jansson hiredis nettle
+FOLDERS  := base config sctp transport tls mux control proxy
 VERSION  := 0.1.0
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
@@ -59,7 +59,7 @@ all: $(BUILD)/hawser build/hawser ## build/hawser
 build/hawser: $(BUILD)/hawser
 	$(Q)ln -sfn $(VARIANT)/hawser $@
 
-$(BUILD)/hawser: $(BUILD)/proxy/main.o $(call libs_of,proxy control mux tls transport config base)
+$(BUILD)/hawser: $(BUILD)/proxy/main.o $(call libs_of,proxy control mux tls transport sctp config base)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) $(LIBS)
 
@@ -94,11 +94,12 @@ $(BUILD)/tools/%.so: tests/tools/preload/%.c
 # A unit test of a folder links only what that folder may use, so that layers stay honest.
 unit_base      := base
 unit_config    := config base
-unit_transport := transport base
+unit_sctp      := sctp base
+unit_transport := transport sctp base
 unit_tls       := tls base
 unit_mux       := mux base
 unit_control   := control config base
-unit_proxy     := proxy control mux tls transport config base
+unit_proxy     := proxy control mux tls transport sctp config base
 
 define unit_rule
 $(BUILD)/tests/unit/$(1)/test_%: $(BUILD)/tests/unit/$(1)/test_%.o $(BUILD)/tests/lib/tap.o $(call libs_of,$(unit_$(1)))
@@ -107,11 +108,11 @@ $(BUILD)/tests/unit/$(1)/test_%: $(BUILD)/tests/unit/$(1)/test_%.o $(BUILD)/test
 endef
 $(foreach f,$(FOLDERS),$(eval $(call unit_rule,$(f))))
 
-$(BUILD)/tests/sim/test_%: $(BUILD)/tests/sim/test_%.o $(BUILD)/tests/lib/tap.o $(call libs_of,mux tls transport base)
+$(BUILD)/tests/sim/test_%: $(BUILD)/tests/sim/test_%.o $(BUILD)/tests/lib/tap.o $(call libs_of,mux tls transport sctp base)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/tests/conformance/test_%: $(BUILD)/tests/conformance/test_%.o $(BUILD)/tests/lib/tap.o $(call libs_of,transport base)
+$(BUILD)/tests/conformance/test_%: $(BUILD)/tests/conformance/test_%.o $(BUILD)/tests/lib/tap.o $(call libs_of,transport sctp base)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -123,7 +124,7 @@ unit: $(filter $(BUILD)/tests/unit/$(FOLDER)/%,$(UNITS)) ## run the unit tests o
 # make bench: Hawser and its peers side by side: build/bench/results.{md,json} and plots, in a quarter
 # of an hour. QUICK=1 takes 4 minutes; PEERS="none ssh" chooses.
 BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
-$(BUILD)/bench/%: $(BUILD)/bench/%.o $(call libs_of,mux tls transport base)
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(call libs_of,mux tls transport sctp base)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 # As the program is; the others count what the C library's allocator holds.
@@ -160,7 +161,7 @@ LIMIT_tsan := 300
 REPLAYS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 RUN_TESTS = BUILD=$(BUILD) SCALE=$(or $(SCALE),$(SCALE_$(VARIANT)),1) LIMIT=$(or $(LIMIT_$(VARIANT)),120) scripts/run-tests $(ONLY)
 
-$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(call libs_of,mux control tls transport config base)
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(call libs_of,mux control tls transport sctp config base)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -175,7 +176,7 @@ check-kernel: $(BUILD)/hawser $(BUILD)/tests/conformance/test_transport $(BUILD)
 # As on another processor: no AES, no AVX, no CLMUL. What takes minutes there (it emulates each
 # instruction), and what limits the memory that qemu itself needs, is left out.
 OLD_CPU_NOT  := %/test_children %/test_corrupted %/test_crafted %/test_spoilt %/test_thread
-OLD_CPU      := $(filter-out $(OLD_CPU_NOT),$(foreach t,base/% tls/% mux/% transport/test_crc32c transport/test_packet,\
+OLD_CPU      := $(filter-out $(OLD_CPU_NOT),$(foreach t,base/% tls/% mux/% sctp/% transport/test_packet,\
                   $(filter $(BUILD)/tests/unit/$(t),$(UNITS))))
 check-old-cpu: $(OLD_CPU) ## unit tests of base, tls, mux and checksums on a processor without AES and AVX
 	$(Q)passed=0; failed=0; for t in $(if $(filter x86_64,$(shell uname -m)),$(OLD_CPU)); do \
@@ -207,7 +208,7 @@ fuzz: ## let libFuzzer look for bad input, SECONDS each
 	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=fuzz CC=clang CFLAGS='-O1 -g' $(patsubst %,build/fuzz/fuzzers/%,$(or $(ONLY),$(FUZZERS)))
 	$(Q)scripts/run-fuzzers $(or $(SECONDS),600) $(or $(ONLY),$(FUZZERS))
 
-$(BUILD)/fuzzers/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(call libs_of,mux control tls transport config base)
+$(BUILD)/fuzzers/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(call libs_of,mux control tls transport sctp config base)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)

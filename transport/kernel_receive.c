@@ -14,7 +14,7 @@
 #include "transport/kernel_auth.h"
 #include "transport/kernel_path.h"
 #include "transport/kernel_socket.h"
-#include "transport/sctp_message.h"
+#include "sctp/payload.h"
 
 /* Other associations of the loop get their turn after so many. */
 #define MESSAGES_A_TURN 256

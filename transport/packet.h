@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "transport/crc32c.h"
+#include "sctp/crc32c.h"
 
 /* RFC 9260 section 3.1: ports, verification tag, checksum. */
 #define PACKET_HEADER 12

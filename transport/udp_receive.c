@@ -12,7 +12,7 @@
 #include "transport/auth.h"
 #include "transport/packet.h"
 #include "transport/packet_init.h"
-#include "transport/sctp_message.h"
+#include "sctp/payload.h"
 #include "transport/udp_arrival.h"
 #include "transport/udp_association.h"
 #include "transport/udp_auth.h"

@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "transport/packet.h"
-#include "transport/sctp_message.h"
+#include "sctp/payload.h"
 #include "transport/udp_association.h"
 #include "transport/udp_socket.h"
 

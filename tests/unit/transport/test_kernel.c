@@ -12,7 +12,7 @@
 
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
-#include "transport/sctp_message.h"
+#include "sctp/payload.h"
 
 static int socket_of(struct association *association)
 {

@@ -6,7 +6,7 @@
 
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
-#include "transport/sctp_message.h"
+#include "sctp/payload.h"
 
 /* Limit for silent peers: short, because the tests wait for it. */
 #define PATIENCE (SECOND * 2 / 5)

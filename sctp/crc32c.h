@@ -1,4 +1,4 @@
-/* transport/crc32c.h: the checksum of SCTP packets (RFC 9260 appendix A), by the processor's own
+/* sctp/crc32c.h: the checksum of SCTP packets (RFC 9260 appendix A), by the processor's own
  * instructions where it has them.
  *
  * usrsctp 0.9.5 as Debian builds it needs about 1.2 µs for a packet of 1452 bytes; three

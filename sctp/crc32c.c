@@ -1,4 +1,4 @@
-#include "transport/crc32c.h"
+#include "sctp/crc32c.h"
 
 #include <endian.h>
 #include <pthread.h>

@@ -1,4 +1,4 @@
-/* transport/sctp_message.h: how a message of any SCTP transport marks itself on the wire: the
+/* sctp/payload.h: how a message of any SCTP transport marks itself on the wire: the
  * payload protocol identifier is "HWS" and the epoch. */
 #pragma once
 
