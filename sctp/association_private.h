@@ -1,0 +1,170 @@
+/* sctp/association_private.h: an association's parts. Each struct here is written by the one file
+ * that it is named after; others read it. Private to sctp/. */
+#pragma once
+
+#include "sctp/association.h"
+#include "sctp/auth.h"
+#include "sctp/flight.h"
+#include "sctp/net.h"
+#include "sctp/reassembly.h"
+#include "sctp/tsn_map.h"
+#include "sctp/wire.h"
+
+/* RFC 9260 section 4; CLOSED is an association that does not exist. */
+enum sctp_state {
+    SCTP_COOKIE_WAIT,
+    SCTP_COOKIE_ECHOED,
+    SCTP_ESTABLISHED,
+    SCTP_SHUTDOWN_PENDING,
+    SCTP_SHUTDOWN_SENT,
+    SCTP_SHUTDOWN_RECEIVED,
+    SCTP_SHUTDOWN_ACK_SENT,
+    SCTP_ENDED, /* DOWN is told, or waits to be */
+};
+
+/* The side that connects (sctp/handshake.c); freed when it is up. */
+struct sctp_handshake {
+    uint32_t initial_tsn;
+    uint8_t random[SCTP_AUTH_RANDOM];
+    uint8_t *cookie; /* to be echoed; NULL: INIT ACK has not come */
+    size_t cookie_length;
+    uint64_t begun_us, sent_us, deadline_us;
+    unsigned sent; /* INIT or COOKIE ECHO, so many times */
+    bool is_due, takes_early;
+    unsigned net; /* on which INIT ACK came */
+};
+
+/* sctp/sending.c */
+struct sctp_sending {
+    struct message_queue queue; /* not yet cut, or cut in part: */
+    uint32_t offset;            /* bytes of the first one that are in chunks already */
+    uint16_t *ssns;             /* next one of each stream; grown to the highest used */
+    uint32_t ssn_count;
+    bool wants_writable, is_writable;
+    uint32_t peer_window; /* a_rwnd as it was last told, less what is outstanding */
+    struct sctp_put {     /* the packet that is being made */
+        uint32_t first_tsn;
+        uint16_t count;
+        bool repeats, probe;
+    } put;
+    bool key_waits; /* the next two are set */
+    uint16_t key;
+    uint32_t key_tsn;
+};
+
+/* sctp/acknowledge.c */
+struct sctp_interval {
+    uint32_t first, last; /* TSNs */
+};
+struct sctp_acknowledge {
+    struct sctp_interval *intervals; /* beyond una, sorted, acknowledged by gap blocks */
+    uint32_t count, capacity;
+    bool any; /* in this batch */
+};
+
+/* sctp/recovery.c */
+struct sctp_recovery {
+    uint32_t *again; /* TSNs to be sent again: a ring, in the order in which they were lost */
+    uint32_t again_size, again_first, again_count;
+    uint64_t rack_us, probe_us, t3_us; /* deadlines; SCTP_NEVER: not armed */
+    bool probe_due, probe_out;
+    uint32_t probe_end; /* packet number */
+    unsigned errors;    /* time-outs in a row, of the association (section 8.1) */
+};
+
+/* sctp/receiving.c */
+struct sctp_receiving {
+    struct sctp_tsn_map map;
+    struct sctp_reassembly *reassembly;
+    unsigned packets; /* with DATA since the last SACK */
+    bool now, owes;   /* a SACK must go at once; is owed */
+    bool had_data;    /* this packet */
+    uint64_t deadline_us;
+    uint32_t window_told; /* a_rwnd of the last SACK */
+    uint32_t newest_turn; /* which blocks go next where not all fit */
+};
+
+/* sctp/closing.c */
+struct sctp_closing {
+    uint64_t deadline_us; /* T2 */
+    uint64_t guard_us;    /* T5 */
+    unsigned sent;
+    bool owes_shutdown, owes_shutdown_ack, owes_complete, complete_reflected;
+    bool owes_abort, abort_reflected;
+    uint16_t abort_cause;
+    uint8_t text[SCTP_TEXT_MAX]; /* ours, until it is sent; then the peer's */
+    size_t text_length;
+};
+
+/* sctp/heartbeat.c: the engine's own, and the answers to the peer's. */
+#define SCTP_HEARTBEAT_ECHOES 4
+struct sctp_heartbeat {
+    uint64_t next_us;
+    uint64_t asked_us; /* 0: none is out */
+    uint64_t nonce;
+    bool is_due;
+    unsigned net;
+    struct sctp_echo { /* HEARTBEAT ACKs that are owed */
+        uint8_t *info;
+        uint16_t length;
+        uint8_t net;
+    } echoes[SCTP_HEARTBEAT_ECHOES];
+    unsigned echo_count;
+};
+
+/* sctp/trouble.c: ERROR chunks that are owed; one for each packet, 10 a second. */
+#define SCTP_TROUBLE_MAX 256
+struct sctp_trouble {
+    uint8_t *causes; /* SCTP_TROUBLE_MAX bytes; NULL: none */
+    size_t length;
+    uint64_t since_us;
+    unsigned given;
+};
+
+/* sctp/association.c */
+struct sctp_association {
+    struct sctp_options options;
+    enum sctp_state state;
+    uint16_t own_port, peer_port;
+    uint32_t own_tag, peer_tag;
+    uint16_t streams; /* in each direction, once it is up */
+    bool peer_is_hawser;
+    bool connects; /* we began it */
+    bool owes_cookie_ack;
+    bool told_up, told_answered, told_down, is_peer_closing, told_peer_closing;
+    bool answered; /* SCTP_EVENT_ANSWERED is due */
+    bool was_authentic;
+    bool settled; /* SCTP_EVENT_AUTH_SETTLED is due, for: */
+    uint16_t settled_key;
+    enum err reason;
+    bool unknown_there;
+    unsigned used;                        /* net */
+    struct sctp_net *nets[SCTP_NETS_MAX]; /* NULL: never used */
+    struct sctp_auth *auth;               /* NULL: without */
+    struct sctp_handshake *handshake;     /* NULL: it is up, or the peer began it */
+    struct sctp_flight flight;
+    struct sctp_sending sending;
+    struct sctp_acknowledge acknowledge;
+    struct sctp_recovery recovery;
+    struct sctp_receiving receiving;
+    struct sctp_closing closing;
+    struct sctp_heartbeat heartbeat;
+    struct sctp_trouble trouble;
+    struct sctp_status counters; /* those of its fields that only count */
+};
+
+/* The net of that number, made when it is first used. */
+struct sctp_net *sctp_association_net(struct sctp_association *self, uint64_t now_us, unsigned net);
+/* Up, from now on. */
+void sctp_association_up(struct sctp_association *self, uint64_t now_us);
+/* Over; text is kept (at most SCTP_TEXT_MAX bytes). A no-op when it is over already. */
+void sctp_association_end(struct sctp_association *self, enum err reason, const void *text,
+                          size_t length);
+/* Over, and the peer is told by an ABORT with that cause and text. */
+void sctp_association_violate(struct sctp_association *self, uint16_t cause, const char *text);
+/* Whether DATA may be sent, and taken, in this state (section 6). */
+static inline bool sctp_association_may_send(const struct sctp_association *self)
+{
+    return self->state == SCTP_ESTABLISHED || self->state == SCTP_SHUTDOWN_PENDING ||
+           self->state == SCTP_SHUTDOWN_RECEIVED;
+}

@@ -1,0 +1,55 @@
+/* sctp/listener.h: how associations begin that peers ask for (RFC 9260 sections 5.1, 5.2, 8.4),
+ * without any state until a good cookie has come back: INIT is answered from a secret, the time and
+ * the packet alone. An INIT ACK is never longer than three times its INIT. The thread that owns it;
+ * several listeners of one process share a secret by sctp_listener_secret. */
+#pragma once
+
+#include "sctp/association.h"
+
+/* Longest reply: an INIT ACK with RFC 4895's parameters, or an ERROR. */
+#define SCTP_REPLY_MAX 512
+
+/* Two secrets: each is used for so long, then for as long still believed. */
+#define SCTP_SECRET_US      60000000
+#define SCTP_COOKIE_LIFE_US 30000000
+#define SCTP_SECRET_SIZE    32
+
+struct sctp_listener;
+
+/* options as for sctp_association_connect; the ports are ours (own_port) and, for peer_port, taken
+ * from the packet. Owns: caller. */
+struct sctp_listener *sctp_listener_new(const struct sctp_options *options, uint64_t now_us);
+void sctp_listener_free(struct sctp_listener *self); /* NULL is fine */
+
+/* Whether INITs of peers get an association; else they are not answered. True at first. */
+void sctp_listener_accept(struct sctp_listener *self, bool accepts);
+
+/* Bytes that stand for where the packet came from and went to: a cookie is good only there. */
+struct sctp_origin {
+    const void *bytes;
+    size_t length; /* at most 64 */
+};
+
+enum sctp_heard {
+    SCTP_HEARD_NOTHING,   /* dropped */
+    SCTP_HEARD_REPLY,     /* reply is to be sent back to where the packet came from */
+    SCTP_HEARD_MADE,      /* *made is a new association, with what came behind COOKIE ECHO */
+    SCTP_HEARD_RESTARTED, /* the same; the existing one's peer has lost its state (5.2.4 A): the
+                             caller ends that with ERR_TRANSPORT_RESTARTED */
+    SCTP_HEARD_EXISTING,  /* it was for existing, which took it: pull its events and outputs */
+};
+
+/* A packet that passed sctp_wire_check and begins with INIT or COOKIE ECHO (behind AUTH, perhaps).
+ * existing: the association between the two ends that there is already, or NULL. net: the number
+ * that this path has, or will have, in the association. reply has room for SCTP_REPLY_MAX bytes.
+ * Owns: *made is the caller's; call sctp_association_input_end for it, then pull its events. */
+enum sctp_heard sctp_listener_input(struct sctp_listener *self, uint64_t now_us,
+                                    const struct sctp_origin *origin, unsigned net, uint8_t *packet,
+                                    size_t length, struct sctp_association *existing,
+                                    uint8_t *reply, size_t *reply_length,
+                                    struct sctp_association **made);
+
+/* What RFC 9260 section 8.4 answers to a packet out of the blue, that is, of no association and
+ * neither INIT nor a COOKIE ECHO that is good. Returns the length of the reply, never longer than
+ * the packet; 0: none. How many are given in a second is the caller's matter. */
+size_t sctp_listener_stray(const uint8_t *packet, size_t length, uint8_t *reply);

@@ -1,0 +1,46 @@
+/* sctp/net.h: what an association knows of one path: round trips (RFC 9260 section 6.3), the state
+ * of loss detection (RFC 8985), rate, pace and congestion control. Private to sctp/. Pure. */
+#pragma once
+
+#include "sctp/congestion.h"
+#include "sctp/pacer.h"
+#include "sctp/rate.h"
+
+struct sctp_options;
+
+struct sctp_net {
+    uint32_t mtu; /* bytes of an SCTP packet */
+    /* Round trips, microseconds; 0: not measured. */
+    uint64_t srtt_us, rttvar_us, latest_rtt_us;
+    uint64_t min_rtt_us; /* the least one ever measured on this net */
+    uint64_t rto_us;     /* without backoff */
+    unsigned backoff;    /* T3 has doubled so many times */
+    unsigned errors;     /* time-outs in a row */
+    uint64_t in_flight;  /* bytes of packets neither acknowledged nor lost */
+    uint64_t heard_us;   /* last acknowledgement of data sent here */
+    /* RACK (RFC 8985 section 6.1) */
+    bool has_acked;       /* the next three are set */
+    uint32_t rack_packet; /* number of the packet that was sent last of those acknowledged */
+    uint64_t rack_sent_us, rack_rtt_us;
+    bool reordering_seen;
+    unsigned reo_mult, reo_persist;
+    uint32_t reo_round; /* packet number: the window grew since then */
+    /* An episode of recovery: until what was sent before it is acknowledged. */
+    bool in_recovery, by_timeout;
+    uint32_t recovery_end; /* packet number */
+    unsigned episode_lost, episode_spurious;
+    struct sctp_rate rate;
+    struct sctp_sample sample; /* of the batch that is being read */
+    struct sctp_pacer pacer;
+    struct sctp_congestion *congestion;
+};
+
+/* rtt_us: a round trip that is known from the handshake, 0: none. Owns: caller. */
+struct sctp_net *sctp_net_new(const struct sctp_options *options, uint64_t now_us, uint32_t mtu,
+                              uint64_t rtt_us);
+void sctp_net_free(struct sctp_net *net);
+
+/* A round trip of a packet that was sent once (Karn's rule, section 6.3.1 C5). */
+void sctp_net_measured(struct sctp_net *net, const struct sctp_options *options, uint64_t rtt_us);
+/* T3 with its backoff. */
+uint64_t sctp_net_rto(const struct sctp_net *net, const struct sctp_options *options);
