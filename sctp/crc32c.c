@@ -20,6 +20,9 @@
 #define SHORT_STREAM 256
 #define LONG_STREAM  2048
 
+/* Of the checksum in a packet. */
+#define FIELD_AT (CRC32C_FIELD_END - 4)
+
 /* Filled once; read-only afterwards. slices[k][b]: CRC of byte b followed by k zero bytes.
  * skip_*[k][b]: what byte k of a CRC contributes after SHORT_ or LONG_STREAM zero bytes. */
 static uint32_t slices[8][256];
@@ -72,11 +75,9 @@ static inline uint64_t load64(const uint8_t *at)
     return value;
 }
 
-uint32_t crc32c_portable(const void *data, size_t length)
+static uint32_t by_tables(uint32_t crc, const uint8_t *at, size_t length)
 {
     pthread_once(&tables_once, fill_tables);
-    const uint8_t *at = data;
-    uint32_t crc = UINT32_MAX;
     for (; length >= 8; at += 8, length -= 8) {
         uint64_t word = le64toh(load64(at)) ^ crc;
         crc = 0;
@@ -85,7 +86,12 @@ uint32_t crc32c_portable(const void *data, size_t length)
     }
     for (; length; at++, length--)
         crc = crc >> 8 ^ slices[0][(crc ^ *at) & 0xff];
-    return htole32(~crc);
+    return crc;
+}
+
+uint32_t crc32c_portable(const void *data, size_t length)
+{
+    return htole32(~by_tables(UINT32_MAX, data, length));
 }
 
 #if defined(__x86_64__)
@@ -144,10 +150,11 @@ TARGET static uint32_t advance(uint32_t crc, const uint8_t *at, size_t length)
 #define FOLD_IT 4096 /* shorter packets take longer so */
 
 /* Carry-less products of 64 bytes each: what comes 2048 bits later has the same remainder as what
- * it is added to (Gopal et al., "Fast CRC computation using PCLMULQDQ"). Returns how many bytes
- * went; rest, begun with 0, then has the CRC of them. */
+ * it is added to (Gopal et al., "Fast CRC computation using PCLMULQDQ"). field, added
+ * to where a packet has its checksum, takes it away. Returns how many bytes went; rest, begun with
+ * 0, then has the CRC of them. */
 __attribute__((target("avx512f,vpclmulqdq"))) static size_t
-fold(uint32_t crc, const uint8_t *at, size_t length, uint8_t rest[FOLDED])
+fold(uint32_t field, const uint8_t *at, size_t length, uint8_t rest[FOLDED])
 {
     const __m512i by =
         _mm512_broadcast_i32x4(_mm_setr_epi32((int)0xdcb17aa4, 0, (int)0xb9e02b86, 0));
@@ -155,7 +162,8 @@ fold(uint32_t crc, const uint8_t *at, size_t length, uint8_t rest[FOLDED])
     size_t done = FOLDED;
     for (int i = 0; i < FOLDED / 64; i++)
         sums[i] = _mm512_loadu_si512(at + 64 * i);
-    sums[0] = _mm512_xor_si512(sums[0], _mm512_zextsi128_si512(_mm_cvtsi32_si128((int)crc)));
+    sums[0] =
+        _mm512_xor_si512(sums[0], _mm512_zextsi128_si512(_mm_setr_epi32(-1, 0, (int)field, 0)));
     for (; done + FOLDED <= length; done += FOLDED)
         for (int i = 0; i < FOLDED / 64; i++)
             sums[i] = _mm512_ternarylogic_epi64(_mm512_clmulepi64_epi128(sums[i], by, 0x00),
@@ -165,35 +173,20 @@ fold(uint32_t crc, const uint8_t *at, size_t length, uint8_t rest[FOLDED])
     return done;
 }
 
-static uint32_t begin_by_folding(const uint8_t **at, size_t *length)
+#define FOLDS
+static uint32_t begin_by_folding(uint32_t field, const uint8_t **at, size_t *length)
 {
     if (*length < FOLD_IT || !__builtin_cpu_supports("avx512f") ||
         !__builtin_cpu_supports("vpclmulqdq"))
         return UINT32_MAX;
     uint8_t rest[FOLDED];
-    size_t done = fold(UINT32_MAX, *at, *length, rest);
+    size_t done = fold(field, *at, *length, rest);
     *at += done;
     *length -= done;
     return advance(0, rest, sizeof rest);
 }
 
-#else
-
-static uint32_t begin_by_folding(const uint8_t **at, size_t *length)
-{
-    (void)at;
-    (void)length;
-    return UINT32_MAX;
-}
-
 #endif
-
-static uint32_t by_instruction(const void *data, size_t length)
-{
-    const uint8_t *at = data;
-    uint32_t crc = begin_by_folding(&at, &length);
-    return htole32(~advance(crc, at, length));
-}
 
 static bool has_instruction(void)
 {
@@ -204,9 +197,9 @@ static bool has_instruction(void)
 #endif
 }
 
-uint32_t crc32c_compute(const void *data, size_t length)
+static uint32_t proceed(uint32_t crc, const uint8_t *at, size_t length)
 {
-    return has_instruction() ? by_instruction(data, length) : crc32c_portable(data, length);
+    return has_instruction() ? advance(crc, at, length) : by_tables(crc, at, length);
 }
 
 const char *crc32c_kind(void)
@@ -216,9 +209,9 @@ const char *crc32c_kind(void)
 
 #else
 
-uint32_t crc32c_compute(const void *data, size_t length)
+static uint32_t proceed(uint32_t crc, const uint8_t *at, size_t length)
 {
-    return crc32c_portable(data, length);
+    return by_tables(crc, at, length);
 }
 
 const char *crc32c_kind(void)
@@ -227,3 +220,36 @@ const char *crc32c_kind(void)
 }
 
 #endif
+
+#ifndef FOLDS
+static uint32_t begin_by_folding(uint32_t field, const uint8_t **at, size_t *length)
+{
+    (void)field;
+    (void)at;
+    (void)length;
+    return UINT32_MAX;
+}
+#endif
+
+uint32_t crc32c_compute(const void *data, size_t length)
+{
+    const uint8_t *at = data;
+    uint32_t crc = begin_by_folding(0, &at, &length);
+    return htole32(~proceed(crc, at, length));
+}
+
+uint32_t crc32c_packet(const void *packet, size_t length)
+{
+    const uint8_t *at = packet;
+    uint32_t field;
+    memcpy(&field, at + FIELD_AT, sizeof field);
+    uint32_t crc = begin_by_folding(field, &at, &length);
+    if (at == packet) {
+        uint8_t head[CRC32C_FIELD_END] = {0};
+        memcpy(head, at, FIELD_AT);
+        crc = proceed(crc, head, sizeof head);
+        at += sizeof head;
+        length -= sizeof head;
+    }
+    return htole32(~proceed(crc, at, length));
+}

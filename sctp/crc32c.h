@@ -13,7 +13,12 @@
 /* CRC32c of data as it stands in memory in the checksum field of a packet. Thread: any. */
 uint32_t crc32c_compute(const void *data, size_t length);
 
-/* The same in portable C, for processors without instructions for it and for tests. */
+/* Of a packet of at least CRC32C_FIELD_END bytes, as if its checksum field were zero. Thread: any.
+ */
+#define CRC32C_FIELD_END 12
+uint32_t crc32c_packet(const void *packet, size_t length);
+
+/* crc32c_compute in portable C, for processors without instructions for it and for tests. */
 uint32_t crc32c_portable(const void *data, size_t length);
 
 /* "sse4.2", "armv8" or "portable". */
