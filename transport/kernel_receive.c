@@ -10,11 +10,11 @@
 
 #include "base/check.h"
 #include "base/quote.h"
+#include "sctp/payload.h"
 #include "transport/kernel_association.h"
 #include "transport/kernel_auth.h"
 #include "transport/kernel_path.h"
 #include "transport/kernel_socket.h"
-#include "sctp/payload.h"
 
 /* Other associations of the loop get their turn after so many. */
 #define MESSAGES_A_TURN 256

@@ -9,10 +9,10 @@
 
 #include "base/check.h"
 #include "base/quote.h"
+#include "sctp/payload.h"
 #include "transport/auth.h"
 #include "transport/packet.h"
 #include "transport/packet_init.h"
-#include "sctp/payload.h"
 #include "transport/udp_arrival.h"
 #include "transport/udp_association.h"
 #include "transport/udp_auth.h"

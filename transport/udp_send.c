@@ -5,8 +5,8 @@
 #include <usrsctp.h>
 
 #include "base/check.h"
-#include "transport/packet.h"
 #include "sctp/payload.h"
+#include "transport/packet.h"
 #include "transport/udp_association.h"
 #include "transport/udp_socket.h"
 

@@ -10,9 +10,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "sctp/payload.h"
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
-#include "sctp/payload.h"
 
 static int socket_of(struct association *association)
 {

@@ -4,9 +4,9 @@
 #include <sys/resource.h>
 #include <usrsctp.h>
 
+#include "sctp/payload.h"
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
-#include "sctp/payload.h"
 
 /* Limit for silent peers: short, because the tests wait for it. */
 #define PATIENCE (SECOND * 2 / 5)
