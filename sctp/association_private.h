@@ -90,8 +90,11 @@ struct sctp_closing {
     uint64_t guard_us;    /* T5 */
     unsigned sent;
     bool owes_shutdown, owes_shutdown_ack, owes_complete, complete_reflected;
-    bool owes_abort, abort_reflected;
+    uint32_t reflected_tag; /* that SHUTDOWN COMPLETE bears, where it is reflected */
+    bool by_us;             /* the user asked for it, before the peer did */
+    bool owes_abort;
     uint16_t abort_cause;
+    uint32_t abort_tsn;          /* of cause "no user data" */
     uint8_t text[SCTP_TEXT_MAX]; /* ours, until it is sent; then the peer's */
     size_t text_length;
 };
@@ -131,13 +134,19 @@ struct sctp_association {
     bool peer_is_hawser;
     bool connects; /* we began it */
     bool owes_cookie_ack;
+    bool came_up; /* it has been up, and may have ended since */
     bool told_up, told_answered, told_down, is_peer_closing, told_peer_closing;
+    bool is_muted; /* the user has aborted it: no messages any more */
     bool answered; /* SCTP_EVENT_ANSWERED is due */
     bool was_authentic;
     bool settled; /* SCTP_EVENT_AUTH_SETTLED is due, for: */
     uint16_t settled_key;
     enum err reason;
     bool unknown_there;
+    struct sctp_plan { /* what sctp_association_wants has found, for the output after it */
+        bool alone, handshake, control, sack, data;
+    } plan;
+    uint64_t latest_us;                   /* of the latest call */
     unsigned used;                        /* net */
     struct sctp_net *nets[SCTP_NETS_MAX]; /* NULL: never used */
     struct sctp_auth *auth;               /* NULL: without */
@@ -153,9 +162,15 @@ struct sctp_association {
     struct sctp_status counters; /* those of its fields that only count */
 };
 
-/* The net of that number, made when it is first used. */
+/* A new one in COOKIE_WAIT: options, no deadlines; it is not up and has neither tags nor nets. Who
+ * makes it calls sctp_sending_init once our initial TSN is drawn and sctp_receiving_init once the
+ * peer's is known; every fini also stands a part that was never made, which is all zero. Owns:
+ * caller, sctp_association_free. */
+struct sctp_association *sctp_association_new(const struct sctp_options *options, uint64_t now_us);
+/* The net of that number, made when it is first used: in COOKIE_WAIT with the round trip of INIT
+ * and INIT ACK, if INIT was sent once. */
 struct sctp_net *sctp_association_net(struct sctp_association *self, uint64_t now_us, unsigned net);
-/* Up, from now on. */
+/* Up, from now on, by the net in use. */
 void sctp_association_up(struct sctp_association *self, uint64_t now_us);
 /* Over; text is kept (at most SCTP_TEXT_MAX bytes). A no-op when it is over already. */
 void sctp_association_end(struct sctp_association *self, enum err reason, const void *text,
