@@ -49,7 +49,7 @@ struct sctp_congestion_ops {
 
 extern const struct sctp_congestion_ops sctp_bbr_ops, sctp_cubic_ops;
 
-/* "bbr" or "cubic"; NULL: there is none of that name. */
+/* "bbr" or "cubic"; NULL: there is none of that name, or name is NULL. */
 const struct sctp_congestion_ops *sctp_congestion_find(const char *name);
 
 /* RFC 6928's ten packets times what decision 015 measured: bytes of the first window. */
@@ -60,3 +60,20 @@ const struct sctp_congestion_ops *sctp_congestion_find(const char *name);
 #define SCTP_CONGESTION_SHORT_US         1000
 #define SCTP_CONGESTION_SHORT_WINDOW     (256 * 1024)
 #define SCTP_CONGESTION_SHORT_WINDOW_MAX (512 * 1024)
+
+/* No pace is slower, no rate counted as faster, no time longer: so no product overflows, whatever
+ * the peer acknowledges. */
+#define SCTP_CONGESTION_RATE_MIN  3000
+#define SCTP_CONGESTION_RATE_MAX  (UINT64_C(1) << 37)
+#define SCTP_CONGESTION_TIME_MAX  (UINT64_C(60) * 1000 * 1000)
+#define SCTP_CONGESTION_BYTES_MAX (UINT64_C(1) << 40)
+#define SCTP_CONGESTION_QUANTUM   (64 * 1024)
+
+/* ---- for sctp/bbr.c and sctp/cubic.c ---- */
+
+/* Paces at percent of bytes each us, within those bounds; sets the quantum, as the draft does:
+ * what goes in a millisecond, 2 packets to 64 KB, but at most a quarter of the window. */
+void sctp_congestion_pace(struct sctp_congestion *self, uint64_t bytes, uint64_t us,
+                          unsigned percent);
+/* Without pacing, for a short path. */
+void sctp_congestion_unpaced(struct sctp_congestion *self);

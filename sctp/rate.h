@@ -47,15 +47,16 @@ struct sctp_sample {
     bool by_timeout;       /* by T3 */
 };
 
-/* A packet is sent; in_flight is with it. */
-void sctp_rate_sent(struct sctp_rate *rate, uint64_t now_us, uint64_t in_flight,
+/* A packet of that size is sent; in_flight is with it. */
+void sctp_rate_sent(struct sctp_rate *rate, uint64_t now_us, uint32_t size, uint64_t in_flight,
                     struct sctp_rate_mark *mark);
 /* There is less to send than the window allows: packets in flight say nothing of the line's
  * capacity until they have passed. */
 void sctp_rate_limited(struct sctp_rate *rate, uint64_t in_flight);
-/* A packet is acknowledged for the first time. */
+/* A packet is acknowledged for the first time. The sample is all zero before the first of a batch;
+ * the rest of its fields, rtt_us and those about losses and what is in flight, are the caller's. */
 void sctp_rate_acked(struct sctp_rate *rate, struct sctp_sample *sample, uint64_t now_us,
                      uint64_t sent_us, uint32_t size, const struct sctp_rate_mark *mark);
-/* After the last packet of a batch. min_rtt_us 0: not known. */
+/* After the last packet of a batch, and after its losses are counted. min_rtt_us 0: not known. */
 void sctp_rate_finish(struct sctp_rate *rate, struct sctp_sample *sample, uint64_t now_us,
                       uint64_t min_rtt_us);

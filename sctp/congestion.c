@@ -1,0 +1,46 @@
+#include "sctp/congestion.h"
+
+#include <string.h>
+
+/* 1 ms of the pace (draft-ietf-ccwg-bbr, "Send Quantum"). */
+#define QUANTUM_SHARE   1000
+#define QUANTUM_PACKETS 2
+#define WINDOW_SHARE    4
+
+const struct sctp_congestion_ops *sctp_congestion_find(const char *name)
+{
+    static const struct sctp_congestion_ops *const all[] = {&sctp_cubic_ops};
+    for (size_t i = 0; name && i < sizeof all / sizeof all[0]; i++)
+        if (strcmp(all[i]->name, name) == 0)
+            return all[i];
+    return NULL;
+}
+
+static void set_quantum(struct sctp_congestion *self, uint64_t bytes)
+{
+    if (bytes < (uint64_t)self->mss * QUANTUM_PACKETS)
+        bytes = (uint64_t)self->mss * QUANTUM_PACKETS;
+    else if (bytes > SCTP_CONGESTION_QUANTUM)
+        bytes = SCTP_CONGESTION_QUANTUM;
+    if (bytes > self->window / WINDOW_SHARE)
+        bytes = self->window / WINDOW_SHARE;
+    self->quantum = bytes < self->mss ? self->mss : (uint32_t)bytes;
+}
+
+void sctp_congestion_pace(struct sctp_congestion *self, uint64_t bytes, uint64_t us,
+                          unsigned percent)
+{
+    if (bytes > SCTP_CONGESTION_BYTES_MAX)
+        bytes = SCTP_CONGESTION_BYTES_MAX;
+    uint64_t pace = bytes * 10000 * percent / (us ? us : 1); /* 2^40 * 2^14 * 2^9 < 2^64 */
+    self->pace = pace < SCTP_CONGESTION_RATE_MIN   ? SCTP_CONGESTION_RATE_MIN
+                 : pace > SCTP_CONGESTION_RATE_MAX ? SCTP_CONGESTION_RATE_MAX
+                                                   : pace;
+    set_quantum(self, self->pace / QUANTUM_SHARE);
+}
+
+void sctp_congestion_unpaced(struct sctp_congestion *self)
+{
+    self->pace = 0;
+    set_quantum(self, SCTP_CONGESTION_QUANTUM);
+}

@@ -1,0 +1,399 @@
+/* sctp/cubic.c: CUBIC (RFC 9438), with HyStart++ (RFC 9406) in slow start, paced. */
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "sctp/congestion.h"
+
+/* RFC 9438 sections 4.1, 4.3, 4.6, 4.7: 0.4 packets a second cubed; what is left after a loss;
+ * 3 * 0.3 / 1.7; what a flow that had to give way takes for its highest. */
+#define CUBIC_TENTHS     4
+#define BETA_PERCENT     70
+#define ALPHA_PERCENT    53
+#define GIVE_WAY_PERCENT 85
+/* It counts in packets of Ethernet; those of loopback would make it 20 times as fast. */
+#define PACKET_MAX      1460
+#define FASTEST_PERCENT 150 /* of the window, in a round trip (section 4.4) */
+#define MS_MAX          (100u * 1000)
+#define WINDOW_PACKETS  2
+#define TIMEOUT_PACKETS 1 /* RFC 9260 section 7.2.3 */
+
+/* RFC 9406 section 4.3. As it is paced, slow start has no other limit. */
+#define RISE_MIN_US    4000
+#define RISE_MAX_US    16000
+#define RISE_SHARE     8
+#define SAMPLES_MIN    8
+#define CAREFUL_SHARE  4
+#define CAREFUL_ROUNDS 5
+
+#define START_PERCENT  200 /* of the window each round trip, in slow start; and then */
+#define PERCENT        125
+#define FIRST_RTT_US   1000              /* draft-ietf-ccwg-bbr's, where none is known */
+#define IDLE_US        UINT64_C(1000000) /* RFC 9260 section 7.2.1, with its RTO.Min */
+#define KEPT_PERCENT   75                /* RFC 2861 */
+#define THRESHOLD_NONE SCTP_CONGESTION_BYTES_MAX
+
+enum phase {
+    START,
+    CAREFUL, /* slow start, a quarter as fast: round trips have become longer */
+    AVOIDANCE,
+};
+
+/* What a loss changes, and a spurious one gives back (section 4.9). */
+struct course {
+    enum phase phase;
+    uint64_t window, threshold;
+    uint64_t epoch_us;                 /* 0: begins with the next acknowledgement */
+    uint64_t highest, start, estimate; /* W_max, cwnd_epoch, W_est: bytes */
+    uint64_t prior;                    /* cwnd_prior */
+    uint64_t rise_ms;                  /* K */
+};
+
+struct cubic {
+    struct sctp_congestion base; /* first; window and mss are used from here */
+    struct course now, before;   /* now.window is base.window when it was saved */
+    bool had_loss, timed_out, in_recovery;
+    uint64_t epoch_rest; /* of W_est, below a byte */
+    uint64_t looked_us;  /* last acknowledgement */
+    uint64_t sent_us;    /* last packet */
+    uint64_t srtt_us, min_rtt_us;
+    /* HyStart++ */
+    uint64_t round_delivered; /* a packet sent with this much delivered ends the round trip */
+    uint64_t low_us, last_low_us, base_us;
+    unsigned samples, careful_rounds;
+};
+
+static struct cubic *cubic_of(struct sctp_congestion *base)
+{
+    return container_of(base, struct cubic, base);
+}
+
+static uint64_t packet(const struct cubic *self)
+{
+    return self->base.mss < PACKET_MAX ? self->base.mss : PACKET_MAX;
+}
+
+static uint64_t at_most(uint64_t value, uint64_t most)
+{
+    return value < most ? value : most;
+}
+
+static uint64_t at_least(uint64_t value, uint64_t least)
+{
+    return value > least ? value : least;
+}
+
+static bool is_short(const struct cubic *self)
+{
+    return self->min_rtt_us && self->min_rtt_us < SCTP_CONGESTION_SHORT_US;
+}
+
+/* ---- control ---- */
+
+static void set_control(struct cubic *self)
+{
+    struct sctp_congestion *base = &self->base;
+    uint64_t least = (uint64_t)base->mss * (self->timed_out ? TIMEOUT_PACKETS : WINDOW_PACKETS);
+    base->window = at_most(at_least(base->window, least), SCTP_CONGESTION_BYTES_MAX);
+    if (is_short(self)) {
+        base->window = at_least(base->window, SCTP_CONGESTION_SHORT_WINDOW);
+        base->window = at_most(base->window, SCTP_CONGESTION_SHORT_WINDOW_MAX);
+        sctp_congestion_unpaced(base);
+        return;
+    }
+    sctp_congestion_pace(base, base->window, self->srtt_us,
+                         base->window < self->now.threshold ? START_PERCENT : PERCENT);
+}
+
+static struct sctp_congestion *make(uint64_t now_us, uint32_t mss, uint64_t rtt_us)
+{
+    struct cubic *self = check_alloc(sizeof *self);
+    self->base = (struct sctp_congestion){.ops = &sctp_cubic_ops,
+                                          .mss = mss,
+                                          .window = (uint64_t)mss * SCTP_CONGESTION_FIRST_PACKETS};
+    self->now.threshold = THRESHOLD_NONE;
+    self->looked_us = self->sent_us = now_us;
+    self->srtt_us = rtt_us ? at_most(rtt_us, SCTP_CONGESTION_TIME_MAX) : FIRST_RTT_US;
+    self->low_us = self->last_low_us = UINT64_MAX;
+    set_control(self);
+    return &self->base;
+}
+
+static void release(struct sctp_congestion *base)
+{
+    free(cubic_of(base));
+}
+
+/* ---- slow start ---- */
+
+static uint64_t rise(uint64_t base_us)
+{
+    return at_most(at_least(base_us / RISE_SHARE, RISE_MIN_US), RISE_MAX_US);
+}
+
+static void end_slow_start(struct cubic *self)
+{
+    self->now.threshold = self->base.window;
+    self->now.phase = AVOIDANCE;
+    self->now.epoch_us = 0;
+    self->now.highest = self->now.prior = self->base.window;
+}
+
+static void end_round(struct cubic *self, const struct sctp_sample *sample)
+{
+    self->round_delivered = sample->total_delivered;
+    self->last_low_us = self->low_us;
+    self->low_us = UINT64_MAX;
+    self->samples = 0;
+    if (self->now.phase == CAREFUL && ++self->careful_rounds >= CAREFUL_ROUNDS)
+        end_slow_start(self);
+}
+
+/* RFC 9406 section 4.2. Only before the first loss: the threshold ends the later ones. */
+static void watch_round_trips(struct cubic *self, const struct sctp_sample *sample)
+{
+    if (sample->has_packet && sample->prior_delivered >= self->round_delivered)
+        end_round(self, sample);
+    if (!sample->rtt_us || self->now.phase == AVOIDANCE || self->had_loss)
+        return;
+    self->low_us = at_most(self->low_us, sample->rtt_us);
+    if (++self->samples < SAMPLES_MIN)
+        return;
+    if (self->now.phase == CAREFUL) {
+        if (self->low_us < self->base_us)
+            self->now.phase = START;
+    } else if (self->last_low_us != UINT64_MAX &&
+               self->low_us >= self->last_low_us + rise(self->last_low_us)) {
+        self->now.phase = CAREFUL;
+        self->base_us = self->low_us;
+        self->careful_rounds = 0;
+    }
+}
+
+static void start_faster(struct cubic *self, uint64_t acked)
+{
+    self->base.window += self->now.phase == CAREFUL ? acked / CAREFUL_SHARE : acked;
+    if (self->base.window >= self->now.threshold)
+        end_slow_start(self);
+}
+
+/* ---- avoidance ---- */
+
+static uint64_t cube_root(uint64_t value)
+{
+    uint64_t low = 0, high = 1 << 21;
+    while (low < high) {
+        uint64_t middle = (low + high + 1) / 2;
+        if (middle * middle * middle <= value)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+static void begin_epoch(struct cubic *self, uint64_t now_us)
+{
+    struct course *now = &self->now;
+    now->epoch_us = now_us ? now_us : 1;
+    now->start = now->estimate = self->base.window;
+    now->highest = at_least(now->highest, now->start);
+    uint64_t way = (now->highest - now->start) / packet(self);
+    uint64_t cube = at_most(way, UINT64_MAX / 2500000000) * 2500000000; /* ms cubed: / 0.4 */
+    now->rise_ms = cube_root(cube);
+    self->epoch_rest = 0;
+}
+
+/* W_cubic (section 4.2). */
+static uint64_t cubic_at(const struct cubic *self, uint64_t ms)
+{
+    bool is_below = ms < self->now.rise_ms;
+    uint64_t away = is_below ? self->now.rise_ms - ms : ms - self->now.rise_ms;
+    away = at_most(away, MS_MAX);
+    uint64_t change = away * away * away / 1000 * CUBIC_TENTHS * packet(self) / 10 / 1000000;
+    if (!is_below)
+        return self->now.highest + change;
+    return self->now.highest > change ? self->now.highest - change : 0;
+}
+
+/* What Reno would have got to with the same share of the line (section 4.3). */
+static void raise_estimate(struct cubic *self, uint64_t acked)
+{
+    bool is_back = self->now.estimate >= self->now.prior;
+    uint64_t part = packet(self) * (is_back ? 100 : ALPHA_PERCENT) * at_most(acked, UINT32_MAX);
+    uint64_t hundredths = part / self->base.window + self->epoch_rest;
+    self->now.estimate += hundredths / 100;
+    self->epoch_rest = hundredths % 100;
+}
+
+static void avoid(struct cubic *self, const struct sctp_sample *sample)
+{
+    uint64_t window = self->base.window;
+    if (!self->now.epoch_us)
+        begin_epoch(self, sample->now_us);
+    raise_estimate(self, sample->acked);
+    uint64_t us = sample->now_us > self->now.epoch_us ? sample->now_us - self->now.epoch_us : 0;
+    if (cubic_at(self, us / 1000) < self->now.estimate) {
+        self->base.window = at_least(window, self->now.estimate);
+        return;
+    }
+    uint64_t target = cubic_at(self, (us + self->srtt_us) / 1000);
+    target = at_most(target, window * FASTEST_PERCENT / 100);
+    if (target > window)
+        self->base.window += (target - window) * at_most(sample->acked, window) / window;
+}
+
+/* ---- what happens ---- */
+
+/* What was not used up was not tried either; pacing does not count (RFC 9002 section 7.8). */
+static bool was_used(const struct cubic *self, const struct sctp_sample *sample)
+{
+    return !sample->limited || sample->prior_in_flight + self->base.quantum >= self->base.window;
+}
+
+static void grow(struct cubic *self, const struct sctp_sample *sample)
+{
+    if (!sample->acked)
+        return;
+    self->timed_out = false;
+    if (sample->in_recovery && !sample->by_timeout)
+        return;
+    if (!was_used(self, sample)) {
+        if (self->now.epoch_us && sample->now_us > self->looked_us) /* time stands still */
+            self->now.epoch_us += sample->now_us - self->looked_us;
+        return;
+    }
+    if (self->now.phase == AVOIDANCE)
+        avoid(self, sample);
+    else
+        start_faster(self, at_most(sample->acked, UINT32_MAX));
+}
+
+static void acked(struct sctp_congestion *base, const struct sctp_sample *sample)
+{
+    struct cubic *self = cubic_of(base);
+    if (sample->srtt_us)
+        self->srtt_us = at_most(sample->srtt_us, SCTP_CONGESTION_TIME_MAX);
+    if (sample->rtt_us && (!self->min_rtt_us || sample->rtt_us < self->min_rtt_us))
+        self->min_rtt_us = sample->rtt_us;
+    self->in_recovery = sample->in_recovery;
+    watch_round_trips(self, sample);
+    grow(self, sample);
+    self->looked_us = sample->now_us;
+    set_control(self);
+}
+
+static void reduce(struct cubic *self)
+{
+    struct course *now = &self->now;
+    uint64_t window = self->base.window;
+    now->highest = window < now->highest ? window * GIVE_WAY_PERCENT / 100 : window;
+    now->prior = window;
+    now->threshold =
+        at_least(window * BETA_PERCENT / 100, (uint64_t)self->base.mss * WINDOW_PACKETS);
+    now->phase = AVOIDANCE;
+    now->epoch_us = 0;
+    self->had_loss = true;
+}
+
+static void lost(struct sctp_congestion *base, const struct sctp_loss *loss)
+{
+    struct cubic *self = cubic_of(base);
+    if (!loss->begins_recovery)
+        return;
+    self->in_recovery = true;
+    if (!self->timed_out) {
+        self->before = self->now;
+        self->before.window = base->window;
+    }
+    if (loss->by_timeout)
+        return;
+    reduce(self);
+    base->window = self->now.threshold;
+    set_control(self);
+}
+
+/* Section 4.8: slow start up to the threshold, and no further rise from there at first. */
+static void timeout(struct sctp_congestion *base, uint64_t now_us)
+{
+    (void)now_us;
+    struct cubic *self = cubic_of(base);
+    if (!self->timed_out) /* else it is the same loss, still */
+        reduce(self);
+    self->now.phase = START;
+    self->timed_out = true;
+    base->window = (uint64_t)base->mss * TIMEOUT_PACKETS;
+    set_control(self);
+}
+
+static void spurious(struct sctp_congestion *base, uint64_t now_us, uint32_t size,
+                     bool whole_episode)
+{
+    (void)now_us, (void)size;
+    struct cubic *self = cubic_of(base);
+    if (!whole_episode || self->before.window <= base->window)
+        return;
+    self->now = self->before;
+    base->window = self->before.window;
+    self->before.window = 0; /* once */
+    self->timed_out = false;
+    set_control(self);
+}
+
+/* Half of the window goes for each second of a pause; slow start gets most of it back. */
+static void forget(struct cubic *self, uint64_t idle_us)
+{
+    uint64_t first = (uint64_t)self->base.mss * SCTP_CONGESTION_FIRST_PACKETS;
+    uint64_t window = self->base.window;
+    if (idle_us < IDLE_US || window <= first)
+        return;
+    for (; idle_us >= IDLE_US && self->base.window > first; idle_us -= IDLE_US)
+        self->base.window = at_least(self->base.window / 2, first);
+    self->now.threshold = at_least(self->now.threshold, window * KEPT_PERCENT / 100);
+    if (self->now.phase == AVOIDANCE)
+        self->now.phase = START;
+    set_control(self);
+}
+
+/* During a pause, CUBIC's time stands still. */
+static void sent(struct sctp_congestion *base, uint64_t now_us, uint32_t size, uint64_t in_flight)
+{
+    (void)size;
+    struct cubic *self = cubic_of(base);
+    uint64_t idle_us = now_us > self->sent_us ? now_us - self->sent_us : 0;
+    self->sent_us = now_us;
+    if (in_flight)
+        return;
+    if (self->now.epoch_us && now_us > self->looked_us) {
+        self->now.epoch_us += now_us - self->looked_us;
+        self->looked_us = now_us;
+    }
+    forget(self, idle_us);
+}
+
+static void mtu(struct sctp_congestion *base, uint32_t mss)
+{
+    base->mss = mss;
+    set_control(cubic_of(base));
+}
+
+static const char *phase(const struct sctp_congestion *base, double *floor)
+{
+    const struct cubic *self = (const struct cubic *)base;
+    *floor = 0;
+    return self->in_recovery              ? "recovery"
+           : self->now.phase == AVOIDANCE ? "avoidance"
+                                          : "slow-start";
+}
+
+const struct sctp_congestion_ops sctp_cubic_ops = {
+    .name = "cubic",
+    .make = make,
+    .free = release,
+    .sent = sent,
+    .acked = acked,
+    .lost = lost,
+    .spurious = spurious,
+    .timeout = timeout,
+    .mtu = mtu,
+    .phase = phase,
+};
