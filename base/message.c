@@ -25,7 +25,7 @@
  * socket fill the rest, too. */
 enum { SMALL, LARGE, CLASSES };
 static const uint32_t class_capacity[CLASSES] = {
-    [SMALL] = 2048, [LARGE] = 20480 - sizeof(struct message)};
+    [SMALL] = MESSAGE_SMALL, [LARGE] = 20480 - sizeof(struct message)};
 
 struct list {
     struct message *first;
@@ -105,21 +105,26 @@ static struct message *take_cached(int c)
     return list_pop(&cache[c]);
 }
 
-struct message *message_new(size_t capacity)
+static struct message *clear(struct message *message, size_t capacity)
 {
-    int c = class_for(capacity);
-    struct message *message = NULL;
-    if (c < CLASSES) {
-        capacity = class_capacity[c];
-        message = take_cached(c);
-    }
-    if (!message) {
-        must(capacity <= UINT32_MAX);
-        message = check_resize(NULL, sizeof *message + capacity);
-    }
     memset(message, 0, sizeof *message);
     message->capacity = (uint32_t)capacity;
     return message;
+}
+
+struct message *message_new_exact(size_t capacity)
+{
+    must(capacity <= UINT32_MAX);
+    return clear(check_resize(NULL, sizeof(struct message) + capacity), capacity);
+}
+
+struct message *message_new(size_t capacity)
+{
+    int c = class_for(capacity);
+    struct message *message = c < CLASSES ? take_cached(c) : NULL;
+    if (c < CLASSES)
+        capacity = class_capacity[c];
+    return message ? clear(message, capacity) : message_new_exact(capacity);
 }
 
 void message_free(struct message *message)
@@ -127,7 +132,7 @@ void message_free(struct message *message)
     if (!message)
         return;
     int c = class_for(message->capacity);
-    if (c == CLASSES || CACHED == 0) {
+    if (c == CLASSES || message->capacity != class_capacity[c] || CACHED == 0) {
         free(message);
         return;
     }

@@ -26,8 +26,14 @@ struct message {
     uint8_t data[];
 };
 
+/* Up to so many bytes a message takes no more than these; a larger one takes 20 KB. */
+#define MESSAGE_SMALL 2048
+
 /* A message with at least capacity bytes. Owns: caller. Thread: any. */
 struct message *message_new(size_t capacity);
+/* With exactly so many, not from the cache: for those that wait long, and by the thousand. Owns:
+ * caller. Thread: any. */
+struct message *message_new_exact(size_t capacity);
 /* NULL is fine. Thread: any, not only the one that made it. */
 void message_free(struct message *message);
 /* Gives this thread's cache back to the system: call before a thread ends. */

@@ -79,9 +79,10 @@ struct sctp_receiving {
     unsigned packets; /* with DATA since the last SACK */
     bool now, owes;   /* a SACK must go at once; is owed */
     bool had_data;    /* this packet */
+    bool failed;      /* the peer has contradicted itself: nothing more is taken */
     uint64_t deadline_us;
-    uint32_t window_told; /* a_rwnd of the last SACK */
-    uint32_t newest_turn; /* which blocks go next where not all fit */
+    uint32_t window_told; /* a_rwnd of the last SACK, or of INIT */
+    uint32_t turn;        /* TSN: which blocks go next where not all fit */
 };
 
 /* sctp/closing.c */

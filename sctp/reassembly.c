@@ -61,6 +61,18 @@ size_t sctp_reassembly_held(const struct sctp_reassembly *self)
     return self->held;
 }
 
+size_t sctp_reassembly_ready(const struct sctp_reassembly *self)
+{
+    return self->ready.bytes + SCTP_CHUNK_COST * self->ready.count;
+}
+
+size_t sctp_reassembly_memory(const struct sctp_reassembly *self)
+{
+    return sizeof *self + self->held + (self->open ? self->open->capacity : 0) +
+           self->ring_size * sizeof *self->ring + self->turn_count * sizeof *self->turns +
+           self->table_size * sizeof *self->table;
+}
+
 static bool is_before(uint32_t a, uint32_t b)
 {
     return (int32_t)(a - b) < 0;
@@ -103,8 +115,23 @@ static void grow_table(struct sctp_reassembly *self)
     free(old);
 }
 
+/* Owns: fresh is the caller's, old is freed. */
+static struct message *move(struct message *old, struct message *fresh)
+{
+    fresh->length = old->length;
+    fresh->stream = old->stream;
+    fresh->epoch = old->epoch;
+    memcpy(fresh->data, old->data, old->length);
+    message_free(old);
+    return fresh;
+}
+
+/* A message takes 2 or 20 KB, whatever is in it. That is soon over for those that are taken at
+ * once; a peer could have tens of thousands wait here. */
 static void let_wait(struct sctp_reassembly *self, struct message *message, uint16_t ssn)
 {
+    if (message->capacity - message->length > message->length / 4)
+        message = move(message, message_new_exact(message->length));
     if (self->table_count >= self->table_size)
         grow_table(self);
     struct waiting *one = check_alloc(sizeof *one), **place = place_of(self, message->stream, ssn);
@@ -188,6 +215,8 @@ static void finish(struct sctp_reassembly *self)
         self->held -= message->length;
         message->length = 0;
     }
+    if (message->length <= MESSAGE_SMALL && message->capacity >= MESSAGE_MAX)
+        message = move(message, message_new(message->length));
     if (message->stream < self->streams)
         put_in_order(self, message, self->head.ssn);
     else
@@ -352,6 +381,11 @@ static enum err go_on(struct sctp_reassembly *self, uint32_t cumulative)
         self->next += !is_here;
     }
     return ERR_OK;
+}
+
+enum err sctp_reassembly_skip(struct sctp_reassembly *self, uint32_t tsn, uint32_t cumulative)
+{
+    return tsn == self->next ? go_on(self, cumulative) : ERR_OK;
 }
 
 enum err sctp_reassembly_add(struct sctp_reassembly *self, const struct sctp_data *data,

@@ -40,9 +40,18 @@ void sctp_reassembly_free(struct sctp_reassembly *self); /* NULL is fine */
 enum err sctp_reassembly_add(struct sctp_reassembly *self, const struct sctp_data *data,
                              uint32_t cumulative);
 
+/* A chunk that has come for the first time and is not kept (sctp_receiving: an unordered one): what
+ * follows it goes on without it. Arguments and results as above. */
+enum err sctp_reassembly_skip(struct sctp_reassembly *self, uint32_t tsn, uint32_t cumulative);
+
 /* The next message that is whole and whose turn it is in its stream; NULL: none. Owns: caller. */
 struct message *sctp_reassembly_take(struct sctp_reassembly *self);
 
 /* Bytes that wait here: SCTP_CHUNK_COST and the bytes of each chunk and each message, those ready
- * to be taken included. */
+ * to be taken included. What is allocated is at most half as much again, and a message of
+ * MESSAGE_MAX, and 8 bytes for each TSN that the peer is ahead. */
 size_t sctp_reassembly_held(const struct sctp_reassembly *self);
+/* Of those, bytes of messages that are ready to be taken. */
+size_t sctp_reassembly_ready(const struct sctp_reassembly *self);
+/* Bytes as allocated. */
+size_t sctp_reassembly_memory(const struct sctp_reassembly *self);

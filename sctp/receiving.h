@@ -5,12 +5,26 @@
 
 #include "sctp/association_private.h"
 
-/* first: the peer's initial TSN. */
+/* Least time that a SACK towards one of ours waits for a second packet, or for DATA to go with: a
+ * quarter of a round trip of 20 us would be a packet and a wake-up for each answer. */
+#define SCTP_RECEIVING_DELAY_MIN_US 1000
+
+/* Gap blocks in one SACK at most, whatever the room: they are for a packet of 1500 bytes. */
+#define SCTP_RECEIVING_GAPS_MAX 364
+
+/* A TSN that is further ahead than one for so many bytes of options.buffer is dropped: its place in
+ * the map and in the ring of early chunks costs up to this. */
+#define SCTP_RECEIVING_AHEAD_COST 32
+
+/* first: the peer's initial TSN. self->streams and self->peer_is_hawser are known. */
 void sctp_receiving_init(struct sctp_association *self, uint32_t first);
 void sctp_receiving_fini(struct sctp_association *self);
 
-/* ERR_OK, also where it is dropped. ERR_CONTROL_PROTOCOL: the peer contradicts itself or its
- * message is too long: the caller aborts. *invalid_stream: an ERROR is due (section 6.5). */
+/* A packet begins: SACKs are counted by packets (section 6.2). */
+void sctp_receiving_packet(struct sctp_association *self);
+/* data->length is not 0: the caller aborts where it is, with SCTP_CAUSE_NO_USER_DATA. ERR_OK, also
+ * where it is dropped. ERR_CONTROL_PROTOCOL: the peer contradicts itself or its message is too
+ * long: the caller aborts, and gives no more. *invalid_stream: an ERROR is due (section 6.5). */
 enum err sctp_receiving_data(struct sctp_association *self, uint64_t now_us,
                              const struct sctp_data *data, uint8_t flags, bool *invalid_stream);
 /* After the batch. */
@@ -19,7 +33,10 @@ void sctp_receiving_end(struct sctp_association *self, uint64_t now_us);
 /* Whether a SACK must go now; it also goes with any packet of DATA while one is owed. */
 bool sctp_receiving_wants(const struct sctp_association *self);
 bool sctp_receiving_owes(const struct sctp_association *self);
-/* Writes it into what room there is, as many blocks as fit. False: not even its head fits. */
+/* Writes it into what room there is, as many blocks as fit. Towards a stranger those are the
+ * lowest. One of ours ignores what is left out (SCTP_PARAMETER_HAWSER): three eighths are the
+ * lowest, as many the newest, which is what RACK asks for, and a quarter in turns those between.
+ * False: not even its head fits. */
 bool sctp_receiving_put(struct sctp_association *self, struct wire_writer *writer);
 /* When a delayed one must go; SCTP_NEVER: none. */
 uint64_t sctp_receiving_deadline(const struct sctp_association *self);
@@ -28,3 +45,6 @@ void sctp_receiving_timeout(struct sctp_association *self, uint64_t now_us);
 /* The next whole message; NULL: none. Owns: caller. */
 struct message *sctp_receiving_take(struct sctp_association *self);
 uint32_t sctp_receiving_cumulative(const struct sctp_association *self);
+/* Bytes that the peer makes us keep, as a_rwnd counts them; as allocated. */
+size_t sctp_receiving_held(const struct sctp_association *self);
+size_t sctp_receiving_memory(const struct sctp_association *self);

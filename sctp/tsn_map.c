@@ -136,6 +136,35 @@ size_t sctp_tsn_map_gaps(const struct sctp_tsn_map *map, uint32_t from, struct s
     return count;
 }
 
+/* The last TSN up to cumulative + from that is there, or is not; 0: there is none. */
+static uint32_t find_back(const struct sctp_tsn_map *map, uint32_t from, bool there)
+{
+    while (from) {
+        uint32_t tsn = map->cumulative + from;
+        uint64_t word = *word_of(map, tsn);
+        uint64_t rest = (there ? word : ~word) << (WORD - 1 - tsn % WORD);
+        if (rest) {
+            uint32_t passed = (uint32_t)__builtin_clzll(rest);
+            return passed < from ? from - passed : 0;
+        }
+        uint32_t passed = tsn % WORD + 1;
+        from -= passed < from ? passed : from;
+    }
+    return 0;
+}
+
+uint32_t sctp_tsn_map_newest(const struct sctp_tsn_map *map, size_t count)
+{
+    uint32_t from = map->ahead + 1;
+    for (; count && from > 1; count--) {
+        uint32_t end = find_back(map, from - 1, true);
+        if (!end)
+            break;
+        from = find_back(map, end, false) + 1;
+    }
+    return from;
+}
+
 size_t sctp_tsn_map_take_duplicates(struct sctp_tsn_map *map,
                                     uint32_t out[static SCTP_TSN_DUPLICATES])
 {

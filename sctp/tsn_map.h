@@ -54,6 +54,10 @@ static inline bool sctp_tsn_map_has_gaps(const struct sctp_tsn_map *map)
 size_t sctp_tsn_map_gaps(const struct sctp_tsn_map *map, uint32_t from, struct sctp_gap *gaps,
                          size_t most);
 
+/* Where the last `count` blocks begin: gaps() from there on gives exactly those, or all, if there
+ * are no more. */
+uint32_t sctp_tsn_map_newest(const struct sctp_tsn_map *map, size_t count);
+
 /* The duplicates since the last call, at most SCTP_TSN_DUPLICATES of them. Returns their number. */
 size_t sctp_tsn_map_take_duplicates(struct sctp_tsn_map *map,
                                     uint32_t out[static SCTP_TSN_DUPLICATES]);

@@ -31,6 +31,14 @@ static void fresh_messages(void)
     ok(huge->capacity >= 4 * MESSAGE_MAX, "larger than a record is possible");
     memset(huge->data, 0xff, huge->capacity);
     message_free(huge);
+    for (int i = 0; i < 200; i++) {
+        struct message *exact = message_new_exact(100);
+        must(exact->capacity == 100 && !exact->length && !exact->next);
+        message_free(exact);
+    }
+    struct message *after = message_new(100);
+    ok(after->capacity >= MESSAGE_SMALL, "an exact one does not come back from the cache");
+    message_free(after);
     struct message *none = message_new(0);
     ok(none != NULL, "and so is nothing");
     message_free(none);

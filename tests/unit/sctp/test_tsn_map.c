@@ -45,10 +45,23 @@ static bool same_gaps(const struct sctp_tsn_map *map, const struct naive *naive)
     return !sctp_tsn_map_gaps(map, from, &gap, 1);
 }
 
+/* Where the last blocks begin. */
+static bool same_newest(const struct sctp_tsn_map *map)
+{
+    static struct sctp_gap gaps[4000];
+    size_t count = sctp_tsn_map_gaps(map, 1, gaps, 4000);
+    for (size_t i = 0; i < count && i < 5; i++)
+        if (sctp_tsn_map_newest(map, i + 1) != gaps[count - 1 - i].start)
+            return false;
+    return sctp_tsn_map_newest(map, 0) == map->ahead + 1 &&
+           (!count || sctp_tsn_map_newest(map, count) == gaps[0].start) &&
+           sctp_tsn_map_newest(map, count + 1) == (count ? gaps[0].start : 1);
+}
+
 static bool same(const struct sctp_tsn_map *map, const struct naive *naive)
 {
     return map->cumulative + 1 == naive->first + naive->cumulative && same_gaps(map, naive) &&
-           sctp_tsn_map_has_gaps(map) == (map->bits != NULL);
+           same_newest(map) && sctp_tsn_map_has_gaps(map) == (map->bits != NULL);
 }
 
 /* All orders in which `count` TSNs can come, by Heap's algorithm without recursion. */
