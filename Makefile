@@ -108,7 +108,11 @@ $(BUILD)/tests/unit/$(1)/test_%: $(BUILD)/tests/unit/$(1)/test_%.o $(BUILD)/test
 endef
 $(foreach f,$(FOLDERS),$(eval $(call unit_rule,$(f))))
 
-$(BUILD)/tests/sim/test_%: $(BUILD)/tests/sim/test_%.o $(BUILD)/tests/lib/tap.o $(call libs_of,mux tls transport sctp base)
+# The simulator of two SCTP engines, which a fuzzer uses, too.
+$(BUILD)/tests/libsim.a: $(call objects,$(filter-out tests/sim/test_%,$(wildcard tests/sim/*.c)))
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/tests/sim/test_%: $(BUILD)/tests/sim/test_%.o $(BUILD)/tests/lib/tap.o $(BUILD)/tests/libsim.a $(call libs_of,mux tls transport sctp base)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -161,7 +165,7 @@ LIMIT_tsan := 300
 REPLAYS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 RUN_TESTS = BUILD=$(BUILD) SCALE=$(or $(SCALE),$(SCALE_$(VARIANT)),1) LIMIT=$(or $(LIMIT_$(VARIANT)),120) scripts/run-tests $(ONLY)
 
-$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(call libs_of,mux control tls transport sctp config base)
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/tests/libsim.a $(call libs_of,mux control tls transport sctp config base)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -208,7 +212,7 @@ fuzz: ## let libFuzzer look for bad input, SECONDS each
 	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=fuzz CC=clang CFLAGS='-O1 -g' $(patsubst %,build/fuzz/fuzzers/%,$(or $(ONLY),$(FUZZERS)))
 	$(Q)scripts/run-fuzzers $(or $(SECONDS),600) $(or $(ONLY),$(FUZZERS))
 
-$(BUILD)/fuzzers/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(call libs_of,mux control tls transport sctp config base)
+$(BUILD)/fuzzers/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/libsim.a $(call libs_of,mux control tls transport sctp config base)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
