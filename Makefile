@@ -131,6 +131,7 @@ BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(call libs_of,mux tls transport sctp base)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/bench/line: LIBS += -lm
 # As the program is; the others count what the C library's allocator holds.
 $(BUILD)/bench/transport_bench: LIBS += $(ALLOCATOR)
 
@@ -155,6 +156,9 @@ bench-lab: $(BUILD)/hawser tools $(BENCHES) ## Hawser beside its peers on bad li
 .PHONY: bench-long
 bench-long: $(BUILD)/hawser tools $(BENCHES) ## Hawser beside its peers on long lines
 	$(Q)$(BENCH_WITH) OUT=$(abspath build/bench-long) bench/long $(if $(QUICK),--quick) $(if $(PEERS),--peers "$(PEERS)")
+
+.PHONY: wan-one
+wan-one: $(BUILD)/hawser build/hawser tools $(BUILD)/bench/line ## what bench/wan-one needs: one figure on one line
 
 # make check: every test that this machine can run. ONLY="pattern..." chooses, SCALE divides sizes:
 # programs under a sanitizer are several times slower. The helper programs are always plain ones.

@@ -20,7 +20,6 @@ peer_threads() { # COUNT: for starts from now on
 
 peer_missing() {
     [ -x "$HAWSER" ] || echo "$HAWSER (make)"
-    [ -x "$BENCHES/tls_bench" ] || echo "$BENCHES/tls_bench (make bench)"
     command -v jq >/dev/null || echo jq
 }
 
