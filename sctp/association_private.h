@@ -106,6 +106,7 @@ struct sctp_heartbeat {
     uint64_t next_us;
     uint64_t asked_us; /* 0: none is out */
     uint64_t nonce;
+    unsigned unanswered; /* in a row */
     bool is_due;
     unsigned net;
     struct sctp_echo { /* HEARTBEAT ACKs that are owed */

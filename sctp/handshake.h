@@ -23,6 +23,10 @@ void sctp_handshake_cookie_ack(struct sctp_association *self, uint64_t now_us);
 /* ERROR "stale cookie" (5.2.6). */
 void sctp_handshake_stale(struct sctp_association *self, uint64_t now_us);
 
+/* The INIT chunk, the same bytes each time, in COOKIE_WAIT: for sctp_handshake_put and for
+ * sctp_association_init_packet, which adds the header and the checksum. */
+void sctp_handshake_put_init(const struct sctp_association *self, struct wire_writer *writer);
+
 /* INIT or COOKIE ECHO is due. Writes it; the rest of the packet may be used for DATA behind COOKIE
  * ECHO, for nothing behind INIT. */
 bool sctp_handshake_wants(const struct sctp_association *self);

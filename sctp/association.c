@@ -1,0 +1,425 @@
+#include "sctp/association.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "sctp/acknowledge.h"
+#include "sctp/closing.h"
+#include "sctp/congestion.h"
+#include "sctp/handshake.h"
+#include "sctp/heartbeat.h"
+#include "sctp/receiving.h"
+#include "sctp/recovery.h"
+#include "sctp/sending.h"
+#include "sctp/trouble.h"
+
+/* A net that has carried nothing for so long begins anew (study 5). */
+#define STALE_US 10000000
+
+/* What sctp_association_pace looks ahead. */
+#define PACE_MS 2
+
+/* An early message fits behind COOKIE ECHO in the smallest packet. */
+#define EARLY_MAX 1000
+
+void sctp_association_defaults(struct sctp_options *options)
+{
+    *options = (struct sctp_options){
+        .streams = 1,
+        .buffer = 16 * 1024 * 1024,
+        .mtu = 1280 - 40 - 8, /* IPv6's least, less its header and UDP's */
+        .rto_initial_us = 1000000,
+        .rto_min_us = 200000, /* RFC 9260 section 16: 1 s; what Linux and usrsctp allow, too */
+        .rto_max_us = 60000000,
+        .init_retransmissions = 8,
+        .retransmissions = 10,
+        .heartbeat_us = 0,
+        .sack_delay_us = 20000,
+        .congestion = &sctp_bbr_ops,
+    };
+}
+
+/* ---- its life ---- */
+
+struct sctp_association *sctp_association_new(const struct sctp_options *options, uint64_t now_us)
+{
+    struct sctp_association *self = check_alloc(sizeof *self);
+    self->options = *options;
+    self->own_port = options->own_port;
+    self->peer_port = options->peer_port;
+    self->state = SCTP_COOKIE_WAIT;
+    self->latest_us = now_us;
+    self->closing.deadline_us = self->closing.guard_us = SCTP_NEVER;
+    self->recovery.rack_us = self->recovery.probe_us = self->recovery.t3_us = SCTP_NEVER;
+    return self;
+}
+
+struct sctp_association *sctp_association_connect(const struct sctp_options *options,
+                                                  uint64_t now_us)
+{
+    struct sctp_association *self = sctp_association_new(options, now_us);
+    self->connects = true;
+    sctp_handshake_begin(self, now_us);
+    return self;
+}
+
+void sctp_association_free(struct sctp_association *self)
+{
+    if (!self)
+        return;
+    sctp_handshake_fini(self);
+    sctp_sending_fini(self);
+    sctp_acknowledge_fini(self);
+    sctp_receiving_fini(self);
+    sctp_heartbeat_fini(self);
+    sctp_trouble_fini(self);
+    sctp_auth_free(self->auth);
+    for (unsigned i = 0; i < SCTP_NETS_MAX; i++)
+        sctp_net_free(self->nets[i]);
+    free(self);
+}
+
+void sctp_association_up(struct sctp_association *self, uint64_t now_us)
+{
+    sctp_association_net(self, now_us, self->used);
+    self->state = SCTP_ESTABLISHED;
+    self->came_up = true;
+    sctp_heartbeat_init(self, now_us);
+}
+
+void sctp_association_end(struct sctp_association *self, enum err reason, const void *text,
+                          size_t length)
+{
+    struct sctp_closing *closing = &self->closing;
+    if (self->state == SCTP_ENDED)
+        return;
+    self->state = SCTP_ENDED;
+    self->reason = reason;
+    self->owes_cookie_ack = false;
+    closing->owes_shutdown = closing->owes_shutdown_ack = closing->owes_complete = false;
+    closing->text_length = length < SCTP_TEXT_MAX ? length : SCTP_TEXT_MAX;
+    if (closing->text_length)
+        memcpy(closing->text, text, closing->text_length);
+}
+
+void sctp_association_violate(struct sctp_association *self, uint16_t cause, const char *text)
+{
+    if (self->state == SCTP_ENDED)
+        return;
+    sctp_association_end(self, ERR_CONTROL_PROTOCOL, text, strlen(text));
+    sctp_closing_abort(self, cause, text, strlen(text));
+}
+
+void sctp_association_shutdown(struct sctp_association *self, uint64_t now_us)
+{
+    self->latest_us = now_us;
+    sctp_closing_begin(self, now_us);
+}
+
+void sctp_association_abort(struct sctp_association *self, const char *text)
+{
+    if (self->state == SCTP_ENDED)
+        return;
+    sctp_association_end(self, ERR_LOCAL_SHUTDOWN, NULL, 0);
+    self->is_muted = true;
+    if (self->peer_tag) /* else the peer keeps no state, and there is no tag to say it with */
+        sctp_closing_abort(self, SCTP_CAUSE_USER_ABORT, text, text ? strlen(text) : 0);
+}
+
+uint32_t sctp_association_own_tag(const struct sctp_association *self)
+{
+    return self->own_tag;
+}
+
+uint32_t sctp_association_peer_tag(const struct sctp_association *self)
+{
+    return self->peer_tag;
+}
+
+/* ---- time ---- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Nothing but INIT and COOKIE ECHO goes before it is up, so no other timer runs: DATA behind COOKIE
+ * ECHO is repeated with it. */
+uint64_t sctp_association_deadline(const struct sctp_association *self)
+{
+    if (self->state == SCTP_ENDED)
+        return SCTP_NEVER;
+    if (self->state < SCTP_ESTABLISHED)
+        return sctp_handshake_deadline(self);
+    uint64_t deadline = earlier(sctp_closing_deadline(self), sctp_heartbeat_deadline(self));
+    deadline = earlier(deadline, sctp_receiving_deadline(self));
+    if (!sctp_association_may_send(self))
+        return deadline;
+    deadline = earlier(deadline, sctp_recovery_deadline(self));
+    return earlier(deadline, sctp_sending_deadline(self));
+}
+
+void sctp_association_timeout(struct sctp_association *self, uint64_t now_us)
+{
+    self->latest_us = now_us;
+    if (self->state == SCTP_ENDED)
+        return;
+    if (self->state < SCTP_ESTABLISHED) {
+        if (now_us >= sctp_handshake_deadline(self))
+            sctp_handshake_timeout(self, now_us);
+        return;
+    }
+    if (now_us >= sctp_closing_deadline(self))
+        sctp_closing_timeout(self, now_us);
+    if (self->state == SCTP_ENDED || sctp_heartbeat_timeout(self, now_us))
+        return;
+    if (now_us >= sctp_receiving_deadline(self))
+        sctp_receiving_timeout(self, now_us);
+    if (sctp_association_may_send(self) && now_us >= sctp_recovery_deadline(self))
+        sctp_recovery_timeout(self, now_us);
+}
+
+/* ---- messages and events ---- */
+
+/* Section 5.1: DATA behind COOKIE ECHO. */
+static bool may_send_early(const struct sctp_association *self, const struct message *message)
+{
+    const struct sctp_handshake *handshake = self->handshake;
+    return self->state == SCTP_COOKIE_ECHOED && handshake && handshake->takes_early &&
+           self->told_answered && message->stream == 0 && message->length <= EARLY_MAX;
+}
+
+enum err sctp_association_send(struct sctp_association *self, uint64_t now_us,
+                               struct message *message)
+{
+    self->latest_us = now_us;
+    must(message->length >= 1 && message->length <= MESSAGE_MAX);
+    if (self->state > SCTP_ESTABLISHED)
+        return ERR_TRANSPORT_CLOSED;
+    if (self->state < SCTP_ESTABLISHED) {
+        if (may_send_early(self, message)) {
+            self->handshake->takes_early = false;
+            return sctp_sending_queue(self, now_us, message);
+        }
+        self->sending.wants_writable = true;
+        return ERR_AGAIN;
+    }
+    if (message->stream >= self->streams)
+        return ERR_TRANSPORT_STREAM;
+    return sctp_sending_queue(self, now_us, message);
+}
+
+uint32_t sctp_association_pace(const struct sctp_association *self)
+{
+    const struct sctp_net *net = self->nets[self->used];
+    uint64_t bytes = net ? net->congestion->pace * PACE_MS / 1000 : 0;
+    return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
+}
+
+static bool tell(struct sctp_event *event, enum sctp_event_kind kind)
+{
+    *event = (struct sctp_event){.kind = kind};
+    return true;
+}
+
+static bool tell_down(struct sctp_association *self, struct sctp_event *event)
+{
+    if (self->state != SCTP_ENDED || self->told_down)
+        return false;
+    self->told_down = true;
+    tell(event, SCTP_EVENT_DOWN);
+    event->reason = self->reason;
+    event->unknown_there = self->unknown_there;
+    if (self->reason != ERR_LOCAL_SHUTDOWN) {
+        event->text = self->closing.text;
+        event->text_length = self->closing.text_length;
+    }
+    return true;
+}
+
+/* What comes once in its life, and WRITABLE, which means nothing once it has ended. */
+static bool tell_rare(struct sctp_association *self, struct sctp_event *event)
+{
+    if (sctp_association_may_send(self) && sctp_sending_is_writable(self))
+        return tell(event, SCTP_EVENT_WRITABLE);
+    if (self->settled && self->state != SCTP_ENDED) {
+        self->settled = false;
+        tell(event, SCTP_EVENT_AUTH_SETTLED);
+        event->key = self->settled_key;
+        return true;
+    }
+    if (self->is_peer_closing && !self->told_peer_closing) {
+        self->told_peer_closing = true;
+        return tell(event, SCTP_EVENT_PEER_CLOSING);
+    }
+    return tell_down(self, event);
+}
+
+bool sctp_association_event(struct sctp_association *self, struct sctp_event *event)
+{
+    if (self->told_up && !self->is_muted) {
+        struct message *message = sctp_receiving_take(self);
+        if (message) {
+            self->counters.messages_in++;
+            tell(event, SCTP_EVENT_MESSAGE);
+            event->message = message;
+            return true;
+        }
+        return tell_rare(self, event);
+    }
+    if (self->answered && !self->told_answered && self->state != SCTP_ENDED) {
+        self->told_answered = true;
+        return tell(event, SCTP_EVENT_ANSWERED);
+    }
+    if (self->came_up && !self->told_up && !self->is_muted) {
+        self->told_up = true;
+        tell(event, SCTP_EVENT_UP);
+        event->streams = self->streams;
+        return true;
+    }
+    return tell_down(self, event);
+}
+
+/* ---- nets ---- */
+
+static uint64_t handshake_rtt(const struct sctp_association *self, uint64_t now_us)
+{
+    const struct sctp_handshake *handshake = self->handshake;
+    if (self->state != SCTP_COOKIE_WAIT || !handshake || handshake->sent != 1)
+        return 0;
+    return now_us - handshake->sent_us;
+}
+
+struct sctp_net *sctp_association_net(struct sctp_association *self, uint64_t now_us, unsigned net)
+{
+    must(net < SCTP_NETS_MAX);
+    if (!self->nets[net])
+        self->nets[net] =
+            sctp_net_new(&self->options, now_us, self->options.mtu, handshake_rtt(self, now_us));
+    return self->nets[net];
+}
+
+/* Packets in flight keep marks of what was delivered and lost when they went, and are counted: so
+ * these counts go on. */
+static void renew(struct sctp_association *self, uint64_t now_us, unsigned net)
+{
+    struct sctp_net *old = self->nets[net];
+    struct sctp_net *made = sctp_net_new(&self->options, now_us, old->mtu, 0);
+    made->in_flight = old->in_flight;
+    made->rate = old->rate;
+    self->nets[net] = made;
+    sctp_net_free(old);
+}
+
+void sctp_association_net_use(struct sctp_association *self, uint64_t now_us, unsigned net)
+{
+    self->latest_us = now_us;
+    if (net == self->used && self->nets[net])
+        return;
+    const struct sctp_net *present = sctp_association_net(self, now_us, net);
+    if (!present->in_flight && now_us - present->heard_us > STALE_US)
+        renew(self, now_us, net);
+    self->used = net;
+}
+
+void sctp_association_net_fail(struct sctp_association *self, uint64_t now_us, unsigned net)
+{
+    self->latest_us = now_us;
+    must(net < SCTP_NETS_MAX);
+    if (self->nets[net])
+        sctp_recovery_lose(self, now_us, net, false);
+}
+
+void sctp_association_net_reset(struct sctp_association *self, uint64_t now_us, unsigned net)
+{
+    self->latest_us = now_us;
+    must(net < SCTP_NETS_MAX);
+    if (self->nets[net])
+        renew(self, now_us, net);
+}
+
+void sctp_association_net_mtu(struct sctp_association *self, unsigned net, uint32_t mtu,
+                              uint32_t *oversized)
+{
+    struct sctp_net *made = sctp_association_net(self, self->latest_us, net);
+    made->mtu = mtu;
+    made->congestion->ops->mtu(made->congestion, mtu);
+    *oversized = sctp_sending_oversized(self, mtu);
+}
+
+/* ---- authentication ---- */
+
+enum err sctp_association_auth_add(struct sctp_association *self, uint16_t number,
+                                   const uint8_t *key, size_t length)
+{
+    return self->auth ? sctp_auth_add(self->auth, number, key, length) : ERR_TRANSPORT_AUTH;
+}
+
+enum err sctp_association_auth_use(struct sctp_association *self, uint16_t number)
+{
+    enum err e = self->auth ? sctp_auth_use(self->auth, number) : ERR_TRANSPORT_AUTH;
+    if (e == ERR_OK)
+        sctp_sending_key_changed(self, number);
+    return e;
+}
+
+enum err sctp_association_auth_drop(struct sctp_association *self, uint16_t number)
+{
+    return self->auth ? sctp_auth_drop(self->auth, number) : ERR_TRANSPORT_AUTH;
+}
+
+bool sctp_association_was_authentic(const struct sctp_association *self)
+{
+    return self->was_authentic;
+}
+
+/* ---- status ---- */
+
+/* Without what malloc adds; of the parts that are opaque here, none. */
+static size_t memory_of(const struct sctp_association *self)
+{
+    const struct sctp_flight *flight = &self->flight;
+    size_t bytes = sizeof *self + (self->handshake ? sizeof *self->handshake : 0);
+    bytes += flight->packet_size * sizeof *flight->packets;
+    bytes += flight->chunk_size * sizeof *flight->chunks;
+    bytes += self->sending.ssn_count * sizeof *self->sending.ssns + self->sending.queue.bytes;
+    bytes += self->acknowledge.capacity * sizeof *self->acknowledge.intervals;
+    bytes += self->recovery.again_size * sizeof *self->recovery.again;
+    bytes += sctp_receiving_memory(self) + flight->outstanding;
+    for (unsigned i = 0; i < SCTP_NETS_MAX; i++)
+        bytes += self->nets[i] ? sizeof *self->nets[i] : 0;
+    return bytes;
+}
+
+void sctp_association_status(const struct sctp_association *self, struct sctp_status *status)
+{
+    *status = self->counters;
+    status->is_up = self->came_up && self->state != SCTP_ENDED;
+    status->is_hawser = self->peer_is_hawser;
+    status->streams = self->streams;
+    status->queued = sctp_sending_queued(self);
+    status->held = sctp_receiving_held(self);
+    status->memory = memory_of(self);
+}
+
+bool sctp_association_net_status(const struct sctp_association *self, unsigned net,
+                                 struct sctp_net_status *status)
+{
+    const struct sctp_net *present = net < SCTP_NETS_MAX ? self->nets[net] : NULL;
+    if (!present)
+        return false;
+    const struct sctp_congestion *congestion = present->congestion;
+    *status = (struct sctp_net_status){
+        .srtt_us = (uint32_t)present->srtt_us,
+        .min_rtt_us = (uint32_t)present->min_rtt_us,
+        .rto_us = (uint32_t)sctp_net_rto(present, &self->options),
+        .mtu = present->mtu,
+        .window = congestion->window,
+        .in_flight = present->in_flight,
+        .pace = congestion->pace,
+        .congestion = congestion->ops->name,
+    };
+    status->phase = congestion->ops->phase(congestion, &status->loss_floor);
+    return true;
+}

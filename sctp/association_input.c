@@ -1,0 +1,316 @@
+/* Packets in: verification tags, authentication, each chunk to its file. */
+#include "sctp/acknowledge.h"
+#include "sctp/association_private.h"
+#include "sctp/closing.h"
+#include "sctp/handshake.h"
+#include "sctp/heartbeat.h"
+#include "sctp/receiving.h"
+#include "sctp/trouble.h"
+
+/* The two highest bits of a chunk type that we do not know (RFC 9260 section 3.2). */
+#define UNKNOWN_GO_ON  0x80
+#define UNKNOWN_REPORT 0x40
+
+/* A packet that is being read. */
+struct arrival {
+    struct sctp_association *self;
+    uint64_t now_us;
+    unsigned net;
+    uint8_t *packet;
+    size_t length;
+    struct wire_reader chunks;
+    struct sctp_chunk chunk;
+    bool covered; /* by a good AUTH chunk before it */
+    bool had_auth, had_data;
+};
+
+static void reject(struct arrival *a)
+{
+    a->self->counters.rejected++;
+}
+
+static bool is_alone(const struct arrival *a)
+{
+    return a->chunk.whole == a->packet + SCTP_HEADER && wire_left(&a->chunks) == 0;
+}
+
+/* ---- chunks ---- */
+
+/* Unordered DATA and DATA of a stream that there is not is acknowledged and dropped (section 6.5;
+ * docs/PROTOCOL.md rules S2, S3). */
+static void take_data(struct arrival *a)
+{
+    struct sctp_association *self = a->self;
+    struct sctp_data data;
+    if (self->state < SCTP_ESTABLISHED || self->state > SCTP_SHUTDOWN_SENT)
+        return;
+    if (!sctp_wire_read_data(&a->chunk, &data)) {
+        reject(a);
+        return;
+    }
+    if (!data.length) { /* section 6.2 */
+        self->closing.abort_tsn = data.tsn;
+        sctp_association_violate(self, SCTP_CAUSE_NO_USER_DATA, "DATA without data");
+        return;
+    }
+    if (!a->had_data)
+        sctp_receiving_packet(self);
+    a->had_data = true;
+    bool invalid_stream;
+    if (sctp_receiving_data(self, a->now_us, &data, a->chunk.flags, &invalid_stream) != ERR_OK)
+        sctp_association_violate(self, SCTP_CAUSE_PROTOCOL_VIOLATION, "message too long");
+    if (invalid_stream) {
+        const uint8_t stream[4] = {(uint8_t)(data.stream >> 8), (uint8_t)data.stream};
+        sctp_trouble_add(self, a->now_us, SCTP_CAUSE_INVALID_STREAM, stream, sizeof stream);
+    }
+}
+
+static void take_sack(struct arrival *a)
+{
+    struct sctp_association *self = a->self;
+    struct sctp_sack sack;
+    if (!sctp_association_may_send(self))
+        return;
+    if (!sctp_wire_read_sack(&a->chunk, &sack))
+        reject(a);
+    else if (sctp_acknowledge_sack(self, a->now_us, &sack) != ERR_OK)
+        sctp_association_violate(self, SCTP_CAUSE_PROTOCOL_VIOLATION,
+                                 "SACK acknowledges what was never sent");
+}
+
+/* Whether the causes add up; the text is that of the user's reason (section 3.3.10.12). */
+static bool read_causes(const struct sctp_chunk *chunk, const uint8_t **text, size_t *text_length)
+{
+    struct wire_reader causes = wire_reader(chunk->value, chunk->length);
+    struct sctp_parameter cause;
+    *text = NULL;
+    *text_length = 0;
+    while (sctp_wire_next_parameter(&causes, &cause))
+        if (cause.type == SCTP_CAUSE_USER_ABORT) {
+            *text = cause.value;
+            *text_length = cause.length;
+        }
+    return !causes.overrun;
+}
+
+/* One with a format error is dropped (section 3.3.7). */
+static void take_abort(struct arrival *a)
+{
+    struct sctp_association *self = a->self;
+    const uint8_t *text;
+    size_t text_length;
+    if (!read_causes(&a->chunk, &text, &text_length)) {
+        reject(a);
+        return;
+    }
+    enum err reason = ERR_TRANSPORT_ABORTED;
+    self->unknown_there = a->chunk.flags & SCTP_FLAG_REFLECTED;
+    if (self->state < SCTP_ESTABLISHED)
+        reason = ERR_TRANSPORT_REFUSED;
+    else if (self->unknown_there && self->is_peer_closing)
+        reason = ERR_TRANSPORT_CLOSED; /* only its last word was lost */
+    sctp_association_end(self, reason, text, text_length);
+}
+
+static void take_error(struct arrival *a)
+{
+    struct wire_reader causes = wire_reader(a->chunk.value, a->chunk.length);
+    struct sctp_parameter cause;
+    while (sctp_wire_next_parameter(&causes, &cause))
+        if (cause.type == SCTP_CAUSE_STALE_COOKIE && a->self->state == SCTP_COOKIE_ECHOED) {
+            sctp_handshake_stale(a->self, a->now_us);
+            return;
+        }
+}
+
+static void take_init_ack(struct arrival *a)
+{
+    if (!is_alone(a))
+        reject(a);
+    else if (a->self->state == SCTP_COOKIE_WAIT)
+        sctp_handshake_init_ack(a->self, a->now_us, a->net, &a->chunk);
+}
+
+static void take_cookie_ack(struct arrival *a)
+{
+    if (a->self->state == SCTP_COOKIE_ECHOED)
+        sctp_handshake_cookie_ack(a->self, a->now_us);
+}
+
+/* Section 8.3 says in which states one is answered. */
+static void take_heartbeat(struct arrival *a)
+{
+    if (a->self->state == SCTP_COOKIE_ECHOED || sctp_association_may_send(a->self))
+        sctp_heartbeat_asked(a->self, a->net, &a->chunk);
+}
+
+static void take_heartbeat_ack(struct arrival *a)
+{
+    if (a->self->state >= SCTP_ESTABLISHED)
+        sctp_heartbeat_answered(a->self, a->now_us, a->net, &a->chunk);
+}
+
+static void take_shutdown_ack(struct arrival *a)
+{
+    if (a->self->state < SCTP_ESTABLISHED)
+        sctp_closing_stranger(a->self, sctp_wire_u32(a->packet + 4));
+    else
+        sctp_closing_shutdown_ack(a->self, a->now_us);
+}
+
+/* False: nothing behind it is read. */
+static bool take_unknown(struct arrival *a)
+{
+    const struct sctp_chunk *chunk = &a->chunk;
+    if (chunk->type & UNKNOWN_REPORT)
+        sctp_trouble_add(a->self, a->now_us, SCTP_CAUSE_UNRECOGNIZED_CHUNK, chunk->whole,
+                         SCTP_CHUNK_HEADER + chunk->length);
+    return chunk->type & UNKNOWN_GO_ON;
+}
+
+/* RFC 4895 section 6.3. False: what is behind it is dropped. */
+static bool take_auth(struct arrival *a)
+{
+    struct sctp_association *self = a->self;
+    if (!self->auth)
+        return take_unknown(a);
+    uint8_t *chunk = a->packet + (a->chunk.whole - a->packet);
+    bool unsupported_hmac = false;
+    if (!a->had_auth &&
+        sctp_auth_check(self->auth, chunk, a->packet + a->length, &unsupported_hmac)) {
+        a->had_auth = a->covered = true;
+        self->was_authentic = chunk == a->packet + SCTP_HEADER;
+        return true;
+    }
+    reject(a);
+    if (unsupported_hmac) /* the identifier stands behind the key's number */
+        sctp_trouble_add(self, a->now_us, SCTP_CAUSE_UNSUPPORTED_HMAC, a->chunk.value + 2, 2);
+    return false;
+}
+
+/* False: the rest of the packet is not read. */
+static bool take(struct arrival *a)
+{
+    switch (a->chunk.type) {
+    case SCTP_CHUNK_DATA:
+        take_data(a);
+        break;
+    case SCTP_CHUNK_SACK:
+        take_sack(a);
+        break;
+    case SCTP_CHUNK_INIT: /* has a packet of its own, with tag 0, which goes to the listener */
+        reject(a);
+        return false;
+    case SCTP_CHUNK_INIT_ACK:
+        take_init_ack(a);
+        return false;
+    case SCTP_CHUNK_HEARTBEAT:
+        take_heartbeat(a);
+        break;
+    case SCTP_CHUNK_HEARTBEAT_ACK:
+        take_heartbeat_ack(a);
+        break;
+    case SCTP_CHUNK_ABORT:
+        take_abort(a);
+        break;
+    case SCTP_CHUNK_SHUTDOWN:
+        sctp_closing_shutdown(a->self, a->now_us, &a->chunk);
+        break;
+    case SCTP_CHUNK_SHUTDOWN_ACK:
+        take_shutdown_ack(a);
+        break;
+    case SCTP_CHUNK_ERROR:
+        take_error(a);
+        break;
+    case SCTP_CHUNK_COOKIE_ECHO: /* the listener has read it */
+        break;
+    case SCTP_CHUNK_COOKIE_ACK:
+        take_cookie_ack(a);
+        break;
+    case SCTP_CHUNK_SHUTDOWN_COMPLETE:
+        sctp_closing_shutdown_complete(a->self);
+        break;
+    case SCTP_CHUNK_AUTH:
+        return take_auth(a);
+    case SCTP_CHUNK_PAD:
+        break;
+    default:
+        return take_unknown(a);
+    }
+    return true;
+}
+
+/* ---- verification tags ---- */
+
+static bool has_t_bit(const struct sctp_chunk *chunk)
+{
+    return (chunk->type == SCTP_CHUNK_ABORT || chunk->type == SCTP_CHUNK_SHUTDOWN_COMPLETE) &&
+           chunk->flags & SCTP_FLAG_REFLECTED;
+}
+
+/* The two rules of section 8.5.1 that are of chunks, not of packets. By tag, and whether what had
+ * to be authenticated was. */
+static bool is_acceptable(const struct arrival *a, uint32_t tag)
+{
+    const struct sctp_association *self = a->self;
+    uint8_t type = a->chunk.type;
+    bool reflected = has_t_bit(&a->chunk);
+    if (reflected ? tag != self->peer_tag : tag != self->own_tag)
+        return type == SCTP_CHUNK_AUTH ||
+               (type == SCTP_CHUNK_SHUTDOWN_ACK && self->state < SCTP_ESTABLISHED);
+    return !self->auth || a->covered || !sctp_auth_must_come(self->auth, type);
+}
+
+static void read_chunks(struct arrival *a, uint32_t tag)
+{
+    while (a->self->state != SCTP_ENDED && sctp_wire_next_chunk(&a->chunks, &a->chunk)) {
+        if (!is_acceptable(a, tag))
+            reject(a);
+        else if (!take(a))
+            return;
+    }
+}
+
+/* A tag that is not ours: only what section 8.5.1 excepts is read. INIT, with tag 0, goes to the
+ * listener. */
+static bool may_be_excepted(const struct sctp_association *self, uint32_t tag)
+{
+    return tag && (tag == self->peer_tag || self->state < SCTP_ESTABLISHED);
+}
+
+void sctp_association_input(struct sctp_association *self, uint64_t now_us, unsigned net,
+                            uint8_t *packet, size_t length)
+{
+    struct arrival a = {.self = self,
+                        .now_us = now_us,
+                        .net = net,
+                        .packet = packet,
+                        .length = length,
+                        .chunks = sctp_wire_chunks(packet, length)};
+    uint32_t tag = sctp_wire_u32(packet + 4);
+    self->latest_us = now_us;
+    self->was_authentic = false;
+    self->counters.packets_in++;
+    if (self->state == SCTP_ENDED)
+        return;
+    if (tag != self->own_tag && !may_be_excepted(self, tag)) {
+        reject(&a);
+        return;
+    }
+    if (self->state == SCTP_SHUTDOWN_SENT && tag == self->own_tag)
+        sctp_closing_heard(self, now_us);
+    read_chunks(&a, tag);
+    if (a.had_data && self->state == SCTP_SHUTDOWN_SENT)
+        sctp_closing_data(self, now_us);
+}
+
+void sctp_association_input_end(struct sctp_association *self, uint64_t now_us)
+{
+    self->latest_us = now_us;
+    if (self->state < SCTP_ESTABLISHED || self->state == SCTP_ENDED)
+        return;
+    if (self->acknowledge.any)
+        sctp_acknowledge_end(self, now_us);
+    sctp_receiving_end(self, now_us);
+    sctp_closing_continue(self, now_us);
+}

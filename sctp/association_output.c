@@ -1,0 +1,216 @@
+/* Packets out: what is owed, in the order of RFC 9260 section 6.10. */
+#include "sctp/association_private.h"
+#include "sctp/closing.h"
+#include "sctp/handshake.h"
+#include "sctp/heartbeat.h"
+#include "sctp/receiving.h"
+#include "sctp/recovery.h"
+#include "sctp/sending.h"
+#include "sctp/trouble.h"
+
+/* A packet that is being made. */
+struct departure {
+    struct sctp_association *self;
+    uint64_t now_us;
+    unsigned net;
+    struct wire_writer writer;
+    uint8_t *auth; /* its AUTH chunk; NULL: none yet */
+};
+
+static uint32_t mtu_of(const struct sctp_association *self, unsigned net)
+{
+    return self->nets[net] ? self->nets[net]->mtu : self->options.mtu;
+}
+
+/* ---- what is wanted ---- */
+
+static bool wants_control(const struct sctp_association *self, unsigned *net)
+{
+    if (self->owes_cookie_ack || sctp_closing_wants(self))
+        return true;
+    if (sctp_heartbeat_wants(self, net))
+        return true;
+    return sctp_trouble_wants(self) && self->state >= SCTP_ESTABLISHED;
+}
+
+static bool plan_handshake(struct sctp_association *self, struct sctp_wants *wants)
+{
+    struct sctp_plan *plan = &self->plan;
+    wants->net = self->used;
+    plan->handshake = sctp_handshake_wants(self);
+    plan->control = !plan->handshake && sctp_heartbeat_wants(self, &wants->net);
+    return plan->handshake || plan->control;
+}
+
+/* DATA of another net than a HEARTBEAT ACK's waits for the next packet, as does a SACK. */
+static bool plan_rest(struct sctp_association *self, uint64_t now_us, struct sctp_wants *wants)
+{
+    struct sctp_plan *plan = &self->plan;
+    unsigned net = self->used;
+    plan->control = wants_control(self, &net);
+    plan->data = sctp_association_may_send(self) && net == self->used &&
+                 sctp_sending_wants(self, now_us, wants);
+    if (plan->data) {
+        plan->sack = sctp_receiving_owes(self);
+        plan->control = plan->control && wants->net == net;
+        wants->full = wants->full && !plan->control && !plan->sack;
+        return true;
+    }
+    plan->sack = net == self->used && sctp_receiving_wants(self);
+    wants->net = net;
+    return plan->control || plan->sack;
+}
+
+bool sctp_association_wants(struct sctp_association *self, uint64_t now_us,
+                            struct sctp_wants *wants)
+{
+    struct sctp_plan *plan = &self->plan;
+    self->latest_us = now_us;
+    *plan = (struct sctp_plan){.alone = sctp_closing_wants_alone(self)};
+    wants->net = self->used;
+    wants->full = false;
+    bool any = plan->alone;
+    if (!any && self->state < SCTP_ESTABLISHED)
+        any = plan_handshake(self, wants);
+    else if (!any && self->state != SCTP_ENDED)
+        any = plan_rest(self, now_us, wants);
+    if (!plan->data)
+        wants->size = mtu_of(self, wants->net);
+    return any;
+}
+
+/* ---- the packet ---- */
+
+/* AUTH goes before the first chunk that must be authenticated (RFC 4895 section 6.2). False: no
+ * room for it and a chunk of that many bytes. */
+static bool cover(struct departure *d, uint8_t type, size_t size)
+{
+    const struct sctp_auth *auth = d->self->auth;
+    bool needs = auth && !d->auth && sctp_auth_must_send(auth, type);
+    size_t room = (size_t)(d->writer.end - d->writer.at);
+    if (room < size + (needs ? sctp_auth_size(auth) : 0))
+        return false;
+    if (needs)
+        d->auth = sctp_auth_begin(auth, &d->writer);
+    return true;
+}
+
+static void put_header(struct departure *d, uint32_t tag)
+{
+    const struct sctp_association *self = d->self;
+    struct sctp_header header = {self->own_port, self->peer_port, tag};
+    sctp_wire_put_header(&d->writer, &header);
+}
+
+static void put_alone(struct departure *d)
+{
+    struct sctp_association *self = d->self;
+    bool abort = self->closing.owes_abort;
+    bool reflected = !abort && self->closing.complete_reflected;
+    put_header(d, reflected ? self->closing.reflected_tag : self->peer_tag);
+    if (abort)
+        cover(d, SCTP_CHUNK_ABORT, SCTP_CHUNK_HEADER);
+    sctp_closing_put_alone(self, &d->writer);
+}
+
+static void put_trouble(struct departure *d)
+{
+    size_t size = SCTP_CHUNK_HEADER + d->self->trouble.length;
+    if (sctp_trouble_wants(d->self) && cover(d, SCTP_CHUNK_ERROR, size))
+        sctp_trouble_put(d->self, &d->writer);
+}
+
+/* COOKIE ACK is the first of all (section 5.1). */
+static void put_control(struct departure *d)
+{
+    struct sctp_association *self = d->self;
+    unsigned net;
+    if (self->owes_cookie_ack && d->net == self->used &&
+        cover(d, SCTP_CHUNK_COOKIE_ACK, SCTP_CHUNK_HEADER)) {
+        sctp_wire_put_chunk(&d->writer, SCTP_CHUNK_COOKIE_ACK, 0, NULL, 0);
+        self->owes_cookie_ack = false;
+    }
+    if (sctp_closing_wants(self) && d->net == self->used) {
+        bool ack = self->closing.owes_shutdown_ack;
+        if (cover(d, ack ? SCTP_CHUNK_SHUTDOWN_ACK : SCTP_CHUNK_SHUTDOWN, SCTP_CHUNK_HEADER + 4))
+            sctp_closing_put(self, d->now_us, &d->writer);
+    }
+    if (sctp_heartbeat_wants(self, &net) && cover(d, SCTP_CHUNK_HEARTBEAT, 0) &&
+        cover(d, SCTP_CHUNK_HEARTBEAT_ACK, 0))
+        sctp_heartbeat_put(self, d->now_us, d->net, &d->writer);
+    if (self->state >= SCTP_ESTABLISHED)
+        put_trouble(d);
+}
+
+static bool put_data(struct departure *d)
+{
+    return cover(d, SCTP_CHUNK_DATA, SCTP_DATA_HEADER + 4) &&
+           sctp_sending_put(d->self, d->now_us, d->net, &d->writer);
+}
+
+/* INIT has tag 0 and no company. DATA that went with COOKIE ECHO goes with it again (section 5.1),
+ * and nothing that waits for COOKIE ACK. */
+static bool put_handshake(struct departure *d)
+{
+    struct sctp_association *self = d->self;
+    bool echo = self->state == SCTP_COOKIE_ECHOED;
+    put_header(d, echo ? self->peer_tag : 0);
+    if (echo)
+        cover(d, SCTP_CHUNK_COOKIE_ECHO, SCTP_CHUNK_HEADER);
+    sctp_handshake_put(self, d->now_us, &d->writer);
+    if (!echo)
+        return false;
+    put_trouble(d);
+    if (self->flight.una != self->flight.next_tsn)
+        sctp_recovery_lose(self, d->now_us, d->net, false);
+    return !sctp_sending_is_done(self) && put_data(d);
+}
+
+static bool put_rest(struct departure *d)
+{
+    struct sctp_association *self = d->self;
+    const struct sctp_plan *plan = &self->plan;
+    put_header(d, self->peer_tag);
+    if (plan->control)
+        put_control(d);
+    if (plan->sack && cover(d, SCTP_CHUNK_SACK, SCTP_SACK_HEADER))
+        sctp_receiving_put(self, &d->writer);
+    return plan->data && put_data(d);
+}
+
+/* The packet's length; 0: nothing came of it. */
+static size_t finish(struct departure *d, uint8_t *room)
+{
+    size_t length = (size_t)(d->writer.at - room);
+    if (d->auth && d->writer.at == d->auth + sctp_auth_size(d->self->auth))
+        length = (size_t)(d->auth - room);
+    else if (d->auth)
+        sctp_auth_sign(d->self->auth, d->auth, d->writer.at);
+    if (d->writer.overrun || length <= SCTP_HEADER)
+        return 0;
+    sctp_wire_seal(room, length);
+    d->self->counters.packets_out++;
+    return length;
+}
+
+size_t sctp_association_output(struct sctp_association *self, uint64_t now_us,
+                               const struct sctp_wants *wants, uint8_t *room)
+{
+    struct departure d = {.self = self,
+                          .now_us = now_us,
+                          .net = wants->net,
+                          .writer = wire_writer(room, wants->size)};
+    bool has_data = false;
+    self->latest_us = now_us;
+    if (self->plan.alone)
+        put_alone(&d);
+    else if (self->plan.handshake)
+        has_data = put_handshake(&d);
+    else
+        has_data = put_rest(&d);
+    self->plan = (struct sctp_plan){0};
+    size_t length = finish(&d, room);
+    if (has_data)
+        sctp_sending_sent(self, now_us, d.net, length);
+    return length;
+}

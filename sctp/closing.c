@@ -1,0 +1,231 @@
+#include "sctp/closing.h"
+
+#include <string.h>
+
+#include "sctp/acknowledge.h"
+#include "sctp/receiving.h"
+#include "sctp/sending.h"
+
+/* RFC 9260 section 9.2: T5 is five times RTO.Max. */
+#define GUARD_TIMES 5
+
+/* ---- T2 ---- */
+
+static uint64_t timeout_of(const struct sctp_association *self)
+{
+    const struct sctp_options *options = &self->options;
+    const struct sctp_net *net = self->nets[self->used];
+    uint64_t rto = net ? sctp_net_rto(net, options) : options->rto_initial_us;
+    for (unsigned i = 0; i < self->closing.sent && rto < options->rto_max_us; i++)
+        rto *= 2;
+    return rto < options->rto_max_us ? rto : options->rto_max_us;
+}
+
+/* What the user is told when the peer has nothing more to say. */
+static enum err orderly(const struct sctp_association *self)
+{
+    return self->closing.by_us ? ERR_LOCAL_SHUTDOWN : ERR_TRANSPORT_CLOSED;
+}
+
+uint64_t sctp_closing_deadline(const struct sctp_association *self)
+{
+    const struct sctp_closing *closing = &self->closing;
+    return closing->deadline_us < closing->guard_us ? closing->deadline_us : closing->guard_us;
+}
+
+/* All data has arrived at both ends once SHUTDOWN ACK is out: if its answer never comes, only the
+ * last word was lost. */
+static void give_up(struct sctp_association *self)
+{
+    bool last_word = self->state == SCTP_SHUTDOWN_ACK_SENT;
+    sctp_association_end(self, last_word ? orderly(self) : ERR_TRANSPORT_LOST, NULL, 0);
+}
+
+void sctp_closing_timeout(struct sctp_association *self, uint64_t now_us)
+{
+    struct sctp_closing *closing = &self->closing;
+    if (now_us >= closing->guard_us) {
+        static const char text[] = "SHUTDOWN took too long";
+        sctp_association_end(self, ERR_TRANSPORT_LOST, text, sizeof text - 1);
+        sctp_closing_abort(self, SCTP_CAUSE_USER_ABORT, text, sizeof text - 1);
+    } else if (now_us >= closing->deadline_us) {
+        closing->deadline_us = SCTP_NEVER;
+        if (++closing->sent > self->options.retransmissions)
+            give_up(self);
+        else if (self->state == SCTP_SHUTDOWN_SENT)
+            closing->owes_shutdown = true;
+        else
+            closing->owes_shutdown_ack = true;
+    }
+}
+
+void sctp_closing_heard(struct sctp_association *self, uint64_t now_us)
+{
+    struct sctp_closing *closing = &self->closing;
+    closing->sent = 0;
+    if (closing->deadline_us != SCTP_NEVER)
+        closing->deadline_us = now_us + timeout_of(self);
+}
+
+/* ---- the sequence ---- */
+
+static void begin_shutdown(struct sctp_association *self, uint64_t now_us)
+{
+    self->state = SCTP_SHUTDOWN_SENT;
+    self->closing.sent = 0;
+    self->closing.owes_shutdown = true;
+    self->closing.guard_us = now_us + GUARD_TIMES * self->options.rto_max_us;
+}
+
+static void begin_shutdown_ack(struct sctp_association *self)
+{
+    struct sctp_closing *closing = &self->closing;
+    self->state = SCTP_SHUTDOWN_ACK_SENT;
+    closing->sent = 0;
+    closing->deadline_us = SCTP_NEVER;
+    closing->guard_us = SCTP_NEVER;
+    closing->owes_shutdown = false;
+    closing->owes_shutdown_ack = true;
+}
+
+void sctp_closing_continue(struct sctp_association *self, uint64_t now_us)
+{
+    if (self->state == SCTP_SHUTDOWN_PENDING && sctp_sending_is_done(self))
+        begin_shutdown(self, now_us);
+    else if (self->state == SCTP_SHUTDOWN_RECEIVED && sctp_sending_is_done(self))
+        begin_shutdown_ack(self);
+}
+
+void sctp_closing_begin(struct sctp_association *self, uint64_t now_us)
+{
+    if (self->state == SCTP_ESTABLISHED) {
+        self->state = SCTP_SHUTDOWN_PENDING;
+        self->closing.by_us = true;
+        sctp_closing_continue(self, now_us);
+    } else if (self->state < SCTP_ESTABLISHED) {
+        sctp_association_abort(self, NULL);
+    }
+}
+
+void sctp_closing_shutdown(struct sctp_association *self, uint64_t now_us,
+                           const struct sctp_chunk *chunk)
+{
+    if (chunk->length != 4) {
+        self->counters.rejected++;
+        return;
+    }
+    switch (self->state) {
+    case SCTP_ESTABLISHED:
+    case SCTP_SHUTDOWN_PENDING:
+    case SCTP_SHUTDOWN_RECEIVED:
+        if (sctp_acknowledge_cumulative(self, now_us, sctp_wire_u32(chunk->value)) != ERR_OK) {
+            sctp_association_violate(self, SCTP_CAUSE_PROTOCOL_VIOLATION,
+                                     "SHUTDOWN acknowledges what was never sent");
+            return;
+        }
+        self->state = SCTP_SHUTDOWN_RECEIVED; /* goes on in sctp_closing_continue */
+        self->is_peer_closing = true;
+        break;
+    case SCTP_SHUTDOWN_SENT:
+        self->is_peer_closing = true;
+        begin_shutdown_ack(self);
+        break;
+    case SCTP_SHUTDOWN_ACK_SENT: /* ours was lost */
+        sctp_closing_repeat(self);
+        break;
+    case SCTP_COOKIE_WAIT:
+    case SCTP_COOKIE_ECHOED:
+    case SCTP_ENDED:
+        break;
+    }
+}
+
+void sctp_closing_repeat(struct sctp_association *self)
+{
+    self->closing.owes_shutdown_ack = true;
+}
+
+void sctp_closing_shutdown_ack(struct sctp_association *self, uint64_t now_us)
+{
+    (void)now_us;
+    if (self->state != SCTP_SHUTDOWN_SENT && self->state != SCTP_SHUTDOWN_ACK_SENT)
+        return;
+    sctp_association_end(self, orderly(self), NULL, 0);
+    self->closing.owes_complete = true;
+}
+
+void sctp_closing_shutdown_complete(struct sctp_association *self)
+{
+    if (self->state == SCTP_SHUTDOWN_ACK_SENT)
+        sctp_association_end(self, orderly(self), NULL, 0);
+}
+
+void sctp_closing_stranger(struct sctp_association *self, uint32_t tag)
+{
+    self->closing.owes_complete = true;
+    self->closing.complete_reflected = true;
+    self->closing.reflected_tag = tag;
+}
+
+void sctp_closing_data(struct sctp_association *self, uint64_t now_us)
+{
+    (void)now_us; /* T2 starts anew with the SHUTDOWN */
+    self->closing.owes_shutdown = true;
+}
+
+void sctp_closing_abort(struct sctp_association *self, uint16_t cause, const void *value,
+                        size_t length)
+{
+    struct sctp_closing *closing = &self->closing;
+    closing->owes_abort = true;
+    closing->owes_complete = false;
+    closing->abort_cause = cause;
+    closing->text_length = length < SCTP_TEXT_MAX ? length : SCTP_TEXT_MAX;
+    if (closing->text_length)
+        memmove(closing->text, value, closing->text_length);
+}
+
+/* ---- chunks ---- */
+
+bool sctp_closing_put(struct sctp_association *self, uint64_t now_us, struct wire_writer *writer)
+{
+    struct sctp_closing *closing = &self->closing;
+    if (closing->owes_shutdown_ack) {
+        sctp_wire_put_chunk(writer, SCTP_CHUNK_SHUTDOWN_ACK, 0, NULL, 0);
+    } else {
+        uint8_t *chunk = sctp_wire_begin(writer, SCTP_CHUNK_SHUTDOWN, 0);
+        wire_put_u32(writer, sctp_receiving_cumulative(self));
+        if (chunk)
+            sctp_wire_end(writer, chunk);
+    }
+    if (writer->overrun)
+        return false;
+    closing->owes_shutdown = closing->owes_shutdown_ack = false;
+    closing->deadline_us = now_us + timeout_of(self);
+    return true;
+}
+
+static void put_abort(struct sctp_closing *closing, struct wire_writer *writer)
+{
+    uint8_t tsn[4];
+    struct wire_writer value = wire_writer(tsn, sizeof tsn);
+    wire_put_u32(&value, closing->abort_tsn);
+    if (closing->abort_cause == SCTP_CAUSE_NO_USER_DATA)
+        sctp_wire_put_cause(writer, SCTP_CHUNK_ABORT, 0, closing->abort_cause, tsn, sizeof tsn);
+    else
+        sctp_wire_put_cause(writer, SCTP_CHUNK_ABORT, 0, closing->abort_cause, closing->text,
+                            closing->text_length);
+    closing->owes_abort = false;
+}
+
+void sctp_closing_put_alone(struct sctp_association *self, struct wire_writer *writer)
+{
+    struct sctp_closing *closing = &self->closing;
+    if (closing->owes_abort) {
+        put_abort(closing, writer);
+        return;
+    }
+    sctp_wire_put_chunk(writer, SCTP_CHUNK_SHUTDOWN_COMPLETE,
+                        closing->complete_reflected ? SCTP_FLAG_REFLECTED : 0, NULL, 0);
+    closing->owes_complete = closing->complete_reflected = false;
+}
