@@ -185,9 +185,13 @@ static void on_home_stop(void *argument)
 
 static bool ask(struct bench *bench, unsigned number, void (*what)(void *argument))
 {
-    struct errand errand = {.bench = bench, .tunnel = bench->tunnels[number], .result = true};
-    worker_call(bench->tunnels[number]->home, what, &errand);
-    return errand.result;
+    bool all = true;
+    for (struct tunnel *part = bench->tunnels[number]; part && all; part = part->next_part) {
+        struct errand errand = {.bench = bench, .tunnel = part, .result = true};
+        worker_call(part->home, what, &errand);
+        all = errand.result;
+    }
+    return all;
 }
 
 static bool make_workers(struct bench *bench)
@@ -290,10 +294,11 @@ static void clear(struct bench *bench)
 static uint64_t sum(const struct bench *bench, size_t offset, unsigned from, unsigned to)
 {
     uint64_t total = 0;
-    for (unsigned i = from; i < to; i++) {
-        char *counters = (char *)&bench->tunnels[i]->counters;
-        total += counter_get((_Atomic uint64_t *)(void *)(counters + offset));
-    }
+    for (unsigned i = from; i < to; i++)
+        for (struct tunnel *part = bench->tunnels[i]; part; part = part->next_part) {
+            char *counters = (char *)&part->counters;
+            total += counter_get((_Atomic uint64_t *)(void *)(counters + offset));
+        }
     return total;
 }
 

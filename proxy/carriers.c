@@ -30,10 +30,18 @@ bool carriers_are_several(const struct carriers *carriers)
     return carriers->count > 1;
 }
 
+bool carriers_share(const struct carriers *carriers)
+{
+    for (size_t i = 0; i < carriers->count; i++)
+        if (carriers->ops[i]->shares)
+            return true;
+    return false;
+}
+
 unsigned carriers_home(const struct carriers *carriers, size_t index, unsigned worker_count)
 {
     for (size_t i = 0; i < carriers->count; i++)
-        if (strcmp(carriers->ops[i]->name, "udp") == 0)
+        if (strcmp(carriers->ops[i]->name, "udp") == 0 && !carriers->ops[i]->shares)
             return 0;
     return (unsigned)(index % worker_count);
 }

@@ -23,8 +23,11 @@ int carriers_find(struct carriers *carriers, const char *transport, char *why, s
 /* Whether both are to be tried. */
 bool carriers_are_several(const struct carriers *carriers);
 
-/* Which worker is the home of tunnel number index: usrsctp has one owner in a process, the first
- * worker; other tunnels are spread. */
+/* Whether one of them can be bound to the same addresses on several workers. */
+bool carriers_share(const struct carriers *carriers);
+
+/* Which worker is the home of tunnel number index, or of its first part: usrsctp has one owner in a
+ * process, the first worker; other tunnels are spread. */
 unsigned carriers_home(const struct carriers *carriers, size_t index, unsigned worker_count);
 
 /* For `hawser check`: a warning for each tunnel that this machine cannot carry as it is. */

@@ -11,27 +11,59 @@
 
 #define PAUSE_US 500000
 
+#define WHY_SIZE sizeof(((struct tunnel *)0)->waits_for)
+
 struct errand {
-    struct tunnel *tunnel;
+    struct tunnel *part;
     struct tls_credentials *credentials;
-    const char *why; /* not NULL: it cannot begin */
     bool begun;
+    char why[WHY_SIZE];
 };
 
-static void on_home(void *argument)
+static void on_home_start(void *argument)
 {
     struct errand *errand = argument;
-    struct tunnel *tunnel = errand->tunnel;
-    char why[sizeof(tunnel->waits_for)] = "";
+    struct tunnel *part = errand->part;
     if (errand->credentials) {
-        tls_credentials_unref(tunnel->credentials);
-        tunnel->credentials = tls_credentials_ref(errand->credentials);
+        tls_credentials_unref(part->credentials);
+        part->credentials = tls_credentials_ref(errand->credentials);
     }
-    if (errand->why)
-        snprintf(why, sizeof(why), "%s", errand->why);
-    else if (!atomic_load(&tunnel->draining))
-        errand->begun = tunnel_start(tunnel, why, sizeof(why)) == 0;
-    memcpy(tunnel->waits_for, why, sizeof(why));
+    *errand->why = '\0';
+    if (!atomic_load(&part->draining))
+        errand->begun = tunnel_start(part, errand->why, sizeof(errand->why)) == 0;
+}
+
+static void on_home_unstart(void *argument)
+{
+    tunnel_unstart(((struct errand *)argument)->part);
+}
+
+/* All parts, or none. */
+static bool start(struct tunnel *tunnel, struct errand *errand)
+{
+    bool begun = true;
+    for (struct tunnel *part = tunnel; part && begun; part = part->next_part) {
+        errand->part = part;
+        errand->begun = false;
+        worker_call(part->home, on_home_start, errand);
+        begun = errand->begun;
+    }
+    for (struct tunnel *part = tunnel; !begun && part != errand->part; part = part->next_part)
+        worker_call(part->home, on_home_unstart, &(struct errand){.part = part});
+    return begun;
+}
+
+static void on_home_note(void *argument)
+{
+    struct errand *errand = argument;
+    memcpy(errand->part->waits_for, errand->why, sizeof(errand->why));
+}
+
+/* "": it waits for nothing more. */
+static void note(struct tunnel *tunnel, struct errand *errand)
+{
+    errand->part = tunnel;
+    worker_call(tunnel->home, on_home_note, errand);
 }
 
 /* A token that is there locks itself after a few wrong PINs: it is asked again only when somebody
@@ -58,9 +90,9 @@ bool late_begin(struct late *self, struct tls_credentials *credentials, uint64_t
 {
     if (self->begun)
         return true;
-    struct errand errand = {.tunnel = self->tunnel, .credentials = credentials};
-    worker_call(self->tunnel->home, on_home, &errand);
-    self->begun = errand.begun;
+    struct errand errand = {.credentials = credentials};
+    self->begun = start(self->tunnel, &errand);
+    note(self->tunnel, &errand);
     if (!self->begun)
         wait(self, now_us);
     else if (*self->told)
@@ -71,7 +103,8 @@ bool late_begin(struct late *self, struct tls_credentials *credentials, uint64_t
 
 void late_tell(struct late *self, const char *why, uint64_t now_us)
 {
-    struct errand errand = {.tunnel = self->tunnel, .why = why};
-    worker_call(self->tunnel->home, on_home, &errand);
+    struct errand errand = {0};
+    snprintf(errand.why, sizeof(errand.why), "%s", why);
+    note(self->tunnel, &errand);
     wait(self, now_us);
 }

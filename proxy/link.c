@@ -75,6 +75,7 @@ static void dismantle(struct link *link)
 {
     struct tunnel *tunnel = link->tunnel;
     link->state = LINK_CLOSING;
+    link_place_give_back(link);
     link_place_leave(link);
     loop_timer_cancel(loop_of(link), &link->close_timer);
     if (link->was_ready)
@@ -273,7 +274,7 @@ void link_close(struct link *link, enum err why, const char *detail, bool gracef
     if (was_ready && why != ERR_LOCAL_SHUTDOWN)
         counter_add(&link->tunnel->counters.associations_lost, 1);
     link->state = LINK_CLOSING;
-    link_place_leave(link);
+    link_place_give_back(link);
     if (!link->association)
         return; /* on_down is on its way */
     link->close_timer.on_expire = on_close_timeout;

@@ -28,6 +28,7 @@
 #include "tls/session.h"
 #include "transport/transport.h"
 
+struct place;
 struct quota;
 struct tunnel;
 
@@ -147,12 +148,9 @@ struct link {
 
     /* server: see link_place.c */
     struct quota *quota; /* of its identity; NULL: not verified yet */
-    enum { PLACE_NONE, PLACE_AWAITED, PLACE_TAKEN } place;
-    uint64_t place_since_us; /* AWAITED */
+    struct place *place; /* the same */
+    bool place_awaited;
     struct loop_timer place_timer;
-    uint64_t asked_us; /* whether it is still there; 0: never */
-    bool answers;      /* since then */
-    uint32_t streams_taken;
     unsigned kept;             /* messages for the master that came while it was awaited */
     struct mux_budget *budget; /* of the quota, or of the process */
     bool is_quiet;             /* why it ends has been told */
@@ -303,7 +301,12 @@ void link_streams_waited_for(struct link *link);
 uint32_t link_place_streams(struct link *link, uint32_t wanted);
 /* GOAWAY came. */
 void link_place_drains(struct link *link);
+/* The link ends: another may have its place. link_place_leave follows, at the latest before its
+ * memory goes. */
+void link_place_give_back(struct link *link);
 void link_place_leave(struct link *link);
+/* Its paths have changed. */
+void link_place_paths(struct link *link);
 /* A master is verified, the control channel is there: its key is taken. */
 void link_auth_verified(struct link *link, const struct link_master *master);
 /* Whether what nobody has authenticated is refused: "off", "pending", "on". */

@@ -392,7 +392,7 @@ static bool is_early(const struct link *link, const struct message *message)
 void link_master_receive(struct link *link, struct message *message)
 {
     struct link_master *master = message->stream ? &link->renewal : &link->master;
-    bool waits = link->place == PLACE_AWAITED;
+    bool waits = link->place_awaited;
     if (waits && ++link->kept > KEPT_MAX) {
         message_free(message);
     } else if (master->session && message->stream == master->stream &&

@@ -80,6 +80,7 @@ static void note(struct link *link, const struct path_status *path)
         paths->carried = true;
     }
     entry->now = *path;
+    link_place_paths(link);
     if (path->in_use)
         take_peer_address(link, &path->address);
 }

@@ -44,15 +44,17 @@ struct request {
     bool result;
 };
 
-/* Does something with each tunnel where it lives. Returns whether the result was true for all. */
+/* Does something with each part of each tunnel where it lives. Returns whether the result was true
+ * for all. */
 static bool ask_all(struct process *process, void (*what)(void *request), enum err why)
 {
     bool all = true;
-    for (size_t i = 0; i < process->tunnel_count; i++) {
-        struct request request = {.process = process, .tunnel = process->tunnels[i], .why = why};
-        worker_call(process->tunnels[i]->home, what, &request);
-        all = all && request.result;
-    }
+    for (size_t i = 0; i < process->tunnel_count; i++)
+        for (struct tunnel *part = process->tunnels[i]; part; part = part->next_part) {
+            struct request request = {.process = process, .tunnel = part, .why = why};
+            worker_call(part->home, what, &request);
+            all = all && request.result;
+        }
     return all;
 }
 
@@ -84,7 +86,8 @@ static uint64_t connections_open(const struct process *process)
 {
     uint64_t open = 0;
     for (size_t i = 0; i < process->tunnel_count; i++)
-        open += counter_get(&process->tunnels[i]->counters.connections_open);
+        for (struct tunnel *part = process->tunnels[i]; part; part = part->next_part)
+            open += counter_get(&part->counters.connections_open);
     return open;
 }
 

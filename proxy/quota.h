@@ -1,8 +1,9 @@
 /* proxy/quota.h: what one verified client takes of a server tunnel, over all of its associations,
  * and how much it may. Who it is: tls_identity_key.
  *
- * The tunnel has a list of them; one goes when nothing refers to it any more. Thread: the tunnel's
- * home worker, but for quota_connection_*, quota_ref and quota_unref: any. */
+ * The tunnel has a list of them (proxy/places.h); one goes when nothing refers to it any more.
+ * Thread: under the lock of the places, but for quota_connection_*, quota_ref and quota_unref: any.
+ */
 #pragma once
 
 #include <stdatomic.h>

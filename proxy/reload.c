@@ -364,17 +364,12 @@ static void on_home(void *argument)
 static void take_services(struct target *target, const struct config_tunnel *now)
 {
     struct tunnel *tunnel = target->tunnel;
-    for (size_t i = 0; i < tunnel->config->service_count; i++) {
-        struct service *service = &tunnel->services[i];
-        const struct config_service *rules = service->config;
-        for (size_t j = 0; j < now->service_count; j++)
-            if (strcmp(now->services[j].name, rules->name) == 0)
-                rules = &now->services[j];
-        atomic_store(&service->rules, rules);
-    }
+    for (struct tunnel *part = tunnel; part; part = part->next_part)
+        tunnel_services_take(part, now);
     for (unsigned i = 0; i < tunnel->worker_count; i++)
         worker_call(&tunnel->workers[i], on_worker, NULL);
-    worker_call(tunnel->home, on_home, tunnel);
+    for (struct tunnel *part = tunnel; part; part = part->next_part)
+        worker_call(part->home, on_home, part);
 }
 
 /* A tunnel that is not in the file any more, or has become something else, goes on as it is. */

@@ -86,16 +86,25 @@ static bool judge(struct errand *errand)
     return all;
 }
 
-void reload_apply(struct tunnel *tunnel, struct tls_credentials *credentials,
+static void apply(struct tunnel *part, struct tls_credentials *credentials,
                   struct reload_result *result)
 {
-    struct errand errand = {.tunnel = tunnel, .now = credentials};
-    worker_call(tunnel->home, on_home_take, &errand);
+    struct errand errand = {.tunnel = part, .now = credentials};
+    worker_call(part->home, on_home_take, &errand);
     if (!judge(&errand))
-        worker_call(tunnel->home, on_home_end, &errand);
-    *result = (struct reload_result){.checked = errand.count, .ended = errand.ended};
+        worker_call(part->home, on_home_end, &errand);
+    result->checked += errand.count;
+    result->ended += errand.ended;
     for (size_t i = 0; i < errand.count; i++)
         tls_identity_unref(errand.suspects[i].identity);
     free(errand.suspects);
     tls_credentials_unref(errand.before);
+}
+
+void reload_apply(struct tunnel *tunnel, struct tls_credentials *credentials,
+                  struct reload_result *result)
+{
+    *result = (struct reload_result){0};
+    for (struct tunnel *part = tunnel; part; part = part->next_part)
+        apply(part, credentials, result);
 }

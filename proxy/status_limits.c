@@ -1,7 +1,7 @@
 #include "proxy/status_limits.h"
 
 #include "proxy/link.h"
-#include "proxy/quota.h"
+#include "proxy/places.h"
 #include "proxy/tunnel.h"
 
 json_t *status_limits_printable(const char *name)
@@ -33,23 +33,23 @@ json_t *status_limits_memory(const struct mux_budget *budget)
     return json_pack("{s:I, s:I}", "used", (json_int_t)used, "limit", (json_int_t)budget->limit);
 }
 
-static json_t *report_quota(struct quota *quota)
+static void report_quota(void *all, struct quota *quota)
 {
     const struct config_identity *limits = quota->limits;
-    return json_pack(
-        "{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "identity",
-        status_limits_printable(quota->label), "associations", (json_int_t)quota->associations,
-        "max_associations", (json_int_t)limits->max_associations, "connections",
-        (json_int_t)atomic_load(&quota->connections), "max_connections",
-        (json_int_t)limits->max_connections, "streams", (json_int_t)quota->streams, "max_streams",
-        (json_int_t)limits->max_streams, "memory", status_limits_memory(&quota->budget));
+    json_array_append_new(all, json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "identity",
+                                         status_limits_printable(quota->label), "associations",
+                                         (json_int_t)quota->associations, "max_associations",
+                                         (json_int_t)limits->max_associations, "connections",
+                                         (json_int_t)atomic_load(&quota->connections),
+                                         "max_connections", (json_int_t)limits->max_connections,
+                                         "streams", (json_int_t)quota->streams, "max_streams",
+                                         (json_int_t)limits->max_streams, "memory",
+                                         status_limits_memory(&quota->budget)));
 }
 
 json_t *status_limits_identities(const struct tunnel *tunnel)
 {
     json_t *all = json_array();
-    for (struct quota *quota = tunnel->quotas; quota; quota = quota->next)
-        if (atomic_load(&quota->references))
-            json_array_append_new(all, report_quota(quota));
+    places_each_identity(tunnel->places, report_quota, all);
     return all;
 }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -92,7 +93,19 @@ static json_t *report_carrier(struct service *service)
                      report_link_id(link));
 }
 
-static json_t *report_service(struct service *service)
+/* What all parts of a tunnel have; counted part by part, on the worker of each. */
+struct service_counts {
+    uint64_t open, total, refused;
+};
+struct sum {
+    json_t *associations;
+    json_t *first; /* the one that is shown alone: up, if one is; of associations */
+    bool is_up;
+    struct counters counters;
+    struct service_counts *services;
+};
+
+static json_t *report_service(struct service *service, const struct service_counts *counts)
 {
     bool listens = service->config->direction == CONFIG_LISTEN;
     char text[ADDRESS_TEXT_MAX];
@@ -102,9 +115,8 @@ static json_t *report_service(struct service *service)
     json_t *place = json_string(where); /* NULL: a path that is not UTF-8 */
     json_t *report = json_pack("{s:s, s:o, s:I, s:I, s:I}", "name", service->config->name,
                                listens ? "listen" : "connect", place ? place : printable(where),
-                               "open", (json_int_t)counter_get(&service->open), "total",
-                               (json_int_t)counter_get(&service->total), "refused",
-                               (json_int_t)counter_get(&service->refused));
+                               "open", (json_int_t)counts->open, "total", (json_int_t)counts->total,
+                               "refused", (json_int_t)counts->refused);
     if (listens)
         json_object_set_new(report, "carried_by", report_carrier(service));
     return report;
@@ -139,28 +151,46 @@ static void report_counts(json_t *object, const struct counters *c)
     json_object_set_new(object, "counters", report_counters(c));
 }
 
-static void report_associations(json_t *object, const struct tunnel *tunnel)
+static void add_counters(struct counters *sum, const struct counters *counters)
 {
-    json_t *associations = json_array(), *first = NULL;
-    bool up = false;
-    for (struct link *link = tunnel->links; link; link = link->next) {
+#define COUNTER_ROW(name, kind, help) counter_add(&sum->name, counter_get(&counters->name));
+#include "control/counters.def"
+#undef COUNTER_ROW
+}
+
+static void add_part(struct sum *sum, const struct tunnel *part)
+{
+    for (struct link *link = part->links; link; link = link->next) {
+        bool is_up = link->state == LINK_READY;
         json_t *one = report_link(link);
-        json_array_append_new(associations, one);
-        if (!first || (link->state == LINK_READY && !up))
-            first = one;
-        up |= link->state == LINK_READY;
+        json_array_append_new(sum->associations, one);
+        if (!sum->first || (is_up && !sum->is_up))
+            sum->first = one;
+        sum->is_up |= is_up;
     }
-    bool closing = first && !up && strcmp(tunnel->state, "up") == 0;
+    add_counters(&sum->counters, &part->counters);
+    for (size_t i = 0; i < part->config->service_count; i++) {
+        const struct service *service = &part->services[i];
+        sum->services[i].open += counter_get(&service->open);
+        sum->services[i].total += counter_get(&service->total);
+        sum->services[i].refused += counter_get(&service->refused);
+    }
+}
+
+static void report_associations(json_t *object, const struct tunnel *tunnel, struct sum *sum)
+{
+    json_t *first = sum->first;
+    bool closing = first && !sum->is_up && strcmp(tunnel->state, "up") == 0;
     json_object_set_new(object, "state",
-                        json_string(up        ? "up"
-                                    : closing ? "closing"
-                                              : tunnel->state));
+                        json_string(sum->is_up ? "up"
+                                    : closing  ? "closing"
+                                               : tunnel->state));
     json_object_set_new(object, "waits_for",
                         *tunnel->waits_for ? json_string(tunnel->waits_for) : json_null());
     json_object_set(object, "association", first ? first : json_null());
     json_object_set(object, "tls", first ? json_object_get(first, "tls") : json_null());
     json_object_set(object, "peer", first ? json_object_get(first, "peer") : json_null());
-    json_object_set_new(object, "associations", associations);
+    json_object_set(object, "associations", sum->associations);
 }
 
 /* Each address once: two transports have the same ones. */
@@ -178,7 +208,8 @@ static void report_addresses(json_t *local, struct transport *transport)
     }
 }
 
-static json_t *report_tunnel(const struct tunnel *tunnel)
+/* On the worker of the first part. */
+static json_t *report_tunnel(const struct tunnel *tunnel, struct sum *sum)
 {
     const struct config_tunnel *config = tunnel->config;
     json_t *object = json_pack("{s:s, s:s, s:s}", "name", config->name, "role",
@@ -188,10 +219,10 @@ static json_t *report_tunnel(const struct tunnel *tunnel)
     for (size_t i = 0; i < tunnel->endpoint_count; i++)
         report_addresses(local, tunnel->endpoints[i].transport);
     json_object_set_new(object, "local", local);
-    report_associations(object, tunnel);
-    report_counts(object, &tunnel->counters);
+    report_associations(object, tunnel, sum);
+    report_counts(object, &sum->counters);
     for (size_t i = 0; i < config->service_count; i++)
-        json_array_append_new(services, report_service(&tunnel->services[i]));
+        json_array_append_new(services, report_service(&tunnel->services[i], &sum->services[i]));
     json_object_set_new(object, "services", services);
     if (config->role == CONFIG_SERVER)
         json_object_set_new(object, "identities", status_limits_identities(tunnel));
@@ -262,13 +293,39 @@ static json_t *report_reloads(const struct reload *reload)
 
 struct question {
     const struct tunnel *tunnel;
+    struct sum sum;
     json_t *answer;
 };
 
-static void answer_question(void *argument)
+static void answer_part(void *argument)
 {
     struct question *question = argument;
-    question->answer = report_tunnel(question->tunnel);
+    add_part(&question->sum, question->tunnel);
+}
+
+static void answer_first(void *argument)
+{
+    struct question *question = argument;
+    add_part(&question->sum, question->tunnel);
+    question->answer = report_tunnel(question->tunnel, &question->sum);
+}
+
+/* The first part comes last: it has what is the tunnel's. */
+static json_t *ask(const struct tunnel *tunnel)
+{
+    struct question question = {
+        .sum = {.associations = json_array(),
+                .services = check_alloc((tunnel->config->service_count + 1) *
+                                        sizeof(*question.sum.services))}};
+    for (struct tunnel *part = tunnel->next_part; part; part = part->next_part) {
+        question.tunnel = part;
+        worker_call(part->home, answer_part, &question);
+    }
+    question.tunnel = tunnel;
+    worker_call(tunnel->home, answer_first, &question);
+    json_decref(question.sum.associations);
+    free(question.sum.services);
+    return question.answer;
 }
 
 static uint64_t monotonic_us(void)
@@ -286,13 +343,13 @@ char *status_report_answer(struct admin_handler *handler, const char *request)
     uint64_t uptime = (monotonic_us() - process->started_us) / 1000000;
     json_t *tunnels = json_array();
     for (size_t i = 0; i < process->tunnel_count; i++) {
-        struct question question = {.tunnel = process->tunnels[i]};
-        worker_call(question.tunnel->home, answer_question, &question);
-        json_object_set_new(question.answer, "reload",
+        const struct tunnel *tunnel = process->tunnels[i];
+        json_t *answer = ask(tunnel);
+        json_object_set_new(answer, "reload",
                             process->reload
-                                ? report_record(reload_of_tunnel(process->reload, question.tunnel))
+                                ? report_record(reload_of_tunnel(process->reload, tunnel))
                                 : json_null());
-        json_array_append_new(tunnels, question.answer);
+        json_array_append_new(tunnels, answer);
     }
     json_t *report =
         json_pack("{s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o}", "version", HAWSER_VERSION, "pid",

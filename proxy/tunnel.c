@@ -3,12 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "proxy/connection.h"
 #include "proxy/link.h"
-#include "proxy/quota.h"
+#include "proxy/places.h"
 #include "proxy/sessions.h"
 #include "proxy/worker.h"
 
@@ -39,6 +40,7 @@ void tunnel_transport_options(struct tunnel *tunnel, struct transport_options *o
         .encap_port = config->encap_port,
         .buffer_bytes = config->buffer,
         .auth = config->sctp_auth,
+        .sharing = tunnel->sharing,
     };
 }
 
@@ -85,32 +87,27 @@ void tunnel_link_gone(struct tunnel *tunnel, struct link *link)
 
 /* ---- life ---- */
 
-struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
-                          const struct tunnel_shared *shared, char *why, size_t why_size)
+/* Connections of a service that listens go to one association or another: these share a worker. */
+static unsigned count_parts(const struct config_tunnel *config, const struct carriers *carriers,
+                            unsigned worker_count)
 {
-    struct carriers carriers;
-    char reason[256];
-    if (carriers_find(&carriers, config->transport, reason, sizeof(reason)) < 0) {
-        snprintf(why, why_size, "tunnel \"%s\": transport \"%s\" is not possible here: %s",
-                 config->name, config->transport, reason);
-        return NULL;
-    }
-    if (tunnel_check_rules(config, why, why_size) != ERR_OK)
-        return NULL;
-    struct tunnel *tunnel = check_alloc(sizeof(*tunnel));
+    for (size_t i = 0; i < config->service_count; i++)
+        if (config->services[i].direction == CONFIG_LISTEN)
+            return 1;
+    return config->role == CONFIG_SERVER && carriers_share(carriers) ? worker_count : 1;
+}
+
+static void part_init(struct tunnel *tunnel, const struct config_tunnel *config,
+                      const struct tunnel_shared *shared)
+{
     tunnel->config = config;
-    tunnel->carriers = carriers;
-    tunnel->home = &shared->workers[carriers_home(&carriers, index, shared->worker_count)];
     tunnel->workers = shared->workers;
     tunnel->worker_count = shared->worker_count;
     tunnel->budget = shared->budget;
     tunnel->promised = credit_promised(shared->budget, config->streams_max, config->window_initial);
     tunnel->sessions = shared->sessions;
-    tunnel->credentials = tunnel_load_credentials(config, shared->sessions, tunnel->waits_for,
-                                                  sizeof(tunnel->waits_for));
     tunnel_attempt_init(tunnel);
     tunnel_waiting_init(tunnel);
-    tunnel->state = !tunnel->credentials ? "waiting" : is_client(tunnel) ? "down" : "listening";
     tunnel->denials.per_minute = 10;
     tunnel->services = check_alloc((config->service_count + 1) * sizeof(*tunnel->services));
     for (size_t i = 0; i < config->service_count; i++) {
@@ -120,7 +117,66 @@ struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
         service->tunnel = tunnel;
         service->index = i;
     }
-    return tunnel;
+}
+
+static void share_out(struct tunnel *first, size_t index, unsigned count)
+{
+    unsigned home = carriers_home(&first->carriers, index, first->worker_count);
+    struct tunnel *part = first;
+    for (unsigned i = 0; part; i++, part = part->next_part) {
+        part->home = &first->workers[(home + i) % first->worker_count];
+        part->carriers = first->carriers;
+        part->first_part = first;
+        part->places = first->places;
+        part->sharing = (struct transport_sharing){.index = i, .count = count};
+        memcpy(part->sharing.secret, first->sharing.secret, sizeof(part->sharing.secret));
+    }
+}
+
+struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
+                          const struct tunnel_shared *shared, char *why, size_t why_size)
+{
+    struct carriers carriers;
+    struct transport_sharing sharing;
+    char reason[256];
+    if (carriers_find(&carriers, config->transport, reason, sizeof(reason)) < 0) {
+        snprintf(why, why_size, "tunnel \"%s\": transport \"%s\" is not possible here: %s",
+                 config->name, config->transport, reason);
+        return NULL;
+    }
+    if (tunnel_check_rules(config, why, why_size) != ERR_OK)
+        return NULL;
+    if (getrandom(sharing.secret, sizeof(sharing.secret), 0) != sizeof(sharing.secret)) {
+        snprintf(why, why_size, "no random numbers: %m");
+        return NULL;
+    }
+    unsigned count = count_parts(config, &carriers, shared->worker_count);
+    struct tunnel *first = NULL;
+    for (unsigned i = 0; i < count; i++) {
+        struct tunnel *part = check_alloc(sizeof(*part));
+        part_init(part, config, shared);
+        part->next_part = first;
+        first = part;
+    }
+    first->carriers = carriers;
+    first->sharing = sharing;
+    first->places = check_alloc(sizeof(*first->places));
+    places_init(first->places, config, shared->budget);
+    share_out(first, index, count);
+    tunnel_take_credentials(first,
+                            tunnel_load_credentials(config, shared->sessions, first->waits_for,
+                                                    sizeof(first->waits_for)));
+    return first;
+}
+
+void tunnel_take_credentials(struct tunnel *first, struct tls_credentials *credentials)
+{
+    for (struct tunnel *part = first; part; part = part->next_part) {
+        tls_credentials_unref(part->credentials);
+        part->credentials = credentials ? tls_credentials_ref(credentials) : NULL;
+        part->state = !credentials ? "waiting" : is_client(part) ? "down" : "listening";
+    }
+    tls_credentials_unref(credentials);
 }
 
 void tunnel_stop(struct tunnel *tunnel)
@@ -133,11 +189,16 @@ void tunnel_free(struct tunnel *tunnel)
 {
     if (!tunnel)
         return;
-    must(tunnel_is_gone(tunnel));
-    quota_clear(&tunnel->quotas);
-    free(tunnel->services);
-    tls_credentials_unref(tunnel->credentials);
-    free(tunnel);
+    struct places *places = tunnel->places;
+    for (struct tunnel *part = tunnel, *next; part; part = next) {
+        must(tunnel_is_gone(part));
+        next = part->next_part;
+        free(part->services);
+        tls_credentials_unref(part->credentials);
+        free(part);
+    }
+    places_fini(places);
+    free(places);
 }
 
 static int open_all(struct tunnel *tunnel, char *why, size_t why_size)
@@ -164,6 +225,13 @@ static void close_listeners(struct tunnel *tunnel)
         listener_close(&tunnel->services[i].listener);
 }
 
+void tunnel_unstart(struct tunnel *tunnel)
+{
+    close_listeners(tunnel);
+    tunnel_endpoints_close(tunnel);
+    tunnel->state = "waiting";
+}
+
 int tunnel_start(struct tunnel *tunnel, char *why, size_t why_size)
 {
     if (!tunnel->credentials) {
@@ -171,9 +239,7 @@ int tunnel_start(struct tunnel *tunnel, char *why, size_t why_size)
         return -1;
     }
     if (open_all(tunnel, why, why_size) < 0) {
-        close_listeners(tunnel);
-        tunnel_endpoints_close(tunnel);
-        tunnel->state = "waiting";
+        tunnel_unstart(tunnel);
         return -1;
     }
     tunnel->state = is_client(tunnel) ? "down" : "listening";

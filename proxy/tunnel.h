@@ -34,8 +34,8 @@
 
 struct connection;
 struct link;
+struct places;
 struct process;
-struct quota;
 struct remote_lookup;
 struct sessions;
 struct worker;
@@ -95,8 +95,13 @@ struct attempt_line {
     unsigned left_out;
 };
 
+/* A server tunnel is one for each worker where its transport and its services allow it: parts, each
+ * with endpoints at the same addresses, links and counters of its own. Only the places are shared.
+ * A tunnel without others is its own first and only part. */
 struct tunnel {
     const struct config_tunnel *config;
+    struct tunnel *first_part, *next_part; /* NULL: this is the last */
+    struct transport_sharing sharing;
     struct carriers carriers;
     struct worker *home;    /* where all of it lives; carriers_home says which */
     struct worker *workers; /* all of the process */
@@ -114,10 +119,9 @@ struct tunnel {
 
     struct tunnel_endpoint endpoints[CARRIERS_MAX]; /* server */
     size_t endpoint_count;
-    struct link *links;   /* newest first */
-    struct quota *quotas; /* server: of the identities that are here */
-    uint32_t places;      /* server: associations of verified peers */
-    struct log_minute places_told, memory_told;
+    struct link *links;    /* newest first */
+    struct places *places; /* server: of all its parts */
+    struct log_minute memory_told;
     uint32_t mtu_found; /* transport_options */
 
     /* client */
@@ -164,13 +168,19 @@ bool tunnel_check_credentials(const struct config *config, FILE *out);
  */
 struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
                           const struct tunnel_shared *shared, char *why, size_t why_size);
+/* Of all parts, which do not run yet, or whose workers stand still. Owns: consumes credentials;
+ * NULL is fine. */
+void tunnel_take_credentials(struct tunnel *first, struct tls_credentials *credentials);
 /* After the last link is gone: closes the transports, which belong to the home worker's thread. */
 void tunnel_stop(struct tunnel *tunnel);
 /* After tunnel_stop and after the workers have ended. NULL is fine. Thread: main. */
 void tunnel_free(struct tunnel *tunnel);
 
-/* Binds and listens; a client begins to connect. Returns 0, or -1 with a sentence in why. */
+/* Of a part, the first one first: binds and listens; a client begins to connect. Returns 0, or -1
+ * with a sentence in why. */
 int tunnel_start(struct tunnel *tunnel, char *why, size_t why_size);
+/* A server's part that has begun, where another could not. */
+void tunnel_unstart(struct tunnel *tunnel);
 
 /* No new connections from here on; tells the peers. */
 void tunnel_drain(struct tunnel *tunnel);
@@ -202,6 +212,9 @@ void tunnel_services_offered(struct link *link, const char *const *names, size_t
 /* The link is ready; it is gone. */
 void tunnel_services_ready(struct link *link);
 void tunnel_services_gone(struct link *link);
+/* The rules of services, of this newer configuration; then tunnel_services_changed on the home
+ * worker of each part. Thread: main. */
+void tunnel_services_take(struct tunnel *part, const struct config_tunnel *now);
 /* The rules are others, or a link has another identity: connections that wait go where they belong
  * now; those that are open stay. */
 void tunnel_services_changed(struct tunnel *tunnel);

@@ -24,13 +24,20 @@ static in_port_t port_of(const struct address *address)
     return address->any.sa_family == AF_INET6 ? address->in6.sin6_port : address->in.sin_port;
 }
 
-/* Where to bind: at what another transport has bound already, so that a port that the system chose
- * is the same with both; the kernel's SCTP needs one port at all of them. */
+/* Where to bind: at what another part has bound, or another transport, so that a port that the
+ * system chose is the same with both; the kernel's SCTP needs one port at all of them. */
 static size_t addresses_to_bind(const struct tunnel *tunnel,
                                 struct address addresses[static TRANSPORT_ADDRESSES_MAX])
 {
     const struct config_tunnel *config = tunnel->config;
+    const struct tunnel *first = tunnel->first_part;
     bool one_port = tunnel->endpoint_count;
+    if (tunnel != first) {
+        struct transport *transport = first->endpoints[first->endpoint_count - 1].transport;
+        for (size_t i = 0; i < config->local_count; i++)
+            addresses[i] = *transport_local_at(transport, i);
+        return config->local_count;
+    }
     for (size_t i = 0; i < config->local_count; i++) {
         addresses[i] = config->local[i].address;
         one_port = one_port && port_of(transport_local_at(tunnel->endpoints[0].transport, i)) ==
@@ -65,7 +72,8 @@ static bool open_endpoint(struct tunnel *tunnel, const struct transport_ops *ops
     if (transport_open(ops, tunnel->home->loop, addresses, count, &options, &endpoint->acceptor,
                        &endpoint->transport, reason, sizeof(reason)) == ERR_OK) {
         tunnel->endpoint_count++;
-        log_addresses(tunnel, endpoint);
+        if (tunnel == tunnel->first_part)
+            log_addresses(tunnel, endpoint);
         return true;
     }
     snprintf(why, why_size, "tunnel \"%s\": cannot use %s%s with transport \"%s\": %s",
@@ -74,18 +82,20 @@ static bool open_endpoint(struct tunnel *tunnel, const struct transport_ops *ops
     return false;
 }
 
-/* The last carrier is the one that has to be there. */
+/* The last carrier is the one that has to be there. Other parts have only those that share. */
 int tunnel_endpoints_open(struct tunnel *tunnel, char *why, size_t why_size)
 {
     const struct carriers *carriers = &tunnel->carriers;
     for (size_t i = carriers->count; i--;) {
+        if (tunnel != tunnel->first_part && !carriers->ops[i]->shares)
+            continue;
         if (open_endpoint(tunnel, carriers->ops[i], why, why_size))
             continue;
         if (!tunnel->endpoint_count)
             return -1;
         log_write(LOG_WARNING, LOG_ABOUT_NOTHING, "%s", why);
     }
-    if (*carriers->why_not)
+    if (*carriers->why_not && tunnel == tunnel->first_part)
         log_write(LOG_INFO, LOG_ABOUT(.tunnel = tunnel->config->name),
                   "transport \"auto\": only %s: %s", carriers->ops[0]->name, carriers->why_not);
     return 0;

@@ -133,6 +133,18 @@ void tunnel_services_changed(struct tunnel *tunnel)
     tunnel_waiting_release(tunnel);
 }
 
+void tunnel_services_take(struct tunnel *part, const struct config_tunnel *now)
+{
+    for (size_t i = 0; i < part->config->service_count; i++) {
+        struct service *service = &part->services[i];
+        const struct config_service *rules = service->config;
+        for (size_t j = 0; j < now->service_count; j++)
+            if (strcmp(now->services[j].name, rules->name) == 0)
+                rules = &now->services[j];
+        atomic_store(&service->rules, rules);
+    }
+}
+
 /* ---- what a peer offers ---- */
 
 /* Services of one kind, as a log line names them: "a", "b" and 3 more. */

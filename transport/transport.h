@@ -25,6 +25,13 @@ struct association;
 /* Most addresses of one end, and most paths of an association. */
 #define TRANSPORT_ADDRESSES_MAX 8
 
+/* Several endpoints of a process bound to the same addresses, each on a loop of its own, that take
+ * the associations of peers between them; one that connects is always alone. */
+struct transport_sharing {
+    unsigned index, count; /* this one's number, and how many there are; count 0 or 1: alone */
+    uint8_t secret[32];    /* unguessable, the same for all of them */
+};
+
 struct transport_options {
     uint16_t streams;            /* asked for in each direction, 1..65535 */
     uint32_t max_associations;   /* peers served at once; further INITs are not answered */
@@ -45,6 +52,7 @@ struct transport_options {
     uint32_t buffer_bytes; /* of each of SCTP's two socket buffers; 0: default */
     bool distrusts;        /* what peers begin may cost little until association_trust */
     bool auth; /* chunks are authenticated (transport/auth.h), or there is no association */
+    struct transport_sharing sharing;
 };
 
 /* State of a path (RFC 9260 section 8.2, RFC 7829 section 3). */
@@ -127,6 +135,7 @@ enum association_close {
 /* What a transport implements; the functions below call it. */
 struct transport_ops {
     const char *name;
+    bool shares;           /* transport_options.sharing */
     bool one_refusal_ends; /* connect fails as soon as one of several addresses refuses */
     bool (*available)(char *why, size_t why_size);
     enum err (*open)(struct loop *loop, const struct address *locals, size_t local_count,
