@@ -1,0 +1,238 @@
+#include "sctp/cookie.h"
+
+#include <nettle/hmac.h>
+#include <nettle/memops.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+
+/* In the first byte. The last bit of the secret's generation says which one sealed it. */
+#define FLAG_NEW  0x01
+#define FLAG_OURS 0x02 /* the peer is one of ours */
+#define FLAG_TIED 0x04
+#define FLAG_KEPT 0x08
+
+#define MAC        16
+#define ORIGIN_MAX 64
+
+/* What is made from a secret is made from different texts. */
+enum purpose { FOR_MAC = 'M', FOR_TAG = 'T', FOR_RANDOM = 'R', FOR_TIE = 'J' };
+
+struct sctp_cookie_secrets {
+    struct hmac_sha256_ctx keys[2]; /* by the last bit of the generation */
+    struct hmac_sha256_ctx tie_key;
+    uint64_t made_us; /* the present one */
+    unsigned generation;
+    void (*random)(void *context, void *bytes, size_t length);
+    void *random_context;
+};
+
+static void draw(struct sctp_cookie_secrets *self, struct hmac_sha256_ctx *key)
+{
+    uint8_t bytes[SCTP_SECRET_SIZE];
+    self->random(self->random_context, bytes, sizeof bytes);
+    hmac_sha256_set_key(key, sizeof bytes, bytes);
+    explicit_bzero(bytes, sizeof bytes);
+}
+
+struct sctp_cookie_secrets *sctp_cookie_secrets_new(void (*random)(void *, void *, size_t),
+                                                    void *random_context, uint64_t now_us)
+{
+    struct sctp_cookie_secrets *self = check_alloc(sizeof *self);
+    self->random = random;
+    self->random_context = random_context;
+    self->made_us = now_us;
+    draw(self, &self->keys[0]);
+    draw(self, &self->keys[1]);
+    draw(self, &self->tie_key);
+    return self;
+}
+
+void sctp_cookie_secrets_free(struct sctp_cookie_secrets *self)
+{
+    if (self)
+        explicit_bzero(self, sizeof *self);
+    free(self);
+}
+
+/* After a pause of two lives the one before is too old, too. */
+void sctp_cookie_secrets_renew(struct sctp_cookie_secrets *self, uint64_t now_us)
+{
+    uint64_t age = now_us - self->made_us;
+    if (age < SCTP_SECRET_US)
+        return;
+    if (age >= 2 * (uint64_t)SCTP_SECRET_US)
+        draw(self, &self->keys[self->generation & 1]);
+    draw(self, &self->keys[++self->generation & 1]);
+    self->made_us = now_us;
+}
+
+/* ---- what is made from a secret ---- */
+
+/* All that a cookie is bound to, and whatever is behind that. */
+struct text {
+    uint8_t bytes[16 + ORIGIN_MAX + SCTP_COOKIE_MAX];
+    struct wire_writer writer;
+};
+
+static void text_begin(struct text *text, enum purpose purpose, const struct sctp_origin *origin,
+                       const struct sctp_cookie *cookie)
+{
+    must(origin->length <= ORIGIN_MAX);
+    text->writer = wire_writer(text->bytes, sizeof text->bytes);
+    wire_put_u8(&text->writer, purpose);
+    wire_put_u8(&text->writer, origin->length);
+    wire_put_u16(&text->writer, cookie->own_port);
+    wire_put_u16(&text->writer, cookie->peer_port);
+    wire_put_bytes(&text->writer, origin->bytes, origin->length);
+}
+
+static void text_sum(struct text *text, struct hmac_sha256_ctx *key, size_t length, uint8_t *sum)
+{
+    must(!text->writer.overrun);
+    hmac_sha256_update(key, (size_t)(text->writer.at - text->bytes), text->bytes);
+    hmac_sha256_digest(key, length, sum);
+}
+
+static void make_mac(struct hmac_sha256_ctx *key, const struct sctp_origin *origin,
+                     const struct sctp_cookie *cookie, const uint8_t *body, size_t length,
+                     uint8_t mac[static MAC])
+{
+    struct text text;
+    text_begin(&text, FOR_MAC, origin, cookie);
+    wire_put_u32(&text.writer, cookie->own_tag);
+    wire_put_bytes(&text.writer, body, length);
+    text_sum(&text, key, MAC, mac);
+}
+
+static void derive(struct hmac_sha256_ctx *key, enum purpose purpose,
+                   const struct sctp_origin *origin, const struct sctp_cookie *cookie,
+                   size_t length, uint8_t *sum)
+{
+    struct text text;
+    text_begin(&text, purpose, origin, cookie);
+    wire_put_u32(&text.writer, cookie->peer_tag);
+    wire_put_u32(&text.writer, (uint32_t)cookie->made_us);
+    text_sum(&text, key, length, sum);
+}
+
+/* What of our own INIT ACK is not in the cookie. */
+static void derive_own(struct hmac_sha256_ctx *key, const struct sctp_origin *origin,
+                       struct sctp_cookie *cookie)
+{
+    uint8_t sum[8];
+    derive(key, FOR_TAG, origin, cookie, sizeof sum, sum);
+    cookie->own_tag = sctp_wire_u32(sum);
+    cookie->own_tag += cookie->own_tag == 0;
+    cookie->own_tsn = sctp_wire_u32(sum + 4);
+    if (cookie->peer_auth_length)
+        derive(key, FOR_RANDOM, origin, cookie, SCTP_AUTH_RANDOM, cookie->random);
+}
+
+uint64_t sctp_cookie_tie(struct sctp_cookie_secrets *self, uint32_t own_tag, uint32_t peer_tag)
+{
+    uint8_t text[9] = {FOR_TIE}, sum[8];
+    struct wire_writer writer = wire_writer(text + 1, 8);
+    wire_put_u32(&writer, own_tag);
+    wire_put_u32(&writer, peer_tag);
+    hmac_sha256_update(&self->tie_key, sizeof text, text);
+    hmac_sha256_digest(&self->tie_key, sizeof sum, sum);
+    struct wire_reader reader = wire_reader(sum, sizeof sum);
+    uint64_t tie = wire_get_u64(&reader);
+    return tie + (tie == 0);
+}
+
+/* ---- the cookie ---- */
+
+static size_t padded(size_t length)
+{
+    return (length + 3) & ~(size_t)3;
+}
+
+static void put_body(struct wire_writer *writer, uint8_t flags, const struct sctp_cookie *cookie)
+{
+    static const uint8_t zeros[3];
+    size_t auth = cookie->peer_auth_length;
+    wire_put_u8(writer, flags);
+    wire_put_u8(writer, auth);
+    wire_put_u16(writer, 0);
+    wire_put_u32(writer, (uint32_t)cookie->made_us);
+    wire_put_u32(writer, cookie->peer_tag);
+    wire_put_u32(writer, cookie->peer_tsn);
+    wire_put_u32(writer, cookie->peer_window);
+    wire_put_u16(writer, cookie->streams_out);
+    wire_put_u16(writer, cookie->streams_in);
+    if (flags & FLAG_TIED)
+        wire_put_u64(writer, cookie->tie);
+    wire_put_bytes(writer, cookie->peer_auth, auth);
+    wire_put_bytes(writer, zeros, padded(auth) - auth);
+}
+
+size_t sctp_cookie_seal(struct sctp_cookie_secrets *self, uint64_t now_us,
+                        const struct sctp_origin *origin, struct sctp_cookie *cookie,
+                        uint8_t out[static SCTP_COOKIE_MAX])
+{
+    struct hmac_sha256_ctx *key = &self->keys[self->generation & 1];
+    must(cookie->peer_auth_length <= SCTP_AUTH_PARAMETERS_MAX);
+    cookie->made_us = now_us;
+    if (!cookie->is_kept)
+        derive_own(key, origin, cookie);
+    struct wire_writer writer = wire_writer(out, SCTP_COOKIE_MAX);
+    put_body(&writer,
+             (uint8_t)((self->generation & FLAG_NEW) | (cookie->peer_is_hawser ? FLAG_OURS : 0) |
+                       (cookie->tie ? FLAG_TIED : 0) | (cookie->is_kept ? FLAG_KEPT : 0)),
+             cookie);
+    size_t length = (size_t)(writer.at - out);
+    make_mac(key, origin, cookie, out, length, out + length);
+    return length + MAC;
+}
+
+/* False: it is no cookie of ours. */
+static bool read_body(const uint8_t *bytes, size_t length, uint64_t now_us,
+                      struct sctp_cookie *cookie)
+{
+    struct wire_reader reader = wire_reader(bytes, length);
+    uint8_t flags = wire_get_u8(&reader);
+    size_t auth = wire_get_u8(&reader);
+    wire_get_bytes(&reader, 2);
+    cookie->made_us = now_us - (uint32_t)(now_us - wire_get_u32(&reader));
+    cookie->peer_tag = wire_get_u32(&reader);
+    cookie->peer_tsn = wire_get_u32(&reader);
+    cookie->peer_window = wire_get_u32(&reader);
+    cookie->streams_out = wire_get_u16(&reader);
+    cookie->streams_in = wire_get_u16(&reader);
+    cookie->tie = flags & FLAG_TIED ? wire_get_u64(&reader) : 0;
+    cookie->peer_is_hawser = flags & FLAG_OURS;
+    cookie->is_kept = flags & FLAG_KEPT;
+    cookie->peer_auth_length = auth;
+    const uint8_t *parameters = wire_get_bytes(&reader, padded(auth));
+    if (!parameters || wire_left(&reader) != MAC || auth > SCTP_AUTH_PARAMETERS_MAX)
+        return false;
+    memcpy(cookie->peer_auth, parameters, auth);
+    return true;
+}
+
+enum sctp_cookie_result sctp_cookie_open(struct sctp_cookie_secrets *self, uint64_t now_us,
+                                         const struct sctp_origin *origin,
+                                         const struct sctp_header *header, const uint8_t *bytes,
+                                         size_t length, struct sctp_cookie *cookie,
+                                         uint32_t *stale_us)
+{
+    uint8_t mac[MAC];
+    if (!read_body(bytes, length, now_us, cookie))
+        return SCTP_COOKIE_BAD;
+    struct hmac_sha256_ctx *key = &self->keys[bytes[0] & FLAG_NEW];
+    cookie->own_port = header->destination;
+    cookie->peer_port = header->source;
+    cookie->own_tag = header->tag;
+    make_mac(key, origin, cookie, bytes, length - MAC, mac);
+    if (!memeql_sec(mac, bytes + length - MAC, MAC))
+        return SCTP_COOKIE_BAD;
+    if (!cookie->is_kept)
+        derive_own(key, origin, cookie);
+    uint64_t age = now_us - cookie->made_us;
+    if (age <= SCTP_COOKIE_LIFE_US)
+        return SCTP_COOKIE_GOOD;
+    *stale_us = (uint32_t)(age - SCTP_COOKIE_LIFE_US);
+    return SCTP_COOKIE_STALE;
+}
