@@ -343,6 +343,8 @@ void sctp_association_net_mtu(struct sctp_association *self, unsigned net, uint3
                               uint32_t *oversized)
 {
     struct sctp_net *made = sctp_association_net(self, self->latest_us, net);
+    if (mtu < made->mtu)
+        sctp_heartbeat_fini(self); /* an answer that is owed might fit no packet */
     made->mtu = mtu;
     made->congestion->ops->mtu(made->congestion, mtu);
     *oversized = sctp_sending_oversized(self, mtu);

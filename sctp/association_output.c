@@ -53,7 +53,9 @@ static bool plan_rest(struct sctp_association *self, uint64_t now_us, struct sct
     if (plan->data) {
         plan->sack = sctp_receiving_owes(self);
         plan->control = plan->control && wants->net == net;
-        wants->full = wants->full && !plan->control && !plan->sack;
+        /* DATA fills what room it finds; gap blocks may leave it none. */
+        wants->full = wants->full && !plan->control &&
+                      !(plan->sack && sctp_tsn_map_has_gaps(&self->receiving.map));
         return true;
     }
     plan->sack = net == self->used && sctp_receiving_wants(self);

@@ -40,8 +40,7 @@ static size_t padded(size_t length)
     return (length + 3) & ~(size_t)3;
 }
 
-/* One that does not fit behind others waits for the next packet; one that fits none, because the
- * path's MTU has shrunk, is forgotten. */
+/* One that does not fit behind others waits for the next packet. */
 static bool put_echoes(struct sctp_heartbeat *heartbeat, unsigned net, struct wire_writer *writer)
 {
     unsigned kept = 0;
@@ -49,12 +48,11 @@ static bool put_echoes(struct sctp_heartbeat *heartbeat, unsigned net, struct wi
     for (unsigned i = 0; i < heartbeat->echo_count; i++) {
         struct sctp_echo *echo = &heartbeat->echoes[i];
         bool fits = (size_t)(writer->end - writer->at) >= SCTP_CHUNK_HEADER + padded(echo->length);
-        if (echo->net != net || (!fits && any)) {
+        if (echo->net != net || !fits) {
             heartbeat->echoes[kept++] = *echo;
             continue;
         }
-        if (fits)
-            sctp_wire_put_chunk(writer, SCTP_CHUNK_HEARTBEAT_ACK, 0, echo->info, echo->length);
+        sctp_wire_put_chunk(writer, SCTP_CHUNK_HEARTBEAT_ACK, 0, echo->info, echo->length);
         free(echo->info);
         any = true;
     }
