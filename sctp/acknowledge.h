@@ -6,7 +6,7 @@
 #include "sctp/association_private.h"
 
 /* ERR_OK, also for an old one. ERR_CONTROL_PROTOCOL: it acknowledges what was never sent; the
- * caller aborts the association. Gap blocks that are not in order, overlap or go beyond what was
+ * caller drops it. Gap blocks that are not in order, overlap or go beyond what was
  * sent are ignored. */
 enum err sctp_acknowledge_sack(struct sctp_association *self, uint64_t now_us,
                                const struct sctp_sack *sack);

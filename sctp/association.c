@@ -127,6 +127,13 @@ void sctp_association_abort(struct sctp_association *self, const char *text)
         sctp_closing_abort(self, SCTP_CAUSE_USER_ABORT, text, text ? strlen(text) : 0);
 }
 
+void sctp_association_set_buffer(struct sctp_association *self, uint32_t bytes)
+{
+    self->options.buffer = bytes;
+    if (self->state >= SCTP_ESTABLISHED)
+        sctp_receiving_tell(self);
+}
+
 uint32_t sctp_association_own_tag(const struct sctp_association *self)
 {
     return self->own_tag;

@@ -138,6 +138,9 @@ struct sctp_event {
 /* The next one; false: none. */
 bool sctp_association_event(struct sctp_association *self, struct sctp_event *event);
 
+/* Changes options.buffer. */
+void sctp_association_set_buffer(struct sctp_association *self, uint32_t bytes);
+
 /* ---- the end ---- */
 
 /* Ends it after all that was queued has arrived (section 9.2); SCTP_EVENT_DOWN follows. */

@@ -151,6 +151,11 @@ void sctp_receiving_end(struct sctp_association *self, uint64_t now_us)
         receiving->deadline_us = now_us + wait_us;
 }
 
+void sctp_receiving_tell(struct sctp_association *self)
+{
+    self->receiving.now = self->receiving.owes = true;
+}
+
 bool sctp_receiving_wants(const struct sctp_association *self)
 {
     return self->receiving.now;

@@ -27,6 +27,8 @@ void sctp_receiving_packet(struct sctp_association *self);
  * long: the caller aborts, and gives no more. *invalid_stream: an ERROR is due (section 6.5). */
 enum err sctp_receiving_data(struct sctp_association *self, uint64_t now_us,
                              const struct sctp_data *data, uint8_t flags, bool *invalid_stream);
+/* The buffer is another one: the peer hears of it at once. */
+void sctp_receiving_tell(struct sctp_association *self);
 /* After the batch. */
 void sctp_receiving_end(struct sctp_association *self, uint64_t now_us);
 
