@@ -80,6 +80,20 @@ void sctp_association_free(struct sctp_association *self)
     free(self);
 }
 
+size_t sctp_association_init_packet(const struct sctp_association *self, uint8_t *packet,
+                                    size_t limit)
+{
+    if (!self->handshake)
+        return 0;
+    struct wire_writer writer = wire_writer(packet, limit);
+    sctp_wire_put_header(&writer, &(struct sctp_header){self->own_port, self->peer_port, 0});
+    sctp_handshake_put_init(self, &writer);
+    if (writer.overrun)
+        return 0;
+    sctp_wire_seal(packet, (size_t)(writer.at - packet));
+    return (size_t)(writer.at - packet);
+}
+
 void sctp_association_up(struct sctp_association *self, uint64_t now_us)
 {
     sctp_association_net(self, now_us, self->used);

@@ -63,7 +63,7 @@ struct sctp_association *sctp_association_connect(const struct sctp_options *opt
 void sctp_association_free(struct sctp_association *self);
 
 /* The INIT of one that connects, always the same bytes; returns its length (at most limit; 0: no
- * room). Verification tag 0. */
+ * room, or it is up). Verification tag 0. */
 size_t sctp_association_init_packet(const struct sctp_association *self, uint8_t *packet,
                                     size_t limit);
 

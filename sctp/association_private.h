@@ -28,10 +28,10 @@ struct sctp_handshake {
     uint8_t random[SCTP_AUTH_RANDOM];
     uint8_t *cookie; /* to be echoed; NULL: INIT ACK has not come */
     size_t cookie_length;
-    uint64_t begun_us, sent_us, deadline_us;
-    unsigned sent; /* INIT or COOKIE ECHO, so many times */
+    uint64_t sent_us, deadline_us; /* T1 */
+    unsigned sent;                 /* INIT or COOKIE ECHO, so many times */
+    unsigned stale;                /* cookies that were */
     bool is_due, takes_early;
-    unsigned net; /* on which INIT ACK came */
 };
 
 /* sctp/sending.c */

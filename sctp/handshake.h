@@ -1,35 +1,67 @@
-/* sctp/handshake.h: how an association begins, at the side that connects, and what comes of INIT,
- * INIT ACK, COOKIE ECHO and COOKIE ACK later (RFC 9260 sections 5.1, 5.2). Private to sctp/. */
+/* sctp/handshake.h: how an association begins, at the side that connects, and what comes of INIT
+ * ACK, COOKIE ECHO and COOKIE ACK (RFC 9260 sections 5.1, 5.2). Private to sctp/. */
 #pragma once
 
 #include "sctp/association_private.h"
 #include "sctp/cookie.h"
 
-/* COOKIE_WAIT: draws tag and TSN, builds INIT. */
+/* Text of the ABORT when one end has options.auth and the other has not. */
+#define SCTP_AUTH_MISSING "this end requires sctp_auth, the other end does not have it"
+
+/* An INIT or INIT ACK offers less than this: no association (sections 3.3.2, 3.3.3). */
+#define SCTP_WINDOW_MIN 1500
+
+/* Parameters that are looked at in one INIT or INIT ACK. */
+#define SCTP_PARAMETERS_MAX 64
+
+/* ---- INIT and INIT ACK ---- */
+
+/* What of the parameters is not RFC 4895's. */
+struct sctp_offer {
+    bool is_hawser, has_host_name;
+    const uint8_t *cookie; /* NULL: none */
+    size_t cookie_length;
+    unsigned unknown_count; /* to be reported (section 3.2.1): */
+    struct sctp_parameter unknown[SCTP_PARAMETERS_MAX];
+};
+void sctp_handshake_read_offer(struct wire_reader parameters, struct sctp_offer *offer);
+
+/* The fixed part; what all of ours have behind it, and the end. init: its parameters are not read.
+ * random: NULL: without RFC 4895. */
+uint8_t *sctp_handshake_begin_chunk(struct wire_writer *writer, uint8_t type,
+                                    const struct sctp_init *init);
+void sctp_handshake_end_chunk(struct wire_writer *writer, uint8_t *chunk,
+                              const struct sctp_options *options, const uint8_t *random);
+
+/* ---- the side that connects ---- */
+
+/* COOKIE_WAIT: draws tag and TSN; INIT is due, or the caller's to send. */
 void sctp_handshake_begin(struct sctp_association *self, uint64_t now_us);
 void sctp_handshake_fini(struct sctp_association *self);
 
-/* From a good cookie: an association that is UP and owes COOKIE ACK. Owns: caller. */
-struct sctp_association *sctp_handshake_accept(const struct sctp_options *options, uint64_t now_us,
-                                               unsigned net, const struct sctp_cookie *cookie);
-/* A good cookie for an association that exists and has not been lost (5.2.4 B and D): true: taken.
- */
-bool sctp_handshake_cookie(struct sctp_association *self, uint64_t now_us, unsigned net,
-                           const struct sctp_cookie *cookie);
+/* The INIT chunk, always the same bytes. */
+void sctp_handshake_put_init(const struct sctp_association *self, struct wire_writer *writer);
 
 void sctp_handshake_init_ack(struct sctp_association *self, uint64_t now_us, unsigned net,
                              const struct sctp_chunk *chunk);
 void sctp_handshake_cookie_ack(struct sctp_association *self, uint64_t now_us);
-/* ERROR "stale cookie" (5.2.6). */
+/* ERROR "stale cookie": begins anew with INIT, which is now ours to send (section 5.2.6). */
 void sctp_handshake_stale(struct sctp_association *self, uint64_t now_us);
-
-/* The INIT chunk, the same bytes each time, in COOKIE_WAIT: for sctp_handshake_put and for
- * sctp_association_init_packet, which adds the header and the checksum. */
-void sctp_handshake_put_init(const struct sctp_association *self, struct wire_writer *writer);
 
 /* INIT or COOKIE ECHO is due. Writes it; the rest of the packet may be used for DATA behind COOKIE
  * ECHO, for nothing behind INIT. */
 bool sctp_handshake_wants(const struct sctp_association *self);
 bool sctp_handshake_put(struct sctp_association *self, uint64_t now_us, struct wire_writer *writer);
+/* T1-init or T1-cookie. After Max.Init.Retransmits it ends with ERR_TRANSPORT_TIMEOUT. */
 uint64_t sctp_handshake_deadline(const struct sctp_association *self);
 void sctp_handshake_timeout(struct sctp_association *self, uint64_t now_us);
+
+/* ---- cookies that came back ---- */
+
+/* From a good one: an association that is up and owes COOKIE ACK. Owns: caller. */
+struct sctp_association *sctp_handshake_accept(const struct sctp_options *options, uint64_t now_us,
+                                               unsigned net, const struct sctp_cookie *cookie);
+/* A good one whose own tag is that of an association of ours: 5.2.4 B, if it is of our own INIT and
+ * that is not up, and D. True: taken. */
+bool sctp_handshake_cookie(struct sctp_association *self, uint64_t now_us, unsigned net,
+                           const struct sctp_cookie *cookie);

@@ -203,6 +203,7 @@ static void pair_listen(struct pair *pair, struct pair_packet *packet)
     switch (sctp_listener_input(pair->listener, pair->now_us, &origin, packet->net, packet->bytes,
                                 packet->length, pair->b.association, reply, &reply_length, &made)) {
     case SCTP_HEARD_REPLY:
+    case SCTP_HEARD_UNLIKE:
         pair_send(pair, pair_new(false, packet->net, reply, reply_length));
         break;
     case SCTP_HEARD_RESTARTED:
