@@ -1,0 +1,85 @@
+#include "transport/steer.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "tests/lib/tap.h"
+
+#define COUNT 3
+
+static int sockets[COUNT];
+
+/* Which of them has a packet; -1: none. Takes it out. */
+static int who_has_it(void)
+{
+    uint8_t packet[64];
+    int who = -1;
+    for (int i = 0; i < COUNT; i++)
+        if (recv(sockets[i], packet, sizeof packet, MSG_DONTWAIT) > 0)
+            who = who < 0 ? i : COUNT;
+    return who;
+}
+
+static void send_tag(int from, const struct address *to, uint32_t tag)
+{
+    uint32_t packet[4] = {0, htonl(tag)};
+    must(sendto(from, packet, sizeof packet, 0, &to->any, to->length) == sizeof packet);
+}
+
+static void open_all(struct address *address)
+{
+    for (int i = 0; i < COUNT; i++) {
+        sockets[i] = socket(address->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        must(sockets[i] >= 0 && steer_join(sockets[i]) == 0);
+        must(bind(sockets[i], &address->any, address->length) == 0);
+    }
+    ok(steer_by_tag(sockets[0], COUNT) == 0, "the kernel takes the program");
+}
+
+static void test_steering(struct address address, const char *family)
+{
+    struct address taken;
+    ok(steer_find_free(&address) == 0 && address.in.sin_port, "%s: a free port", family);
+    open_all(&address);
+    int sender = socket(address.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    must(sender >= 0);
+    bool right = true;
+    for (uint32_t tag = 1; tag < 100; tag++) {
+        send_tag(sender, &address, tag * 0x9e3779b9u);
+        right = right && who_has_it() == (int)(tag * 0x9e3779b9u % COUNT);
+    }
+    send_tag(sender, &address, UINT32_MAX);
+    ok(right && who_has_it() == (int)(UINT32_MAX % COUNT), "%s: each where its tag says", family);
+    send_tag(sender, &address, 0);
+    int first = who_has_it();
+    send_tag(sender, &address, 0);
+    ok(first >= 0 && first < COUNT && who_has_it() == first,
+       "%s: without a tag, those of one sender to one", family);
+    taken = address;
+    ok(steer_find_free(&taken) < 0 && errno == EADDRINUSE, "%s: nobody else finds it free", family);
+    for (int i = 0; i < COUNT; i++)
+        close(sockets[i]);
+    close(sender);
+}
+
+int main(void)
+{
+    struct address ipv4 = {.length = sizeof(struct sockaddr_in)};
+    ipv4.in =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct address ipv6 = {.length = sizeof(struct sockaddr_in6)};
+    ipv6.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+    test_steering(ipv4, "IPv4");
+    int probe = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (probe >= 0 && bind(probe, &ipv6.any, ipv6.length) == 0)
+        test_steering(ipv6, "IPv6");
+    else
+        tap_skip("packets over IPv6", "this machine has no ::1");
+    if (probe >= 0)
+        close(probe);
+    return tap_done();
+}
