@@ -17,9 +17,6 @@
 /* A net that has carried nothing for so long begins anew (study 5). */
 #define STALE_US 10000000
 
-/* What sctp_association_pace looks ahead. */
-#define PACE_MS 2
-
 /* An early message fits behind COOKIE ECHO in the smallest packet. */
 #define EARLY_MAX 1000
 
@@ -233,9 +230,7 @@ enum err sctp_association_send(struct sctp_association *self, uint64_t now_us,
 
 uint32_t sctp_association_pace(const struct sctp_association *self)
 {
-    const struct sctp_net *net = self->nets[self->used];
-    uint64_t bytes = net ? net->congestion->pace * PACE_MS / 1000 : 0;
-    return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
+    return sctp_sending_pace(self);
 }
 
 static bool tell(struct sctp_event *event, enum sctp_event_kind kind)
@@ -321,18 +316,6 @@ struct sctp_net *sctp_association_net(struct sctp_association *self, uint64_t no
     return self->nets[net];
 }
 
-/* Packets in flight keep marks of what was delivered and lost when they went, and are counted: so
- * these counts go on. */
-static void renew(struct sctp_association *self, uint64_t now_us, unsigned net)
-{
-    struct sctp_net *old = self->nets[net];
-    struct sctp_net *made = sctp_net_new(&self->options, now_us, old->mtu, 0);
-    made->in_flight = old->in_flight;
-    made->rate = old->rate;
-    self->nets[net] = made;
-    sctp_net_free(old);
-}
-
 void sctp_association_net_use(struct sctp_association *self, uint64_t now_us, unsigned net)
 {
     self->latest_us = now_us;
@@ -340,7 +323,7 @@ void sctp_association_net_use(struct sctp_association *self, uint64_t now_us, un
         return;
     const struct sctp_net *present = sctp_association_net(self, now_us, net);
     if (!present->in_flight && now_us - present->heard_us > STALE_US)
-        renew(self, now_us, net);
+        sctp_net_restart(self->nets[net], &self->options, now_us);
     self->used = net;
 }
 
@@ -357,7 +340,7 @@ void sctp_association_net_reset(struct sctp_association *self, uint64_t now_us, 
     self->latest_us = now_us;
     must(net < SCTP_NETS_MAX);
     if (self->nets[net])
-        renew(self, now_us, net);
+        sctp_net_restart(self->nets[net], &self->options, now_us);
 }
 
 void sctp_association_net_mtu(struct sctp_association *self, unsigned net, uint32_t mtu,

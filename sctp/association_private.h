@@ -40,10 +40,12 @@ struct sctp_sending {
     uint32_t offset;            /* bytes of the first one that are in chunks already */
     uint16_t *ssns;             /* next one of each stream; grown to the highest used */
     uint32_t ssn_count;
-    bool wants_writable, is_writable;
+    bool wants_writable;
+    bool is_paced;        /* the pacer alone holds the next packet up */
+    bool may_put;         /* sctp_sending_wants has just said so */
     uint32_t peer_window; /* a_rwnd as it was last told, less what is outstanding */
     struct sctp_put {     /* the packet that is being made */
-        uint32_t first_tsn;
+        uint32_t first_tsn, previous;
         uint16_t count;
         bool repeats, probe;
     } put;
@@ -58,8 +60,14 @@ struct sctp_interval {
 };
 struct sctp_acknowledge {
     struct sctp_interval *intervals; /* beyond una, sorted, acknowledged by gap blocks */
+    struct sctp_interval *spare;     /* as many, for the next list */
     uint32_t count, capacity;
-    bool any; /* in this batch */
+    bool any; /* in this batch: a SACK; what it newly acknowledged: */
+    bool is_new;
+    bool is_cut;           /* the last SACK may have had no room for all of its blocks; then: */
+    uint32_t seen;         /* nothing is known of TSNs from here on */
+    uint8_t miss_round;    /* SACKs that took nothing back */
+    uint64_t repeats_told; /* duplicates that were taken for what was sent again */
 };
 
 /* sctp/recovery.c */
@@ -68,8 +76,12 @@ struct sctp_recovery {
     uint32_t again_size, again_first, again_count;
     uint64_t rack_us, probe_us, t3_us; /* deadlines; SCTP_NEVER: not armed */
     bool probe_due, probe_out;
-    uint32_t probe_end; /* packet number */
-    unsigned errors;    /* time-outs in a row, of the association (section 8.1) */
+    bool probe_doubled;     /* the peer had what the probe repeated */
+    uint32_t probe_packet;  /* with probe_out: its number */
+    bool window_due;        /* the peer's window is closed: a probe of it may go (section 6.1) */
+    bool is_probing_window; /* it is out */
+    bool is_heard;          /* a SACK has come since the last time-out */
+    unsigned errors;        /* time-outs in a row, of the association (section 8.1) */
 };
 
 /* sctp/receiving.c */

@@ -17,19 +17,26 @@ struct sctp_net {
     unsigned backoff;    /* T3 has doubled so many times */
     unsigned errors;     /* time-outs in a row */
     uint64_t in_flight;  /* bytes of packets neither acknowledged nor lost */
+    uint32_t oldest;     /* where in_flight is not 0: no packet before it is one of those */
     uint64_t heard_us;   /* last acknowledgement of data sent here */
     /* RACK (RFC 8985 section 6.1) */
     bool has_acked;       /* the next three are set */
     uint32_t rack_packet; /* number of the packet that was sent last of those acknowledged */
     uint64_t rack_sent_us, rack_rtt_us;
+    bool has_newest;        /* the next one is set */
+    uint32_t newest_packet; /* the highest acknowledged of those that repeat nothing */
     bool reordering_seen;
+    bool needless;      /* in this batch: something was sent again, or lost, needlessly */
+    bool has_reo_round; /* reo_round is set */
     unsigned reo_mult, reo_persist;
     uint32_t reo_round; /* packet number: the window grew since then */
     /* An episode of recovery: until what was sent before it is acknowledged. */
     bool in_recovery, by_timeout;
     uint32_t recovery_end; /* packet number */
+    uint16_t episode;      /* its number; 0: there was none */
     unsigned episode_lost, episode_spurious;
     struct sctp_rate rate;
+    bool in_batch;             /* sample is set: */
     struct sctp_sample sample; /* of the batch that is being read */
     struct sctp_pacer pacer;
     struct sctp_congestion *congestion;
@@ -39,6 +46,9 @@ struct sctp_net {
 struct sctp_net *sctp_net_new(const struct sctp_options *options, uint64_t now_us, uint32_t mtu,
                               uint64_t rtt_us);
 void sctp_net_free(struct sctp_net *net);
+/* The path is another one: its round trips, loss detection and congestion control begin anew.
+ * in_flight stays, since the packets do. */
+void sctp_net_restart(struct sctp_net *net, const struct sctp_options *options, uint64_t now_us);
 
 /* A round trip of a packet that was sent once (Karn's rule, section 6.3.1 C5). */
 void sctp_net_measured(struct sctp_net *net, const struct sctp_options *options, uint64_t rtt_us);

@@ -1,19 +1,48 @@
-/* sctp/recovery.h: which packets are lost: RACK-TLP (RFC 8985) over packet numbers, spurious losses
- * taken back, T3 as the last resort (RFC 9260 section 6.3.3), all by one timer. Nothing goes back
- * to the first TSN: what a gap block acknowledged stays so. Private to sctp/. */
+/* sctp/recovery.h: which packets are lost: RACK-TLP (RFC 8985) over packet numbers, T3 as the last
+ * resort (RFC 9260 section 6.3.3), all by one timer; and what waits to be sent again. Nothing goes
+ * back to the first TSN: what a gap block acknowledged stays so. Private to sctp/. */
 #pragma once
 
 #include "sctp/association_private.h"
 
-/* The nearest of: a packet becomes lost by RACK, a probe, T3. SCTP_NEVER: nothing in flight. */
+/* The nearest of: a packet becomes lost by RACK, a probe, T3, the rings are given back.
+ * SCTP_NEVER: nothing in flight. */
 uint64_t sctp_recovery_deadline(const struct sctp_association *self);
 /* True: the association has had too many time-outs in a row (section 8.1) and is over. */
 bool sctp_recovery_timeout(struct sctp_association *self, uint64_t now_us);
 /* By RACK, once a batch. */
 void sctp_recovery_detect(struct sctp_association *self, uint64_t now_us);
-/* Data were sent on that net: (re)arms the timer. */
+/* Data were sent on that net, as self->sending.put says, in the latest packet: (re)arms the timer.
+ */
 void sctp_recovery_sent(struct sctp_association *self, uint64_t now_us, unsigned net);
+/* Something was newly acknowledged: the timer begins anew (section 6.3.2 R2, R3). */
+void sctp_recovery_acked(struct sctp_association *self, uint64_t now_us);
 /* All in flight on that net is lost. by_timeout: T3; else the path has failed, which says nothing
  * about the rate of another. */
 void sctp_recovery_lose(struct sctp_association *self, uint64_t now_us, unsigned net,
                         bool by_timeout);
+void sctp_recovery_fini(struct sctp_association *self);
+
+/* The peer's window is closed, nothing is outstanding, something waits: probes of the window are to
+ * go after an RTO (section 6.1 A). */
+void sctp_recovery_wait(struct sctp_association *self, uint64_t now_us);
+/* What the peer's window is now: ends the probing of it. */
+void sctp_recovery_window(struct sctp_association *self, uint64_t now_us, uint32_t window);
+
+/* ---- the probe (TLP) ---- */
+
+/* The last packet in flight, which a probe repeats where there is nothing else. False: none. */
+bool sctp_recovery_last(const struct sctp_association *self, uint32_t *number);
+/* Its chunks wait to be sent again; it is no longer in flight. */
+void sctp_recovery_repeat(struct sctp_association *self, uint32_t number);
+/* A packet that repeats another has arrived, and the other had not: it was lost (section 7.4). */
+void sctp_recovery_repaired(struct sctp_association *self, uint64_t now_us, uint32_t number);
+
+/* ---- what waits to be sent again ---- */
+
+/* An outstanding chunk that is not acknowledged; a no-op if it waits already. */
+void sctp_recovery_queue(struct sctp_association *self, uint32_t tsn);
+/* The first of them. False: none. */
+bool sctp_recovery_again(struct sctp_association *self, uint32_t *tsn);
+/* That one is sent. */
+void sctp_recovery_again_done(struct sctp_association *self);

@@ -15,6 +15,8 @@ void sctp_sending_fini(struct sctp_association *self);
 /* sctp_association_send, once the state allows it. */
 enum err sctp_sending_queue(struct sctp_association *self, uint64_t now_us,
                             struct message *message);
+/* sctp_association_pace. */
+uint32_t sctp_sending_pace(const struct sctp_association *self);
 /* Whether SCTP_EVENT_WRITABLE is due; true once after each ERR_AGAIN. */
 bool sctp_sending_is_writable(struct sctp_association *self);
 /* Bytes accepted and not sent yet. */
@@ -39,3 +41,5 @@ uint32_t sctp_sending_oversized(const struct sctp_association *self, uint32_t mt
 /* Keys of RFC 4895 have changed: the TSN that is next is the first with the new one. When una has
  * reached it, SCTP_EVENT_AUTH_SETTLED is due. */
 void sctp_sending_key_changed(struct sctp_association *self, uint16_t key);
+/* una has moved. */
+void sctp_sending_look_at_key(struct sctp_association *self);

@@ -1,0 +1,265 @@
+#include "sctp/delivery.h"
+
+#include "sctp/recovery.h"
+
+/* An answer that comes sooner after a packet was sent again than so much of the least round trip is
+ * the answer to the packet before it. */
+#define EARLY_PERCENT 95
+
+/* RFC 8985 section 6.2.4: how far the reordering window grows, and how long it stays. */
+#define REO_MULT_MAX 16
+#define REO_PERSIST  16
+
+void sctp_delivery_begin(struct sctp_net *net)
+{
+    if (net->in_batch)
+        return;
+    net->in_batch = true;
+    net->needless = false;
+    net->sample = (struct sctp_sample){.prior_in_flight = net->in_flight};
+}
+
+static void leave(struct sctp_net *net, const struct sctp_packet *packet)
+{
+    net->in_flight -= packet->size < net->in_flight ? packet->size : net->in_flight;
+}
+
+/* ---- one packet ---- */
+
+static void measure(struct sctp_net *net, uint32_t number, uint64_t rtt_us)
+{
+    bool newer = !net->has_newest || sctp_flight_before(net->newest_packet, number);
+    if (!newer)
+        net->reordering_seen = true;
+    if (newer || !net->sample.rtt_us)
+        net->sample.rtt_us = rtt_us ? rtt_us : 1;
+    if (newer)
+        net->newest_packet = number;
+    net->has_newest = true;
+}
+
+/* RFC 8985 section 6.2, step 2; Karn's rule (RFC 9260 section 6.3.1 C5). */
+static void count(struct sctp_association *self, uint64_t now_us, uint32_t number,
+                  struct sctp_packet *packet)
+{
+    struct sctp_net *net = self->nets[packet->net];
+    bool repeats = packet->flags & SCTP_PACKET_REPEATS;
+    uint64_t rtt_us = now_us > packet->sent_us ? now_us - packet->sent_us : 0;
+    packet->flags |= SCTP_PACKET_ACKED;
+    net->heard_us = now_us;
+    net->backoff = net->errors = 0;
+    sctp_rate_acked(&net->rate, &net->sample, now_us, packet->sent_us, packet->size, &packet->mark);
+    if (!repeats)
+        measure(net, number, rtt_us);
+    else if (rtt_us < net->min_rtt_us)
+        return;
+    if (net->has_acked && !sctp_flight_before(net->rack_packet, number))
+        return;
+    net->has_acked = true;
+    net->rack_packet = number;
+    net->rack_sent_us = packet->sent_us;
+    net->rack_rtt_us = rtt_us;
+}
+
+/* ---- losses that were none ---- */
+
+/* Whether a chunk of it has not been sent again yet. */
+static bool is_waiting(const struct sctp_association *self, uint32_t number,
+                       const struct sctp_packet *packet)
+{
+    for (uint32_t i = 0; i < packet->chunk_count; i++) {
+        uint32_t tsn = packet->first_tsn + i;
+        if (!sctp_flight_is_outstanding(&self->flight, tsn))
+            continue;
+        const struct sctp_sent *chunk = sctp_flight_chunk(&self->flight, tsn);
+        if (chunk->packet == number && chunk->flags & SCTP_SENT_QUEUED)
+            return true;
+    }
+    return false;
+}
+
+static void return_to_flight(struct sctp_association *self, uint32_t number,
+                             struct sctp_packet *packet)
+{
+    struct sctp_net *net = self->nets[packet->net];
+    for (uint32_t i = 0; i < packet->chunk_count; i++) {
+        uint32_t tsn = packet->first_tsn + i;
+        if (!sctp_flight_is_outstanding(&self->flight, tsn))
+            continue;
+        struct sctp_sent *chunk = sctp_flight_chunk(&self->flight, tsn);
+        if (chunk->packet == number)
+            chunk->flags &= (uint8_t)~SCTP_SENT_QUEUED;
+    }
+    if (!net->in_flight || sctp_flight_before(number, net->oldest))
+        net->oldest = number;
+    if (sctp_flight_before(number, self->flight.oldest))
+        self->flight.oldest = number;
+    packet->flags &= (uint8_t)~SCTP_PACKET_LOST;
+    net->in_flight += packet->size;
+}
+
+/* T3 was too early: an answer has come to what it declared lost. So the rest is in flight still, as
+ * far as it was not sent again; RACK judges it anew. Returns the bytes. */
+static uint32_t undo_timeout(struct sctp_association *self, unsigned n)
+{
+    struct sctp_flight *flight = &self->flight;
+    struct sctp_net *net = self->nets[n];
+    uint32_t bytes = 0;
+    for (uint32_t i = flight->packet_size; i > 0; i--) {
+        uint32_t number = flight->next - i;
+        struct sctp_packet *packet = sctp_flight_packet(flight, number);
+        if (packet->net != n || packet->episode != net->episode ||
+            (packet->flags & SCTP_PACKET_RESOLVED) != SCTP_PACKET_LOST ||
+            !is_waiting(self, number, packet))
+            continue;
+        return_to_flight(self, number, packet);
+        net->rate.lost -= packet->size < net->rate.lost ? packet->size : net->rate.lost;
+        bytes += packet->size;
+    }
+    net->in_recovery = net->by_timeout = false;
+    return bytes;
+}
+
+static void spurious(struct sctp_association *self, uint64_t now_us, uint32_t number,
+                     struct sctp_packet *packet)
+{
+    struct sctp_net *net = self->nets[packet->net];
+    uint32_t size = packet->size;
+    bool whole = false;
+    net->rate.lost -= size < net->rate.lost ? size : net->rate.lost;
+    count(self, now_us, number, packet);
+    if (!packet->episode) /* a path was given up, or a window was probed: no mistake of ours */
+        return;
+    net->needless = net->reordering_seen = true;
+    if (packet->episode == net->episode && net->in_recovery && net->by_timeout &&
+        sctp_flight_before(number, net->recovery_end)) {
+        size += undo_timeout(self, packet->net);
+        whole = true;
+    } else if (packet->episode == net->episode) {
+        whole = ++net->episode_spurious == net->episode_lost;
+    }
+    net->congestion->ops->spurious(net->congestion, now_us, size, whole);
+}
+
+/* What it repeated has arrived, so this one is needless: it ends without a word on the line. */
+static void arrived_before(struct sctp_association *self, uint64_t now_us,
+                           struct sctp_packet *packet)
+{
+    struct sctp_net *net = self->nets[packet->net];
+    uint32_t number = packet->previous;
+    self->counters.spurious += packet->chunk_count;
+    net->needless |= !(packet->flags & SCTP_PACKET_PROBE);
+    leave(net, packet);
+    packet->flags |= SCTP_PACKET_ACKED;
+    if (!sctp_flight_knows(&self->flight, number))
+        return;
+    struct sctp_packet *before = sctp_flight_packet(&self->flight, number);
+    if (before->flags & SCTP_PACKET_ACKED)
+        return;
+    sctp_delivery_begin(self->nets[before->net]);
+    if (before->flags & SCTP_PACKET_LOST)
+        spurious(self, now_us, number, before);
+    else
+        count(self, now_us, number, before);
+}
+
+static bool is_early(const struct sctp_net *net, uint64_t now_us, const struct sctp_packet *packet)
+{
+    return packet->flags & SCTP_PACKET_REPEATS &&
+           (now_us - packet->sent_us) * 100 < net->min_rtt_us * EARLY_PERCENT;
+}
+
+/* A probe was answered: what it repeated was lost, unless the peer says that it had it. */
+static void answer_to_probe(struct sctp_association *self, uint64_t now_us, uint32_t number)
+{
+    if (!sctp_flight_knows(&self->flight, number))
+        return;
+    struct sctp_packet *before = sctp_flight_packet(&self->flight, number);
+    if ((before->flags & SCTP_PACKET_RESOLVED) != SCTP_PACKET_COPY)
+        return;
+    if (self->recovery.probe_doubled)
+        before->flags |= SCTP_PACKET_ACKED;
+    else
+        sctp_recovery_repaired(self, now_us, number);
+}
+
+void sctp_delivery_packet(struct sctp_association *self, uint64_t now_us, uint32_t number)
+{
+    if (!sctp_flight_knows(&self->flight, number))
+        return;
+    struct sctp_packet *packet = sctp_flight_packet(&self->flight, number);
+    struct sctp_net *net = self->nets[packet->net];
+    if (packet->flags & SCTP_PACKET_ACKED)
+        return;
+    sctp_delivery_begin(net);
+    if (packet->flags & SCTP_PACKET_LOST) {
+        spurious(self, now_us, number, packet);
+    } else if (is_early(net, now_us, packet)) {
+        arrived_before(self, now_us, packet);
+    } else {
+        if (!(packet->flags & SCTP_PACKET_COPY))
+            leave(net, packet);
+        count(self, now_us, number, packet);
+        if (packet->flags & SCTP_PACKET_PROBE && packet->flags & SCTP_PACKET_REPEATS)
+            answer_to_probe(self, now_us, packet->previous);
+    }
+}
+
+/* ---- the end of a batch ---- */
+
+/* RFC 8985 section 6.2.4: by one for each round trip in which something was sent needlessly. */
+static void widen(const struct sctp_flight *flight, struct sctp_net *net)
+{
+    net->needless = false;
+    if (net->has_reo_round &&
+        (!net->has_acked || sctp_flight_before(net->rack_packet, net->reo_round)))
+        return;
+    if (net->reo_mult < REO_MULT_MAX)
+        net->reo_mult++;
+    net->reo_persist = REO_PERSIST;
+    net->has_reo_round = true;
+    net->reo_round = flight->next;
+}
+
+static void look_at_recovery(struct sctp_net *net)
+{
+    if (!net->in_recovery || !net->has_acked ||
+        sctp_flight_before(net->rack_packet, net->recovery_end))
+        return;
+    net->in_recovery = net->by_timeout = false;
+    if (net->reo_persist && --net->reo_persist == 0)
+        net->reo_mult = 1;
+}
+
+static void tell(struct sctp_net *net, uint64_t now_us)
+{
+    struct sctp_sample *sample = &net->sample;
+    net->in_batch = false;
+    if (!sample->acked && !sample->lost)
+        return;
+    sample->in_flight = net->in_flight;
+    sample->srtt_us = net->srtt_us;
+    sample->in_recovery = net->in_recovery;
+    sample->by_timeout = net->by_timeout;
+    sctp_rate_finish(&net->rate, sample, now_us, net->min_rtt_us);
+    net->congestion->ops->acked(net->congestion, sample);
+}
+
+void sctp_delivery_end(struct sctp_association *self, uint64_t now_us)
+{
+    for (unsigned i = 0; i < SCTP_NETS_MAX; i++) {
+        struct sctp_net *net = self->nets[i];
+        if (!net || !net->in_batch)
+            continue;
+        if (net->sample.rtt_us)
+            sctp_net_measured(net, &self->options, net->sample.rtt_us);
+        look_at_recovery(net);
+        if (net->needless)
+            widen(&self->flight, net);
+    }
+    sctp_recovery_detect(self, now_us);
+    for (unsigned i = 0; i < SCTP_NETS_MAX; i++)
+        if (self->nets[i] && self->nets[i]->in_batch)
+            tell(self->nets[i], now_us);
+    sctp_flight_pass(&self->flight);
+}

@@ -1,0 +1,13 @@
+/* sctp/delivery.h: what it means that a packet has arrived: for round trips, for loss detection,
+ * for the rate; losses that were none are taken back, T3's all at once (RFC 8985 sections 6.2, 7.4,
+ * RFC 5682's purpose). Private to sctp/. */
+#pragma once
+
+#include "sctp/association_private.h"
+
+/* A chunk was newly acknowledged that this packet bore last; once for each packet is enough. */
+void sctp_delivery_packet(struct sctp_association *self, uint64_t now_us, uint32_t number);
+/* A batch begins for that net, if none has: its sample is empty. */
+void sctp_delivery_begin(struct sctp_net *net);
+/* It ends: losses are found, congestion control is told. */
+void sctp_delivery_end(struct sctp_association *self, uint64_t now_us);

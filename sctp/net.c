@@ -1,0 +1,81 @@
+#include "sctp/net.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "sctp/association.h"
+
+/* Doubled more often than this, every RTO has reached its maximum. */
+#define BACKOFF_MAX 24
+
+struct sctp_net *sctp_net_new(const struct sctp_options *options, uint64_t now_us, uint32_t mtu,
+                              uint64_t rtt_us)
+{
+    struct sctp_net *net = check_alloc(sizeof *net);
+    net->mtu = mtu;
+    net->reo_mult = 1;
+    net->heard_us = now_us;
+    net->rto_us = options->rto_initial_us;
+    if (rtt_us)
+        sctp_net_measured(net, options, rtt_us);
+    net->congestion = options->congestion->make(now_us, mtu, rtt_us);
+    return net;
+}
+
+void sctp_net_free(struct sctp_net *net)
+{
+    if (!net)
+        return;
+    net->congestion->ops->free(net->congestion);
+    free(net);
+}
+
+void sctp_net_restart(struct sctp_net *net, const struct sctp_options *options, uint64_t now_us)
+{
+    net->srtt_us = net->rttvar_us = net->latest_rtt_us = net->min_rtt_us = 0;
+    net->rto_us = options->rto_initial_us;
+    net->backoff = net->errors = 0;
+    net->has_acked = net->has_newest = net->reordering_seen = false;
+    net->reo_mult = 1;
+    net->reo_persist = 0;
+    net->in_recovery = net->by_timeout = false;
+    sctp_pacer_reset(&net->pacer);
+    net->congestion->ops->free(net->congestion);
+    net->congestion = options->congestion->make(now_us, net->mtu, 0);
+}
+
+static uint64_t within(uint64_t rto_us, const struct sctp_options *options)
+{
+    if (rto_us < options->rto_min_us)
+        return options->rto_min_us;
+    return rto_us > options->rto_max_us ? options->rto_max_us : rto_us;
+}
+
+/* Section 6.3.1, C2, C3, C4 (a granularity of 1 us), C6 and C7. */
+void sctp_net_measured(struct sctp_net *net, const struct sctp_options *options, uint64_t rtt_us)
+{
+    if (!rtt_us)
+        rtt_us = 1;
+    net->latest_rtt_us = rtt_us;
+    if (!net->min_rtt_us || rtt_us < net->min_rtt_us)
+        net->min_rtt_us = rtt_us;
+    if (!net->srtt_us) {
+        net->srtt_us = rtt_us;
+        net->rttvar_us = rtt_us / 2;
+    } else {
+        uint64_t off = rtt_us > net->srtt_us ? rtt_us - net->srtt_us : net->srtt_us - rtt_us;
+        net->rttvar_us = (3 * net->rttvar_us + off) / 4;
+        net->srtt_us = (7 * net->srtt_us + rtt_us) / 8;
+        if (!net->srtt_us)
+            net->srtt_us = 1;
+    }
+    if (!net->rttvar_us)
+        net->rttvar_us = 1;
+    net->rto_us = within(net->srtt_us + 4 * net->rttvar_us, options);
+}
+
+uint64_t sctp_net_rto(const struct sctp_net *net, const struct sctp_options *options)
+{
+    unsigned backoff = net->backoff < BACKOFF_MAX ? net->backoff : BACKOFF_MAX;
+    return within(net->rto_us << backoff, options);
+}

@@ -1,0 +1,418 @@
+#include "sctp/recovery.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "sctp/delivery.h"
+
+#define AGAIN_FIRST 16
+
+/* RFC 8985 section 7.2: the probe waits for an answer that the peer delays: one packet alone for
+ * its timer, that of others than ours not known (RFC 9260 section 6.2: usually 200 ms). */
+#define PROBE_SLACK_US   2000
+#define DELAY_OTHERS_US  200000
+#define RACK_SHARE       4 /* of the least round trip */
+#define UNKNOWN_PROBE_US 1000000
+
+enum loss { BY_RACK, BY_TIMEOUT, UNTOLD };
+
+void sctp_recovery_fini(struct sctp_association *self)
+{
+    free(self->recovery.again);
+    self->recovery.again = NULL;
+    self->recovery.again_size = self->recovery.again_count = 0;
+}
+
+/* ---- what waits to be sent again ---- */
+
+static bool waits(const struct sctp_association *self, uint32_t tsn)
+{
+    return sctp_flight_is_outstanding(&self->flight, tsn) &&
+           sctp_flight_chunk(&self->flight, tsn)->flags & SCTP_SENT_QUEUED;
+}
+
+/* What was acknowledged meanwhile is left out. */
+static void make_room(struct sctp_association *self)
+{
+    struct sctp_recovery *recovery = &self->recovery;
+    uint32_t kept = 0, mask = recovery->again_size - 1;
+    for (uint32_t i = 0; i < recovery->again_count; i++) {
+        uint32_t tsn = recovery->again[(recovery->again_first + i) & mask];
+        if (waits(self, tsn))
+            recovery->again[(recovery->again_first + kept++) & mask] = tsn;
+    }
+    recovery->again_count = kept;
+    if (kept < recovery->again_size / 2)
+        return;
+    uint32_t size = recovery->again_size ? 2 * recovery->again_size : AGAIN_FIRST;
+    uint32_t *again = check_alloc(size * sizeof *again);
+    for (uint32_t i = 0; i < kept; i++)
+        again[i] = recovery->again[(recovery->again_first + i) & mask];
+    free(recovery->again);
+    recovery->again = again;
+    recovery->again_size = size;
+    recovery->again_first = 0;
+}
+
+void sctp_recovery_queue(struct sctp_association *self, uint32_t tsn)
+{
+    struct sctp_recovery *recovery = &self->recovery;
+    struct sctp_sent *chunk = sctp_flight_chunk(&self->flight, tsn);
+    if (chunk->flags & SCTP_SENT_QUEUED)
+        return;
+    if (recovery->again_count == recovery->again_size)
+        make_room(self);
+    uint32_t at = (recovery->again_first + recovery->again_count++) & (recovery->again_size - 1);
+    recovery->again[at] = tsn;
+    chunk->flags |= SCTP_SENT_QUEUED;
+}
+
+bool sctp_recovery_again(struct sctp_association *self, uint32_t *tsn)
+{
+    struct sctp_recovery *recovery = &self->recovery;
+    for (; recovery->again_count; sctp_recovery_again_done(self)) {
+        *tsn = recovery->again[recovery->again_first];
+        if (waits(self, *tsn))
+            return true;
+    }
+    return false;
+}
+
+void sctp_recovery_again_done(struct sctp_association *self)
+{
+    struct sctp_recovery *recovery = &self->recovery;
+    recovery->again_first = (recovery->again_first + 1) & (recovery->again_size - 1);
+    recovery->again_count--;
+}
+
+/* ---- losses ---- */
+
+static void queue_chunks(struct sctp_association *self, uint32_t number,
+                         const struct sctp_packet *packet)
+{
+    for (uint32_t i = 0; i < packet->chunk_count; i++) {
+        uint32_t tsn = packet->first_tsn + i;
+        if (!sctp_flight_is_outstanding(&self->flight, tsn))
+            continue;
+        const struct sctp_sent *chunk = sctp_flight_chunk(&self->flight, tsn);
+        if (chunk->packet == number && !(chunk->flags & SCTP_SENT_ACKED))
+            sctp_recovery_queue(self, tsn);
+    }
+}
+
+static void begin_episode(const struct sctp_flight *flight, struct sctp_net *net, bool by_timeout)
+{
+    net->in_recovery = true;
+    net->by_timeout = by_timeout;
+    net->recovery_end = flight->next;
+    net->episode_lost = net->episode_spurious = 0;
+    if (++net->episode == 0)
+        net->episode = 1;
+}
+
+static bool is_adjacent(const struct sctp_flight *flight, uint32_t number, unsigned net)
+{
+    if (!sctp_flight_knows(flight, number - 1))
+        return false;
+    const struct sctp_packet *before = sctp_flight_packet(flight, number - 1);
+    return before->net == net &&
+           (before->flags & (SCTP_PACKET_LOST | SCTP_PACKET_ACKED)) == SCTP_PACKET_LOST;
+}
+
+static void tell(struct sctp_association *self, uint64_t now_us, uint32_t number,
+                 struct sctp_packet *packet, bool by_timeout)
+{
+    struct sctp_net *net = self->nets[packet->net];
+    struct sctp_loss loss = {.now_us = now_us,
+                             .sent_us = packet->sent_us,
+                             .size = packet->size,
+                             .mark = packet->mark,
+                             .in_flight = net->in_flight,
+                             .total_lost = net->rate.lost,
+                             .total_delivered = net->rate.delivered,
+                             .by_timeout = by_timeout,
+                             .begins_recovery = !net->in_recovery,
+                             .adjacent = is_adjacent(&self->flight, number, packet->net)};
+    if (!net->in_recovery)
+        begin_episode(&self->flight, net, by_timeout);
+    packet->episode = net->episode;
+    net->episode_lost++;
+    net->congestion->ops->lost(net->congestion, &loss);
+}
+
+static void declare(struct sctp_association *self, uint64_t now_us, uint32_t number,
+                    struct sctp_packet *packet, enum loss how)
+{
+    struct sctp_net *net = self->nets[packet->net];
+    if (how == BY_RACK)
+        sctp_delivery_begin(net);
+    if (!(packet->flags & SCTP_PACKET_COPY))
+        net->in_flight -= packet->size < net->in_flight ? packet->size : net->in_flight;
+    packet->flags |= SCTP_PACKET_LOST;
+    net->rate.lost += packet->size;
+    if (how == BY_RACK)
+        net->sample.lost += packet->size;
+    self->counters.lost++;
+    queue_chunks(self, number, packet);
+    if (how != UNTOLD)
+        tell(self, now_us, number, packet, how == BY_TIMEOUT);
+}
+
+void sctp_recovery_repaired(struct sctp_association *self, uint64_t now_us, uint32_t number)
+{
+    declare(self, now_us, number, sctp_flight_packet(&self->flight, number), BY_RACK);
+}
+
+static void lose(struct sctp_association *self, uint64_t now_us, unsigned n, enum loss how)
+{
+    struct sctp_flight *flight = &self->flight;
+    struct sctp_net *net = self->nets[n];
+    if (!net || !net->in_flight)
+        return;
+    if (how == BY_TIMEOUT)
+        net->in_recovery = false; /* an episode of its own, so that it can be undone */
+    for (uint32_t number = net->oldest; number != flight->next; number++) {
+        struct sctp_packet *packet = sctp_flight_packet(flight, number);
+        if (packet->net == n && !(packet->flags & SCTP_PACKET_RESOLVED))
+            declare(self, now_us, number, packet, how);
+    }
+    net->in_flight = 0;
+    if (how == BY_TIMEOUT)
+        net->congestion->ops->timeout(net->congestion, now_us);
+    sctp_pacer_reset(&net->pacer);
+    sctp_flight_pass(flight);
+}
+
+void sctp_recovery_lose(struct sctp_association *self, uint64_t now_us, unsigned net,
+                        bool by_timeout)
+{
+    lose(self, now_us, net, by_timeout ? BY_TIMEOUT : UNTOLD);
+    self->recovery.probe_out = self->recovery.probe_due = false;
+}
+
+/* ---- RACK (RFC 8985 section 6.2) ---- */
+
+/* Section 6.2.4: nothing once a loss is being repaired and no reordering was ever seen. */
+static uint64_t reordering_window(const struct sctp_net *net)
+{
+    if (!net->reordering_seen && net->in_recovery)
+        return 0;
+    uint64_t window = net->reo_mult * (net->min_rtt_us / RACK_SHARE);
+    return window < net->srtt_us ? window : net->srtt_us;
+}
+
+/* Not reported yet, for want of room in a SACK: nothing is known of it. */
+static bool is_unseen(const struct sctp_association *self, const struct sctp_packet *packet)
+{
+    return self->acknowledge.is_cut &&
+           !sctp_flight_before(packet->first_tsn, self->acknowledge.seen);
+}
+
+/* The packets of a net are looked at in the order in which they were sent, from the first that is
+ * in flight to the first that is not yet lost: each is passed once. */
+static uint64_t detect(struct sctp_association *self, uint64_t now_us, unsigned n)
+{
+    struct sctp_net *net = self->nets[n];
+    if (!net->has_acked || !net->in_flight)
+        return SCTP_NEVER;
+    uint64_t patience = net->rack_rtt_us + reordering_window(net);
+    bool leading = true;
+    for (uint32_t number = net->oldest; sctp_flight_before(number, net->rack_packet); number++) {
+        struct sctp_packet *packet = sctp_flight_packet(&self->flight, number);
+        if (packet->net == n && !(packet->flags & SCTP_PACKET_RESOLVED)) {
+            if (is_unseen(self, packet)) {
+                leading = false;
+                continue;
+            }
+            if (packet->sent_us + patience > now_us)
+                return packet->sent_us + patience;
+            declare(self, now_us, number, packet, BY_RACK);
+        }
+        if (leading)
+            net->oldest = number + 1;
+    }
+    return SCTP_NEVER;
+}
+
+void sctp_recovery_detect(struct sctp_association *self, uint64_t now_us)
+{
+    self->recovery.rack_us = SCTP_NEVER;
+    for (unsigned i = 0; i < SCTP_NETS_MAX; i++) {
+        if (!self->nets[i])
+            continue;
+        uint64_t at_us = detect(self, now_us, i);
+        if (at_us < self->recovery.rack_us)
+            self->recovery.rack_us = at_us;
+    }
+}
+
+/* ---- the probe (RFC 8985 section 7) ---- */
+
+static uint64_t probe_timeout(const struct sctp_association *self, const struct sctp_net *net)
+{
+    uint64_t delay_us = self->peer_is_hawser ? self->options.sack_delay_us : DELAY_OTHERS_US;
+    if (!net->srtt_us)
+        return UNKNOWN_PROBE_US;
+    return 2 * net->srtt_us + (net->in_flight <= net->mtu ? delay_us : PROBE_SLACK_US);
+}
+
+bool sctp_recovery_last(const struct sctp_association *self, uint32_t *number)
+{
+    const struct sctp_flight *flight = &self->flight;
+    for (uint32_t at = flight->next; at != flight->oldest; at--)
+        if (!(sctp_flight_packet(flight, at - 1)->flags & SCTP_PACKET_RESOLVED)) {
+            *number = at - 1;
+            return true;
+        }
+    return false;
+}
+
+void sctp_recovery_repeat(struct sctp_association *self, uint32_t number)
+{
+    struct sctp_packet *packet = sctp_flight_packet(&self->flight, number);
+    struct sctp_net *net = self->nets[packet->net];
+    net->in_flight -= packet->size < net->in_flight ? packet->size : net->in_flight;
+    packet->flags |= SCTP_PACKET_COPY;
+    queue_chunks(self, number, packet);
+}
+
+/* ---- T3 (RFC 9260 section 6.3.3) ---- */
+
+static uint64_t rto(const struct sctp_association *self)
+{
+    return sctp_net_rto(self->nets[self->used], &self->options);
+}
+
+/* What is in no packet in flight, and not acknowledged: the peer had no room for a part of a packet
+ * that it took, or has taken back what a gap block acknowledged. */
+static void queue_all(struct sctp_association *self)
+{
+    struct sctp_flight *flight = &self->flight;
+    for (uint32_t tsn = flight->una; tsn != flight->next_tsn; tsn++) {
+        const struct sctp_sent *chunk = sctp_flight_chunk(flight, tsn);
+        if (!(chunk->flags & SCTP_SENT_ACKED))
+            sctp_recovery_queue(self, tsn);
+    }
+}
+
+static bool time_out(struct sctp_association *self, uint64_t now_us)
+{
+    struct sctp_recovery *recovery = &self->recovery;
+    struct sctp_net *used = self->nets[self->used];
+    bool counts = !(recovery->is_probing_window && recovery->is_heard);
+    recovery->is_heard = false;
+    used->backoff++;
+    if (self->flight.una == self->flight.next_tsn) { /* it was armed to wait for the window */
+        recovery->window_due = true;
+        recovery->t3_us = SCTP_NEVER;
+        return false;
+    }
+    self->counters.timeouts++;
+    for (unsigned i = 0; i < SCTP_NETS_MAX; i++)
+        lose(self, now_us, i, recovery->is_probing_window ? UNTOLD : BY_TIMEOUT);
+    queue_all(self);
+    recovery->probe_out = recovery->probe_due = false;
+    recovery->rack_us = recovery->probe_us = SCTP_NEVER;
+    recovery->t3_us = now_us + rto(self);
+    if (!counts)
+        return false;
+    used->errors++;
+    if (++recovery->errors <= self->options.retransmissions)
+        return false;
+    sctp_association_end(self, ERR_TRANSPORT_LOST, NULL, 0);
+    return true;
+}
+
+/* ---- the timer ---- */
+
+uint64_t sctp_recovery_deadline(const struct sctp_association *self)
+{
+    const struct sctp_recovery *recovery = &self->recovery;
+    uint64_t at_us =
+        recovery->rack_us < recovery->probe_us ? recovery->rack_us : recovery->probe_us;
+    if (recovery->t3_us < at_us)
+        at_us = recovery->t3_us;
+    return self->flight.idle_us < at_us ? self->flight.idle_us : at_us;
+}
+
+bool sctp_recovery_timeout(struct sctp_association *self, uint64_t now_us)
+{
+    struct sctp_recovery *recovery = &self->recovery;
+    sctp_flight_rest(&self->flight, now_us);
+    if (now_us >= recovery->rack_us)
+        sctp_delivery_end(self, now_us);
+    if (now_us >= recovery->probe_us) {
+        recovery->probe_us = SCTP_NEVER;
+        recovery->probe_due = true;
+        recovery->t3_us = now_us + rto(self);
+    }
+    return now_us >= recovery->t3_us && time_out(self, now_us);
+}
+
+/* No probe before the last one is answered, nor while the peer's window is closed. */
+static void arm_probe(struct sctp_association *self, uint64_t now_us)
+{
+    struct sctp_recovery *recovery = &self->recovery;
+    recovery->probe_us = SCTP_NEVER;
+    if (recovery->probe_out || recovery->probe_due || recovery->is_probing_window)
+        return;
+    recovery->probe_us = now_us + probe_timeout(self, self->nets[self->used]);
+    if (recovery->probe_us > recovery->t3_us)
+        recovery->probe_us = recovery->t3_us;
+}
+
+void sctp_recovery_sent(struct sctp_association *self, uint64_t now_us, unsigned net)
+{
+    struct sctp_recovery *recovery = &self->recovery;
+    (void)net;
+    if (self->sending.put.probe) {
+        self->counters.probes++;
+        recovery->probe_due = recovery->probe_doubled = false;
+        recovery->probe_out = true;
+        recovery->probe_packet = self->flight.next - 1;
+    }
+    if (recovery->t3_us == SCTP_NEVER || self->sending.put.probe)
+        recovery->t3_us = now_us + rto(self);
+    arm_probe(self, now_us);
+}
+
+void sctp_recovery_acked(struct sctp_association *self, uint64_t now_us)
+{
+    struct sctp_recovery *recovery = &self->recovery;
+    recovery->errors = 0;
+    recovery->probe_out = recovery->probe_due = false;
+    recovery->is_probing_window = recovery->window_due = false;
+    if (self->flight.una == self->flight.next_tsn) {
+        recovery->rack_us = recovery->probe_us = recovery->t3_us = SCTP_NEVER;
+        return;
+    }
+    recovery->t3_us = now_us + rto(self);
+    arm_probe(self, now_us);
+}
+
+/* ---- the peer's window (RFC 9260 section 6.1 A) ---- */
+
+void sctp_recovery_wait(struct sctp_association *self, uint64_t now_us)
+{
+    if (self->recovery.t3_us == SCTP_NEVER && !self->recovery.window_due)
+        self->recovery.t3_us = now_us + rto(self);
+}
+
+void sctp_recovery_window(struct sctp_association *self, uint64_t now_us, uint32_t window)
+{
+    struct sctp_recovery *recovery = &self->recovery;
+    recovery->is_heard = true;
+    if (!window)
+        return;
+    recovery->window_due = false;
+    if (self->flight.una == self->flight.next_tsn) {
+        recovery->t3_us = SCTP_NEVER;
+        self->nets[self->used]->backoff = 0;
+    } else if (recovery->is_probing_window) { /* what probed was too early: it goes at once */
+        recovery->is_probing_window = false;
+        self->nets[self->used]->backoff = 0;
+        for (unsigned i = 0; i < SCTP_NETS_MAX; i++)
+            lose(self, now_us, i, UNTOLD);
+        recovery->t3_us = now_us + rto(self);
+    }
+}
