@@ -3,6 +3,7 @@
  * again later or forge its own. Everything is static: one test, one copy. */
 #pragma once
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +51,9 @@ struct pair {
     struct pair_packet *kept;
     /* Sent early by A when ANSWERED is told, if not NULL. */
     struct message *early;
-    bool heir; /* B's association was restarted by A's new one; the old one is freed */
+    bool is_cut;   /* nothing arrives */
+    char log[512]; /* what was sent since pair_clear: "A DATA+DATA, B SACK" */
+    bool heir;     /* B's association was restarted by A's new one; the old one is freed */
 };
 
 __attribute__((unused)) static void pair_random(void *context, void *bytes, size_t length)
@@ -123,10 +126,38 @@ static void pair_post(struct pair *pair, struct pair_packet *packet, uint64_t at
     *at = packet;
 }
 
+static void pair_log(struct pair *pair, const struct pair_packet *packet)
+{
+    static const char *const names[] = {
+        "DATA",         "INIT",  "INIT_ACK", "SACK",       "HB", "HB_ACK", "ABORT",    "SHUTDOWN",
+        "SHUTDOWN_ACK", "ERROR", "COOKIE",   "COOKIE_ACK", "12", "13",     "COMPLETE", "AUTH"};
+    struct pair_types types = pair_types(packet);
+    size_t used = strlen(pair->log), room = sizeof pair->log - used;
+    int more =
+        snprintf(pair->log + used, room, "%s%c ", used ? ", " : "", packet->to_b ? 'A' : 'B');
+    for (unsigned i = 0; i < types.count && (size_t)more < room; i++)
+        more += snprintf(pair->log + used + more, room - (size_t)more, "%s%s", i ? "+" : "",
+                         types.type[i] < 16 ? names[types.type[i]] : "?");
+}
+
+__attribute__((unused)) static void pair_clear(struct pair *pair)
+{
+    pair->log[0] = '\0';
+}
+
+__attribute__((unused)) static bool pair_sent(const struct pair *pair, const char *expected)
+{
+    if (!strcmp(pair->log, expected))
+        return true;
+    tap_note("sent: \"%s\", expected: \"%s\"", pair->log, expected);
+    return false;
+}
+
 static void pair_send(struct pair *pair, struct pair_packet *packet)
 {
     pair_end_of(pair, !packet->to_b)->sent++;
-    if (pair->filter && !pair->filter(pair, packet))
+    pair_log(pair, packet);
+    if ((pair->filter && !pair->filter(pair, packet)) || pair->is_cut)
         free(packet);
     else
         pair_post(pair, packet, pair->now_us + pair->delay_us);
@@ -342,6 +373,10 @@ __attribute__((unused)) static void pair_fini(struct pair *pair)
 
 /* ---- what tests ask for ---- */
 
+static void pair_inject_chunk(struct pair *pair, bool to_b, uint8_t type, uint8_t flags,
+                              const void *value, size_t length);
+static enum err pair_say(struct pair *pair, bool b, uint16_t stream, size_t length);
+
 __attribute__((unused)) static struct message *pair_message(uint16_t stream, size_t length,
                                                             uint8_t fill)
 {
@@ -351,6 +386,45 @@ __attribute__((unused)) static struct message *pair_message(uint16_t stream, siz
     message->epoch = 1;
     memset(message->data, fill, length);
     return message;
+}
+
+/* A SHUTDOWN to A that acknowledges all before the first TSN that is outstanding. */
+__attribute__((unused)) static void pair_inject_shutdown(struct pair *pair, uint32_t offset)
+{
+    uint32_t tsn = pair->a.association->flight.una - 1 + offset;
+    const uint8_t value[4] = {(uint8_t)(tsn >> 24), (uint8_t)(tsn >> 16), (uint8_t)(tsn >> 8),
+                              (uint8_t)tsn};
+    pair_inject_chunk(pair, false, SCTP_CHUNK_SHUTDOWN, 0, value, sizeof value);
+}
+
+static bool pair_lose_echo(struct pair *pair, struct pair_packet *packet)
+{
+    (void)pair;
+    return !pair_has(packet, SCTP_CHUNK_COOKIE_ECHO);
+}
+
+/* Brings A to that state; from then on the wire is cut, and what is logged is empty. In
+ * SHUTDOWN_PENDING and SHUTDOWN_RECEIVED one message is outstanding. */
+__attribute__((unused)) static void pair_prepare(struct pair *pair, uint64_t seed,
+                                                 enum sctp_state state)
+{
+    pair_init(pair, seed);
+    pair->is_cut = state == SCTP_COOKIE_WAIT;
+    pair->filter = state == SCTP_COOKIE_ECHOED ? pair_lose_echo : NULL;
+    pair_connect(pair);
+    pair_run(pair, 500000);
+    pair->is_cut = true;
+    if (state == SCTP_SHUTDOWN_PENDING || state == SCTP_SHUTDOWN_RECEIVED)
+        must(pair_say(pair, false, 1, 100) == ERR_OK);
+    if (state == SCTP_SHUTDOWN_PENDING || state == SCTP_SHUTDOWN_SENT)
+        sctp_association_shutdown(pair->a.association, pair->now_us);
+    if (state == SCTP_SHUTDOWN_RECEIVED || state == SCTP_SHUTDOWN_ACK_SENT)
+        pair_inject_shutdown(pair, 0);
+    if (state == SCTP_ENDED)
+        sctp_association_abort(pair->a.association, "over");
+    pair_pump(pair, false);
+    must(pair->a.association->state == state);
+    pair_clear(pair);
 }
 
 /* Sends one at that end, now. */
