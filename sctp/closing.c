@@ -118,9 +118,9 @@ void sctp_closing_shutdown(struct sctp_association *self, uint64_t now_us,
     case SCTP_ESTABLISHED:
     case SCTP_SHUTDOWN_PENDING:
     case SCTP_SHUTDOWN_RECEIVED:
+        /* One that acknowledges what was never sent is dropped, as such a SACK is. */
         if (sctp_acknowledge_cumulative(self, now_us, sctp_wire_u32(chunk->value)) != ERR_OK) {
-            sctp_association_violate(self, SCTP_CAUSE_PROTOCOL_VIOLATION,
-                                     "SHUTDOWN acknowledges what was never sent");
+            self->counters.rejected++;
             return;
         }
         self->state = SCTP_SHUTDOWN_RECEIVED; /* goes on in sctp_closing_continue */

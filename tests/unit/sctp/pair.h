@@ -34,7 +34,6 @@ struct pair_end {
     struct message_queue messages;
     uint16_t up_streams, key;
     unsigned sent; /* packets */
-    bool is_deaf;  /* its packets are kept until it is not */
 };
 
 struct pair {

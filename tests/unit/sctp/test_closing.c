@@ -247,7 +247,6 @@ static void test_given_up(uint64_t seed)
 
     lose(&pair, seed, &(struct loss){SCTP_CHUNK_SHUTDOWN_ACK, 1000});
     pair.b.association->options.retransmissions = 3;
-    pair.a.is_deaf = true;
     pair_run(&pair, 1000 * SECOND);
     ok(pair_is_down(&pair.b, ERR_TRANSPORT_CLOSED),
        "no answer to SHUTDOWN ACK: all data has arrived, only the last word was lost");
@@ -316,8 +315,8 @@ static void test_malformed(uint64_t seed)
     ok(pair.a.association->state == SCTP_ESTABLISHED && pair_sent(&pair, ""),
        "a SHUTDOWN of another length is dropped");
     pair_inject_shutdown(&pair, 5);
-    ok(pair_is_down(&pair.a, ERR_CONTROL_PROTOCOL) && pair_sent(&pair, "A ABORT"),
-       "one that acknowledges what was never sent is a protocol violation");
+    ok(pair.a.association->state == SCTP_ESTABLISHED && pair_sent(&pair, ""),
+       "so is one that acknowledges what was never sent, as such a SACK is");
     pair_fini(&pair);
 
     pair_prepare(&pair, seed, SCTP_SHUTDOWN_RECEIVED);
