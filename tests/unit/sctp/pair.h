@@ -43,6 +43,8 @@ struct pair {
     struct pair_end a, b;
     struct pair_packet *wire; /* by time of arrival */
     uint64_t seed;
+    bool wraps; /* A's first TSN is 0xfffffff0 */
+    unsigned draws;
     /* Sees each packet that is sent; false: it is lost. */
     bool (*filter)(struct pair *pair, struct pair_packet *packet);
     void *context;
@@ -57,11 +59,15 @@ struct pair {
 
 __attribute__((unused)) static void pair_random(void *context, void *bytes, size_t length)
 {
-    uint64_t *seed = context;
-    for (uint8_t *at = bytes; length--; at++) {
-        *seed = *seed * 6364136223846793005u + 1442695040888963407u;
-        *at = (uint8_t)(*seed >> 33);
+    struct pair *pair = context;
+    static const uint32_t near_the_end = 0xfffffff0u;
+    for (uint8_t *at = bytes; at < (uint8_t *)bytes + length; at++) {
+        pair->seed = pair->seed * 6364136223846793005u + 1442695040888963407u;
+        *at = (uint8_t)(pair->seed >> 33);
     }
+    /* The tag is drawn before the TSN, both by themselves. */
+    if (length == sizeof near_the_end && ++pair->draws == 2 && pair->wraps)
+        memcpy(bytes, &near_the_end, sizeof near_the_end);
 }
 
 static struct pair_end *pair_end_of(struct pair *pair, bool b)
@@ -222,6 +228,7 @@ static void pair_pump(struct pair *pair, bool b)
     }
     while (sctp_association_event(end->association, &event))
         pair_note(pair, end, &event);
+    must(sctp_association_deadline(end->association) > pair->now_us);
 }
 
 static void pair_listen(struct pair *pair, struct pair_packet *packet)
@@ -334,13 +341,14 @@ __attribute__((unused)) static void pair_init(struct pair *pair, uint64_t seed)
         options->first_packet = 0xfffffff0u;
         options->random = pair_random;
     }
-    pair->options[0].random_context = pair->options[1].random_context = &pair->seed;
+    pair->options[0].random_context = pair->options[1].random_context = pair;
 }
 
 /* A asks, B listens; nothing has travelled yet. */
 __attribute__((unused)) static void pair_connect(struct pair *pair)
 {
     pair->listener = sctp_listener_new(&pair->options[1], pair->now_us);
+    pair->draws = 0;
     pair->a.association = sctp_association_connect(&pair->options[0], pair->now_us);
     pair_pump(pair, false);
 }
