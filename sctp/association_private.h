@@ -150,6 +150,7 @@ struct sctp_association {
     bool owes_cookie_ack;
     bool came_up; /* it has been up, and may have ended since */
     bool told_up, told_answered, told_down, is_peer_closing, told_peer_closing;
+    bool had_data; /* DATA has come */
     bool is_muted; /* the user has aborted it: no messages any more */
     bool answered; /* SCTP_EVENT_ANSWERED is due */
     bool was_authentic;

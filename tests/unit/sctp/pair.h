@@ -446,6 +446,19 @@ __attribute__((unused)) static enum err pair_say(struct pair *pair, bool b, uint
     return e;
 }
 
+/* So many, of stream 1, as they are taken. */
+__attribute__((unused)) static void pair_say_all(struct pair *pair, bool b, unsigned count,
+                                                 size_t length)
+{
+    for (unsigned tries = 0; count; tries++) {
+        must(tries < 1000000);
+        if (pair_say(pair, b, 1, length) == ERR_OK)
+            count--;
+        else
+            pair_run(pair, 1000);
+    }
+}
+
 __attribute__((unused)) static bool pair_told(const struct pair_end *end, enum sctp_event_kind kind)
 {
     for (unsigned i = 0; i < end->event_count; i++)

@@ -69,15 +69,14 @@ static void test_data_first(uint64_t seed)
     struct pair pair;
     pair_init(&pair, seed);
     pair_up(&pair);
-    for (unsigned i = 0; i < 20; i++) {
-        ok(pair_say(&pair, false, 1, 3000) == ERR_OK, "queued at A");
-        ok(pair_say(&pair, true, 1, 3000) == ERR_OK, "queued at B");
-    }
+    pair_say_all(&pair, false, 20, 3000);
+    pair_say_all(&pair, true, 20, 3000);
+    must(pair_say(&pair, false, 1, 3000) == ERR_OK && pair_say(&pair, true, 1, 3000) == ERR_OK);
     sctp_association_shutdown(pair.a.association, pair.now_us);
     ok(pair.a.association->state == SCTP_SHUTDOWN_PENDING, "PENDING while data is outstanding");
     ok(pair_say(&pair, false, 1, 10) == ERR_TRANSPORT_CLOSED, "which takes no more");
     pair_run(&pair, SECOND);
-    ok(pair.b.messages.count == 20 && pair.a.messages.count == 20, "all of both has arrived");
+    ok(pair.b.messages.count == 21 && pair.a.messages.count == 21, "all of both has arrived");
     ok(pair_is_down(&pair.a, ERR_LOCAL_SHUTDOWN) && pair_is_down(&pair.b, ERR_TRANSPORT_CLOSED),
        "then the end");
     ok(pair.b.events[pair.b.event_count - 1] == SCTP_EVENT_DOWN, "DOWN is the last event");
@@ -99,8 +98,8 @@ static void test_received(uint64_t seed)
     pair_up(&pair);
     pair.filter = lose_some;
     pair.context = &count;
-    for (unsigned i = 0; i < 10; i++)
-        pair_say(&pair, true, 2, 5000);
+    pair_say_all(&pair, true, 9, 5000);
+    must(pair_say(&pair, true, 1, 5000) == ERR_OK);
     sctp_association_shutdown(pair.a.association, pair.now_us);
     pair_pump(&pair, false);
     pair_run(&pair, pair.delay_us + 1);
@@ -399,7 +398,7 @@ static void test_guard(uint64_t seed)
     }
     ok(pair.now_us - begun >= guard && pair.now_us - begun <= guard + 2 * SECOND,
        "T5: a peer that only talks gets five times RTO.Max");
-    ok(pair_sent(&pair, "A ABORT") && pair_is_down(&pair.a, ERR_TRANSPORT_LOST), "then ABORT");
+    ok(strstr(pair.log, "A ABORT") && pair_is_down(&pair.a, ERR_TRANSPORT_LOST), "then ABORT");
     pair_fini(&pair);
 }
 
