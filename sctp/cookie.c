@@ -71,7 +71,7 @@ void sctp_cookie_secrets_renew(struct sctp_cookie_secrets *self, uint64_t now_us
 
 /* All that a cookie is bound to, and whatever is behind that. */
 struct text {
-    uint8_t bytes[16 + ORIGIN_MAX + SCTP_COOKIE_MAX];
+    uint8_t bytes[32 + ORIGIN_MAX + SCTP_COOKIE_MAX];
     struct wire_writer writer;
 };
 
@@ -113,6 +113,7 @@ static void derive(struct hmac_sha256_ctx *key, enum purpose purpose,
     text_begin(&text, purpose, origin, cookie);
     wire_put_u32(&text.writer, cookie->peer_tag);
     wire_put_u32(&text.writer, (uint32_t)cookie->made_us);
+    wire_put_u64(&text.writer, cookie->tie); /* another tag than that of the one that exists */
     text_sum(&text, key, length, sum);
 }
 
