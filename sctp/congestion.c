@@ -9,7 +9,7 @@
 
 const struct sctp_congestion_ops *sctp_congestion_find(const char *name)
 {
-    static const struct sctp_congestion_ops *const all[] = {&sctp_cubic_ops};
+    static const struct sctp_congestion_ops *const all[] = {&sctp_bbr_ops, &sctp_cubic_ops};
     for (size_t i = 0; name && i < sizeof all / sizeof all[0]; i++)
         if (strcmp(all[i]->name, name) == 0)
             return all[i];

@@ -60,13 +60,15 @@ const struct sctp_congestion_ops *sctp_congestion_find(const char *name);
 #define SCTP_CONGESTION_SHORT_US         1000
 #define SCTP_CONGESTION_SHORT_WINDOW     (256 * 1024)
 #define SCTP_CONGESTION_SHORT_WINDOW_MAX (512 * 1024)
+/* Bytes a second: a net that was measured to be slower than this is not short (bbr.c: is_short). */
+#define SCTP_CONGESTION_SHORT_RATE (32 * 1000 * 1000)
 
 /* No pace is slower, no rate counted as faster, no time longer: so no product overflows, whatever
  * the peer acknowledges. */
 #define SCTP_CONGESTION_RATE_MIN  3000
 #define SCTP_CONGESTION_RATE_MAX  (UINT64_C(1) << 37)
 #define SCTP_CONGESTION_TIME_MAX  (UINT64_C(60) * 1000 * 1000)
-#define SCTP_CONGESTION_BYTES_MAX (UINT64_C(1) << 40)
+#define SCTP_CONGESTION_BYTES_MAX (UINT64_C(1) << 33)
 #define SCTP_CONGESTION_QUANTUM   (64 * 1024)
 
 /* ---- for sctp/bbr.c and sctp/cubic.c ---- */

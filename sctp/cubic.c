@@ -84,7 +84,7 @@ static uint64_t at_least(uint64_t value, uint64_t least)
 
 static bool is_short(const struct cubic *self)
 {
-    return self->min_rtt_us && self->min_rtt_us < SCTP_CONGESTION_SHORT_US;
+    return self->min_rtt_us && self->min_rtt_us < SCTP_CONGESTION_SHORT_US && !self->timed_out;
 }
 
 /* ---- control ---- */
@@ -108,7 +108,7 @@ static struct sctp_congestion *make(uint64_t now_us, uint32_t mss, uint64_t rtt_
 {
     struct cubic *self = check_alloc(sizeof *self);
     self->base = (struct sctp_congestion){.ops = &sctp_cubic_ops,
-                                          .mss = mss,
+                                          .mss = mss ? mss : 1,
                                           .window = (uint64_t)mss * SCTP_CONGESTION_FIRST_PACKETS};
     self->now.threshold = THRESHOLD_NONE;
     self->looked_us = self->sent_us = now_us;
@@ -372,7 +372,7 @@ static void sent(struct sctp_congestion *base, uint64_t now_us, uint32_t size, u
 
 static void mtu(struct sctp_congestion *base, uint32_t mss)
 {
-    base->mss = mss;
+    base->mss = mss ? mss : 1;
     set_control(cubic_of(base));
 }
 

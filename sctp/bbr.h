@@ -1,0 +1,176 @@
+/* sctp/bbr.h: BBRv3 as draft-ietf-ccwg-bbr (2026-08-03) has it, with the four deviations D1 to D4
+ * of docs/decisions/033-congestion-control.md. Names are the draft's, sections are cited by their
+ * titles. sctp/bbr.c has states and control, sctp/bbr_model.c the model of the path,
+ * sctp/bbr_probe.c the ProbeBW cycle. Private to these three. Pure.
+ *
+ * All in integers: bytes, microseconds, bytes a second, percent. What comes from a peer's
+ * acknowledgements is clamped first (bbr.c: clamped), so that no product overflows. */
+#pragma once
+
+#include "sctp/congestion.h"
+
+#define SCTP_BBR_NONE UINT64_MAX /* the draft's Infinity */
+
+/* "Core Algorithm Design Parameters", "Network Path Model Parameters" and after them. */
+#define SCTP_BBR_LOSS_THRESH      20000000u /* 2%, in parts of SCTP_BBR_WHOLE */
+#define SCTP_BBR_WHOLE            1000000000u
+#define SCTP_BBR_BETA             70 /* percent */
+#define SCTP_BBR_HEADROOM         15
+#define SCTP_BBR_MARGIN           1
+#define SCTP_BBR_MIN_PIPE         4 /* packets */
+#define SCTP_BBR_STARTUP_PACE     277
+#define SCTP_BBR_STARTUP_RANGES   6
+#define SCTP_BBR_OFFLOAD_QUANTA   3
+#define SCTP_BBR_AGGREGATE_ROUNDS 10
+#define SCTP_BBR_MIN_RTT_US       UINT64_C(10000000)
+#define SCTP_BBR_PROBE_RTT_US     UINT64_C(5000000)
+#define SCTP_BBR_PROBE_RTT_STAYS  UINT64_C(200000)
+
+/* D1: in calm rounds of CRUISE and DOWN the share of lost packets is the line's own. So many
+ * packets weigh as much as all before them; it is never taken to be more than 5%. Of n packets
+ * n * (2% + floor) and so many standard deviations more may be lost before anything reacts. */
+#define SCTP_BBR_D1_WEIGHT     1000
+#define SCTP_BBR_D1_MOST       50000000u
+#define SCTP_BBR_D1_DEVIATIONS 2
+/* A round is calm when its least round trip is that near to min_rtt: an eighth, or 1 ms. */
+#define SCTP_BBR_CALM_SHARE     8
+#define SCTP_BBR_CALM_US        1000
+#define SCTP_BBR_BASE_US        UINT64_C(5000000)
+#define SCTP_BBR_STANDING_SHARE 64
+#define SCTP_BBR_D5_MARGIN      5
+/* D2: after a calm REFILL, UP ends with so many samples in a row that are 25% or 5 ms above
+ * min_rtt: the queue is ours (as many as HyStart++ wants of a round, RFC 9406 section 4.3). */
+#define SCTP_BBR_D2_SAMPLES 8
+#define SCTP_BBR_D2_SHARE   8
+#define SCTP_BBR_D2_US      5000
+
+enum sctp_bbr_state {
+    SCTP_BBR_STARTUP,
+    SCTP_BBR_DRAIN,
+    SCTP_BBR_DOWN, /* from here to UP: ProbeBW */
+    SCTP_BBR_CRUISE,
+    SCTP_BBR_REFILL,
+    SCTP_BBR_UP,
+    SCTP_BBR_PROBE_RTT,
+};
+
+enum sctp_bbr_acks {
+    SCTP_BBR_ACKS_INIT,
+    SCTP_BBR_ACKS_REFILLING,
+    SCTP_BBR_ACKS_STARTING,
+    SCTP_BBR_ACKS_FEEDBACK,
+    SCTP_BBR_ACKS_STOPPING,
+};
+
+struct sctp_bbr {
+    struct sctp_congestion base;
+    enum sctp_bbr_state state;
+    uint64_t random;
+    uint64_t delivered; /* of the net, at the last batch */
+    /* Control, before the rules of short paths. */
+    uint64_t pace, window, quantum, prior_window;
+    bool in_recovery, timed_out, idle_restart;
+    /* Rounds. */
+    uint64_t next_round_delivered, rounds, rounds_since_up;
+    bool round_start;
+    /* Rates. */
+    uint64_t max_bw, bw, bw_shortterm, bw_latest;
+    uint64_t bw_filter[2]; /* of this and the last cycle of ProbeBW */
+    unsigned cycle;
+    /* Volumes. */
+    uint64_t inflight_longterm, inflight_shortterm, inflight_latest;
+    /* Losses of a round. */
+    uint64_t loss_round_delivered, round_delivered, round_lost;
+    uint64_t loss_floor; /* D1; parts of SCTP_BBR_WHOLE */
+    unsigned lost_ranges;
+    bool loss_round_start, loss_in_round;
+    /* Round trips of a round: their sum, and the means of the best rounds, now and before base_us.
+     */
+    uint64_t round_rtt_us, round_rtts, base_rtt_us[2], base_us;
+    bool calm, standing; /* the last round; D1, D2; D5 */
+    /* Full pipe. */
+    uint64_t full_bw;
+    unsigned full_bw_count;
+    bool full_bw_now, full_bw_reached;
+    /* Aggregation of acknowledgements. */
+    uint64_t aggregate_us, aggregate_delivered, extra_acked;
+    uint64_t extra_filter[SCTP_BBR_AGGREGATE_ROUNDS];
+    /* Round trips. */
+    uint64_t least_rtt_us; /* ever; 0: none yet */
+    uint64_t min_rtt_us, min_rtt_stamp_us, probe_rtt_min_us, probe_rtt_stamp_us;
+    bool probe_rtt_expired;
+    uint64_t probe_rtt_done_us; /* 0: not begun */
+    bool probe_rtt_round_done;
+    uint64_t ignored_from, ignored_until; /* delivered: samples of ProbeRTT are low */
+    /* Drain. */
+    uint64_t drain_round;
+    /* ProbeBW. */
+    enum sctp_bbr_acks acks;
+    uint64_t cycle_us, probe_wait_us, up_acked, up_acked_per_packet;
+    unsigned up_rounds;
+    bool probe_sample, too_high, precautionary;
+    bool own_queue;    /* D2: REFILL was calm */
+    unsigned risen;    /* D2: samples in a row */
+    uint64_t lossy_us; /* until then a short path is treated as any other */
+    /* What a loss changes and a spurious one gives back (D4). */
+    struct {
+        uint64_t bw_shortterm, inflight_shortterm, inflight_longterm;
+        enum sctp_bbr_state state; /* STARTUP or UP: it was left for a loss */
+    } undo;
+};
+
+static inline uint64_t sctp_bbr_least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline uint64_t sctp_bbr_most(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline bool sctp_bbr_is_probing_bw(const struct sctp_bbr *self)
+{
+    return self->state >= SCTP_BBR_DOWN && self->state <= SCTP_BBR_UP;
+}
+
+static inline void sctp_bbr_start_round(struct sctp_bbr *self)
+{
+    self->next_round_delivered = self->delivered;
+}
+
+/* ---- sctp/bbr_model.c ---- */
+
+void sctp_bbr_model_init(struct sctp_bbr *self, uint64_t now_us, uint64_t rtt_us);
+/* Rounds, rates, losses of the round, aggregation, the full pipe: before the states' turn. */
+void sctp_bbr_model_update(struct sctp_bbr *self, const struct sctp_sample *sample);
+/* "Updating BBR.min_rtt". */
+void sctp_bbr_model_round_trip(struct sctp_bbr *self, const struct sctp_sample *sample);
+/* After the states' turn: bw. */
+void sctp_bbr_model_advance(struct sctp_bbr *self, const struct sctp_sample *sample);
+/* One packet more of this round is lost. */
+void sctp_bbr_model_lost(struct sctp_bbr *self, const struct sctp_loss *loss);
+/* D4. */
+void sctp_bbr_model_spurious(struct sctp_bbr *self, uint32_t size);
+void sctp_bbr_model_forget_shortterm(struct sctp_bbr *self);
+void sctp_bbr_model_forget_signals(struct sctp_bbr *self);
+void sctp_bbr_model_forget_full_bw(struct sctp_bbr *self);
+void sctp_bbr_model_advance_filter(struct sctp_bbr *self);
+/* Bytes that percent of a round trip's worth are; the first window without a round trip. */
+uint64_t sctp_bbr_model_bdp(const struct sctp_bbr *self, uint64_t bw, unsigned percent);
+/* "Computing BBR.max_inflight": at least the offload budget, and 4 packets. */
+uint64_t sctp_bbr_model_quantized(const struct sctp_bbr *self, uint64_t bytes);
+/* Bytes of so many that may be lost (D1). */
+uint64_t sctp_bbr_model_allowed(const struct sctp_bbr *self, uint64_t bytes);
+
+/* ---- sctp/bbr_probe.c ---- */
+
+void sctp_bbr_probe_down(struct sctp_bbr *self, uint64_t now_us);
+void sctp_bbr_probe_cruise(struct sctp_bbr *self);
+void sctp_bbr_probe_refill(struct sctp_bbr *self);
+/* "ProbeBW Algorithm Details": UpdateProbeBWCyclePhase. */
+void sctp_bbr_probe_update(struct sctp_bbr *self, const struct sctp_sample *sample);
+/* "Updating the Model Upon Packet Loss": whether too much was in flight. */
+void sctp_bbr_probe_lost(struct sctp_bbr *self, const struct sctp_loss *loss);
+/* InflightWithHeadroom; SCTP_BBR_NONE: no bound. */
+uint64_t sctp_bbr_probe_headroom(const struct sctp_bbr *self);
