@@ -91,6 +91,14 @@ size_t sctp_association_init_packet(const struct sctp_association *self, uint8_t
     return (size_t)(writer.at - packet);
 }
 
+void sctp_association_init_sent(struct sctp_association *self, uint64_t now_us)
+{
+    if (self->state != SCTP_COOKIE_WAIT)
+        return;
+    self->handshake->sent++;
+    self->handshake->sent_us = now_us;
+}
+
 void sctp_association_up(struct sctp_association *self, uint64_t now_us)
 {
     sctp_association_net(self, now_us, self->used);

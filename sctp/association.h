@@ -66,6 +66,9 @@ void sctp_association_free(struct sctp_association *self);
  * room, or it is up). Verification tag 0. */
 size_t sctp_association_init_packet(const struct sctp_association *self, uint8_t *packet,
                                     size_t limit);
+/* With options.init_by_caller: it leaves. If that happens once, the time until INIT ACK is the
+ * first round trip: that of T1 and of the first window's pace. */
+void sctp_association_init_sent(struct sctp_association *self, uint64_t now_us);
 
 /* Verification tags: packets to us bear our own (never 0), packets to the peer bear the peer's (0:
  * not known yet). */
