@@ -285,7 +285,6 @@ bool sctp_association_event(struct sctp_association *self, struct sctp_event *ev
     if (self->told_up && !self->is_muted) {
         struct message *message = sctp_receiving_take(self);
         if (message) {
-            self->counters.messages_in++;
             tell(event, SCTP_EVENT_MESSAGE);
             event->message = message;
             return true;
