@@ -33,6 +33,14 @@
 struct sctp_association;
 struct sctp_congestion_ops;
 
+/* Listeners on several threads that take associations of one address between them, without a word
+ * to each other: the one numbered index has those whose own tag is index modulo count. A cookie
+ * that one of them made is good at each. count 0: one alone. */
+struct sctp_sharing {
+    unsigned index, count;
+    uint8_t secret[32]; /* unguessable, the same for all */
+};
+
 /* All times in microseconds. Every field is set by the caller; sctp_association_defaults gives the
  * values of RFC 9260 section 16 and ours. */
 struct sctp_options {
@@ -49,7 +57,8 @@ struct sctp_options {
     bool auth;           /* RFC 4895; without it at the peer there is no association */
     bool hawser;         /* says in INIT that it is one of ours (SCTP_PARAMETER_HAWSER) */
     const struct sctp_congestion_ops *congestion;
-    uint32_t first_packet; /* for tests: number of the first packet, to see it wrap */
+    struct sctp_sharing sharing; /* of a listener */
+    uint32_t first_packet;       /* for tests: number of the first packet, to see it wrap */
     void (*random)(void *context, void *bytes, size_t length); /* unguessable bytes */
     void *random_context;
 };

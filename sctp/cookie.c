@@ -16,7 +16,7 @@
 #define ORIGIN_MAX 64
 
 /* What is made from a secret is made from different texts. */
-enum purpose { FOR_MAC = 'M', FOR_TAG = 'T', FOR_RANDOM = 'R', FOR_TIE = 'J' };
+enum purpose { FOR_MAC = 'M', FOR_TAG = 'T', FOR_RANDOM = 'R', FOR_TIE = 'J', FOR_KEY = 'K' };
 
 struct sctp_cookie_secrets {
     struct hmac_sha256_ctx keys[2]; /* by the last bit of the generation */
@@ -25,12 +25,24 @@ struct sctp_cookie_secrets {
     unsigned generation;
     void (*random)(void *context, void *bytes, size_t length);
     void *random_context;
+    struct sctp_sharing sharing;
+    unsigned turn; /* whose tag is next */
 };
 
-static void draw(struct sctp_cookie_secrets *self, struct hmac_sha256_ctx *key)
+/* What is shared is counted: each has the same number. */
+static void draw(struct sctp_cookie_secrets *self, struct hmac_sha256_ctx *key,
+                 enum purpose purpose, unsigned number)
 {
     uint8_t bytes[SCTP_SECRET_SIZE];
-    self->random(self->random_context, bytes, sizeof bytes);
+    if (self->sharing.count) {
+        const uint8_t text[] = {purpose, (uint8_t)(number >> 24), (uint8_t)(number >> 16),
+                                (uint8_t)(number >> 8), (uint8_t)number};
+        hmac_sha256_set_key(key, sizeof self->sharing.secret, self->sharing.secret);
+        hmac_sha256_update(key, sizeof text, text);
+        hmac_sha256_digest(key, sizeof bytes, bytes);
+    } else {
+        self->random(self->random_context, bytes, sizeof bytes);
+    }
     hmac_sha256_set_key(key, sizeof bytes, bytes);
     explicit_bzero(bytes, sizeof bytes);
 }
@@ -42,10 +54,28 @@ struct sctp_cookie_secrets *sctp_cookie_secrets_new(void (*random)(void *, void 
     self->random = random;
     self->random_context = random_context;
     self->made_us = now_us;
-    draw(self, &self->keys[0]);
-    draw(self, &self->keys[1]);
-    draw(self, &self->tie_key);
+    draw(self, &self->keys[0], FOR_KEY, 0);
+    draw(self, &self->keys[1], FOR_KEY, 1);
+    draw(self, &self->tie_key, FOR_TIE, 0);
     return self;
+}
+
+/* Of the time that all of them read from one clock. */
+static void draw_shared(struct sctp_cookie_secrets *self, uint64_t now_us)
+{
+    self->generation = (unsigned)(now_us / SCTP_SECRET_US);
+    self->made_us = now_us - now_us % SCTP_SECRET_US;
+    for (unsigned i = 0; i < 2; i++)
+        draw(self, &self->keys[(self->generation - i) & 1], FOR_KEY, self->generation - i);
+}
+
+void sctp_cookie_secrets_share(struct sctp_cookie_secrets *self, const struct sctp_sharing *sharing,
+                               uint64_t now_us)
+{
+    self->sharing = *sharing;
+    self->turn = sharing->index;
+    draw(self, &self->tie_key, FOR_TIE, 0);
+    draw_shared(self, now_us);
 }
 
 void sctp_cookie_secrets_free(struct sctp_cookie_secrets *self)
@@ -61,9 +91,13 @@ void sctp_cookie_secrets_renew(struct sctp_cookie_secrets *self, uint64_t now_us
     uint64_t age = now_us - self->made_us;
     if (age < SCTP_SECRET_US)
         return;
+    if (self->sharing.count) {
+        draw_shared(self, now_us);
+        return;
+    }
     if (age >= 2 * (uint64_t)SCTP_SECRET_US)
-        draw(self, &self->keys[self->generation & 1]);
-    draw(self, &self->keys[++self->generation & 1]);
+        draw(self, &self->keys[self->generation & 1], FOR_KEY, 0);
+    draw(self, &self->keys[++self->generation & 1], FOR_KEY, 0);
     self->made_us = now_us;
 }
 
@@ -117,17 +151,29 @@ static void derive(struct hmac_sha256_ctx *key, enum purpose purpose,
     text_sum(&text, key, length, sum);
 }
 
-/* What of our own INIT ACK is not in the cookie. */
-static void derive_own(struct hmac_sha256_ctx *key, const struct sctp_origin *origin,
-                       struct sctp_cookie *cookie)
+/* What of our own INIT ACK is not in the cookie. Returns what the tag is made from. */
+static uint32_t derive_own(struct hmac_sha256_ctx *key, const struct sctp_origin *origin,
+                           struct sctp_cookie *cookie)
 {
     uint8_t sum[8];
     derive(key, FOR_TAG, origin, cookie, sizeof sum, sum);
-    cookie->own_tag = sctp_wire_u32(sum);
-    cookie->own_tag += cookie->own_tag == 0;
     cookie->own_tsn = sctp_wire_u32(sum + 4);
     if (cookie->peer_auth_length)
         derive(key, FOR_RANDOM, origin, cookie, SCTP_AUTH_RANDOM, cookie->random);
+    return sctp_wire_u32(sum);
+}
+
+/* The nearest tag below that is a number of the listener whose turn it is, and not 0. */
+static uint32_t take_turn(struct sctp_cookie_secrets *self, uint32_t tag)
+{
+    unsigned count = self->sharing.count;
+    if (count > 1) {
+        unsigned turn = self->turn++ % count;
+        tag -= (tag % count + count - turn) % count;
+        if (tag % count != turn) /* below 0, and round */
+            tag = turn;
+    }
+    return tag ? tag : count > 1 ? count : 1;
 }
 
 uint64_t sctp_cookie_tie(struct sctp_cookie_secrets *self, uint32_t own_tag, uint32_t peer_tag)
@@ -177,7 +223,7 @@ size_t sctp_cookie_seal(struct sctp_cookie_secrets *self, uint64_t now_us,
     must(cookie->peer_auth_length <= SCTP_AUTH_PARAMETERS_MAX);
     cookie->made_us = now_us;
     if (!cookie->is_kept)
-        derive_own(key, origin, cookie);
+        cookie->own_tag = take_turn(self, derive_own(key, origin, cookie));
     struct wire_writer writer = wire_writer(out, SCTP_COOKIE_MAX);
     put_body(&writer,
              (uint8_t)((self->generation & FLAG_NEW) | (cookie->peer_is_hawser ? FLAG_OURS : 0) |

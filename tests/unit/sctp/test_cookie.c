@@ -192,6 +192,42 @@ static void other_listener(void)
     bed_close(&two);
 }
 
+/* Three listeners of one address, of which each makes cookies for all. */
+static void shared(uint64_t now_us)
+{
+    struct bed beds[3];
+    unsigned wrong = 0, turns[3] = {0};
+    for (unsigned i = 0; i < 3; i++) {
+        struct sctp_sharing sharing = {.index = i, .count = 3, .secret = "of all three"};
+        bed_open(&beds[i], now_us);
+        sctp_cookie_secrets_share(beds[i].secrets, &sharing, now_us);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        seal(&beds[i], now_us);
+        wrong += beds[i].made.own_tag % 3 != i;
+    }
+    ok(!wrong, "the first tag of each is its own");
+    for (unsigned n = 0; n < 300; n++) {
+        struct bed *from = &beds[n % 2], *to = &beds[(n + 1) % 3];
+        now_us += 1 + 700000 * (n % 3);
+        for (unsigned i = 0; i < 3; i++)
+            sctp_cookie_secrets_renew(beds[i].secrets, now_us);
+        from->made.peer_tag = n;
+        seal(from, now_us);
+        turns[from->made.own_tag % 3]++;
+        memcpy(to->bytes, from->bytes, from->length);
+        to->length = from->length;
+        to->header = from->header;
+        wrong += !from->made.own_tag || result_at(to, now_us + SECOND) != SCTP_COOKIE_GOOD;
+    }
+    ok(!wrong, "each opens what another has sealed, over three minutes");
+    ok(turns[0] == 100 && turns[1] == 100 && turns[2] == 100, "tags are theirs by turns");
+    ok(sctp_cookie_tie(beds[0].secrets, 1, 2) == sctp_cookie_tie(beds[1].secrets, 1, 2),
+       "ties are the same");
+    for (unsigned i = 0; i < 3; i++)
+        bed_close(&beds[i]);
+}
+
 /* ---- time ---- */
 
 static void too_old(uint64_t from)
@@ -245,6 +281,8 @@ int main(void)
     changed(57, UINT64_MAX);
     changed(SCTP_AUTH_PARAMETERS_MAX, 1);
     other_listener();
+    shared(SECOND);
+    shared((UINT64_C(1) << 32) - 70 * SECOND);
     too_old(SECOND);
     too_old((UINT64_C(1) << 32) - 10 * SECOND);
     rotation(SECOND);
