@@ -239,7 +239,7 @@ static void test_nets(uint64_t seed)
     pair_up(&pair);
     struct sctp_association *a = pair.a.association;
     ok(sctp_association_net_status(a, 0, &status) && status.srtt_us == 20000 &&
-           status.min_rtt_us == 20000 && status.mtu == 1452 && !strcmp(status.congestion, "cubic"),
+           status.min_rtt_us == 20000 && status.mtu == 1452 && !strcmp(status.congestion, "bbr"),
        "net 0: a round trip of %u us", status.srtt_us);
     ok(!sctp_association_net_status(a, 1, &status) && !sctp_association_net_status(a, 99, &status),
        "others were never used");
