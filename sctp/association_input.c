@@ -285,12 +285,14 @@ static bool may_be_excepted(const struct sctp_association *self, uint32_t tag)
 void sctp_association_input(struct sctp_association *self, uint64_t now_us, unsigned net,
                             uint8_t *packet, size_t length)
 {
-    struct arrival a = {.self = self,
-                        .now_us = now_us,
-                        .net = net,
-                        .packet = packet,
-                        .length = length,
-                        .chunks = sctp_wire_chunks(packet, length)};
+    struct arrival a; /* not cleared as a whole: that was a quarter of the time spent here */
+    a.self = self;
+    a.now_us = now_us;
+    a.net = net;
+    a.packet = packet;
+    a.length = length;
+    a.chunks = sctp_wire_chunks(packet, length);
+    a.covered = a.had_auth = a.had_data = false;
     uint32_t tag = sctp_wire_u32(packet + 4);
     self->latest_us = now_us;
     self->was_authentic = false;
