@@ -51,8 +51,8 @@ static void count(struct sctp_association *self, uint64_t now_us, uint32_t numbe
     sctp_rate_acked(&net->rate, &net->sample, now_us, packet->sent_us, packet->size, &packet->mark);
     if (!repeats)
         measure(net, number, rtt_us);
-    else if (rtt_us < net->min_rtt_us)
-        return;
+    else if (!net->min_rtt_us || rtt_us < net->min_rtt_us)
+        return; /* perhaps it is the packet before it that is answered */
     if (net->has_acked && !sctp_flight_before(net->rack_packet, number))
         return;
     net->has_acked = true;
@@ -221,10 +221,9 @@ static void widen(const struct sctp_flight *flight, struct sctp_net *net)
     net->reo_round = flight->next;
 }
 
-static void look_at_recovery(struct sctp_net *net)
+static void look_at_recovery(const struct sctp_flight *flight, struct sctp_net *net)
 {
-    if (!net->in_recovery || !net->has_acked ||
-        sctp_flight_before(net->rack_packet, net->recovery_end))
+    if (!net->in_recovery || sctp_flight_before(flight->una, net->recovery_tsn))
         return;
     net->in_recovery = net->by_timeout = false;
     if (net->reo_persist && --net->reo_persist == 0)
@@ -253,7 +252,7 @@ void sctp_delivery_end(struct sctp_association *self, uint64_t now_us)
             continue;
         if (net->sample.rtt_us)
             sctp_net_measured(net, &self->options, net->sample.rtt_us);
-        look_at_recovery(net);
+        look_at_recovery(&self->flight, net);
         if (net->needless)
             widen(&self->flight, net);
     }

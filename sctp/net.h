@@ -32,7 +32,8 @@ struct sctp_net {
     uint32_t reo_round; /* packet number: the window grew since then */
     /* An episode of recovery: until what was sent before it is acknowledged. */
     bool in_recovery, by_timeout;
-    uint32_t recovery_end; /* packet number */
+    uint32_t recovery_end; /* packet number: of the next when it began */
+    uint32_t recovery_tsn; /* the same of TSNs: when una is there, it ends */
     uint16_t episode;      /* its number; 0: there was none */
     unsigned episode_lost, episode_spurious;
     struct sctp_rate rate;

@@ -105,6 +105,7 @@ static void begin_episode(const struct sctp_flight *flight, struct sctp_net *net
     net->in_recovery = true;
     net->by_timeout = by_timeout;
     net->recovery_end = flight->next;
+    net->recovery_tsn = flight->next_tsn;
     net->episode_lost = net->episode_spurious = 0;
     if (++net->episode == 0)
         net->episode = 1;
