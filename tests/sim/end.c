@@ -81,6 +81,7 @@ static void hear(struct sim_end *end, unsigned line, uint8_t *packet, size_t len
     case SCTP_HEARD_EXISTING:
         break;
     case SCTP_HEARD_REPLY:
+    case SCTP_HEARD_UNLIKE:
         if (reply_length > 3 * length)
             sim_world_fail(world, "end %u: %zu bytes answered by %zu", end->index, length,
                            reply_length);
