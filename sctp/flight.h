@@ -72,7 +72,7 @@ void sctp_flight_init(struct sctp_flight *flight, uint32_t first_packet, uint32_
 /* Frees the messages, too, of which no part waits to be cut. */
 void sctp_flight_fini(struct sctp_flight *flight);
 
-/* The next packet; all but its number is zero. It may move the ring. */
+/* The next packet; all of it is zero, and its size must be set. It may move the ring. */
 struct sctp_packet *sctp_flight_add_packet(struct sctp_flight *flight);
 /* The chunk of TSN next_tsn - 1. It may move the ring. */
 struct sctp_sent *sctp_flight_add_chunk(struct sctp_flight *flight);
@@ -92,17 +92,19 @@ static inline bool sctp_flight_before(uint32_t a, uint32_t b)
     return (int32_t)(a - b) < 0;
 }
 
-/* Whether that packet, which was sent, is still in the ring: those in flight are, of the others at
- * least a third of as many as are in flight. */
-static inline bool sctp_flight_knows(const struct sctp_flight *flight, uint32_t number)
-{
-    return flight->next - number - 1 < flight->packet_size;
-}
-
 static inline struct sctp_packet *sctp_flight_packet(const struct sctp_flight *flight,
                                                      uint32_t number)
 {
     return &flight->packets[number & (flight->packet_size - 1)];
+}
+
+/* Whether that packet, which was sent, is still in the ring: those in flight are, of the others at
+ * least a third of as many as are in flight. What a larger ring had no place for before is empty.
+ */
+static inline bool sctp_flight_knows(const struct sctp_flight *flight, uint32_t number)
+{
+    return flight->next - number - 1 < flight->packet_size &&
+           sctp_flight_packet(flight, number)->size;
 }
 
 static inline bool sctp_flight_is_outstanding(const struct sctp_flight *flight, uint32_t tsn)

@@ -15,6 +15,9 @@
 #define UNPACED_QUEUE (256 * 1024)
 #define QUEUE_MS      2
 
+/* A round trip is calm up to so much, or an eighth, above the least (study 4.2, D1). */
+#define CALM_US 1000
+
 /* A packet's size stands in 16 bits (sctp/flight.h), and the largest of UDP is smaller. */
 #define LARGEST_PACKET 65532u
 
@@ -191,8 +194,19 @@ static bool wants_probe(struct sctp_association *self, uint64_t now_us, const st
     return wants_probe(self, now_us, net, wants);
 }
 
+/* What is held up by something else than the window says nothing of the line, unless a queue stands
+ * there all the same: with the peer's window as the limit a line can be full, and Startup must see
+ * it (seen at 1 Gbit/s and 100 ms: it went on for ever, with a queue of 41 ms). */
+static void note_limit(const struct sctp_association *self, struct sctp_net *net)
+{
+    uint64_t slack_us = net->min_rtt_us / 8 > CALM_US ? net->min_rtt_us / 8 : CALM_US;
+    bool has_queue = net->srtt_us > net->min_rtt_us + slack_us;
+    if (!self->sending.queue.first || !has_queue)
+        sctp_rate_limited(&net->rate, net->in_flight);
+}
+
 /* Asks what there is, the window and the pacer, in this order: only the last one is worth a timer.
- * What is held up by less than the window says nothing of the line (study 4.1). */
+ */
 static bool may_go(struct sctp_association *self, uint64_t now_us, struct sctp_wants *wants)
 {
     struct sctp_net *net = self->nets[self->used];
@@ -203,7 +217,7 @@ static bool may_go(struct sctp_association *self, uint64_t now_us, struct sctp_w
     self->sending.is_paced = false;
     if (!again && !may_cut(self, now_us, net)) {
         if (fits)
-            sctp_rate_limited(&net->rate, net->in_flight);
+            note_limit(self, net);
         return false;
     }
     if (!fits && net->in_flight)

@@ -16,6 +16,7 @@ static void send(struct sctp_flight *flight, unsigned chunks)
     uint32_t number = flight->next;
     struct sctp_packet *packet = sctp_flight_add_packet(flight);
     packet->sent_us = number;
+    packet->size = 1;
     packet->first_tsn = flight->next_tsn;
     for (unsigned i = 0; i < chunks; i++) {
         struct sctp_sent *chunk = sctp_flight_add_chunk(flight);
@@ -93,6 +94,28 @@ static void test_kept(void)
     sctp_flight_fini(&flight);
 }
 
+/* A ring that has grown has places for packets that the small one had forgotten. */
+static void test_forgotten(void)
+{
+    struct sctp_flight flight;
+    sctp_flight_init(&flight, 0xffffff00, 1);
+    for (unsigned i = 0; i < 100; i++) {
+        send(&flight, 1);
+        if (i < 90)
+            resolve(&flight, flight.oldest);
+    }
+    uint32_t small = flight.packet_size, oldest = flight.next - small;
+    ok(!sctp_flight_knows(&flight, oldest - 1), "a ring of %u knows no more packets", small);
+    while (flight.packet_size == small)
+        send(&flight, 1);
+    unsigned wrong = 0;
+    for (uint32_t number = flight.next - flight.packet_size; number != flight.next; number++)
+        if (sctp_flight_knows(&flight, number))
+            wrong += sctp_flight_packet(&flight, number)->sent_us != number;
+    ok(!wrong && !sctp_flight_knows(&flight, oldest - 1), "nor does it when it has grown");
+    sctp_flight_fini(&flight);
+}
+
 static void test_rest(void)
 {
     struct sctp_flight flight;
@@ -138,6 +161,7 @@ int main(void)
     for (unsigned i = 0; i < FIRSTS; i++)
         test_growth(firsts[i]);
     test_kept();
+    test_forgotten();
     test_rest();
     test_release();
     return tap_done();
