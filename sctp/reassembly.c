@@ -23,6 +23,12 @@ struct chunk {
     uint8_t bytes[];
 };
 
+/* What the fragments of a message must agree on. */
+struct head {
+    uint32_t ppid;
+    uint16_t stream, ssn;
+};
+
 /* Whole, and another of its stream comes first. */
 struct waiting {
     struct waiting *next;
@@ -33,7 +39,7 @@ struct waiting {
 struct sctp_reassembly {
     uint32_t next;        /* TSN: all before it are in messages */
     struct message *open; /* its last fragment was next - 1; NULL: the next one begins a message */
-    struct chunk head;    /* of the open message: what its fragments must agree on */
+    struct head head;     /* of the open message */
 
     struct chunk **ring; /* by TSN % ring_size; all are beyond next */
     uint32_t ring_size, ring_count;
@@ -191,7 +197,7 @@ struct message *sctp_reassembly_take(struct sctp_reassembly *self)
 /* ---- whole messages ---- */
 
 /* What all fragments of a message agree on (section 6.9). */
-static bool same_message(const struct chunk *head, const struct sctp_data *data)
+static bool same_message(const struct head *head, const struct sctp_data *data)
 {
     return head->stream == data->stream && head->ssn == data->ssn;
 }
@@ -200,7 +206,7 @@ static void begin(struct sctp_reassembly *self, const struct sctp_data *data, si
 {
     self->open = message_new(capacity);
     self->open->length = 0;
-    self->head = (struct chunk){.ppid = data->ppid, .stream = data->stream, .ssn = data->ssn};
+    self->head = (struct head){.ppid = data->ppid, .stream = data->stream, .ssn = data->ssn};
     self->held += SCTP_CHUNK_COST;
 }
 
@@ -331,7 +337,7 @@ static bool are_joined(const struct chunk *first, const struct chunk *second, bo
 static enum err gather(struct sctp_reassembly *self, uint32_t first, uint32_t last)
 {
     struct message *open = self->open;
-    struct chunk head = self->head;
+    struct head head = self->head;
     uint32_t next = self->next;
     enum err e = ERR_OK;
     self->open = NULL;
