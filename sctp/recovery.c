@@ -365,14 +365,17 @@ static void arm_probe(struct sctp_association *self, uint64_t now_us)
 void sctp_recovery_sent(struct sctp_association *self, uint64_t now_us, unsigned net)
 {
     struct sctp_recovery *recovery = &self->recovery;
+    const struct sctp_put *put = &self->sending.put;
     (void)net;
-    if (self->sending.put.probe) {
+    if (put->probe) {
         self->counters.probes++;
         recovery->probe_due = recovery->probe_doubled = false;
         recovery->probe_out = true;
         recovery->probe_packet = self->flight.next - 1;
     }
-    if (recovery->t3_us == SCTP_NEVER || self->sending.put.probe)
+    /* It is restarted when the earliest goes again, and by no other (RFC 9260 section 6.1). */
+    if (recovery->t3_us == SCTP_NEVER || put->probe ||
+        (put->repeats && put->first_tsn == self->flight.una))
         recovery->t3_us = now_us + rto(self);
     arm_probe(self, now_us);
 }
