@@ -192,6 +192,15 @@ static bool take_auth(struct arrival *a)
     return false;
 }
 
+/* Nothing may be in a packet with it (section 6.10). */
+static void take_shutdown_complete(struct arrival *a)
+{
+    if (is_alone(a))
+        sctp_closing_shutdown_complete(a->self);
+    else
+        reject(a);
+}
+
 /* False: the rest of the packet is not read. */
 static bool take(struct arrival *a)
 {
@@ -232,7 +241,7 @@ static bool take(struct arrival *a)
         take_cookie_ack(a);
         break;
     case SCTP_CHUNK_SHUTDOWN_COMPLETE:
-        sctp_closing_shutdown_complete(a->self);
+        take_shutdown_complete(a);
         break;
     case SCTP_CHUNK_AUTH:
         return take_auth(a);

@@ -104,12 +104,15 @@ static void put_header(struct departure *d, uint32_t tag)
     sctp_wire_put_header(&d->writer, &header);
 }
 
+/* A peer without a tag is sent our own, and ABORT with the T bit (section 8.5.1 B). */
 static void put_alone(struct departure *d)
 {
     struct sctp_association *self = d->self;
     bool abort = self->closing.owes_abort;
     bool reflected = !abort && self->closing.complete_reflected;
-    put_header(d, reflected ? self->closing.reflected_tag : self->peer_tag);
+    put_header(d, reflected        ? self->closing.reflected_tag
+                  : self->peer_tag ? self->peer_tag
+                                   : self->own_tag);
     if (abort)
         cover(d, SCTP_CHUNK_ABORT, SCTP_CHUNK_HEADER);
     sctp_closing_put_alone(self, &d->writer);

@@ -205,15 +205,15 @@ bool sctp_closing_put(struct sctp_association *self, uint64_t now_us, struct wir
     return true;
 }
 
-static void put_abort(struct sctp_closing *closing, struct wire_writer *writer)
+static void put_abort(struct sctp_closing *closing, struct wire_writer *writer, uint8_t flags)
 {
     uint8_t tsn[4];
     struct wire_writer value = wire_writer(tsn, sizeof tsn);
     wire_put_u32(&value, closing->abort_tsn);
     if (closing->abort_cause == SCTP_CAUSE_NO_USER_DATA)
-        sctp_wire_put_cause(writer, SCTP_CHUNK_ABORT, 0, closing->abort_cause, tsn, sizeof tsn);
+        sctp_wire_put_cause(writer, SCTP_CHUNK_ABORT, flags, closing->abort_cause, tsn, sizeof tsn);
     else
-        sctp_wire_put_cause(writer, SCTP_CHUNK_ABORT, 0, closing->abort_cause, closing->text,
+        sctp_wire_put_cause(writer, SCTP_CHUNK_ABORT, flags, closing->abort_cause, closing->text,
                             closing->text_length);
     closing->owes_abort = false;
 }
@@ -222,7 +222,7 @@ void sctp_closing_put_alone(struct sctp_association *self, struct wire_writer *w
 {
     struct sctp_closing *closing = &self->closing;
     if (closing->owes_abort) {
-        put_abort(closing, writer);
+        put_abort(closing, writer, self->peer_tag ? 0 : SCTP_FLAG_REFLECTED);
         return;
     }
     sctp_wire_put_chunk(writer, SCTP_CHUNK_SHUTDOWN_COMPLETE,

@@ -40,8 +40,8 @@ static void note_parameter(struct sctp_offer *offer, const struct sctp_parameter
 {
     if (parameter->type == SCTP_PARAMETER_HAWSER)
         offer->is_hawser = parameter->length >= 3 && !memcmp(parameter->value, hawser_version, 3);
-    else if (parameter->type == SCTP_PARAMETER_HOST_NAME)
-        offer->has_host_name = true;
+    else if (parameter->type == SCTP_PARAMETER_HOST_NAME && !offer->host_name.whole)
+        offer->host_name = *parameter;
     else if (parameter->type == SCTP_PARAMETER_STATE_COOKIE && !offer->cookie) {
         offer->cookie = parameter->value;
         offer->cookie_length = parameter->length;
@@ -51,7 +51,8 @@ static void note_parameter(struct sctp_offer *offer, const struct sctp_parameter
 void sctp_handshake_read_offer(struct wire_reader parameters, struct sctp_offer *offer)
 {
     struct sctp_parameter parameter;
-    offer->is_hawser = offer->has_host_name = false;
+    offer->is_hawser = false;
+    offer->host_name.whole = NULL;
     offer->cookie = NULL;
     offer->cookie_length = offer->unknown_count = 0;
     for (unsigned count = 0;
@@ -201,15 +202,15 @@ bool sctp_handshake_put(struct sctp_association *self, uint64_t now_us, struct w
 
 /* ---- INIT ACK ---- */
 
-/* The TCB goes, and the peer is told why (section 5.1). */
+/* The TCB goes, and the peer is told why (section 5.1), also one that gave no tag (3.3.3). */
 static void refuse(struct sctp_association *self, uint16_t cause, const void *value, size_t length)
 {
     sctp_association_end(self, ERR_CONTROL_PROTOCOL, NULL, 0);
-    if (self->peer_tag)
-        sctp_closing_abort(self, cause, value, length);
+    sctp_closing_abort(self, cause, value, length);
 }
 
-/* False: it was refused. A cookie that no COOKIE ECHO has room for is as good as none. */
+/* False: it was refused. A cookie that no COOKIE ECHO has room for is as good as none; an empty one
+ * is a cookie. */
 static bool check_init_ack(struct sctp_association *self, const struct sctp_init *init,
                            const struct sctp_offer *offer)
 {
@@ -217,9 +218,10 @@ static bool check_init_ack(struct sctp_association *self, const struct sctp_init
     size_t room = self->options.mtu - SCTP_HEADER - SCTP_CHUNK_HEADER;
     if (!init->tag || !init->streams_out || !init->streams_in)
         refuse(self, SCTP_CAUSE_INVALID_PARAMETER, NULL, 0);
-    else if (offer->has_host_name)
-        refuse(self, SCTP_CAUSE_UNRESOLVABLE_ADDRESS, NULL, 0);
-    else if (!offer->cookie_length || offer->cookie_length > room)
+    else if (offer->host_name.whole)
+        refuse(self, SCTP_CAUSE_UNRESOLVABLE_ADDRESS, offer->host_name.whole,
+               SCTP_CHUNK_HEADER + offer->host_name.length);
+    else if (!offer->cookie || offer->cookie_length > room)
         refuse(self, SCTP_CAUSE_MISSING_PARAMETER, one_cookie, sizeof one_cookie);
     else
         return true;
@@ -282,7 +284,7 @@ void sctp_handshake_init_ack(struct sctp_association *self, uint64_t now_us, uns
     self->used = net;
     sctp_association_net(self, now_us, net); /* its first round trip is known in this state only */
     free(handshake->cookie);
-    handshake->cookie = check_alloc(offer.cookie_length);
+    handshake->cookie = check_alloc(offer.cookie_length + 1);
     memcpy(handshake->cookie, offer.cookie, offer.cookie_length);
     handshake->cookie_length = offer.cookie_length;
     self->state = SCTP_COOKIE_ECHOED;

@@ -18,8 +18,9 @@
 
 /* What of the parameters is not RFC 4895's. */
 struct sctp_offer {
-    bool is_hawser, has_host_name;
-    const uint8_t *cookie; /* NULL: none */
+    bool is_hawser;
+    struct sctp_parameter host_name; /* whole NULL: none */
+    const uint8_t *cookie;           /* NULL: none */
     size_t cookie_length;
     unsigned unknown_count; /* to be reported (section 3.2.1): */
     struct sctp_parameter unknown[SCTP_PARAMETERS_MAX];

@@ -350,12 +350,14 @@ bool sctp_recovery_timeout(struct sctp_association *self, uint64_t now_us)
     return now_us >= recovery->t3_us && time_out(self, now_us);
 }
 
-/* No probe before the last one is answered, nor while the peer's window is closed. */
+/* No probe before the last one is answered, nor while the peer's window is closed, nor after T3:
+ * with one before each T3, time-outs would come twice as often as section 6.3.3 E2 allows. */
 static void arm_probe(struct sctp_association *self, uint64_t now_us)
 {
     struct sctp_recovery *recovery = &self->recovery;
     recovery->probe_us = SCTP_NEVER;
-    if (recovery->probe_out || recovery->probe_due || recovery->is_probing_window)
+    if (recovery->probe_out || recovery->probe_due || recovery->is_probing_window ||
+        self->nets[self->used]->backoff)
         return;
     recovery->probe_us = now_us + probe_timeout(self, self->nets[self->used]);
     if (recovery->probe_us > recovery->t3_us)

@@ -53,7 +53,8 @@ static uint16_t aborted(const struct pair *pair, uint32_t tag)
     const struct pair_packet *packet = pair->wire;
     struct sctp_chunk chunk;
     if (!packet || !pair_find(packet, SCTP_CHUNK_ABORT, &chunk) ||
-        sctp_wire_u32(packet->bytes + 4) != tag || chunk.flags)
+        sctp_wire_u32(packet->bytes + 4) != tag ||
+        chunk.flags != (tag == pair->a.association->own_tag ? SCTP_FLAG_REFLECTED : 0))
         return 0;
     return sctp_wire_u16(chunk.value);
 }
@@ -79,6 +80,11 @@ static void put_longest_cookie(struct wire_writer *writer)
 {
     static const uint8_t cookie[1452 - 16];
     sctp_wire_put_parameter(writer, SCTP_PARAMETER_STATE_COOKIE, cookie, sizeof cookie);
+}
+
+static void put_empty_cookie(struct wire_writer *writer)
+{
+    sctp_wire_put_parameter(writer, SCTP_PARAMETER_STATE_COOKIE, NULL, 0);
 }
 
 static void put_hidden_cookie(struct wire_writer *writer)
@@ -108,8 +114,17 @@ static void refused(void)
     ok(pair.wire && pair.wire->length == 1452 && pair_has(pair.wire, SCTP_CHUNK_COOKIE_ECHO),
        "the longest one is echoed");
     pair_fini(&pair);
+    begin_answered(&pair, &good, put_empty_cookie);
+    ok(pair.wire && pair_has(pair.wire, SCTP_CHUNK_COOKIE_ECHO) && pair.wire->length == 16,
+       "and so is an empty one");
+    pair_fini(&pair);
     begin_answered(&pair, &good, put_host_name);
     ok(aborted(&pair, good.tag) == SCTP_CAUSE_UNRESOLVABLE_ADDRESS, "a host name: ABORT");
+    struct sctp_chunk abort;
+    ok(pair_find(pair.wire, SCTP_CHUNK_ABORT, &abort) && abort.length == 4 + 4 + 10 &&
+           sctp_wire_u16(abort.value + 4) == SCTP_PARAMETER_HOST_NAME &&
+           !memcmp(abort.value + 8, "a.example", 10),
+       "which says what could not be resolved (section 3.3.10.5)");
     pair_fini(&pair);
     init.streams_out = 0;
     begin_answered(&pair, &init, put_cookie);
@@ -123,7 +138,9 @@ static void refused(void)
     init = good;
     init.tag = 0;
     begin_answered(&pair, &init, put_cookie);
-    ok(!pair.wire && pair_is_down(&pair.a, ERR_CONTROL_PROTOCOL), "tag 0: it has ended");
+    ok(aborted(&pair, pair.a.association->own_tag) == SCTP_CAUSE_INVALID_PARAMETER &&
+           pair_is_down(&pair.a, ERR_CONTROL_PROTOCOL),
+       "tag 0: ABORT with our own and the T bit (section 3.3.3)");
     pair_fini(&pair);
     init = good;
     init.window = 1499;

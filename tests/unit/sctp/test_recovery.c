@@ -363,6 +363,7 @@ static void test_timeout(void)
     unsigned before = bed->count;
     ok(bed_send_all(bed) == 1, "only what the window allows goes");
     ok(bed->packets[before].immediate, "alone, it asks for an answer at once");
+    ok(bed->a->recovery.probe_us == SCTP_NEVER, "and nothing goes before the next T3");
     net->congestion->window = 1 << 20;
     bed->now_us += RTT;
     bed_sack_gaps(bed, 2, 4, 6);
