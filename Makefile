@@ -120,6 +120,14 @@ $(BUILD)/tests/conformance/test_%: $(BUILD)/tests/conformance/test_%.o $(BUILD)/
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
+# The player of conformance scripts; the public ones are not here: docs/conformance.md.
+ETSI := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(wildcard tests/conformance/etsi_*.c))
+$(BUILD)/tests/conformance/test_etsi: $(BUILD)/tests/lib/tap.o
+$(BUILD)/tests/conformance/etsi $(BUILD)/tests/conformance/test_etsi: $(BUILD)/tests/conformance/%: \
+    $(BUILD)/tests/conformance/%.o $(ETSI) $(call libs_of,sctp base)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 units: $(UNITS) ## build the unit tests
 # make unit FOLDER=mux builds and runs the unit tests of one folder.
 unit: $(filter $(BUILD)/tests/unit/$(FOLDER)/%,$(UNITS)) ## run the unit tests of FOLDER
