@@ -52,7 +52,7 @@ static bool is_short(const struct sctp_bbr *self, uint64_t now_us)
 
 static void set_pace(struct sctp_bbr *self, unsigned percent)
 {
-    unsigned margin =
+    unsigned margin = /* D5 */
         self->standing && self->state == SCTP_BBR_CRUISE ? SCTP_BBR_D5_MARGIN : SCTP_BBR_MARGIN;
     uint64_t pace = self->bw * percent / 100 * (100 - margin) / 100;
     if (self->full_bw_reached || pace > self->pace)
@@ -104,8 +104,8 @@ static void publish(struct sctp_bbr *self, uint64_t now_us)
         return;
     }
     base->window = sctp_bbr_most(base->window, SCTP_CONGESTION_SHORT_WINDOW);
-    base->window =
-        sctp_bbr_least(base->window, SCTP_CONGESTION_SHORT_WINDOW_MAX + self->extra_acked);
+    uint64_t extra = sctp_bbr_least(self->extra_acked, SCTP_CONGESTION_SHORT_WINDOW_MAX);
+    base->window = sctp_bbr_least(base->window, SCTP_CONGESTION_SHORT_WINDOW_MAX + extra);
     sctp_congestion_unpaced(base);
 }
 
@@ -138,7 +138,7 @@ static struct sctp_congestion *make(uint64_t now_us, uint32_t mss, uint64_t rtt_
     self->base.mss = mss ? mss : 1;
     self->random = now_us ^ rtt_us << 32 ^ 1;
     self->window = self->prior_window = packets(self, SCTP_CONGESTION_FIRST_PACKETS);
-    sctp_bbr_model_init(self, now_us, 0);
+    sctp_bbr_model_init(self, now_us);
     self->up_acked_per_packet = SCTP_BBR_NONE;
     first_pace(self, rtt_us ? rtt_us : FIRST_RTT_US);
     set_pace(self, SCTP_BBR_STARTUP_PACE);

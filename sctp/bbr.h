@@ -1,4 +1,4 @@
-/* sctp/bbr.h: BBRv3 as draft-ietf-ccwg-bbr (2026-08-03) has it, with the four deviations D1 to D4
+/* sctp/bbr.h: BBRv3 as draft-ietf-ccwg-bbr (2026-08-03) has it, with the five deviations D1 to D5
  * of docs/decisions/033-congestion-control.md. Names are the draft's, sections are cited by their
  * titles. sctp/bbr.c has states and control, sctp/bbr_model.c the model of the path,
  * sctp/bbr_probe.c the ProbeBW cycle. Private to these three. Pure.
@@ -27,22 +27,31 @@
 #define SCTP_BBR_PROBE_RTT_STAYS  UINT64_C(200000)
 
 /* D1: in calm rounds of CRUISE and DOWN the share of lost packets is the line's own. So many
- * packets weigh as much as all before them; it is never taken to be more than 5%. Of n packets
- * n * (2% + floor) and so many standard deviations more may be lost before anything reacts. */
+ * packets weigh as much as all before them, at first fewer; it is never taken to be more than 5%.
+ * Of n packets n * (2% + floor) and so many standard deviations more may be lost before anything
+ * reacts. */
 #define SCTP_BBR_D1_WEIGHT     1000
+#define SCTP_BBR_D1_PRIOR      100
 #define SCTP_BBR_D1_MOST       50000000u
 #define SCTP_BBR_D1_DEVIATIONS 2
-/* A round is calm when its least round trip is that near to min_rtt: an eighth, or 1 ms. */
-#define SCTP_BBR_CALM_SHARE     8
-#define SCTP_BBR_CALM_US        1000
-#define SCTP_BBR_BASE_US        UINT64_C(5000000)
-#define SCTP_BBR_STANDING_SHARE 64
-#define SCTP_BBR_D5_MARGIN      5
-/* D2: after a calm REFILL, UP ends with so many samples in a row that are 25% or 5 ms above
+/* A round is calm when its round trips are, on average, that near to those of the best round of the
+ * last 5 to 10 s: an eighth, or 1 ms. */
+#define SCTP_BBR_CALM_SHARE 8
+#define SCTP_BBR_CALM_US    1000
+#define SCTP_BBR_BASE_US    UINT64_C(5000000)
+/* D2: after a calm REFILL, UP ends with so many samples in a row that are an eighth or 5 ms above
  * min_rtt: the queue is ours (as many as HyStart++ wants of a round, RFC 9406 section 4.3). */
 #define SCTP_BBR_D2_SAMPLES 8
 #define SCTP_BBR_D2_SHARE   8
 #define SCTP_BBR_D2_US      5000
+/* D3: Startup ends for losses after a calm round only if they are more than 20%; else they are the
+ * line's. Ranges count, not packets, and nothing that T3 declares lost. */
+#define SCTP_BBR_D3_PERCENT 20
+/* D4: a loss that was none is not counted (sctp_bbr_model_spurious). */
+/* D5: cruise paces 5% below bw, not 1%, after a round whose round trips were longer by a 64th, or
+ * 1 ms: bw is the best of many samples, and jitter makes it too large by some percent. */
+#define SCTP_BBR_D5_MARGIN 5
+#define SCTP_BBR_D5_SHARE  64
 
 enum sctp_bbr_state {
     SCTP_BBR_STARTUP,
@@ -82,6 +91,7 @@ struct sctp_bbr {
     /* Losses of a round. */
     uint64_t loss_round_delivered, round_delivered, round_lost;
     uint64_t loss_floor; /* D1; parts of SCTP_BBR_WHOLE */
+    uint64_t floor_packets;
     unsigned lost_ranges;
     bool loss_round_start, loss_in_round;
     /* Round trips of a round: their sum, and the means of the best rounds, now and before base_us.
@@ -141,7 +151,7 @@ static inline void sctp_bbr_start_round(struct sctp_bbr *self)
 
 /* ---- sctp/bbr_model.c ---- */
 
-void sctp_bbr_model_init(struct sctp_bbr *self, uint64_t now_us, uint64_t rtt_us);
+void sctp_bbr_model_init(struct sctp_bbr *self, uint64_t now_us);
 /* Rounds, rates, losses of the round, aggregation, the full pipe: before the states' turn. */
 void sctp_bbr_model_update(struct sctp_bbr *self, const struct sctp_sample *sample);
 /* "Updating BBR.min_rtt". */

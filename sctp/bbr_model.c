@@ -28,16 +28,16 @@ void sctp_bbr_model_forget_full_bw(struct sctp_bbr *self)
     self->full_bw_now = false;
 }
 
-void sctp_bbr_model_init(struct sctp_bbr *self, uint64_t now_us, uint64_t rtt_us)
+void sctp_bbr_model_init(struct sctp_bbr *self, uint64_t now_us)
 {
     sctp_bbr_model_forget_shortterm(self);
     self->inflight_longterm = SCTP_BBR_NONE;
-    self->least_rtt_us = rtt_us;
-    self->min_rtt_us = self->probe_rtt_min_us = rtt_us ? rtt_us : SCTP_BBR_NONE;
+    self->min_rtt_us = self->probe_rtt_min_us = SCTP_BBR_NONE;
     self->min_rtt_stamp_us = self->probe_rtt_stamp_us = now_us;
     self->aggregate_us = self->base_us = now_us;
     self->base_rtt_us[0] = self->base_rtt_us[1] = SCTP_BBR_NONE;
     self->calm = true;
+    self->floor_packets = SCTP_BBR_D1_PRIOR;
 }
 
 uint64_t sctp_bbr_model_bdp(const struct sctp_bbr *self, uint64_t bw, unsigned percent)
@@ -110,7 +110,7 @@ static void judge_queue(struct sctp_bbr *self, uint64_t now_us)
     uint64_t base_us = sctp_bbr_least(self->base_rtt_us[0], self->base_rtt_us[1]);
     uint64_t more_us = since(mean_us, base_us);
     self->calm = more_us <= sctp_bbr_most(base_us / SCTP_BBR_CALM_SHARE, SCTP_BBR_CALM_US);
-    self->standing = more_us > sctp_bbr_most(base_us / SCTP_BBR_STANDING_SHARE, SCTP_BBR_CALM_US);
+    self->standing = more_us > sctp_bbr_most(base_us / SCTP_BBR_D5_SHARE, SCTP_BBR_CALM_US);
 }
 
 /* D1. */
@@ -121,7 +121,10 @@ static void learn_floor(struct sctp_bbr *self, uint64_t sent)
     int64_t packets = (int64_t)(sent / self->base.mss);
     int64_t rate = sent ? (int64_t)(self->round_lost * (SCTP_BBR_WHOLE / 64) / sent * 64) : 0;
     int64_t change = (rate - (int64_t)self->loss_floor) / 64 * packets;
-    int64_t floor = (int64_t)self->loss_floor + change / (packets + SCTP_BBR_D1_WEIGHT) * 64;
+    int64_t floor =
+        (int64_t)self->loss_floor + change / (packets + (int64_t)self->floor_packets) * 64;
+    self->floor_packets =
+        sctp_bbr_least(self->floor_packets + (uint64_t)packets, SCTP_BBR_D1_WEIGHT);
     self->loss_floor = floor < 0 ? 0 : sctp_bbr_least((uint64_t)floor, SCTP_BBR_D1_MOST);
 }
 
@@ -157,7 +160,9 @@ static void judge_losses(struct sctp_bbr *self, const struct sctp_sample *sample
     if (too_many && self->least_rtt_us < SCTP_CONGESTION_SHORT_US)
         self->lossy_us = sample->now_us + SCTP_BBR_MIN_RTT_US;
     if (self->state == SCTP_BBR_STARTUP) {
-        if (too_many && self->lost_ranges >= SCTP_BBR_STARTUP_RANGES && sample->in_recovery)
+        bool says_much = !self->calm || self->round_lost > sent / 100 * SCTP_BBR_D3_PERCENT;
+        if (too_many && says_much && self->lost_ranges >= SCTP_BBR_STARTUP_RANGES &&
+            sample->in_recovery)
             leave_startup(self);
     } else if (too_many && self->state != SCTP_BBR_REFILL && self->state != SCTP_BBR_UP) {
         lower_bounds(self);

@@ -124,9 +124,16 @@ void sctp_bbr_probe_lost(struct sctp_bbr *self, const struct sctp_loss *loss)
 
 /* ---- the cycle ---- */
 
+/* Before the batch that much was in flight, as nearly as whole packets allow. */
+static bool had_in_flight(const struct sctp_bbr *self, const struct sctp_sample *sample,
+                          uint64_t bytes)
+{
+    return sample->prior_in_flight + 2 * (uint64_t)self->base.mss >= bytes;
+}
+
 static bool is_window_limited(const struct sctp_bbr *self, const struct sctp_sample *sample)
 {
-    return sample->prior_in_flight + 2 * (uint64_t)self->base.mss >= self->window;
+    return had_in_flight(self, sample, self->window);
 }
 
 static void raise_longterm(struct sctp_bbr *self, const struct sctp_sample *sample)
@@ -195,7 +202,7 @@ static bool has_risen(struct sctp_bbr *self, const struct sctp_sample *sample)
 static bool is_time_to_go_down(struct sctp_bbr *self, const struct sctp_sample *sample)
 {
     bool risen = has_risen(self, sample);
-    if (self->too_high && sample->in_flight >= self->inflight_longterm) {
+    if (self->too_high && had_in_flight(self, sample, self->inflight_longterm)) {
         self->precautionary = true;
         return true;
     }

@@ -55,6 +55,7 @@ struct cubic {
     uint64_t epoch_rest; /* of W_est, below a byte */
     uint64_t looked_us;  /* last acknowledgement */
     uint64_t sent_us;    /* last packet */
+    uint64_t reduced_us; /* what was sent before is of the same congestion */
     uint64_t srtt_us, min_rtt_us;
     /* HyStart++ */
     uint64_t round_delivered; /* a packet sent with this much delivered ends the round trip */
@@ -301,6 +302,10 @@ static void lost(struct sctp_congestion *base, const struct sctp_loss *loss)
     if (!loss->begins_recovery)
         return;
     self->in_recovery = true;
+    if (!loss->by_timeout && loss->sent_us < self->reduced_us) { /* RFC 9002 section B.6 */
+        self->before.window = 0;
+        return;
+    }
     if (!self->timed_out) {
         self->before = self->now;
         self->before.window = base->window;
@@ -308,6 +313,7 @@ static void lost(struct sctp_congestion *base, const struct sctp_loss *loss)
     if (loss->by_timeout)
         return;
     reduce(self);
+    self->reduced_us = loss->now_us;
     base->window = self->now.threshold;
     set_control(self);
 }

@@ -56,8 +56,11 @@ static void round_trip(struct flow *flow)
 
 static void lose(struct flow *flow, bool by_timeout, bool begins)
 {
-    struct sctp_loss loss = {
-        .now_us = flow->now_us, .size = MSS, .by_timeout = by_timeout, .begins_recovery = begins};
+    struct sctp_loss loss = {.now_us = flow->now_us,
+                             .sent_us = flow->now_us - flow->rtt_us,
+                             .size = MSS,
+                             .by_timeout = by_timeout,
+                             .begins_recovery = begins};
     ops->lost(flow->cubic, &loss);
 }
 
@@ -223,6 +226,11 @@ static void one_loss_an_episode(void)
     sample.prior_delivered = 0;
     ops->acked(flow.cubic, &sample);
     ok(flow.cubic->window == window * 7 / 10, "and does not grow");
+    flow.now_us += RTT_US - 1;
+    lose(&flow, false, true);
+    ok(flow.cubic->window == window * 7 / 10, "nor does what was sent before it reduce again");
+    ops->spurious(flow.cubic, flow.now_us, MSS, true);
+    ok(flow.cubic->window == window * 7 / 10, "or undo anything");
     ok(ops->phase(flow.cubic, &(double){0})[0] == 'r', "recovery");
     ops->free(flow.cubic);
 }
