@@ -11,9 +11,9 @@
  * train are full. */
 #define LEAST_PIECE 4u
 
-/* What may wait to be sent where nothing is paced, and else what leaves in so long. */
-#define UNPACED_QUEUE (256 * 1024)
-#define QUEUE_MS      2
+/* What may wait to be sent, and where it is paced what leaves in so long. */
+#define QUEUE_MAX (256 * 1024)
+#define QUEUE_MS  2
 
 /* A round trip is calm up to so much, or an eighth, above the least (study 4.2, D1). */
 #define CALM_US 1000
@@ -58,14 +58,16 @@ uint32_t sctp_sending_pace(const struct sctp_association *self)
     return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
 
-/* Study 4.5: enough for the next two trains, and no more: what waits here delays all behind it. */
+/* Study 4.5: enough for the next two trains, and no more: what waits here delays all behind it. At
+ * the beginning of a short path the pace is many GB/s, which nobody has measured. */
 static size_t queue_limit(const struct sctp_association *self)
 {
     const struct sctp_net *net = self->nets[self->used];
     if (!net || !net->congestion->pace)
-        return UNPACED_QUEUE;
+        return QUEUE_MAX;
     size_t pace = sctp_sending_pace(self), trains = (size_t)2 * net->congestion->quantum;
-    return pace > trains ? pace : trains;
+    size_t limit = pace > trains ? pace : trains;
+    return limit < QUEUE_MAX ? limit : QUEUE_MAX;
 }
 
 enum err sctp_sending_queue(struct sctp_association *self, uint64_t now_us, struct message *message)

@@ -258,6 +258,17 @@ static void test_queue(void)
     for (taken = 0; bed_queue(bed, 1, 5000) == ERR_OK;)
         taken++;
     ok(taken == 4, "so much waits at most");
+    bed_end(bed);
+
+    bed = bed_new(true);
+    congestion = bed->a->nets[0]->congestion;
+    congestion->pace = 8000000000;
+    congestion->window = 1;
+    bed_queue(bed, 1, 10);
+    bed_send(bed);
+    for (taken = 0; bed_queue(bed, 1, 16000) == ERR_OK;)
+        taken++;
+    ok(taken == (256 * 1024 + 15999) / 16000, "and no more at a pace that nothing could keep");
     congestion->pace = 1000;
     bed_end(bed);
 
