@@ -165,6 +165,28 @@ static void test_muted(void)
     pair_fini(&pair);
 }
 
+/* Fragments without an end: more than MESSAGE_MAX bytes of them. */
+static void test_too_long(void)
+{
+    struct pair pair;
+    pair_prepare(&pair, 1, SCTP_ESTABLISHED);
+    struct sctp_association *a = pair.a.association;
+    uint8_t value[12 + 1400] = {0};
+    for (unsigned i = 0; i * 1400 <= MESSAGE_MAX && a->state == SCTP_ESTABLISHED; i++) {
+        struct wire_writer writer = wire_writer(value, sizeof value);
+        wire_put_u32(&writer, sctp_receiving_cumulative(a) + 1);
+        wire_put_u32(&writer, 0);
+        wire_put_u32(&writer, 0x48575301u);
+        pair_clear(&pair);
+        pair_inject_chunk(&pair, false, SCTP_CHUNK_DATA, i ? 0 : SCTP_FLAG_BEGIN, value,
+                          sizeof value);
+    }
+    ok(pair_is_down(&pair.a, ERR_CONTROL_PROTOCOL) && pair_sent(&pair, "A ABORT") &&
+           pair.a.down.text_length == 16 && !memcmp(pair.a.text, "message too long", 16),
+       "a message that is too long: ABORT, and the user is told");
+    pair_fini(&pair);
+}
+
 /* ---- silence ---- */
 
 static void test_silence(uint64_t seed, bool wraps)
@@ -307,6 +329,25 @@ static void test_mtu(void)
 
 /* ---- status ---- */
 
+static void test_buffer(void)
+{
+    struct pair pair;
+    pair_init(&pair, 1);
+    pair.options[1].buffer = 20000;
+    pair_up(&pair);
+    struct sctp_association *a = pair.a.association, *b = pair.b.association;
+    ok(sctp_association_own_tag(a) == sctp_association_peer_tag(b) &&
+           sctp_association_own_tag(b) == sctp_association_peer_tag(a),
+       "each knows the other's tag");
+    ok(a->sending.peer_window == 20000, "a small buffer");
+    sctp_association_set_buffer(b, 1000000);
+    pair_pump(&pair, true);
+    pair_run(&pair, SECOND);
+    ok(a->sending.peer_window == 1000000, "a larger one is told at once");
+    ok(sctp_association_pace(a) == a->nets[0]->congestion->pace / 500, "what leaves in 2 ms");
+    pair_fini(&pair);
+}
+
 static void test_status(void)
 {
     struct pair pair;
@@ -384,7 +425,9 @@ int main(void)
     }
     test_events();
     test_muted();
+    test_too_long();
     test_nobody();
+    test_buffer();
     test_stale_net();
     test_mtu();
     test_status();
