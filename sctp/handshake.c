@@ -125,7 +125,7 @@ uint64_t sctp_handshake_deadline(const struct sctp_association *self)
 void sctp_handshake_timeout(struct sctp_association *self, uint64_t now_us)
 {
     struct sctp_handshake *handshake = self->handshake;
-    if (!handshake || now_us < handshake->deadline_us)
+    if (now_us < handshake->deadline_us)
         return;
     handshake->deadline_us = SCTP_NEVER;
     if (handshake->sent > self->options.init_retransmissions)
@@ -263,8 +263,6 @@ void sctp_handshake_init_ack(struct sctp_association *self, uint64_t now_us, uns
     struct sctp_offer offer;
     uint8_t peer[SCTP_AUTH_PARAMETERS_MAX];
     size_t peer_length;
-    if (self->state != SCTP_COOKIE_WAIT)
-        return; /* section 5.2.3 */
     if (!sctp_wire_read_init(chunk, &init) || (init.tag && init.window < SCTP_WINDOW_MIN)) {
         self->counters.rejected++;
         return;
@@ -311,8 +309,6 @@ static void finish(struct sctp_association *self, uint64_t now_us)
 void sctp_handshake_cookie_ack(struct sctp_association *self, uint64_t now_us)
 {
     const struct sctp_handshake *handshake = self->handshake;
-    if (self->state != SCTP_COOKIE_ECHOED)
-        return; /* section 5.2.5 */
     if (handshake->sent == 1)
         sctp_net_measured(self->nets[self->used], &self->options, now_us - handshake->sent_us);
     finish(self, now_us);
@@ -322,14 +318,14 @@ void sctp_handshake_stale(struct sctp_association *self, uint64_t now_us)
 {
     struct sctp_handshake *handshake = self->handshake;
     (void)now_us;
-    if (self->state != SCTP_COOKIE_ECHOED)
-        return;
     if (++handshake->stale > self->options.init_retransmissions) {
         sctp_association_end(self, ERR_TRANSPORT_TIMEOUT, NULL, 0);
         return;
     }
     self->state = SCTP_COOKIE_WAIT;
     self->peer_tag = 0;
+    sctp_auth_free(self->auth);
+    self->auth = NULL;
     set_due(handshake);
 }
 
@@ -380,11 +376,11 @@ bool sctp_handshake_cookie(struct sctp_association *self, uint64_t now_us, unsig
         return false;
     if (self->state < SCTP_ESTABLISHED) {
         if (!same_peer) {
+            if (self->flight.una != self->flight.next_tsn)
+                sctp_recovery_lose(self, now_us, self->used, false);
             take_cookie(self, cookie, self->handshake->random);
             self->used = net;
             sctp_association_net(self, now_us, net);
-            if (self->flight.una != self->flight.next_tsn)
-                sctp_recovery_lose(self, now_us, net, false);
         }
         finish(self, now_us);
     }

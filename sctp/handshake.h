@@ -43,8 +43,10 @@ void sctp_handshake_fini(struct sctp_association *self);
 /* The INIT chunk, always the same bytes. */
 void sctp_handshake_put_init(const struct sctp_association *self, struct wire_writer *writer);
 
+/* INIT ACK in COOKIE_WAIT; elsewhere it is dropped (section 5.2.3). */
 void sctp_handshake_init_ack(struct sctp_association *self, uint64_t now_us, unsigned net,
                              const struct sctp_chunk *chunk);
+/* The next two in COOKIE_ECHOED only (sections 5.2.5, 5.2.6). */
 void sctp_handshake_cookie_ack(struct sctp_association *self, uint64_t now_us);
 /* ERROR "stale cookie": begins anew with INIT, which is now ours to send (section 5.2.6). */
 void sctp_handshake_stale(struct sctp_association *self, uint64_t now_us);

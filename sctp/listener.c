@@ -175,8 +175,10 @@ static enum sctp_heard answer_init(struct question *q, const struct sctp_init *i
     uint8_t sealed[SCTP_COOKIE_MAX];
     sctp_handshake_read_offer(init->parameters, &offer);
     if (offer.host_name.whole)
-        return reply_cause(q, SCTP_CHUNK_ABORT, init->tag, SCTP_CAUSE_UNRESOLVABLE_ADDRESS,
-                           offer.host_name.whole, SCTP_CHUNK_HEADER + offer.host_name.length);
+        return reply_cause(
+            q, SCTP_CHUNK_ABORT, init->tag, SCTP_CAUSE_UNRESOLVABLE_ADDRESS, offer.host_name.whole,
+            offer.host_name.length < SCTP_REPORT_MAX ? SCTP_CHUNK_HEADER + offer.host_name.length
+                                                     : 0);
     if (options->auth &&
         !sctp_auth_read_parameters(init->parameters, cookie.peer_auth, &cookie.peer_auth_length)) {
         static const char text[] = SCTP_AUTH_MISSING;

@@ -51,6 +51,14 @@ static void refused_init(void)
     ok(hear(&bed, &packet) == SCTP_HEARD_REPLY &&
            replied_cause(&bed, SCTP_CHUNK_ABORT, SCTP_CAUSE_UNRESOLVABLE_ADDRESS),
        "a host name: ABORT");
+    static const char long_name[1500];
+    chunk = begin_init(&packet, &good_init);
+    sctp_wire_put_parameter(&packet.writer, SCTP_PARAMETER_HOST_NAME, long_name, sizeof long_name);
+    sctp_wire_end(&packet.writer, chunk);
+    ok(hear(&bed, &packet) == SCTP_HEARD_REPLY &&
+           replied_cause(&bed, SCTP_CHUNK_ABORT, SCTP_CAUSE_UNRESOLVABLE_ADDRESS) &&
+           bed.reply_length == 20,
+       "a very long one: ABORT that does not repeat it");
     sctp_wire_end(&packet.writer, begin_init(&packet, &good_init));
     sctp_wire_put_chunk(&packet.writer, SCTP_CHUNK_PAD, 0, NULL, 0);
     ok(hear(&bed, &packet) == SCTP_HEARD_NOTHING, "INIT with company: dropped");
@@ -64,6 +72,9 @@ static void refused_init(void)
     begin(&packet, 0);
     sctp_wire_put_chunk(&packet.writer, SCTP_CHUNK_SACK, 0, "not asked", 9);
     ok(hear(&bed, &packet) == SCTP_HEARD_NOTHING, "neither INIT nor COOKIE ECHO: dropped");
+    begin(&packet, 0);
+    sctp_wire_put_chunk(&packet.writer, SCTP_CHUNK_AUTH, 0, "nothing behind", 14);
+    ok(hear(&bed, &packet) == SCTP_HEARD_NOTHING, "nothing behind AUTH: dropped");
     sctp_listener_accept(bed.listener, false);
     ok(ask(&bed, &good_init) == SCTP_HEARD_NOTHING, "no more associations: INIT is not answered");
     bed_close(&bed);
@@ -165,6 +176,23 @@ static void with_auth(void)
     echo(&bed, &packet);
     ok(hear(&bed, &packet) == SCTP_HEARD_MADE && bed.made->auth,
        "and the association authenticates");
+    /* What we would draw is known to who has asked at the same time before. */
+    struct sctp_parameter ours = {0};
+    chunk = begin_init(&packet, &good_init);
+    sctp_auth_put_parameters(&packet.writer, random);
+    sctp_wire_end(&packet.writer, chunk);
+    must(hear(&bed, &packet) == SCTP_HEARD_REPLY && read_answer(&bed, &answer));
+    while (sctp_wire_next_parameter(&answer.init.parameters, &ours) &&
+           ours.type != SCTP_PARAMETER_RANDOM)
+        continue;
+    must(ours.length == sizeof random);
+    memcpy(random, ours.value, sizeof random);
+    chunk = begin_init(&packet, &good_init);
+    sctp_auth_put_parameters(&packet.writer, random);
+    sctp_wire_end(&packet.writer, chunk);
+    must(hear(&bed, &packet) == SCTP_HEARD_REPLY);
+    echo(&bed, &packet);
+    ok(hear(&bed, &packet) == SCTP_HEARD_NOTHING, "not when our own parameters come back");
     bed_close(&bed);
 }
 

@@ -161,12 +161,30 @@ static void own_init(enum sctp_state state, const char *name)
     bed_close(&bed);
 }
 
+/* Behind its COOKIE ECHO, which is lost. */
+static void send_early(struct bed *bed)
+{
+    struct sctp_event event;
+    struct sctp_wants wants;
+    uint8_t room[1500];
+    struct message *message = message_new(900);
+    message->length = 900;
+    message->stream = 0;
+    message->epoch = 0;
+    memset(message->data, 'e', 900);
+    must(sctp_association_event(bed->existing, &event) && event.kind == SCTP_EVENT_ANSWERED);
+    must(sctp_association_send(bed->existing, bed->now_us, message) == ERR_OK);
+    must(sctp_association_wants(bed->existing, bed->now_us, &wants));
+    must(sctp_association_output(bed->existing, bed->now_us, &wants, room) > 900);
+}
+
 static void new_tag_while_connecting(void)
 {
     struct bed bed;
     struct packet packet;
     bed_open(&bed, false);
     bed.existing = connecting(&bed, SCTP_COOKIE_ECHOED);
+    send_early(&bed);
     struct sctp_init init = other_init(0x77777777);
     ask(&bed, &init);
     struct sctp_chunk chunk = reply_chunk(&bed, 0x77777777);
@@ -179,6 +197,12 @@ static void new_tag_while_connecting(void)
     ok(hear(&bed, &packet) == SCTP_HEARD_EXISTING && bed.existing->peer_tag == 0x77777777 &&
            bed.existing->state == SCTP_ESTABLISHED,
        "5.2.4 B: the peer has another tag by now");
+    struct sctp_wants wants;
+    uint8_t room[1500];
+    ok(sctp_association_wants(bed.existing, bed.now_us, &wants) &&
+           sctp_association_output(bed.existing, bed.now_us, &wants, room) > 900 &&
+           sctp_wire_u32(room + 4) == 0x77777777,
+       "and gets what was said to the other one");
     bed.existing->peer_tag = ITS_TAG;
     ok(hear(&bed, &packet) == SCTP_HEARD_NOTHING && bed.existing->peer_tag == ITS_TAG,
        "not once it is up with this one");
