@@ -1,4 +1,5 @@
 /* Packets in: verification tags, authentication, each chunk to its file. */
+#include "base/check.h"
 #include "sctp/acknowledge.h"
 #include "sctp/association_private.h"
 #include "sctp/closing.h"
@@ -303,6 +304,7 @@ void sctp_association_input(struct sctp_association *self, uint64_t now_us, unsi
     a.chunks = sctp_wire_chunks(packet, length);
     a.covered = a.had_auth = a.had_data = false;
     uint32_t tag = sctp_wire_u32(packet + 4);
+    must(net < SCTP_NETS_MAX);
     self->latest_us = now_us;
     self->was_authentic = false;
     self->counters.packets_in++;

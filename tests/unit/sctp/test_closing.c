@@ -421,6 +421,87 @@ static void test_early(uint64_t seed)
     pair_fini(&pair);
 }
 
+/* ---- chance ---- */
+
+struct chance {
+    uint64_t seed;
+    unsigned lost; /* of a hundred */
+};
+
+static unsigned draw(struct chance *chance, unsigned below)
+{
+    chance->seed = chance->seed * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(chance->seed >> 33) % below;
+}
+
+/* Lost, doubled, late. */
+static bool play(struct pair *pair, struct pair_packet *packet)
+{
+    struct chance *chance = pair->context;
+    if (draw(chance, 100) < chance->lost)
+        return false;
+    if (draw(chance, 100) < 10)
+        pair_post(pair, pair_copy(packet), pair->now_us + draw(chance, 100000));
+    if (draw(chance, 100) >= 20)
+        return true;
+    pair_post(pair, pair_copy(packet), pair->now_us + draw(chance, 50000));
+    return false;
+}
+
+/* Both talk, one or both end it some time. Whatever the line does, both are told; and who ends in
+ * order has been heard to the end. */
+static bool by_chance(uint64_t seed)
+{
+    struct chance chance = {.seed = seed * 77, .lost = (unsigned)(seed % 4) * 10};
+    struct pair pair;
+    unsigned sent[2] = {0};
+    pair_init(&pair, seed);
+    pair.wraps = seed % 2;
+    pair.options[0].auth = pair.options[1].auth = seed % 3 == 0;
+    pair_up(&pair);
+    pair.filter = play;
+    pair.context = &chance;
+    for (unsigned i = draw(&chance, 30); i; i--) {
+        bool b = draw(&chance, 2);
+        sent[b] += pair_say(&pair, b, 1, 1 + draw(&chance, 6000)) == ERR_OK;
+        pair_run(&pair, draw(&chance, 20000));
+    }
+    bool first = draw(&chance, 2), both = draw(&chance, 3) == 0;
+    sctp_association_shutdown(pair_end_of(&pair, first)->association, pair.now_us);
+    pair_pump(&pair, first);
+    pair_run(&pair, draw(&chance, 30000));
+    if (both && pair_end_of(&pair, !first)->down.kind != SCTP_EVENT_DOWN) {
+        sctp_association_shutdown(pair_end_of(&pair, !first)->association, pair.now_us);
+        pair_pump(&pair, !first);
+    }
+    pair_run(&pair, 600 * (uint64_t)SECOND);
+    const struct pair_end *ends[2] = {&pair.a, &pair.b};
+    bool good = true;
+    for (unsigned i = 0; i < 2; i++) {
+        bool in_order =
+            ends[i]->down.kind == SCTP_EVENT_DOWN && (ends[i]->down.reason == ERR_LOCAL_SHUTDOWN ||
+                                                      ends[i]->down.reason == ERR_TRANSPORT_CLOSED);
+        good = good && in_order && ends[!i]->messages.count == sent[i];
+    }
+    if (!good)
+        tap_note("seed %llu: %s and %s, %zu of %u and %zu of %u", (unsigned long long)seed,
+                 err_name(pair.a.down.reason), err_name(pair.b.down.reason), pair.b.messages.count,
+                 sent[0], pair.a.messages.count, sent[1]);
+    pair_fini(&pair);
+    return good;
+}
+
+static void test_chance(void)
+{
+    unsigned good = 0;
+    for (uint64_t seed = 1; seed <= 400; seed++)
+        good += by_chance(seed);
+    ok(good == 400,
+       "400 lines that lose up to 30%%, double and delay: both end in order, with all "
+       "that was said (%u)",
+       good);
+}
+
 int main(void)
 {
     for (unsigned i = 0; i < SEEDS; i++) {
@@ -439,5 +520,6 @@ int main(void)
         test_guard(seeds[i]);
         test_early(seeds[i]);
     }
+    test_chance();
     return tap_done();
 }
