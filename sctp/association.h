@@ -109,7 +109,7 @@ size_t sctp_association_output(struct sctp_association *self, uint64_t now_us,
                                const struct sctp_wants *wants, uint8_t *room);
 
 /* Time of the next call of sctp_association_timeout; SCTP_NEVER: none. Always after now_us of the
- * latest call once its outputs were taken. */
+ * latest such call once its outputs were taken. */
 uint64_t sctp_association_deadline(const struct sctp_association *self);
 void sctp_association_timeout(struct sctp_association *self, uint64_t now_us);
 

@@ -49,7 +49,7 @@ void sctp_closing_timeout(struct sctp_association *self, uint64_t now_us)
         sctp_association_end(self, ERR_TRANSPORT_LOST, text, sizeof text - 1);
         sctp_closing_abort(self, SCTP_CAUSE_USER_ABORT, text, sizeof text - 1);
     } else if (now_us >= closing->deadline_us) {
-        closing->deadline_us = SCTP_NEVER;
+        closing->deadline_us = SCTP_NEVER; /* until it is sent */
         if (++closing->sent > self->options.retransmissions)
             give_up(self);
         else if (self->state == SCTP_SHUTDOWN_SENT)
@@ -72,7 +72,6 @@ void sctp_closing_heard(struct sctp_association *self, uint64_t now_us)
 static void begin_shutdown(struct sctp_association *self, uint64_t now_us)
 {
     self->state = SCTP_SHUTDOWN_SENT;
-    self->closing.sent = 0;
     self->closing.owes_shutdown = true;
     self->closing.guard_us = now_us + GUARD_TIMES * self->options.rto_max_us;
 }
@@ -82,9 +81,7 @@ static void begin_shutdown_ack(struct sctp_association *self)
     struct sctp_closing *closing = &self->closing;
     self->state = SCTP_SHUTDOWN_ACK_SENT;
     closing->sent = 0;
-    closing->deadline_us = SCTP_NEVER;
     closing->guard_us = SCTP_NEVER;
-    closing->owes_shutdown = false;
     closing->owes_shutdown_ack = true;
 }
 
@@ -178,7 +175,6 @@ void sctp_closing_abort(struct sctp_association *self, uint16_t cause, const voi
 {
     struct sctp_closing *closing = &self->closing;
     closing->owes_abort = true;
-    closing->owes_complete = false;
     closing->abort_cause = cause;
     closing->text_length = length < SCTP_TEXT_MAX ? length : SCTP_TEXT_MAX;
     if (closing->text_length)

@@ -228,7 +228,6 @@ static void pair_pump(struct pair *pair, bool b)
     }
     while (sctp_association_event(end->association, &event))
         pair_note(pair, end, &event);
-    must(sctp_association_deadline(end->association) > pair->now_us);
 }
 
 static void pair_listen(struct pair *pair, struct pair_packet *packet)
@@ -312,6 +311,7 @@ static bool pair_step(struct pair *pair, uint64_t until_us)
         pair->now_us = next;
     sctp_association_timeout(pair_end_of(pair, b < a)->association, pair->now_us);
     pair_pump(pair, b < a);
+    must(pair_deadline(pair_end_of(pair, b < a)) > pair->now_us);
     return true;
 }
 

@@ -292,6 +292,8 @@ static void test_collision(uint64_t seed)
        "two SHUTDOWNs cross: each is answered, and so is each answer");
     ok(pair_is_down(&pair.a, ERR_LOCAL_SHUTDOWN) && pair_is_down(&pair.b, ERR_LOCAL_SHUTDOWN),
        "both asked for it");
+    ok(pair_told(&pair.a, SCTP_EVENT_PEER_CLOSING) && pair_told(&pair.b, SCTP_EVENT_PEER_CLOSING),
+       "and are told that the other did, too");
     pair_fini(&pair);
 
     pair_prepare(&pair, seed, SCTP_SHUTDOWN_PENDING);
@@ -316,6 +318,7 @@ static void test_malformed(uint64_t seed)
     pair_inject_shutdown(&pair, 5);
     ok(pair.a.association->state == SCTP_ESTABLISHED && pair_sent(&pair, ""),
        "so is one that acknowledges what was never sent, as such a SACK is");
+    ok(pair.a.association->counters.rejected == 3, "each is counted");
     pair_fini(&pair);
 
     pair_prepare(&pair, seed, SCTP_SHUTDOWN_RECEIVED);
@@ -382,6 +385,42 @@ static void test_heard(uint64_t seed)
     ok(!a->closing.sent, "any packet of the peer's clears their count");
     ok(a->closing.deadline_us == pair.now_us + sctp_net_rto(a->nets[0], &a->options),
        "and T2 starts anew");
+    pair_fini(&pair);
+}
+
+/* What is not sent yet is not counted as unanswered. */
+static void test_unsent(uint64_t seed)
+{
+    struct pair pair;
+    pair_prepare(&pair, seed, SCTP_SHUTDOWN_SENT);
+    struct sctp_association *a = pair.a.association;
+    for (unsigned i = 0; i < 5; i++)
+        sctp_association_timeout(a, pair.now_us + SECOND);
+    ok(a->closing.sent == 1 && a->closing.owes_shutdown, "T2 waits for its SHUTDOWN to be sent");
+    pair_fini(&pair);
+}
+
+/* T2's count and T5 are of SHUTDOWN, not of the SHUTDOWN ACK after it. */
+static void test_begins_anew(uint64_t seed)
+{
+    struct pair pair;
+    pair_prepare(&pair, seed, SCTP_SHUTDOWN_SENT);
+    struct sctp_association *a = pair.a.association;
+    uint64_t guard_us = a->closing.guard_us;
+    while (pair.now_us + 100 * SECOND < guard_us) {
+        pair_run(&pair, 10 * SECOND);
+        pair_inject_chunk(&pair, false, SCTP_CHUNK_PAD, 0, NULL, 0);
+        pair_clear(&pair);
+    }
+    pair_run(&pair, 10 * SECOND);
+    ok(a->state == SCTP_SHUTDOWN_SENT && a->closing.sent > 2, "%u repetitions", a->closing.sent);
+    pair_inject_shutdown(&pair, 0);
+    ok(a->state == SCTP_SHUTDOWN_ACK_SENT && a->closing.sent == 0, "none of SHUTDOWN ACK yet");
+    while (pair.a.down.kind != SCTP_EVENT_DOWN)
+        must(pair_step(&pair, pair.now_us + 1000 * SECOND));
+    ok(pair_is_down(&pair.a, ERR_LOCAL_SHUTDOWN) && pair.now_us > guard_us &&
+           !strstr(pair.log, "ABORT"),
+       "which gets the time of its own");
     pair_fini(&pair);
 }
 
@@ -517,6 +556,8 @@ int main(void)
         test_malformed(seeds[i]);
         test_data(seeds[i]);
         test_heard(seeds[i]);
+        test_unsent(seeds[i]);
+        test_begins_anew(seeds[i]);
         test_guard(seeds[i]);
         test_early(seeds[i]);
     }

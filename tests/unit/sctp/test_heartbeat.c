@@ -75,7 +75,8 @@ static void test_bounds(void)
     ok(pair_sent(&pair, "A HB_ACK"), "the longest one that fits a packet");
     pair_clear(&pair);
     ask(&pair, 1, 1452 - 12 - 4 - 2 - 40);
-    ok(pair_sent(&pair, ""), "a longer one is dropped");
+    ok(pair_sent(&pair, "") && pair.a.association->counters.rejected == 7,
+       "a longer one is dropped, and counted");
     pair_clear(&pair);
     ask(&pair, 2, 900);
     ok(pair_sent(&pair, "A HB_ACK, A HB_ACK"), "two that do not fit one packet go in two");
