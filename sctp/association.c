@@ -48,7 +48,7 @@ struct sctp_association *sctp_association_new(const struct sctp_options *options
     self->state = SCTP_COOKIE_WAIT;
     self->latest_us = now_us;
     self->closing.deadline_us = self->closing.guard_us = SCTP_NEVER;
-    self->recovery.rack_us = self->recovery.probe_us = self->recovery.t3_us = SCTP_NEVER;
+    self->recovery.rack_us = self->recovery.probe_us = self->recovery.wait_us = SCTP_NEVER;
     return self;
 }
 

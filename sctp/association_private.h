@@ -74,7 +74,8 @@ struct sctp_acknowledge {
 struct sctp_recovery {
     uint32_t *again; /* TSNs to be sent again: a ring, in the order in which they were lost */
     uint32_t again_size, again_first, again_count;
-    uint64_t rack_us, probe_us, t3_us; /* deadlines; SCTP_NEVER: not armed */
+    uint64_t rack_us, probe_us; /* deadlines; SCTP_NEVER: not armed */
+    uint64_t wait_us;           /* the same: for the peer's window */
     bool probe_due, probe_out;
     bool probe_doubled;     /* the peer had what the probe repeated */
     uint32_t probe_packet;  /* with probe_out: its number */

@@ -46,7 +46,7 @@ static void count(struct sctp_association *self, uint64_t now_us, uint32_t numbe
     bool repeats = packet->flags & SCTP_PACKET_REPEATS;
     uint64_t rtt_us = now_us > packet->sent_us ? now_us - packet->sent_us : 0;
     packet->flags |= SCTP_PACKET_ACKED;
-    net->heard_us = now_us;
+    net->heard_us = net->t3_from_us = now_us;
     net->backoff = net->errors = 0;
     sctp_rate_acked(&net->rate, &net->sample, now_us, packet->sent_us, packet->size, &packet->mark);
     if (!repeats)

@@ -79,3 +79,8 @@ uint64_t sctp_net_rto(const struct sctp_net *net, const struct sctp_options *opt
     unsigned backoff = net->backoff < BACKOFF_MAX ? net->backoff : BACKOFF_MAX;
     return within(net->rto_us << backoff, options);
 }
+
+uint64_t sctp_net_t3(const struct sctp_net *net, const struct sctp_options *options)
+{
+    return net->in_flight ? net->t3_from_us + sctp_net_rto(net, options) : UINT64_MAX;
+}

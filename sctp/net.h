@@ -17,6 +17,7 @@ struct sctp_net {
     unsigned backoff;    /* T3 has doubled so many times */
     unsigned errors;     /* time-outs in a row */
     uint64_t in_flight;  /* bytes of packets neither acknowledged nor lost */
+    uint64_t t3_from_us; /* where in_flight is not 0: RTO begins here */
     uint32_t oldest;     /* where in_flight is not 0: no packet before it is one of those */
     uint64_t heard_us;   /* last acknowledgement of data sent here */
     /* RACK (RFC 8985 section 6.1) */
@@ -53,5 +54,7 @@ void sctp_net_restart(struct sctp_net *net, const struct sctp_options *options, 
 
 /* A round trip of a packet that was sent once (Karn's rule, section 6.3.1 C5). */
 void sctp_net_measured(struct sctp_net *net, const struct sctp_options *options, uint64_t rtt_us);
-/* T3 with its backoff. */
+/* RTO with its backoff. */
 uint64_t sctp_net_rto(const struct sctp_net *net, const struct sctp_options *options);
+/* When T3 of this net expires (section 6.3.2); UINT64_MAX: nothing is in flight. */
+uint64_t sctp_net_t3(const struct sctp_net *net, const struct sctp_options *options);

@@ -279,61 +279,53 @@ void sctp_recovery_repeat(struct sctp_association *self, uint32_t number)
 
 /* ---- T3 (RFC 9260 section 6.3.3) ---- */
 
-static uint64_t rto(const struct sctp_association *self)
-{
-    return sctp_net_rto(self->nets[self->used], &self->options);
-}
-
-/* What is in no packet in flight, and not acknowledged: the peer had no room for a part of a packet
- * that it took, or has taken back what a gap block acknowledged. */
-static void queue_all(struct sctp_association *self)
-{
-    struct sctp_flight *flight = &self->flight;
-    for (uint32_t tsn = flight->una; tsn != flight->next_tsn; tsn++) {
-        const struct sctp_sent *chunk = sctp_flight_chunk(flight, tsn);
-        if (!(chunk->flags & SCTP_SENT_ACKED))
-            sctp_recovery_queue(self, tsn);
-    }
-}
-
-static bool time_out(struct sctp_association *self, uint64_t now_us)
+static bool time_out(struct sctp_association *self, uint64_t now_us, unsigned n)
 {
     struct sctp_recovery *recovery = &self->recovery;
-    struct sctp_net *used = self->nets[self->used];
-    bool counts = !(recovery->is_probing_window && recovery->is_heard);
-    recovery->is_heard = false;
-    used->backoff++;
-    if (self->flight.una == self->flight.next_tsn) { /* it was armed to wait for the window */
-        recovery->window_due = true;
-        recovery->t3_us = SCTP_NEVER;
-        return false;
-    }
-    self->counters.timeouts++;
-    for (unsigned i = 0; i < SCTP_NETS_MAX; i++)
-        lose(self, now_us, i, recovery->is_probing_window ? UNTOLD : BY_TIMEOUT);
-    queue_all(self);
-    recovery->probe_out = recovery->probe_due = false;
+    struct sctp_net *net = self->nets[n];
+    bool probing = recovery->is_probing_window, heard = recovery->is_heard;
+    recovery->is_heard = recovery->probe_out = recovery->probe_due = false;
     recovery->rack_us = recovery->probe_us = SCTP_NEVER;
-    recovery->t3_us = now_us + rto(self);
-    if (!counts)
+    self->counters.timeouts++;
+    net->backoff++;
+    lose(self, now_us, n, probing ? UNTOLD : BY_TIMEOUT);
+    if (probing && heard) /* section 6.1 A: then its window may stay closed for ever */
         return false;
-    used->errors++;
+    net->errors++;
     if (++recovery->errors <= self->options.retransmissions)
         return false;
     sctp_association_end(self, ERR_TRANSPORT_LOST, NULL, 0);
     return true;
 }
 
+/* Each net has its own: what is answered on one says nothing of what went by another. Seen in the
+ * simulator: after a change of path the rest of the old flight was lost, and went again one packet
+ * for each probe, since each answer to a probe started T3 anew. */
+static bool look_at_t3(struct sctp_association *self, uint64_t now_us)
+{
+    for (unsigned i = 0; i < SCTP_NETS_MAX; i++)
+        if (self->nets[i] && now_us >= sctp_net_t3(self->nets[i], &self->options) &&
+            time_out(self, now_us, i))
+            return true;
+    return false;
+}
+
 /* ---- the timer ---- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
 
 uint64_t sctp_recovery_deadline(const struct sctp_association *self)
 {
     const struct sctp_recovery *recovery = &self->recovery;
-    uint64_t at_us =
-        recovery->rack_us < recovery->probe_us ? recovery->rack_us : recovery->probe_us;
-    if (recovery->t3_us < at_us)
-        at_us = recovery->t3_us;
-    return self->flight.idle_us < at_us ? self->flight.idle_us : at_us;
+    uint64_t at_us = earlier(recovery->rack_us, recovery->probe_us);
+    at_us = earlier(at_us, recovery->wait_us);
+    for (unsigned i = 0; i < SCTP_NETS_MAX; i++)
+        if (self->nets[i])
+            at_us = earlier(at_us, sctp_net_t3(self->nets[i], &self->options));
+    return earlier(at_us, self->flight.idle_us);
 }
 
 bool sctp_recovery_timeout(struct sctp_association *self, uint64_t now_us)
@@ -342,12 +334,17 @@ bool sctp_recovery_timeout(struct sctp_association *self, uint64_t now_us)
     sctp_flight_rest(&self->flight, now_us);
     if (now_us >= recovery->rack_us)
         sctp_delivery_end(self, now_us);
+    if (now_us >= recovery->wait_us) {
+        recovery->wait_us = SCTP_NEVER;
+        recovery->window_due = true;
+        self->nets[self->used]->backoff++;
+    }
     if (now_us >= recovery->probe_us) {
         recovery->probe_us = SCTP_NEVER;
         recovery->probe_due = true;
-        recovery->t3_us = now_us + rto(self);
+        self->nets[self->used]->t3_from_us = now_us;
     }
-    return now_us >= recovery->t3_us && time_out(self, now_us);
+    return look_at_t3(self, now_us);
 }
 
 /* No probe before the last one is answered, nor while the peer's window is closed, nor after T3:
@@ -355,20 +352,18 @@ bool sctp_recovery_timeout(struct sctp_association *self, uint64_t now_us)
 static void arm_probe(struct sctp_association *self, uint64_t now_us)
 {
     struct sctp_recovery *recovery = &self->recovery;
+    const struct sctp_net *net = self->nets[self->used];
     recovery->probe_us = SCTP_NEVER;
-    if (recovery->probe_out || recovery->probe_due || recovery->is_probing_window ||
-        self->nets[self->used]->backoff)
+    if (recovery->probe_out || recovery->probe_due || recovery->is_probing_window || net->backoff)
         return;
-    recovery->probe_us = now_us + probe_timeout(self, self->nets[self->used]);
-    if (recovery->probe_us > recovery->t3_us)
-        recovery->probe_us = recovery->t3_us;
+    recovery->probe_us =
+        earlier(now_us + probe_timeout(self, net), sctp_net_t3(net, &self->options));
 }
 
 void sctp_recovery_sent(struct sctp_association *self, uint64_t now_us, unsigned net)
 {
     struct sctp_recovery *recovery = &self->recovery;
     const struct sctp_put *put = &self->sending.put;
-    (void)net;
     if (put->probe) {
         self->counters.probes++;
         recovery->probe_due = recovery->probe_doubled = false;
@@ -376,9 +371,8 @@ void sctp_recovery_sent(struct sctp_association *self, uint64_t now_us, unsigned
         recovery->probe_packet = self->flight.next - 1;
     }
     /* It is restarted when the earliest goes again, and by no other (RFC 9260 section 6.1). */
-    if (recovery->t3_us == SCTP_NEVER || put->probe ||
-        (put->repeats && put->first_tsn == self->flight.una))
-        recovery->t3_us = now_us + rto(self);
+    if (put->probe || (put->repeats && put->first_tsn == self->flight.una))
+        self->nets[net]->t3_from_us = now_us;
     arm_probe(self, now_us);
 }
 
@@ -388,11 +382,11 @@ void sctp_recovery_acked(struct sctp_association *self, uint64_t now_us)
     recovery->errors = 0;
     recovery->probe_out = recovery->probe_due = false;
     recovery->is_probing_window = recovery->window_due = false;
+    recovery->wait_us = SCTP_NEVER;
     if (self->flight.una == self->flight.next_tsn) {
-        recovery->rack_us = recovery->probe_us = recovery->t3_us = SCTP_NEVER;
+        recovery->rack_us = recovery->probe_us = SCTP_NEVER;
         return;
     }
-    recovery->t3_us = now_us + rto(self);
     arm_probe(self, now_us);
 }
 
@@ -400,8 +394,9 @@ void sctp_recovery_acked(struct sctp_association *self, uint64_t now_us)
 
 void sctp_recovery_wait(struct sctp_association *self, uint64_t now_us)
 {
-    if (self->recovery.t3_us == SCTP_NEVER && !self->recovery.window_due)
-        self->recovery.t3_us = now_us + rto(self);
+    const struct sctp_net *net = self->nets[self->used];
+    if (self->recovery.wait_us == SCTP_NEVER && !self->recovery.window_due)
+        self->recovery.wait_us = now_us + sctp_net_rto(net, &self->options);
 }
 
 void sctp_recovery_window(struct sctp_association *self, uint64_t now_us, uint32_t window)
@@ -411,14 +406,12 @@ void sctp_recovery_window(struct sctp_association *self, uint64_t now_us, uint32
     if (!window)
         return;
     recovery->window_due = false;
-    if (self->flight.una == self->flight.next_tsn) {
-        recovery->t3_us = SCTP_NEVER;
+    if (recovery->wait_us != SCTP_NEVER || recovery->is_probing_window)
         self->nets[self->used]->backoff = 0;
-    } else if (recovery->is_probing_window) { /* what probed was too early: it goes at once */
-        recovery->is_probing_window = false;
-        self->nets[self->used]->backoff = 0;
-        for (unsigned i = 0; i < SCTP_NETS_MAX; i++)
-            lose(self, now_us, i, UNTOLD);
-        recovery->t3_us = now_us + rto(self);
-    }
+    recovery->wait_us = SCTP_NEVER;
+    if (!recovery->is_probing_window)
+        return;
+    recovery->is_probing_window = false; /* what probed was too early: it goes at once */
+    for (unsigned i = 0; i < SCTP_NETS_MAX; i++)
+        lose(self, now_us, i, UNTOLD);
 }

@@ -24,8 +24,8 @@
 void sctp_sending_init(struct sctp_association *self, uint32_t first_tsn)
 {
     self->sending = (struct sctp_sending){.peer_window = UINT32_MAX};
-    self->recovery =
-        (struct sctp_recovery){.rack_us = SCTP_NEVER, .probe_us = SCTP_NEVER, .t3_us = SCTP_NEVER};
+    self->recovery = (struct sctp_recovery){
+        .rack_us = SCTP_NEVER, .probe_us = SCTP_NEVER, .wait_us = SCTP_NEVER};
     sctp_flight_init(&self->flight, self->options.first_packet, first_tsn);
 }
 
@@ -448,8 +448,10 @@ void sctp_sending_sent(struct sctp_association *self, uint64_t now_us, unsigned 
     packet->previous = put->repeats ? put->previous : number;
     packet->flags = (put->repeats ? SCTP_PACKET_REPEATS : 0) | (put->probe ? SCTP_PACKET_PROBE : 0);
     congestion->ops->sent(congestion, now_us, (uint32_t)size, net->in_flight);
-    if (!net->in_flight)
+    if (!net->in_flight) {
         net->oldest = number;
+        net->t3_from_us = now_us;
+    }
     net->in_flight += size;
     sctp_rate_sent(&net->rate, now_us, (uint32_t)size, net->in_flight, &packet->mark);
     sctp_pacer_sent(&net->pacer, now_us, congestion->pace, congestion->quantum, (uint32_t)size);

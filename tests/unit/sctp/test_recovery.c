@@ -20,6 +20,11 @@ static struct sctp_net *net_of(const struct bed *bed)
     return bed->a->nets[bed->a->used];
 }
 
+static uint64_t t3_of(const struct bed *bed)
+{
+    return sctp_net_t3(net_of(bed), &bed->a->options);
+}
+
 /* ---- RACK ---- */
 
 static void test_loss(void)
@@ -246,7 +251,7 @@ static void test_probe(void)
     struct bed *bed = bed_with(5, true);
     struct sctp_net *net = net_of(bed);
     uint64_t at = bed->now_us + 2 * net->srtt_us + 2000;
-    at = at < bed->a->recovery.t3_us ? at : bed->a->recovery.t3_us;
+    at = at < t3_of(bed) ? at : t3_of(bed);
     ok(bed->a->recovery.probe_us == at && sctp_recovery_deadline(bed->a) == at,
        "two round trips of silence: a probe");
     bed_tick(bed);
@@ -255,8 +260,7 @@ static void test_probe(void)
     ok(bed_send_all(bed) == 1 && bed_last(bed)->tsn == BED_FIRST + 5 && bed_last(bed)->immediate,
        "the last packet again, with the I bit, beyond the window");
     ok(net->in_flight == in_flight && bed->a->counters.probes == 1, "it takes the other's place");
-    ok(bed->a->recovery.probe_us == SCTP_NEVER && bed->a->recovery.t3_us > bed->now_us,
-       "one probe; then T3");
+    ok(bed->a->recovery.probe_us == SCTP_NEVER && t3_of(bed) > bed->now_us, "one probe; then T3");
     net->congestion->window = 1 << 20;
     bed->now_us += RTT;
     bed_sack_gaps(bed, 1, 5, 5);
@@ -316,8 +320,6 @@ static void test_probe_alone(void)
 {
     struct bed *bed = bed_with(1, true);
     net_of(bed)->rto_us = 1000000;
-    bed->a->recovery.t3_us = SCTP_NEVER;
-    bed_fill(bed, 0);
     sctp_recovery_acked(bed->a, bed->now_us);
     ok(bed->a->recovery.probe_us == bed->now_us + 2 * RTT + 20000, "ours: 20 ms");
     bed->a->peer_is_hawser = false;
@@ -325,7 +327,7 @@ static void test_probe_alone(void)
     ok(bed->a->recovery.probe_us == bed->now_us + 2 * RTT + 200000, "others: 200 ms");
     net_of(bed)->rto_us = 50000;
     sctp_recovery_acked(bed->a, bed->now_us);
-    ok(bed->a->recovery.probe_us == bed->a->recovery.t3_us, "but not beyond T3");
+    ok(bed->a->recovery.probe_us == t3_of(bed), "but not beyond T3");
     bed->a->peer_is_hawser = true;
     bed_end(bed);
 }
@@ -496,6 +498,31 @@ static void test_path_changes(void)
     bed_end(bed);
 }
 
+/* What is left on the old path is lost there: its T3 does not wait for the new path's answers. */
+static void test_path_left(void)
+{
+    struct bed *bed = bed_with(10, true);
+    bed->a->nets[1] = sctp_net_new(&bed->a->options, bed->now_us, 1400, 0);
+    bed->a->used = 1;
+    uint64_t at = sctp_net_t3(bed->a->nets[0], &bed->a->options);
+    for (uint32_t i = 11; bed->a->nets[0]->in_flight && i < 100; i++) {
+        bed_fill(bed, 1);
+        bed->now_us += 5000;
+        bed_sack_gaps(bed, 1, 11, i);
+        if (sctp_recovery_deadline(bed->a) <= bed->now_us)
+            sctp_recovery_timeout(bed->a, bed->now_us);
+    }
+    ok(bed->now_us >= at && bed->now_us < at + 10000, "T3 of the old path expires in its time");
+    unsigned before = bed->count;
+    bed_send_all(bed);
+    uint32_t again = 0;
+    for (unsigned i = before; i < bed->count; i++)
+        again += bed->packets[i].net == 1 ? bed->packets[i].count : 0;
+    ok(again == 10 && bed_congestion(bed)->timeouts == 0 && !bed_check(bed),
+       "all of it goes by the new path, whose window is not to blame");
+    bed_end(bed);
+}
+
 /* ---- the peer's window ---- */
 
 static void test_closed_window(void)
@@ -568,6 +595,7 @@ int main(void)
     test_too_many();
     test_path_fails();
     test_path_changes();
+    test_path_left();
     test_closed_window();
     test_silent_window();
     return tap_done();

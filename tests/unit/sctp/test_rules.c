@@ -202,19 +202,21 @@ static void test_t3(void)
     pair.filter = lose_first;
     pair.context = &count;
     pair_say(&pair, false, 1, 1400);
-    uint64_t t3 = a->recovery.t3_us;
+    uint64_t t3 = sctp_net_t3(a->nets[0], &a->options);
     ok(t3 == pair.now_us + sctp_net_rto(a->nets[0], &a->options), "DATA starts T3");
     pair.now_us += 1000;
     pair_say_all(&pair, false, 3, 1400);
-    ok(a->recovery.t3_us == t3, "new DATA: T3 runs on");
+    ok(sctp_net_t3(a->nets[0], &a->options) == t3, "new DATA: T3 runs on");
     while (!a->counters.retransmitted)
         must(pair_step(&pair, pair.now_us + SECOND));
     uint32_t tsn = a->flight.una;
     ok(sctp_flight_chunk(&a->flight, tsn)->flags & SCTP_SENT_REPEATED &&
-           a->recovery.t3_us == pair.now_us + sctp_net_rto(a->nets[0], &a->options),
+           sctp_net_t3(a->nets[0], &a->options) ==
+               pair.now_us + sctp_net_rto(a->nets[0], &a->options),
        "the earliest goes again: T3 begins anew");
     pair_run(&pair, SECOND);
-    ok(a->recovery.t3_us == SCTP_NEVER, "all is acknowledged: it is off (6.3.2 R2)");
+    ok(sctp_net_t3(a->nets[0], &a->options) == SCTP_NEVER,
+       "all is acknowledged: it is off (6.3.2 R2)");
     pair_fini(&pair);
 }
 
