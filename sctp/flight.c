@@ -32,11 +32,14 @@ void sctp_flight_fini(struct sctp_flight *flight)
     forget_rings(flight);
 }
 
-/* The newest packets that fit: those that are resolved may still turn out not to be lost. */
+/* The newest packets that fit: those that are resolved may still turn out not to be lost. Places of
+ * numbers that were forgotten, or never sent, are those of packets that nobody waits for. */
 static void resize_packets(struct sctp_flight *flight, uint32_t size)
 {
     struct sctp_packet *packets = check_alloc(size * sizeof *packets);
     uint32_t kept = size < flight->packet_size ? size : flight->packet_size;
+    for (uint32_t i = 0; i < size; i++)
+        packets[i].flags = SCTP_PACKET_ACKED;
     for (uint32_t number = flight->next - kept; number != flight->next; number++)
         packets[number & (size - 1)] = *sctp_flight_packet(flight, number);
     free(flight->packets);
