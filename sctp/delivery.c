@@ -43,7 +43,7 @@ static void count(struct sctp_association *self, uint64_t now_us, uint32_t numbe
                   struct sctp_packet *packet)
 {
     struct sctp_net *net = self->nets[packet->net];
-    bool repeats = packet->flags & SCTP_PACKET_REPEATS;
+    bool repeats = packet->flags & SCTP_PACKET_REPEATS, probe = packet->flags & SCTP_PACKET_PROBE;
     uint64_t rtt_us = now_us > packet->sent_us ? now_us - packet->sent_us : 0;
     packet->flags |= SCTP_PACKET_ACKED;
     net->heard_us = net->t3_from_us = now_us;
@@ -51,7 +51,7 @@ static void count(struct sctp_association *self, uint64_t now_us, uint32_t numbe
     sctp_rate_acked(&net->rate, &net->sample, now_us, packet->sent_us, packet->size, &packet->mark);
     if (!repeats)
         measure(net, number, rtt_us);
-    else if (!net->min_rtt_us || rtt_us < net->min_rtt_us)
+    else if (net->min_rtt_us ? rtt_us < net->min_rtt_us : !probe)
         return; /* perhaps it is the packet before it that is answered */
     if (net->has_acked && !sctp_flight_before(net->rack_packet, number))
         return;
