@@ -235,6 +235,23 @@ static uint64_t detect(struct sctp_association *self, uint64_t now_us, unsigned 
     return SCTP_NEVER;
 }
 
+/* On a net that is not in use any more nothing is sent that could show RACK what was lost before:
+ * there each packet has its own time-out, which says nothing of the rate of the net in use. */
+static uint64_t detect_left(struct sctp_association *self, uint64_t now_us, unsigned n)
+{
+    struct sctp_net *net = self->nets[n];
+    uint64_t patience = sctp_net_rto(net, &self->options);
+    for (uint32_t number = net->oldest; net->in_flight && number != self->flight.next; number++) {
+        struct sctp_packet *packet = sctp_flight_packet(&self->flight, number);
+        if (packet->net != n || packet->flags & SCTP_PACKET_RESOLVED)
+            continue;
+        if (packet->sent_us + patience > now_us)
+            return packet->sent_us + patience;
+        declare(self, now_us, number, packet, UNTOLD);
+    }
+    return SCTP_NEVER;
+}
+
 void sctp_recovery_detect(struct sctp_association *self, uint64_t now_us)
 {
     self->recovery.rack_us = SCTP_NEVER;
@@ -242,6 +259,10 @@ void sctp_recovery_detect(struct sctp_association *self, uint64_t now_us)
         if (!self->nets[i])
             continue;
         uint64_t at_us = detect(self, now_us, i);
+        if (at_us < self->recovery.rack_us)
+            self->recovery.rack_us = at_us;
+        if (i != self->used)
+            at_us = detect_left(self, now_us, i);
         if (at_us < self->recovery.rack_us)
             self->recovery.rack_us = at_us;
     }
