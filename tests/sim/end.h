@@ -20,5 +20,10 @@ void sim_end_pump(struct sim_end *end);
 /* Number that the end gives to a line: sides count the other way round. */
 unsigned sim_end_net(const struct sim_end *end, unsigned line);
 
+/* Prints what happens to it (options.says; tests/sim/say.c). */
+void sim_say_packet(const struct sim_end *end, const char *how, unsigned line,
+                    const uint8_t *packet, size_t length);
+void sim_say(const struct sim_end *end, const char *what);
+
 /* The packet goes by that line (tests/sim/world.c). */
 void sim_world_transmit(struct sim_end *from, unsigned line, const uint8_t *packet, size_t length);

@@ -10,7 +10,7 @@
 
 #define LOOK_US   5000 /* the queues are looked at so often */
 #define STEPS_MS  4000 /* steps in one virtual millisecond: more is a loop */
-#define CLOSED_US (10 * SIM_SEC)
+#define CLOSED_US (200 * SIM_SEC)
 
 void sim_world_fail(struct sim_world *world, const char *format, ...)
 {
@@ -63,6 +63,7 @@ static struct sim_event pop(struct sim_world *world)
 
 void sim_world_at(struct sim_world *world, uint64_t at_us, sim_act *act, uint64_t a, uint64_t b)
 {
+    world->acts++;
     push(world, (struct sim_event){.at_us = at_us, .kind = SIM_ACT, .act = act, .a = a, .b = b});
 }
 
@@ -279,6 +280,7 @@ static bool step(struct sim_world *world, uint64_t until)
         read_batch(world);
     } else {
         struct sim_event event = pop(world);
+        world->acts--;
         event.act(world, event.a, event.b);
     }
     return true;
@@ -292,6 +294,8 @@ void sim_world_run(struct sim_world *world, uint64_t until_us)
 
 static bool is_settled(struct sim_world *world)
 {
+    if (world->acts)
+        return false;
     for (unsigned i = 0; i < 2 * world->options.pairs; i++) {
         struct sim_end *end = &world->ends[i];
         struct sctp_status status;

@@ -43,6 +43,8 @@ struct sim_end {
     uint64_t outputs_most, timeouts_most; /* in one virtual millisecond */
     uint64_t memory_most, held_most;
     uint64_t progress_us, progress_messages, longest_gap_us;
+    bool waited;                /* for something to arrive, at the last look */
+    uint64_t rto_most_us;       /* since then, with its backoff */
     uint64_t strays_out, ended; /* replies to strays; associations that ended */
     enum err reason;            /* of the latest that ended */
     uint64_t settled;           /* SCTP_EVENT_AUTH_SETTLED so often */
@@ -65,6 +67,7 @@ struct sim_options {
     uint64_t batch_us;              /* packets are read at multiples of that: batches */
     uint64_t late_us;               /* timers are so late */
     bool near_wrap;                 /* chance gives 0xffffffXX */
+    bool says;                      /* each packet, timer and change is printed */
     bool is_light;  /* rows of rates: what costs time is looked at every 64th step only */
     bool is_forged; /* somebody forges packets: only what must hold even then is asked */
     /* Without a message for so many time-outs (T3, as it stands) an end that has sent is stuck; 0:
@@ -98,6 +101,7 @@ struct sim_world {
     struct sim_end ends[2 * SIM_PAIRS];
     struct sim_way ways[SIM_LINES][2];
     struct sim_event *heap;
+    unsigned acts; /* that are to come */
     size_t heap_count, heap_size;
     uint64_t sequence, steps, steps_in_ms, look_us;
     uint64_t worked_us; /* no line was cut or mended, nobody fell asleep or woke, since then */
@@ -115,9 +119,10 @@ void sim_world_free(struct sim_world *world);
 void sim_world_at(struct sim_world *world, uint64_t at_us, sim_act *act, uint64_t a, uint64_t b);
 /* Runs until that time, or until something is wrong. */
 void sim_world_run(struct sim_world *world, uint64_t until_us);
-/* The same, and ends as soon as all work is done and acknowledged; true: it is. */
+/* The same, and ends as soon as all work is done and acknowledged, and no act is to come;
+ * true: it is. */
 bool sim_world_finish(struct sim_world *world, uint64_t until_us);
-/* SHUTDOWN at that end; true: both ends say DOWN in order within 10 s, with nothing left. */
+/* SHUTDOWN at that end; true: both ends say DOWN in order within 200 s, with nothing left. */
 bool sim_world_close(struct sim_world *world, struct sim_end *end);
 
 /* A packet for that end, as if it had come over a line; the caller keeps it. */
