@@ -43,6 +43,8 @@ static void take_data(struct arrival *a)
 {
     struct sctp_association *self = a->self;
     struct sctp_data data;
+    if (self->state == SCTP_COOKIE_ECHOED) /* so COOKIE ACK was lost, or comes late */
+        sctp_handshake_cookie_ack(self, a->now_us);
     if (self->state < SCTP_ESTABLISHED || self->state > SCTP_SHUTDOWN_SENT)
         return;
     if (!sctp_wire_read_data(&a->chunk, &data)) {

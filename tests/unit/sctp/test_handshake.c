@@ -2,6 +2,7 @@
  * was made by nobody honest. */
 #include "sctp/closing.h"
 #include "sctp/handshake.h"
+#include "sctp/sending.h"
 #include "tests/unit/sctp/pair.h"
 
 #define SECOND UINT64_C(1000000)
@@ -145,6 +146,26 @@ static void losses(void)
     begin(&pair, 0, 3);
     answered_by(&pair, "bbbbCkL", "INIT was lost three times");
     ok(trace_us[3] - trace_us[2] == 4 * SECOND, "that, too");
+}
+
+/* The server speaks first, or its COOKIE ACK is overtaken. */
+static void implied(void)
+{
+    struct pair pair;
+    begin(&pair, 3, 1);
+    pair.early = pair_message(0, 900, 'e');
+    pair_connect(&pair);
+    pair_run(&pair, 35000);
+    ok(pair.b.association && pair.a.association->state == SCTP_COOKIE_ECHOED,
+       "COOKIE ACK was lost (%s)", trace);
+    pair_say(&pair, true, 0, 3000);
+    pair_run(&pair, 15000);
+    ok(both_up(&pair) && pair.a.messages.count == 1, "DATA says the same (%s)", trace);
+    pair_run(&pair, 10 * SECOND);
+    ok(!strchr(strchr(trace, 'k') + 1, 'k') && pair.b.messages.count == 1 &&
+           sctp_sending_is_done(pair.a.association) && sctp_sending_is_done(pair.b.association),
+       "and all arrives (%s)", trace);
+    pair_fini(&pair);
 }
 
 static void twice(void)
@@ -356,6 +377,7 @@ int main(void)
     not_ours();
     numbers();
     losses();
+    implied();
     twice();
     silence();
     by_caller();
