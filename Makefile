@@ -139,7 +139,7 @@ BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(call libs_of,mux tls transport sctp base)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-$(BUILD)/bench/line: LIBS += -lm
+$(BUILD)/bench/line: $(BUILD)/tests/sim/line.o
 # As the program is; the others count what the C library's allocator holds.
 $(BUILD)/bench/transport_bench: LIBS += $(ALLOCATOR)
 
@@ -160,12 +160,13 @@ bench-lab: $(BUILD)/hawser tools $(BENCHES) ## Hawser beside its peers on bad li
 	$(Q)TOOLS=$(abspath build/default/tools) BENCHES=$(abspath $(BUILD))/bench HAWSER=$(abspath $(BUILD))/hawser \
 	    OUT=$(abspath build/bench-lab) bench/lab $(if $(QUICK),--quick) $(if $(PEERS),--peers "$(PEERS)")
 
-# make bench-long: the same peers at 1 Gbit/s and 100 ms: build/bench-long/results.{md,json}. Needs root.
-.PHONY: bench-long
-bench-long: $(BUILD)/hawser tools $(BENCHES) ## Hawser beside its peers on long lines
-	$(Q)$(BENCH_WITH) OUT=$(abspath build/bench-long) bench/long $(if $(QUICK),--quick) $(if $(PEERS),--peers "$(PEERS)")
+# make bench-wan: the same peers and TCP on lines as they are outside: build/bench-wan/wan.{md,json,svg}. Needs
+# root and /dev/net/tun. QUICK=1 takes 6 minutes; LINES="lte wifi", PEERS="hawser" and ROUNDS=3 choose.
+.PHONY: bench-wan wan-one
+bench-wan: $(BUILD)/hawser tools $(BENCHES) ## Hawser beside its peers and TCP on lossy, jittery, long lines
+	$(Q)$(BENCH_WITH) OUT=$(abspath build/bench-wan) bench/wan $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	    $(if $(PEERS),--peers "$(PEERS)") $(if $(LINES),--lines "$(LINES)")
 
-.PHONY: wan-one
 wan-one: $(BUILD)/hawser build/hawser tools $(BUILD)/bench/line ## what bench/wan-one needs: one figure on one line
 
 # make check: every test that this machine can run. ONLY="pattern..." chooses, SCALE divides sizes:
@@ -210,7 +211,7 @@ check-tsan: ## all tests under ThreadSanitizer
 
 # The tools are made last, because in the default variant both makes would write the same files.
 check-variant: $(BUILD)/hawser $(UNITS) $(REPLAYS)
-	$(Q)$(MAKE) --no-print-directory VARIANT=default BUILD=build/default tools
+	$(Q)$(MAKE) --no-print-directory VARIANT=default BUILD=build/default tools build/default/bench/line
 	$(Q)$(RUN_TESTS)
 
 check-valgrind: $(UNITS) $(REPLAYS) ## unit tests, conformance and simulations under valgrind

@@ -3,22 +3,21 @@
  *
  *     line --client NETNS --server NETNS [--OPTION VALUE]...
  *
- *     rate MBIT/S[:SECONDS,...]   several: each for its seconds, then from the first again
- *     delay MS                    one way
- *     queue MS                    what may wait, at the first rate; a packet that comes then is
- *                                 dropped
+ *     rate MBIT/S, delay MS       delay: one way
+ *     queue MS                    what may wait; a packet that comes then is dropped
  *     loss %, burst N             in bursts of N on average (Gilbert)
  *     jitter MS                   each packet is delayed by up to that, and none overtakes another
  *     reorder %                   only these are delayed by up to the jitter, and overtaken
  *     aggregate MS                packets leave only at multiples of that
  *     police MBIT/S, bucket KB    a token bucket before the queue
- *     codel MS                    CoDel (RFC 8289) with that target, and an interval of 100 ms
+ *     codel 1                     CoDel (RFC 8289) in the queue
+ *     swing MS, low MBIT/S        so often the rate changes to that and back
  *     overhead BYTES              what a packet takes beside itself (Ethernet: 38)
  *     seed N
  *
- * NETNS is a file as in /proc/PID/ns/net. Each direction is a line of its own (line.h). "ready" is
- * printed when both devices are there. SIGUSR1: prints as JSON what happened since the last time.
- * SIGTERM: the same, and ends.
+ * NETNS is a file as in /proc/PID/ns/net. Each direction is a line of its own, the one of the
+ * simulator (tests/sim/line.h). "ready" is printed when both devices are there. SIGUSR1: prints as
+ * JSON what happened since the last time. SIGTERM: the same, and ends.
  *
  * Bursts of TCP and UDP segments (TSO, USO) come in one piece, as through a network card, but each
  * segment meets the line alone; those that arrive within GATHER travel on in one piece. IPv4 only.
@@ -48,16 +47,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bench/line.h"
+#include "tests/sim/line.h"
 
 #define PACKET_MAX 65536
 /* Packets taken from one device before the other's turn. */
-#define TURN   64
-#define GATHER 250000 /* ns: 31 KB at 1 Gbit/s; one packet each below 48 Mbit/s */
-/* The queue is looked at so often; what is as long as the last of the steps of 0.1 ms, or longer,
- * counts as that. */
-#define SAMPLE_EVERY 5000000u
-#define QUEUE_STEPS  20000
+#define TURN         64
+#define GATHER       250  /* us: 31 KB at 1 Gbit/s; one packet each below 48 Mbit/s */
+#define SAMPLE_EVERY 5000 /* us: the queue is looked at so often */
 /* Those of the kernel (5.19 has them not). */
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
@@ -77,14 +73,16 @@ struct packet {
 struct direction {
     int from, to;
     struct packet ends; /* of a ring, by due time */
-    struct line line;
-    uint64_t late, bytes, samples;
-    uint32_t queue[QUEUE_STEPS];
+    struct sim_chance chance;
+    struct sim_way way;
+    uint64_t late;
 };
 
-static struct line_kind how = {.delay = 50, .queue = 100, .bucket = 100};
+static struct sim_line how = {
+    .rate = 125000000, .delay_us = 50000, .queue_us = 100000, .police_burst = 100000};
 static double seed = 1;
-static uint64_t began;
+static uint64_t codel, overhead;
+static uint64_t began_us;
 
 static _Noreturn void die(const char *what)
 {
@@ -93,11 +91,11 @@ static _Noreturn void die(const char *what)
 }
 
 /* Since the line began. */
-static uint64_t clock_ns(void)
+static uint64_t clock_us(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - began;
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u - began_us;
 }
 
 /* ---- packets ---- */
@@ -212,14 +210,16 @@ static void take(struct direction *d, const uint8_t *data, size_t size, uint64_t
         size_t left = burst.payload - i * burst.segment;
         size_t bytes = burst.headers - sizeof(struct virtio_net_hdr) +
                        (left < burst.segment ? left : burst.segment);
-        uint64_t due = line_arrival(&how, &d->line, bytes, now);
-        if (begin < i && (due == LINE_LOST || due < last_due || due - first_due > GATHER)) {
+        struct sim_arrival arrival[2];
+        bool arrives = sim_way_send(&d->way, now, bytes, arrival) > 0;
+        uint64_t due = arrives ? arrival[0].at_us : 0;
+        if (begin < i && (!arrives || due < last_due || due - first_due > GATHER)) {
             pass(d, data, &burst, begin, i, last_due);
             begin = i;
         }
         if (begin == i)
             first_due = due;
-        if (due == LINE_LOST)
+        if (!arrives)
             begin = i + 1;
         last_due = due;
     }
@@ -229,7 +229,7 @@ static void take(struct direction *d, const uint8_t *data, size_t size, uint64_t
 static void receive(struct direction *d)
 {
     static uint8_t data[sizeof(struct virtio_net_hdr) + PACKET_MAX];
-    uint64_t now = clock_ns();
+    uint64_t now = clock_us();
     for (int i = 0; i < TURN; i++) {
         ssize_t size = read(d->from, data, sizeof data);
         if (size <= (ssize_t)(sizeof(struct virtio_net_hdr) + sizeof(struct iphdr)))
@@ -241,14 +241,13 @@ static void receive(struct direction *d)
 /* Errors are losses, as in a network. Returns when the next is due. */
 static uint64_t deliver(struct direction *d)
 {
-    uint64_t now = clock_ns();
+    uint64_t now = clock_us();
     struct packet *packet;
     while ((packet = d->ends.next) != &d->ends && packet->due <= now) {
         d->ends.next = packet->next;
         packet->next->before = &d->ends;
-        d->line.did.lost += write(d->to, packet->data, packet->size) < 0;
-        d->late += (double)(now - packet->due) > LINE_MS;
-        d->bytes += packet->size;
+        d->way.lost += write(d->to, packet->data, packet->size) < 0;
+        d->late += now - packet->due > 1000;
         free(packet);
     }
     return packet == &d->ends ? UINT64_MAX : packet->due;
@@ -272,33 +271,17 @@ static int open_device(const char *path)
     return device;
 }
 
-static void sample(struct direction *d, uint64_t now)
-{
-    double ms = d->line.free_at > now ? (double)(d->line.free_at - now) / LINE_MS : 0;
-    d->queue[ms * 10 < QUEUE_STEPS ? (size_t)(ms * 10) : QUEUE_STEPS - 1]++;
-    d->samples++;
-}
-
-static double queue_ms(const struct direction *d, double share)
-{
-    double below = share * (double)d->samples;
-    size_t i = 0;
-    for (uint64_t seen = d->queue[0]; (double)seen < below && i < QUEUE_STEPS - 1;)
-        seen += d->queue[++i];
-    return (double)i / 10;
-}
-
 static void tell(const char *name, struct direction *d, const char *end)
 {
-    printf("\"%s\":{\"segments\":%ju,\"bytes\":%ju,\"lost\":%ju,\"policed\":%ju,\"overflowed\":%ju,"
-           "\"codel\":%ju,\"late\":%ju,\"queue_p50\":%.1f,\"queue_p95\":%.1f,\"queue_p99\":%.1f}%s",
-           name, (uintmax_t)d->line.did.segments, (uintmax_t)d->bytes, (uintmax_t)d->line.did.lost,
-           (uintmax_t)d->line.did.policed, (uintmax_t)d->line.did.overflowed,
-           (uintmax_t)d->line.did.by_codel, (uintmax_t)d->late, queue_ms(d, 0.5), queue_ms(d, 0.95),
-           queue_ms(d, 0.99), end);
-    memset(&d->line.did, 0, sizeof d->line.did);
-    memset(d->queue, 0, sizeof d->queue);
-    d->late = d->bytes = d->samples = 0;
+    struct sim_way *way = &d->way;
+    printf("\"%s\":{\"packets\":%ju,\"bytes\":%ju,\"lost\":%ju,\"policed\":%ju,\"full\":%ju,"
+           "\"late\":%ju,\"queue_p50\":%.1f,\"queue_p95\":%.1f,\"queue_p99\":%.1f}%s",
+           name, (uintmax_t)way->packets, (uintmax_t)way->bytes, (uintmax_t)way->lost,
+           (uintmax_t)way->policed, (uintmax_t)way->full, (uintmax_t)d->late,
+           sim_way_quantile_ms(way, 0.5), sim_way_quantile_ms(way, 0.95),
+           sim_way_quantile_ms(way, 0.99), end);
+    sim_way_forget(way);
+    way->packets = way->bytes = way->lost = way->policed = way->full = d->late = 0;
 }
 
 /* True: go on. */
@@ -314,25 +297,29 @@ static bool answer_signal(int signals, struct direction *up, struct direction *d
     return info.ssi_signo == SIGUSR1;
 }
 
+static void set_up(struct direction *d, int from, int to, uint64_t its_seed)
+{
+    *d = (struct direction){.from = from, .to = to, .chance.state = its_seed};
+    d->way =
+        (struct sim_way){.line = how, .chance = &d->chance, .tokens = how.police_burst * 1000000};
+    d->ends = (struct packet){.next = &d->ends, .before = &d->ends};
+}
+
 static void run(int client, int server, int signals)
 {
     static struct direction up, down;
-    up.from = down.to = client;
-    up.to = down.from = server;
-    up.line.random = (uint64_t)seed * 2;
-    down.line.random = (uint64_t)seed * 2 + 1;
-    up.ends = (struct packet){.next = &up.ends, .before = &up.ends};
-    down.ends = (struct packet){.next = &down.ends, .before = &down.ends};
+    set_up(&up, client, server, (uint64_t)seed * 2);
+    set_up(&down, server, client, (uint64_t)seed * 2 + 1);
     for (uint64_t next_sample = 0;;) {
-        uint64_t a = deliver(&up), b = deliver(&down), now = clock_ns();
+        uint64_t a = deliver(&up), b = deliver(&down), now = clock_us();
         for (; next_sample <= now; next_sample += SAMPLE_EVERY) {
-            sample(&up, next_sample);
-            sample(&down, next_sample);
+            sim_way_look(&up.way, next_sample);
+            sim_way_look(&down.way, next_sample);
         }
         uint64_t next = a < b ? a : b;
         next = next < next_sample ? next : next_sample;
         uint64_t wait = next > now ? next - now : 0;
-        struct timespec limit = {(time_t)(wait / 1000000000u), (long)(wait % 1000000000u)};
+        struct timespec limit = {(time_t)(wait / 1000000u), (long)(wait % 1000000u * 1000u)};
         struct pollfd polls[] = {{.fd = client, .events = POLLIN},
                                  {.fd = server, .events = POLLIN},
                                  {.fd = signals, .events = POLLIN}};
@@ -346,73 +333,56 @@ static void run(int client, int server, int signals)
     }
 }
 
-static double bytes_per_ns(double mbit)
-{
-    return mbit / 8e3;
-}
-
-/* False: not a list of rates. */
-static bool read_rates(const char *text)
-{
-    for (how.rate_count = 0; how.rate_count < LINE_RATES;) {
-        struct line_rate *rate = &how.rates[how.rate_count++];
-        char *end;
-        rate->bytes_per_ns = bytes_per_ns(strtod(text, &end));
-        rate->ns = *end == ':' ? (uint64_t)(strtod(end + 1, &end) * 1e9) : 0;
-        if (rate->bytes_per_ns <= 0 || (!rate->ns && (how.rate_count > 1 || *end)))
-            return false;
-        if (*end != ',')
-            return !*end;
-        text = end + 1;
-    }
-    return false;
-}
-
-/* Numbers, and what one of them is in ns, bytes and shares. */
+/* Numbers, and what one of them is. */
 static const struct {
     const char *name;
-    double *value, unit;
+    uint64_t *whole;
+    double *real, unit;
 } numbers[] = {
-    {"delay", &how.delay, LINE_MS},
-    {"queue", &how.queue, LINE_MS},
-    {"loss", &how.loss, 0.01},
-    {"burst", &how.burst, 1},
-    {"jitter", &how.jitter, LINE_MS},
-    {"reorder", &how.reorder, 0.01},
-    {"aggregate", &how.aggregate, LINE_MS},
-    {"police", &how.police, 1 / 8e3},
-    {"bucket", &how.bucket, 1000},
-    {"codel", &how.codel, LINE_MS},
-    {"overhead", &how.overhead, 1},
-    {"seed", &seed, 1},
+    {"rate", &how.rate, NULL, 125000},
+    {"delay", &how.delay_us, NULL, 1000},
+    {"queue", &how.queue_us, NULL, 1000},
+    {"loss", NULL, &how.loss, 0.01},
+    {"burst", NULL, &how.burst, 1},
+    {"jitter", &how.jitter_us, NULL, 1000},
+    {"reorder", NULL, &how.reorder, 0.01},
+    {"aggregate", &how.aggregate_us, NULL, 1000},
+    {"police", &how.police, NULL, 125000},
+    {"bucket", &how.police_burst, NULL, 1000},
+    {"codel", &codel, NULL, 1},
+    {"swing", &how.swing_us, NULL, 1000},
+    {"low", &how.swing_rate, NULL, 125000},
+    {"overhead", &overhead, NULL, 1},
+    {"seed", NULL, &seed, 1},
 };
 #define NUMBERS (sizeof numbers / sizeof *numbers)
 
 int main(int count, char **arguments)
 {
-    struct option options[NUMBERS + 4] = {
-        {"client", 1, NULL, 'c'}, {"server", 1, NULL, 's'}, {"rate", 1, NULL, 'r'}};
+    struct option options[NUMBERS + 3] = {{"client", 1, NULL, 'c'}, {"server", 1, NULL, 's'}};
     const char *client = NULL, *server = NULL;
-    bool is_right = read_rates("1000");
-    for (size_t i = 0; i < NUMBERS; i++) {
-        options[i + 3] = (struct option){numbers[i].name, 1, NULL, (int)i + 256};
-        *numbers[i].value *= numbers[i].unit;
-    }
+    bool is_right = true;
+    for (size_t i = 0; i < NUMBERS; i++)
+        options[i + 2] = (struct option){numbers[i].name, 1, NULL, (int)i + 256};
     for (int option; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) {
-        if (option >= 256)
-            *numbers[option - 256].value = strtod(optarg, NULL) * numbers[option - 256].unit;
-        else if (option == 'c')
+        double value = optarg ? strtod(optarg, NULL) : 0;
+        if (option == 'c')
             client = optarg;
         else if (option == 's')
             server = optarg;
-        else if (option != 'r' || !read_rates(optarg))
+        else if (option < 256)
             is_right = false;
+        else if (numbers[option - 256].whole)
+            *numbers[option - 256].whole = (uint64_t)(value * numbers[option - 256].unit);
+        else
+            *numbers[option - 256].real = value * numbers[option - 256].unit;
     }
     if (!is_right || !client || !server || optind < count) {
         fprintf(stderr, "usage: line --client NETNS --server NETNS [--OPTION VALUE]...\n");
         return 2;
     }
-    how.queue *= how.rates[0].bytes_per_ns; /* ns until now */
+    how.codel = codel;
+    how.overhead = (uint32_t)overhead;
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
@@ -420,9 +390,10 @@ int main(int count, char **arguments)
     sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
     prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0);
+    prctl(PR_SET_PDEATHSIG, (unsigned long)SIGTERM, 0, 0, 0);
     setpriority(PRIO_PROCESS, 0, -15); /* a line does not wait for others' processors */
     int a = open_device(client), b = open_device(server);
-    began = clock_ns();
+    began_us = clock_us();
     puts("ready");
     fflush(stdout);
     run(a, b, signalfd(-1, &set, SFD_CLOEXEC));

@@ -14,9 +14,11 @@ calculate() { # EXPRESSION NAME=VALUE...
     awk "${settings[@]}" "BEGIN { print $expression }"
 }
 
+# One line each; nothing: the lines can be made.
 wan_missing() {
-    [ "$(id -u)" = 0 ] || echo "root"
-    [ -c /dev/net/tun ] || echo "/dev/net/tun"
+    [ "$(id -u)" = 0 ] || echo root
+    { [ -c /dev/net/tun ] && (: <>/dev/net/tun) 2>/dev/null; } || echo /dev/net/tun
+    unshare -n true 2>/dev/null || echo "network namespaces"
 }
 
 # Two peers are others with a setting.
@@ -39,8 +41,12 @@ wan_set_up() { # in HOME_OF_PEER
 
 # ---- the line ----
 
+wan_column() { # LINE NUMBER
+    awk -F '|' -v name="$1" -v column="$2" '$1 == name { print $column }' "$BENCH/wan-lines.tsv"
+}
+
 wan_options() { # LINE: as bench/line wants them
-    awk -F '|' -v name="$1" '$1 == name { gsub(/[a-z]+ /, "--&", $3); print $3 }' "$BENCH/wan-lines.tsv"
+    wan_column "$1" 4 | sed -E 's/([a-z]+) /--\1 /g'
 }
 
 # Two network namespaces, each held by a process that sleeps, joined by bench/line.
@@ -126,31 +132,62 @@ wan_start() {
     peer_start
 }
 
+# Ends peer and loads, which hold nothing that must be put in order.
+wan_stop() {
+    local all
+    [ "${#PIDS[@]}" -gt 0 ] || return 0
+    mapfile -t all < <(bench_tree "${PIDS[@]}")
+    kill -KILL "${all[@]}" 2>/dev/null || true
+    wait "${PIDS[@]}" 2>/dev/null || true
+    PIDS=()
+}
+
 # More than the time suffices for.
-wan_load() { # up|down CONNECTIONS
-    "${AT_CLIENT[@]}" "$TOOLS/load" "$1" --to "$ENTRY" --connections "$2" --parallel "$2" \
+wan_load() { # up|down CONNECTIONS [ADDRESS]
+    "${AT_CLIENT[@]}" "$TOOLS/load" "$1" --to "${3:-$ENTRY}" --connections "$2" --parallel "$2" \
         --bytes 20000000000 --timeout 600 >"$WORK/load.out" 2>&1 &
     PIDS+=($!)
 }
 
-# Bytes that the last of the receivers' connections brought until now: the kernel counts them.
-wan_arrived() { # up|down
+# Bytes that the receivers' connections brought until now: the kernel counts them.
+wan_arrived() { # up|down [ADDRESS]
+    local entry=${2:-$ENTRY}
     if [ "$1" = up ]; then
         "${AT_SERVER[@]}" ss -Htin state established sport = ":${TARGET##*:}"
     else
-        "${AT_CLIENT[@]}" ss -Htin state established dport = ":${ENTRY##*:}"
-    fi | grep -o 'bytes_received:[0-9]*' | awk -F : '{ sum += $2 } END { printf "%d", sum }'
+        "${AT_CLIENT[@]}" ss -Htin state established dst "$entry"
+    fi | awk 'match($0, /bytes_received:[0-9]+/) { sum += substr($0, RSTART + 15, RLENGTH - 15) } END { printf "%d", sum }'
 }
 
-# MB/s of a bulk once it has run for some seconds, and the line's queue meanwhile, in LINE_DID.
+wan_rate() { # BYTES-BEFORE BYTES-NOW SINCE: MB/s
+    calculate '(b - a) / 1e6 / (now - then)' "a=$1" "b=$2" "now=$EPOCHREALTIME" "then=$3"
+}
+
+# RATE: MB/s of a bulk from some seconds on (2 at least) for some; BEGIN: MB in the first two; BROUGHT:
+# in all. And LINE_DID, of the time that RATE is of.
 wan_bulk() { # up|down CONNECTIONS SECONDS-BEFORE SECONDS
-    local began before
+    local began before now
     wan_load "$1" "$2"
-    sleep "$3"
+    sleep 2
+    BEGIN=$(calculate 'a / 1e6' "a=$(wan_arrived "$1")")
+    sleep $(($3 - 2))
     line_did
     before=$(wan_arrived "$1")
     began=$EPOCHREALTIME
     sleep "$4"
-    RATE=$(calculate '(a - b) / 1e6 / (t - s)' "a=$(wan_arrived "$1")" "b=$before" "t=$EPOCHREALTIME" "s=$began")
+    now=$(wan_arrived "$1")
+    RATE=$(wan_rate "$before" "$now" "$began")
+    BROUGHT=$(calculate 'a / 1e6' "a=$now")
     line_did
+}
+
+# A load that ends by itself; its figures are then asked for.
+wan_small() { # MODE ARGUMENT...
+    "${AT_CLIENT[@]}" "$TOOLS/load" "$1" --to "$ENTRY" "${@:2}" --timeout 60 >"$WORK/small.json" 2>"$WORK/small.err"
+}
+wan_figure() { # KEY
+    grep -o "\"$1\":[0-9.]*" "$WORK/small.json" | cut -d : -f 2
+}
+wan_ms() { # KEY
+    wan_figure "$1" | awk '{ print $1 / 1000 }'
 }

@@ -420,14 +420,16 @@ static int report(void)
     printf("{\"mode\":\"%s\",\"ok\":%s,\"connections\":%ju,\"errors\":%ju,\"seconds\":%.3f,"
            "\"connections_per_second\":%.1f,\"samples\":%ju,\"samples_per_second\":%.1f,"
            "\"bytes_up\":%ju,\"bytes_down\":%ju,\"mb_per_second\":%.2f,"
-           "\"latency_us\":{\"min\":%.1f,\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"p999\":%.1f,"
+           "\"latency_us\":{\"min\":%.1f,\"p50\":%.1f,\"p90\":%.1f,\"p95\":%.1f,\"p99\":%.1f,"
+           "\"p999\":%.1f,"
            "\"max\":%.1f},\"seed\":%ju}\n",
            load.mode->name, good ? "true" : "false", (uintmax_t)load.launched,
            (uintmax_t)load.errors, seconds, (double)load.launched / seconds, (uintmax_t)l->count,
            (double)l->count / seconds, (uintmax_t)load.bytes_up, (uintmax_t)load.bytes_down,
            (double)(load.bytes_up + load.bytes_down) / seconds / 1e6, latency_percentile(l, 0),
-           latency_percentile(l, 0.5), latency_percentile(l, 0.9), latency_percentile(l, 0.99),
-           latency_percentile(l, 0.999), latency_percentile(l, 1), (uintmax_t)load.seed);
+           latency_percentile(l, 0.5), latency_percentile(l, 0.9), latency_percentile(l, 0.95),
+           latency_percentile(l, 0.99), latency_percentile(l, 0.999), latency_percentile(l, 1),
+           (uintmax_t)load.seed);
     return good ? 0 : 1;
 }
 
