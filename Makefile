@@ -230,8 +230,9 @@ $(BUILD)/fuzzers/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/libsim.a $(
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
-# make demo: what it can do, on this machine; DEMO_ARGUMENTS=--keep leaves it running.
-demo: all ## show it at work: nginx and curl, 1 GB through one association
+# make demo: what it can do, on this machine; DEMO_ARGUMENTS=--keep leaves it running, DEMO_ARGUMENTS='--line
+# lte' shows it on such a line beside stunnel.
+demo: all $(if $(findstring --line,$(DEMO_ARGUMENTS)),wan-one) ## show it at work: nginx and curl, 1 GB through one association
 	$(Q)scripts/demo $(DEMO_ARGUMENTS)
 
 # Everything that reads the sources without running them; under a minute on two processors.
