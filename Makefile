@@ -147,7 +147,7 @@ BENCH_WITH = TOOLS=$(abspath $(BUILD))/tools BENCHES=$(abspath $(BUILD))/bench H
     USRSCTP="$(USRSCTP_IS_$(if $(OPTIMISED),y))"
 
 .PHONY: bench bench-layers check-old-cpu
-bench: $(BUILD)/hawser tools $(BENCHES) ## Hawser beside haproxy, stunnel, ssh, spiped and no tunnel
+bench: $(BUILD)/hawser tools $(BENCHES) ## Hawser beside haproxy, nginx, stunnel, ssh, spiped and no tunnel
 	$(Q)$(BENCH_WITH) OUT=$(abspath build/bench) bench/run $(if $(QUICK),--quick) $(if $(PEERS),--peers "$(PEERS)")
 
 # make bench-layers: transport, TLS and mux each alone, one table: build/bench/layers.md.
