@@ -36,7 +36,6 @@ static bool wants_control(const struct sctp_association *self, unsigned *net)
 static bool plan_handshake(struct sctp_association *self, struct sctp_wants *wants)
 {
     struct sctp_plan *plan = &self->plan;
-    wants->net = self->used;
     plan->handshake = sctp_handshake_wants(self);
     plan->control = !plan->handshake && sctp_heartbeat_wants(self, &wants->net);
     return plan->handshake || plan->control;
@@ -52,7 +51,6 @@ static bool plan_rest(struct sctp_association *self, uint64_t now_us, struct sct
                  sctp_sending_wants(self, now_us, wants);
     if (plan->data) {
         plan->sack = sctp_receiving_owes(self);
-        plan->control = plan->control && wants->net == net;
         /* DATA fills what room it finds; gap blocks may leave it none. */
         wants->full = wants->full && !plan->control &&
                       !(plan->sack && sctp_tsn_map_has_gaps(&self->receiving.map));
@@ -67,7 +65,6 @@ bool sctp_association_wants(struct sctp_association *self, uint64_t now_us,
                             struct sctp_wants *wants)
 {
     struct sctp_plan *plan = &self->plan;
-    self->latest_us = now_us;
     *plan = (struct sctp_plan){.alone = sctp_closing_wants_alone(self)};
     wants->net = self->used;
     wants->full = false;
@@ -206,7 +203,6 @@ size_t sctp_association_output(struct sctp_association *self, uint64_t now_us,
                           .net = wants->net,
                           .writer = wire_writer(room, wants->size)};
     bool has_data = false;
-    self->latest_us = now_us;
     if (self->plan.alone)
         put_alone(&d);
     else if (self->plan.handshake)

@@ -162,7 +162,7 @@ struct sctp_association {
     struct sctp_plan { /* what sctp_association_wants has found, for the output after it */
         bool alone, handshake, control, sack, data;
     } plan;
-    uint64_t latest_us;                   /* of the latest call */
+    uint64_t latest_us;                   /* of the latest input, send or time-out */
     unsigned used;                        /* net */
     struct sctp_net *nets[SCTP_NETS_MAX]; /* NULL: never used */
     struct sctp_auth *auth;               /* NULL: without */

@@ -41,10 +41,9 @@ static size_t padded(size_t length)
 }
 
 /* One that does not fit behind others waits for the next packet. */
-static bool put_echoes(struct sctp_heartbeat *heartbeat, unsigned net, struct wire_writer *writer)
+static void put_echoes(struct sctp_heartbeat *heartbeat, unsigned net, struct wire_writer *writer)
 {
     unsigned kept = 0;
-    bool any = false;
     for (unsigned i = 0; i < heartbeat->echo_count; i++) {
         struct sctp_echo *echo = &heartbeat->echoes[i];
         bool fits = (size_t)(writer->end - writer->at) >= SCTP_CHUNK_HEADER + padded(echo->length);
@@ -54,10 +53,8 @@ static bool put_echoes(struct sctp_heartbeat *heartbeat, unsigned net, struct wi
         }
         sctp_wire_put_chunk(writer, SCTP_CHUNK_HEARTBEAT_ACK, 0, echo->info, echo->length);
         free(echo->info);
-        any = true;
     }
     heartbeat->echo_count = kept;
-    return any;
 }
 
 /* ---- our own ---- */
@@ -148,23 +145,22 @@ bool sctp_heartbeat_timeout(struct sctp_association *self, uint64_t now_us)
     return false;
 }
 
-static bool put_own(struct sctp_association *self, uint64_t now_us, struct wire_writer *writer)
+static void put_own(struct sctp_association *self, uint64_t now_us, struct wire_writer *writer)
 {
     struct sctp_heartbeat *heartbeat = &self->heartbeat;
     uint8_t info[INFO_SIZE];
+    if ((size_t)(writer->end - writer->at) < SCTP_CHUNK_HEADER + sizeof info)
+        return;
     struct wire_writer value = wire_writer(info, sizeof info);
     self->options.random(self->options.random_context, &heartbeat->nonce, sizeof heartbeat->nonce);
     wire_put_u16(&value, INFO_TYPE);
     wire_put_u16(&value, INFO_SIZE);
     wire_put_u64(&value, heartbeat->nonce);
     wire_put_u32(&value, self->used);
-    if ((size_t)(writer->end - writer->at) < SCTP_CHUNK_HEADER + sizeof info)
-        return false;
     sctp_wire_put_chunk(writer, SCTP_CHUNK_HEARTBEAT, 0, info, sizeof info);
     heartbeat->net = self->used;
     heartbeat->asked_us = now_us;
     heartbeat->is_due = false;
-    return true;
 }
 
 /* ---- both ---- */
@@ -185,14 +181,12 @@ bool sctp_heartbeat_wants(const struct sctp_association *self, unsigned *net)
     return true;
 }
 
-bool sctp_heartbeat_put(struct sctp_association *self, uint64_t now_us, unsigned net,
+void sctp_heartbeat_put(struct sctp_association *self, uint64_t now_us, unsigned net,
                         struct wire_writer *writer)
 {
-    struct sctp_heartbeat *heartbeat = &self->heartbeat;
-    bool any = put_echoes(heartbeat, net, writer);
-    if (own_wants(self) && net == self->used && put_own(self, now_us, writer))
-        any = true;
-    return any;
+    put_echoes(&self->heartbeat, net, writer);
+    if (own_wants(self) && net == self->used)
+        put_own(self, now_us, writer);
 }
 
 uint64_t sctp_heartbeat_deadline(const struct sctp_association *self)

@@ -10,7 +10,8 @@ void sctp_heartbeat_asked(struct sctp_association *self, unsigned net,
 void sctp_heartbeat_answered(struct sctp_association *self, uint64_t now_us, unsigned net,
                              const struct sctp_chunk *chunk);
 bool sctp_heartbeat_wants(const struct sctp_association *self, unsigned *net);
-bool sctp_heartbeat_put(struct sctp_association *self, uint64_t now_us, unsigned net,
+/* As many of them as fit. */
+void sctp_heartbeat_put(struct sctp_association *self, uint64_t now_us, unsigned net,
                         struct wire_writer *writer);
 uint64_t sctp_heartbeat_deadline(const struct sctp_association *self);
 /* True: too many went without an answer, and the association is over (section 8.1). */

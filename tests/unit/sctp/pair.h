@@ -417,6 +417,7 @@ __attribute__((unused)) static void pair_prepare(struct pair *pair, uint64_t see
 {
     pair_init(pair, seed);
     pair->is_cut = state == SCTP_COOKIE_WAIT;
+    pair->options[0].buffer = pair->options[1].buffer = 40000;
     pair->filter = state == SCTP_COOKIE_ECHOED ? pair_lose_echo : NULL;
     pair_connect(pair);
     pair_run(pair, 500000);

@@ -126,10 +126,11 @@ static void test_own(uint64_t seed)
     open_with(&pair, seed);
     struct sctp_association *a = pair.a.association;
     uint64_t rto = sctp_net_rto(a->nets[0], &a->options), begun = pair.now_us - SECOND;
+    pair.delay_us = 50000;
     pair_run(&pair, INTERVAL + 2 * SECOND);
     ok(pair_sent(&pair, "A HB, B HB_ACK"), "one on an idle path, and its answer");
-    ok(!a->heartbeat.asked_us && a->nets[0]->srtt_us == 20000, "which is a round trip: %llu us",
-       (unsigned long long)a->nets[0]->srtt_us);
+    ok(!a->heartbeat.asked_us && a->nets[0]->srtt_us == 20000 + 80000 / 8,
+       "which is a round trip: SRTT is %llu us", (unsigned long long)a->nets[0]->srtt_us);
     ok(a->recovery.errors == 0 && a->nets[0]->errors == 0, "no error");
     uint64_t due = a->heartbeat.next_us - begun;
     ok(due >= 2 * INTERVAL && due <= 2 * (INTERVAL + 2 * rto), "the next after HB.interval + RTO");
@@ -222,6 +223,30 @@ static bool keep_own(struct pair *pair, struct pair_packet *packet)
     return false;
 }
 
+/* By the net in use, whose round trip it is; one without an answer counts once. */
+static void test_net_in_use(uint64_t seed)
+{
+    struct pair pair;
+    open_with(&pair, seed);
+    struct sctp_association *a = pair.a.association;
+    sctp_association_net_use(a, pair.now_us, 3);
+    pair_run(&pair, 2 * INTERVAL + 5 * SECOND);
+    ok(a->heartbeat.net == 3 && a->nets[3]->srtt_us == 20000, "by net 3");
+    uint64_t nonce = a->heartbeat.nonce;
+    pair.is_cut = true;
+    pair_run(&pair, INTERVAL);
+    ok(a->heartbeat.asked_us && a->heartbeat.nonce != nonce, "each has a nonce of its own");
+    while (a->heartbeat.unanswered == 0)
+        must(pair_step(&pair, pair.now_us + 100 * SECOND));
+    pair.is_cut = false;
+    for (unsigned i = 0; i < 100; i++) {
+        pair_say(&pair, false, 1, 50);
+        pair_run(&pair, SECOND);
+    }
+    ok(a->heartbeat.unanswered <= 2, "one that got no answer is counted once");
+    pair_fini(&pair);
+}
+
 static void test_forged(uint64_t seed)
 {
     struct pair pair;
@@ -242,7 +267,7 @@ static void test_forged(uint64_t seed)
     }
     for (unsigned i = 0; i < chunk.length; i++)
         pair_inject_chunk(&pair, false, SCTP_CHUNK_HEARTBEAT_ACK, 0, info, i);
-    ok(a->heartbeat.asked_us && a->nets[0]->srtt_us == srtt,
+    ok(a->heartbeat.asked_us && a->nets[0]->srtt_us == srtt && a->counters.rejected == 32,
        "an answer with any other bit or length is not one");
     pair_inject_chunk(&pair, false, SCTP_CHUNK_HEARTBEAT_ACK, 0, info, chunk.length);
     ok(!a->heartbeat.asked_us, "the right one is");
@@ -265,6 +290,7 @@ int main(void)
         test_busy(seed);
         test_dead(seed);
         test_recovers(seed);
+        test_net_in_use(seed);
         test_forged(seed);
     }
     return tap_done();
