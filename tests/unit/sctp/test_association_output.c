@@ -2,6 +2,7 @@
  * authenticated (RFC 4895 section 6.2), and what wants says of the packet that follows. */
 #include "tests/unit/sctp/pair.h"
 
+#include "sctp/handshake.h"
 #include "sctp/heartbeat.h"
 #include "sctp/receiving.h"
 #include "sctp/trouble.h"
@@ -279,6 +280,83 @@ static void test_auth(uint64_t seed)
     pair_fini(&pair);
 }
 
+/* A peer that also wants COOKIE ECHO and COOKIE ACK authenticated: then AUTH is the first chunk. */
+static void test_auth_first(void)
+{
+    uint8_t own[SCTP_AUTH_PARAMETERS_MAX], peer[SCTP_AUTH_PARAMETERS_MAX];
+    uint8_t random[SCTP_AUTH_RANDOM] = {1}, types[256];
+    struct wire_writer writer = wire_writer(own, sizeof own);
+    size_t own_length = sctp_auth_put_parameters(&writer, random), count = 0;
+    struct wire_reader reader = wire_reader(own, own_length);
+    struct sctp_parameter parameter;
+    random[0] = 2;
+    writer = wire_writer(peer, sizeof peer);
+    while (sctp_wire_next_parameter(&reader, &parameter)) {
+        memcpy(types, parameter.value, parameter.length);
+        count = parameter.length;
+        if (parameter.type == SCTP_PARAMETER_RANDOM)
+            memcpy(types, random, sizeof random);
+        if (parameter.type == SCTP_PARAMETER_CHUNKS) {
+            types[count++] = SCTP_CHUNK_COOKIE_ECHO;
+            types[count++] = SCTP_CHUNK_COOKIE_ACK;
+        }
+        sctp_wire_put_parameter(&writer, parameter.type, types, count);
+    }
+    struct pair pair;
+    pair_prepare(&pair, 3, SCTP_COOKIE_ECHOED);
+    struct sctp_association *a = pair.a.association;
+    a->auth = sctp_auth_new(own, own_length, peer, (size_t)(writer.at - peer));
+    must(a->auth);
+    a->handshake->is_due = true;
+    pair_pump(&pair, false);
+    ok(pair_sent(&pair, "A AUTH+COOKIE"), "AUTH, then COOKIE ECHO (RFC 4895 section 6.3)");
+    pair_fini(&pair);
+
+    pair_prepare(&pair, 3, SCTP_ESTABLISHED);
+    a = pair.a.association;
+    a->auth = sctp_auth_new(own, own_length, peer, (size_t)(writer.at - peer));
+    a->owes_cookie_ack = true;
+    pair_pump(&pair, false);
+    ok(pair_sent(&pair, "A AUTH+COOKIE_ACK"), "AUTH, then COOKIE ACK");
+    pair_fini(&pair);
+}
+
+/* AUTH for DATA that then does not fit is taken back. */
+static bool lose_data(struct pair *pair, struct pair_packet *packet)
+{
+    unsigned *left = pair->context;
+    if (!*left || !packet->to_b || !pair_has(packet, SCTP_CHUNK_DATA))
+        return true;
+    --*left;
+    return false;
+}
+
+static void test_auth_taken_back(void)
+{
+    struct pair pair;
+    unsigned left = 1;
+    uint8_t info[1200] = {0};
+    pair_init(&pair, 3);
+    pair.options[0].auth = pair.options[1].auth = true;
+    pair_up(&pair);
+    struct sctp_association *a = pair.a.association;
+    pair.filter = lose_data;
+    pair.context = &left;
+    pair_say(&pair, false, 1, 1300);
+    pair.now_us += 3000;
+    while (!a->recovery.probe_due) {
+        pair.now_us = sctp_association_deadline(a);
+        sctp_association_timeout(a, pair.now_us);
+    }
+    struct sctp_chunk chunk = {.value = info, .length = sizeof info};
+    sctp_heartbeat_asked(a, 0, &chunk);
+    pair_clear(&pair);
+    pair_pump(&pair, false);
+    ok(pair_sent(&pair, "A HB_ACK, A AUTH+DATA"),
+       "DATA that does not fit behind an answer goes by itself, and its AUTH with it");
+    pair_fini(&pair);
+}
+
 int main(void)
 {
     for (uint64_t seed = 1; seed <= 3; seed++) {
@@ -298,5 +376,7 @@ int main(void)
     test_abort();
     test_abort_text();
     test_wants();
+    test_auth_first();
+    test_auth_taken_back();
     return tap_done();
 }
