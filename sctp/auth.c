@@ -2,6 +2,7 @@
 
 #include <nettle/hmac.h>
 #include <nettle/memops.h>
+#include <nettle/umac.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -23,27 +24,25 @@ static const uint8_t never_chunks[] = {SCTP_CHUNK_INIT, SCTP_CHUNK_INIT_ACK,
                                        SCTP_CHUNK_SHUTDOWN_COMPLETE, SCTP_CHUNK_AUTH};
 
 /* The best first. A peer that lists SHA-1 first (Linux does) is sent SHA-256 all the same. */
-static const uint16_t our_hmacs[] = {SCTP_AUTH_DIRECTED, SCTP_AUTH_SHA256, SCTP_AUTH_SHA1};
+static const uint16_t our_hmacs[] = {SCTP_AUTH_UMAC128, SCTP_AUTH_SHA256, SCTP_AUTH_SHA1};
 
 #define HMACS (sizeof our_hmacs / sizeof our_hmacs[0])
 
 /* The AUTH chunk before the MAC: header, key, HMAC. */
 #define HEAD 8
 
-/* An HMAC with its key absorbed: 336 bytes. */
-struct mac {
-    bool is_ready;
-    union {
-        struct hmac_sha256_ctx sha256;
-        struct hmac_sha1_ctx sha1;
-    };
+/* With its key absorbed; as large as the one that it is. */
+union mac {
+    struct hmac_sha1_ctx sha1;
+    struct hmac_sha256_ctx sha256;
+    struct umac128_ctx umac;
 };
 
 struct key {
     uint16_t number;
     size_t length;
     uint8_t bytes[SCTP_KEY_MAX];
-    struct mac send, receive[HMACS]; /* prepared when they are first used */
+    union mac *send, *receive[HMACS]; /* made when they are first used */
 };
 
 /* What an end has sent, without padding (section 6.1). */
@@ -57,6 +56,7 @@ struct sctp_auth {
     uint32_t must_send[256 / 32];
     bool accepts[HMACS];
     uint16_t hmac; /* with which we send */
+    uint64_t sent; /* nonces that were used, with whatever key */
     struct key *used, *keys[SCTP_AUTH_KEYS_MAX];
 };
 
@@ -178,14 +178,30 @@ struct sctp_auth *sctp_auth_new(const uint8_t *own, size_t own_length, const uin
     }
     self->hmac = choose_hmac(&ours[ALGORITHMS], &theirs[ALGORITHMS]);
     for (size_t i = 0; i < HMACS; i++)
-        self->accepts[i] =
-            (our_hmacs[i] == SCTP_AUTH_DIRECTED) == (self->hmac == SCTP_AUTH_DIRECTED);
+        self->accepts[i] = (our_hmacs[i] == SCTP_AUTH_UMAC128) == (self->hmac == SCTP_AUTH_UMAC128);
     must(sctp_auth_add(self, 0, NULL, 0) == ERR_OK && sctp_auth_use(self, 0) == ERR_OK);
     return self;
 }
 
-static void free_key(struct key *key)
+static size_t mac_size(uint16_t hmac)
 {
+    return hmac == SCTP_AUTH_SHA1     ? sizeof(struct hmac_sha1_ctx)
+           : hmac == SCTP_AUTH_SHA256 ? sizeof(struct hmac_sha256_ctx)
+                                      : sizeof(struct umac128_ctx);
+}
+
+static void free_mac(union mac *mac, uint16_t hmac)
+{
+    if (mac)
+        explicit_bzero(mac, mac_size(hmac));
+    free(mac);
+}
+
+static void free_key(const struct sctp_auth *self, struct key *key)
+{
+    free_mac(key->send, self->hmac);
+    for (size_t i = 0; i < HMACS; i++)
+        free_mac(key->receive[i], our_hmacs[i]);
     explicit_bzero(key, sizeof *key);
     free(key);
 }
@@ -196,7 +212,7 @@ void sctp_auth_free(struct sctp_auth *self)
         return;
     for (size_t i = 0; i < SCTP_AUTH_KEYS_MAX; i++)
         if (self->keys[i])
-            free_key(self->keys[i]);
+            free_key(self, self->keys[i]);
     free(self);
 }
 
@@ -241,14 +257,15 @@ enum err sctp_auth_drop(struct sctp_auth *self, uint16_t number)
     for (size_t i = 0; i < SCTP_AUTH_KEYS_MAX; i++)
         if (self->keys[i] == key)
             self->keys[i] = NULL;
-    free_key(key);
+    free_key(self, key);
     return ERR_OK;
 }
 
 /* ---- what a key becomes between these two ends ---- */
 
-#define LABEL       "SCTP-AUTH"
+#define LABEL       "SCTP-AUTH UMAC-128"
 #define DERIVED_MAX (SCTP_KEY_MAX + 2 * SCTP_AUTH_PARAMETERS_MAX)
+#define UMAC_KEY    16
 
 /* The association shared key (section 6.1). */
 static size_t derive(const struct key *key, const struct vector *first, const struct vector *second,
@@ -261,12 +278,12 @@ static size_t derive(const struct key *key, const struct vector *first, const st
     return (size_t)(writer.at - out);
 }
 
-/* The key of one direction: RFC 5926 section 3.1 with HMAC-SHA-512, of which one block is asked
- * for. */
-static size_t derive_directed(const struct key *key, const struct vector *sender,
-                              const struct vector *receiver, uint8_t out[static DERIVED_MAX])
+/* The key of one direction, as draft-ietf-tsvwg-rfc4895-bis-02 derives one: RFC 5926 section 3.1
+ * with HMAC-SHA-512, of which the first block is asked for. */
+static void derive_directed(const struct key *key, const struct vector *sender,
+                            const struct vector *receiver, uint8_t out[static SHA512_DIGEST_SIZE])
 {
-    static const uint8_t counter = 1, bits[2] = {SHA512_DIGEST_SIZE * 8 >> 8, 0};
+    static const uint8_t counter = 1, bits[2] = {0, UMAC_KEY * 8};
     struct hmac_sha512_ctx hmac;
     hmac_sha512_set_key(&hmac, key->length, key->bytes);
     hmac_sha512_update(&hmac, sizeof counter, &counter);
@@ -276,48 +293,67 @@ static size_t derive_directed(const struct key *key, const struct vector *sender
     hmac_sha512_update(&hmac, sizeof bits, bits);
     hmac_sha512_digest(&hmac, SHA512_DIGEST_SIZE, out);
     explicit_bzero(&hmac, sizeof hmac);
-    return SHA512_DIGEST_SIZE;
 }
 
-static void prepare(struct mac *mac, const struct key *key, uint16_t hmac,
-                    const struct vector *sender, const struct vector *receiver)
+/* Owns: caller, free_mac. */
+static union mac *make_mac(const struct key *key, uint16_t hmac, const struct vector *sender,
+                           const struct vector *receiver)
 {
     uint8_t derived[DERIVED_MAX];
     bool in_order = compare(sender, receiver) < 0;
-    size_t length = hmac == SCTP_AUTH_DIRECTED ? derive_directed(key, sender, receiver, derived)
-                    : in_order                 ? derive(key, sender, receiver, derived)
-                                               : derive(key, receiver, sender, derived);
-    if (hmac == SCTP_AUTH_SHA1)
-        hmac_sha1_set_key(&mac->sha1, length, derived);
-    else
-        hmac_sha256_set_key(&mac->sha256, length, derived);
-    mac->is_ready = true;
+    union mac *mac = check_alloc(mac_size(hmac));
+    if (hmac == SCTP_AUTH_UMAC128) {
+        derive_directed(key, sender, receiver, derived);
+        umac128_set_key(&mac->umac, derived);
+    } else {
+        size_t length =
+            derive(key, in_order ? sender : receiver, in_order ? receiver : sender, derived);
+        if (hmac == SCTP_AUTH_SHA1)
+            hmac_sha1_set_key(&mac->sha1, length, derived);
+        else
+            hmac_sha256_set_key(&mac->sha256, length, derived);
+    }
     explicit_bzero(derived, sizeof derived);
+    return mac;
 }
 
 /* ---- MACs ---- */
 
-static size_t digest_size(uint16_t hmac)
+#define NONCE   8
+#define MAC_MAX 32
+
+/* Bytes of it in the AUTH chunk. */
+static size_t size_of(uint16_t hmac)
 {
-    return hmac == SCTP_AUTH_SHA1 ? SHA1_DIGEST_SIZE : SHA256_DIGEST_SIZE;
+    return hmac == SCTP_AUTH_SHA1     ? SHA1_DIGEST_SIZE
+           : hmac == SCTP_AUTH_SHA256 ? SHA256_DIGEST_SIZE
+                                      : NONCE + UMAC128_DIGEST_SIZE;
 }
 
-/* Over the chunk with zeros for its MAC, and all behind it (section 6.2). */
-static void compute(struct mac *mac, uint16_t hmac, const uint8_t *chunk, const uint8_t *end,
-                    uint8_t digest[static SHA256_DIGEST_SIZE])
+/* Over the chunk with zeros for its MAC, and all behind it (section 6.2); a nonce stands in the
+ * chunk. */
+static void compute(union mac *mac, uint16_t hmac, const uint8_t *chunk, const uint8_t *end,
+                    uint8_t out[static MAC_MAX])
 {
-    uint8_t head[HEAD + SHA256_DIGEST_SIZE] = {0};
-    size_t head_size = HEAD + digest_size(hmac);
-    memcpy(head, chunk, HEAD);
+    uint8_t head[HEAD + MAC_MAX] = {0};
+    size_t size = size_of(hmac), head_size = HEAD + size;
     const uint8_t *rest = chunk + head_size;
+    size_t rest_size = (size_t)(end - rest);
+    memcpy(head, chunk, HEAD);
     if (hmac == SCTP_AUTH_SHA1) {
         hmac_sha1_update(&mac->sha1, head_size, head);
-        hmac_sha1_update(&mac->sha1, (size_t)(end - rest), rest);
-        hmac_sha1_digest(&mac->sha1, SHA1_DIGEST_SIZE, digest);
-    } else {
+        hmac_sha1_update(&mac->sha1, rest_size, rest);
+        hmac_sha1_digest(&mac->sha1, size, out);
+    } else if (hmac == SCTP_AUTH_SHA256) {
         hmac_sha256_update(&mac->sha256, head_size, head);
-        hmac_sha256_update(&mac->sha256, (size_t)(end - rest), rest);
-        hmac_sha256_digest(&mac->sha256, SHA256_DIGEST_SIZE, digest);
+        hmac_sha256_update(&mac->sha256, rest_size, rest);
+        hmac_sha256_digest(&mac->sha256, size, out);
+    } else {
+        memcpy(out, chunk + HEAD, NONCE);
+        umac128_set_nonce(&mac->umac, NONCE, out);
+        umac128_update(&mac->umac, head_size, head);
+        umac128_update(&mac->umac, rest_size, rest);
+        umac128_digest(&mac->umac, UMAC128_DIGEST_SIZE, out + NONCE);
     }
 }
 
@@ -334,30 +370,34 @@ bool sctp_auth_must_come(const struct sctp_auth *self, uint8_t type)
 
 size_t sctp_auth_size(const struct sctp_auth *self)
 {
-    return HEAD + digest_size(self->hmac);
+    return HEAD + size_of(self->hmac);
 }
 
 uint8_t *sctp_auth_begin(const struct sctp_auth *self, struct wire_writer *writer)
 {
-    static const uint8_t zeros[SHA256_DIGEST_SIZE];
+    static const uint8_t zeros[MAC_MAX];
     if (writer->overrun || (size_t)(writer->end - writer->at) < sctp_auth_size(self))
         return NULL;
     uint8_t *chunk = sctp_wire_begin(writer, SCTP_CHUNK_AUTH, 0);
     wire_put_u16(writer, self->used->number);
     wire_put_u16(writer, self->hmac);
-    wire_put_bytes(writer, zeros, digest_size(self->hmac));
+    wire_put_bytes(writer, zeros, size_of(self->hmac));
     sctp_wire_end(writer, chunk);
     return chunk;
 }
 
-void sctp_auth_sign(const struct sctp_auth *self, uint8_t *chunk, const uint8_t *packet_end)
+void sctp_auth_sign(struct sctp_auth *self, uint8_t *chunk, const uint8_t *packet_end)
 {
-    uint8_t digest[SHA256_DIGEST_SIZE];
-    struct mac *mac = &self->used->send;
-    if (!mac->is_ready)
-        prepare(mac, self->used, self->hmac, &self->own, &self->peer);
-    compute(mac, self->hmac, chunk, packet_end, digest);
-    memcpy(chunk + HEAD, digest, digest_size(self->hmac));
+    uint8_t mac[MAC_MAX];
+    struct key *key = self->used;
+    if (!key->send)
+        key->send = make_mac(key, self->hmac, &self->own, &self->peer);
+    if (self->hmac == SCTP_AUTH_UMAC128) {
+        struct wire_writer nonce = wire_writer(chunk + HEAD, NONCE);
+        wire_put_u64(&nonce, self->sent++);
+    }
+    compute(key->send, self->hmac, chunk, packet_end, mac);
+    memcpy(chunk + HEAD, mac, size_of(self->hmac));
 }
 
 /* Its place among ours; HMACS: it is none of them. */
@@ -379,15 +419,14 @@ bool sctp_auth_check(const struct sctp_auth *self, const uint8_t *chunk, const u
     uint16_t hmac = sctp_wire_u16(chunk + 6);
     size_t which = index_of(hmac);
     *unsupported_hmac = which == HMACS;
-    if (which == HMACS || !self->accepts[which] || length != HEAD + digest_size(hmac))
+    if (which == HMACS || !self->accepts[which] || length != HEAD + size_of(hmac))
         return false;
     struct key *key = key_of(self, sctp_wire_u16(chunk + 4));
     if (!key)
         return false;
-    struct mac *mac = &key->receive[which];
-    uint8_t digest[SHA256_DIGEST_SIZE];
-    if (!mac->is_ready)
-        prepare(mac, key, hmac, &self->peer, &self->own);
-    compute(mac, hmac, chunk, end, digest);
-    return memeql_sec(digest, chunk + HEAD, digest_size(hmac));
+    uint8_t mac[MAC_MAX];
+    if (!key->receive[which])
+        key->receive[which] = make_mac(key, hmac, &self->peer, &self->own);
+    compute(key->receive[which], hmac, chunk, end, mac);
+    return memeql_sec(mac, chunk + HEAD, size_of(hmac));
 }

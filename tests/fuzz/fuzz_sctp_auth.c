@@ -19,8 +19,8 @@ static void add_key(struct sctp_auth *end)
 }
 
 /* Signs these bytes at one end, checks them at the other, whole and with one of them changed. */
-static void sign_and_check(const struct sctp_auth *from, const struct sctp_auth *to,
-                           const uint8_t *data, size_t size)
+static void sign_and_check(struct sctp_auth *from, const struct sctp_auth *to, const uint8_t *data,
+                           size_t size)
 {
     uint8_t packet[600];
     struct wire_writer writer = wire_writer(packet, sizeof packet);
