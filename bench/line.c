@@ -63,16 +63,20 @@
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
 
+struct link {
+    struct link *next, *before;
+    uint64_t due; /* us */
+};
+
 struct packet {
-    struct packet *next, *before;
-    uint64_t due;
+    struct link link;
     size_t size; /* virtio header included */
     uint8_t data[];
 };
 
 struct direction {
     int from, to;
-    struct packet ends; /* of a ring, by due time */
+    struct link ends; /* of a ring of packets, by due time */
     struct sim_chance chance;
     struct sim_way way;
     uint64_t late;
@@ -168,15 +172,15 @@ static void mend(uint8_t *data, size_t size, const struct burst *burst, size_t f
 }
 
 /* By due time, and behind those of the same. */
-static void enqueue(struct direction *d, struct packet *packet)
+static void enqueue(struct direction *d, struct link *link)
 {
-    struct packet *before = d->ends.before;
-    while (before != &d->ends && before->due > packet->due)
+    struct link *before = d->ends.before;
+    while (before != &d->ends && before->due > link->due)
         before = before->before;
-    packet->before = before;
-    packet->next = before->next;
-    before->next->before = packet;
-    before->next = packet;
+    link->before = before;
+    link->next = before->next;
+    before->next->before = link;
+    before->next = link;
 }
 
 /* Segments from to to of a burst go on their way. */
@@ -192,13 +196,13 @@ static void pass(struct direction *d, const uint8_t *data, const struct burst *b
     struct packet *packet = malloc(sizeof *packet + size);
     if (!packet)
         die("malloc");
-    packet->due = due;
+    packet->link.due = due;
     packet->size = size;
     memcpy(packet->data, data, burst->headers);
     memcpy(packet->data + burst->headers, data + burst->headers + start, end - start);
     if (to - from < burst->count)
         mend(packet->data, size, burst, from, to);
-    enqueue(d, packet);
+    enqueue(d, &packet->link);
 }
 
 static void take(struct direction *d, const uint8_t *data, size_t size, uint64_t now)
@@ -242,15 +246,16 @@ static void receive(struct direction *d)
 static uint64_t deliver(struct direction *d)
 {
     uint64_t now = clock_us();
-    struct packet *packet;
-    while ((packet = d->ends.next) != &d->ends && packet->due <= now) {
-        d->ends.next = packet->next;
-        packet->next->before = &d->ends;
+    struct link *link;
+    while ((link = d->ends.next) != &d->ends && link->due <= now) {
+        struct packet *packet = (void *)link;
+        d->ends.next = link->next;
+        link->next->before = &d->ends;
         d->way.lost += write(d->to, packet->data, packet->size) < 0;
-        d->late += now - packet->due > 1000;
+        d->late += now - link->due > 1000;
         free(packet);
     }
-    return packet == &d->ends ? UINT64_MAX : packet->due;
+    return link == &d->ends ? UINT64_MAX : link->due;
 }
 
 /* ---- devices, figures, arguments ---- */
@@ -302,7 +307,7 @@ static void set_up(struct direction *d, int from, int to, uint64_t its_seed)
     *d = (struct direction){.from = from, .to = to, .chance.state = its_seed};
     d->way =
         (struct sim_way){.line = how, .chance = &d->chance, .tokens = how.police_burst * 1000000};
-    d->ends = (struct packet){.next = &d->ends, .before = &d->ends};
+    d->ends = (struct link){.next = &d->ends, .before = &d->ends};
 }
 
 static void run(int client, int server, int signals)
@@ -391,7 +396,9 @@ int main(int count, char **arguments)
     sigprocmask(SIG_BLOCK, &set, NULL);
     prctl(PR_SET_TIMERSLACK, 1000ul, 0, 0, 0);
     prctl(PR_SET_PDEATHSIG, (unsigned long)SIGTERM, 0, 0, 0);
-    setpriority(PRIO_PROCESS, 0, -15); /* a line does not wait for others' processors */
+    /* A line does not wait for others' processors. */
+    if (sched_setscheduler(0, SCHED_RR, &(struct sched_param){.sched_priority = 1}))
+        setpriority(PRIO_PROCESS, 0, -15);
     int a = open_device(client), b = open_device(server);
     began_us = clock_us();
     puts("ready");

@@ -30,10 +30,15 @@ wan_file() {
     esac
 }
 
-wan_set_up() { # in HOME_OF_PEER
+wan_use_peer() {
     # shellcheck source=/dev/null
     . "$(wan_file "$PEER")"
+    [ "$PEER" != hawser_cubic ] || HAWSER_OPTIONS="$HAWSER_OPTIONS congestion = \"cubic\";"
+}
+
+wan_set_up() { # in HOME_OF_PEER
     local missing
+    wan_use_peer
     missing=$(peer_missing | tr '\n' ' ')
     [ -z "$missing" ] || bench_die "$PEER: missing: $missing"
     peer_setup
