@@ -58,7 +58,8 @@ struct sctp_options {
     bool hawser;         /* says in INIT that it is one of ours (SCTP_PARAMETER_HAWSER) */
     const struct sctp_congestion_ops *congestion;
     struct sctp_sharing sharing; /* of a listener */
-    uint32_t first_packet;       /* for tests: number of the first packet, to see it wrap */
+    /* For tests, to see them wrap: number of the first packet; our initial TSN, 0: by chance. */
+    uint32_t first_packet, first_tsn;
     void (*random)(void *context, void *bytes, size_t length); /* unguessable bytes */
     void *random_context;
 };

@@ -151,7 +151,7 @@ void sctp_handshake_begin(struct sctp_association *self, uint64_t now_us)
     self->handshake = handshake;
     self->own_tag = draw(options);
     self->own_tag += self->own_tag == 0;
-    handshake->initial_tsn = draw(options);
+    handshake->initial_tsn = sctp_handshake_first_tsn(options, draw(options));
     if (options->auth)
         options->random(options->random_context, handshake->random, sizeof handshake->random);
     sctp_sending_init(self, handshake->initial_tsn);
@@ -356,7 +356,7 @@ struct sctp_association *sctp_handshake_accept(const struct sctp_options *option
     self->own_port = cookie->own_port;
     self->peer_port = cookie->peer_port;
     self->own_tag = cookie->own_tag;
-    sctp_sending_init(self, cookie->own_tsn);
+    sctp_sending_init(self, sctp_handshake_first_tsn(options, cookie->own_tsn));
     take_cookie(self, cookie, cookie->random);
     self->used = net;
     self->nets[net] =

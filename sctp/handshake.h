@@ -34,6 +34,12 @@ uint8_t *sctp_handshake_begin_chunk(struct wire_writer *writer, uint8_t type,
 void sctp_handshake_end_chunk(struct wire_writer *writer, uint8_t *chunk,
                               const struct sctp_options *options, const uint8_t *random);
 
+/* Our initial TSN: as drawn, or what a test wants. */
+static inline uint32_t sctp_handshake_first_tsn(const struct sctp_options *options, uint32_t drawn)
+{
+    return options->first_tsn ? options->first_tsn : drawn;
+}
+
 /* ---- the side that connects ---- */
 
 /* COOKIE_WAIT: draws tag and TSN; INIT is due, or the caller's to send. */

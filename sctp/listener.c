@@ -128,7 +128,7 @@ static enum sctp_heard reply_init_ack(struct question *q, const struct sctp_cook
                              .window = options->buffer,
                              .streams_out = cookie->streams_out,
                              .streams_in = options->streams,
-                             .tsn = cookie->own_tsn};
+                             .tsn = sctp_handshake_first_tsn(options, cookie->own_tsn)};
     struct wire_writer writer = begin_reply(q, cookie->peer_tag);
     uint8_t *chunk = sctp_handshake_begin_chunk(&writer, SCTP_CHUNK_INIT_ACK, &init);
     size_t used = PLAIN + sealed_length + (auth ? SCTP_AUTH_PARAMETERS_MAX : 0u);

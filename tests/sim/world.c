@@ -186,6 +186,8 @@ struct sim_world *sim_world_new(const struct sim_options *options)
         end->options = options->sctp[i];
         end->options.random = give_chance;
         end->options.random_context = world;
+        if (options->near_wrap) /* a listener's is no chance */
+            end->options.first_tsn = UINT32_MAX - (uint32_t)(options->seed + 331 * i) % 1024;
         sim_end_begin(end);
         if (i % 2 == 0 || options->both_connect)
             sim_world_at(world, world->now_us + options->connect_us[i / 2], sim_act_connect, i, 0);

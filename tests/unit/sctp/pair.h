@@ -339,6 +339,7 @@ __attribute__((unused)) static void pair_init(struct pair *pair, uint64_t seed)
         options->mtu = 1452;
         options->hawser = true;
         options->first_packet = 0xfffffff0u;
+        options->first_tsn = i ? 0xfffffffeu : 0xfffffffdu;
         options->random = pair_random;
     }
     pair->options[0].random_context = pair->options[1].random_context = pair;

@@ -113,9 +113,11 @@ static void numbers(void)
     struct pair pair;
     begin(&pair, 2, 1);
     pair.options[0].random = all_ones;
+    pair.options[0].first_tsn = 0;
     answered_by(&pair, "bCkkL", "a TSN of ffffffff is the first");
     begin(&pair, 2, 1);
     pair.options[0].random = all_zeros;
+    pair.options[0].first_tsn = 0;
     answered_by(&pair, "bCkkL", "and one of 0");
     begin(&pair, 0, 0);
     pair.options[0].random = pair.options[1].random = all_zeros;
@@ -337,10 +339,11 @@ static void with_auth(void)
 /* ---- both at once, and again ---- */
 
 /* B connects, too; its INITs are lost, as nobody listens at A, A's are answered. */
-static void collision(unsigned lost)
+static void collision(unsigned lost, bool auth)
 {
     struct pair pair;
     begin(&pair, 0, lost);
+    pair.options[0].auth = pair.options[1].auth = auth;
     pair_connect(&pair);
     pair.b.association = sctp_association_connect(&pair.options[1], pair.now_us);
     uint32_t a = pair.a.association->own_tag, b = pair.b.association->own_tag;
@@ -384,9 +387,9 @@ int main(void)
     stale_cookies();
     always_stale();
     with_auth();
-    collision(0);
-    collision(1);
-    collision(3);
+    collision(0, false);
+    collision(1, false);
+    collision(3, true);
     again();
     return tap_done();
 }
