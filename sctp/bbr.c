@@ -38,7 +38,7 @@ static uint64_t packets(const struct sctp_bbr *self, uint64_t count)
 /* ---- short paths ---- */
 
 /* Rates measured over such round trips mean little, and the loop's granularity is as long as they
- * are; so neither pace nor BDP count there. But 256 KB are 80 ms of 25 Mbit/s, and more than a
+ * are; so neither pace nor BDP count there. But 256 KB are 20 ms of 100 Mbit/s, and more than a
  * small switch can hold: a path that was found to be slow, or to lose, is treated as any other. */
 static bool is_short(const struct sctp_bbr *self, uint64_t now_us)
 {
@@ -52,8 +52,7 @@ static bool is_short(const struct sctp_bbr *self, uint64_t now_us)
 
 static void set_pace(struct sctp_bbr *self, unsigned percent)
 {
-    unsigned margin = /* D5 */
-        self->standing && self->state == SCTP_BBR_CRUISE ? SCTP_BBR_D5_MARGIN : SCTP_BBR_MARGIN;
+    unsigned margin = self->state == SCTP_BBR_CRUISE ? self->margin : SCTP_BBR_MARGIN; /* D5 */
     uint64_t pace = self->bw * percent / 100 * (100 - margin) / 100;
     if (self->full_bw_reached || pace > self->pace)
         self->pace = sctp_bbr_least(pace, SCTP_CONGESTION_RATE_MAX);

@@ -1,4 +1,4 @@
-/* sctp/bbr.h: BBRv3 as draft-ietf-ccwg-bbr (2026-08-03) has it, with the five deviations D1 to D5
+/* sctp/bbr.h: BBRv3 as draft-ietf-ccwg-bbr (2026-08-03) has it, with the six deviations D1 to D6
  * of docs/decisions/033-congestion-control.md. Names are the draft's, sections are cited by their
  * titles. sctp/bbr.c has states and control, sctp/bbr_model.c the model of the path,
  * sctp/bbr_probe.c the ProbeBW cycle. Private to these three. Pure.
@@ -25,11 +25,14 @@
 #define SCTP_BBR_MIN_RTT_US       UINT64_C(10000000)
 #define SCTP_BBR_PROBE_RTT_US     UINT64_C(5000000)
 #define SCTP_BBR_PROBE_RTT_STAYS  UINT64_C(200000)
+/* A round that loses so much: a short path (sctp/congestion.h) is as any other for 10 s. */
+#define SCTP_BBR_LOSSY_PERCENT 10
+#define SCTP_BBR_LOSSY_US      UINT64_C(10000000)
 
 /* D1: in calm rounds of CRUISE and DOWN the share of lost packets is the line's own. So many
  * packets weigh as much as all before them, at first fewer; it is never taken to be more than 5%.
  * Of n packets n * (2% + floor) and so many standard deviations more may be lost before anything
- * reacts. */
+ * reacts; after a round that was not calm, in CRUISE and DOWN, without the 2%. */
 #define SCTP_BBR_D1_WEIGHT     1000
 #define SCTP_BBR_D1_PRIOR      100
 #define SCTP_BBR_D1_MOST       50000000u
@@ -40,18 +43,28 @@
 #define SCTP_BBR_CALM_US    1000
 #define SCTP_BBR_BASE_US    UINT64_C(5000000)
 /* D2: after a calm REFILL, UP ends with so many samples in a row that are an eighth or 5 ms above
- * min_rtt: the queue is ours (as many as HyStart++ wants of a round, RFC 9406 section 4.3). */
+ * min_rtt: the queue is ours (as many as HyStart++ wants of a round, RFC 9406 section 4.3). Where
+ * one batch acknowledges many packets, two batches do. */
 #define SCTP_BBR_D2_SAMPLES 8
+#define SCTP_BBR_D2_PACKETS 16
+#define SCTP_BBR_D2_BATCHES 2
 #define SCTP_BBR_D2_SHARE   8
 #define SCTP_BBR_D2_US      5000
 /* D3: Startup ends for losses after a calm round only if they are more than 20%; else they are the
  * line's. Ranges count, not packets, and nothing that T3 declares lost. */
 #define SCTP_BBR_D3_PERCENT 20
 /* D4: a loss that was none is not counted (sctp_bbr_model_spurious). */
-/* D5: cruise paces 5% below bw, not 1%, after a round whose round trips were longer by a 64th, or
- * 1 ms: bw is the best of many samples, and jitter makes it too large by some percent. */
-#define SCTP_BBR_D5_MARGIN 5
-#define SCTP_BBR_D5_SHARE  64
+/* D5: cruise paces not 1% below bw, but 5% and half of a queue's share of the round trip more, 10%
+ * at most, after a round whose round trips were longer by a 64th, or 1 ms: bw is the best of many
+ * samples, and jitter and batches make it too large by some percent. */
+#define SCTP_BBR_D5_SHARE   64
+#define SCTP_BBR_D5_LEAST   5
+#define SCTP_BBR_D5_PERCENT 50
+#define SCTP_BBR_D5_MOST    10
+/* D6: a queue longer than the round trip, and 20 ms, and less than 75% of bw delivered: the line
+ * has become slower. Then the short-term model is lowered as for losses. */
+#define SCTP_BBR_D6_US   20000
+#define SCTP_BBR_D6_RATE 75
 
 enum sctp_bbr_state {
     SCTP_BBR_STARTUP,
@@ -97,7 +110,9 @@ struct sctp_bbr {
     /* Round trips of a round: their sum, and the means of the best rounds, now and before base_us.
      */
     uint64_t round_rtt_us, round_rtts, base_rtt_us[2], base_us;
-    bool calm, standing; /* the last round; D1, D2; D5 */
+    bool calm;       /* the last round; D1, D2 */
+    unsigned margin; /* percent; D5 */
+    bool slow;       /* D6 */
     /* Full pipe. */
     uint64_t full_bw;
     unsigned full_bw_count;
@@ -119,9 +134,10 @@ struct sctp_bbr {
     uint64_t cycle_us, probe_wait_us, up_acked, up_acked_per_packet;
     unsigned up_rounds;
     bool probe_sample, too_high, precautionary;
-    bool own_queue;    /* D2: REFILL was calm */
-    unsigned risen;    /* D2: samples in a row */
-    uint64_t lossy_us; /* until then a short path is treated as any other */
+    bool own_queue;              /* D2: REFILL was calm */
+    bool resumes;                /* UP after a precautionary one: its queue is the same */
+    uint64_t risen, risen_bytes; /* D2: samples in a row, and what they acknowledge */
+    uint64_t lossy_us;           /* until then a short path is treated as any other */
     /* What a loss changes and a spurious one gives back (D4). */
     struct {
         uint64_t bw_shortterm, inflight_shortterm, inflight_longterm;

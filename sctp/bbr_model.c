@@ -37,6 +37,7 @@ void sctp_bbr_model_init(struct sctp_bbr *self, uint64_t now_us)
     self->aggregate_us = self->base_us = now_us;
     self->base_rtt_us[0] = self->base_rtt_us[1] = SCTP_BBR_NONE;
     self->calm = true;
+    self->margin = SCTP_BBR_MARGIN;
     self->floor_packets = SCTP_BBR_D1_PRIOR;
 }
 
@@ -110,7 +111,12 @@ static void judge_queue(struct sctp_bbr *self, uint64_t now_us)
     uint64_t base_us = sctp_bbr_least(self->base_rtt_us[0], self->base_rtt_us[1]);
     uint64_t more_us = since(mean_us, base_us);
     self->calm = more_us <= sctp_bbr_most(base_us / SCTP_BBR_CALM_SHARE, SCTP_BBR_CALM_US);
-    self->standing = more_us > sctp_bbr_most(base_us / SCTP_BBR_D5_SHARE, SCTP_BBR_CALM_US);
+    self->margin = SCTP_BBR_MARGIN;
+    if (more_us > sctp_bbr_most(base_us / SCTP_BBR_D5_SHARE, SCTP_BBR_CALM_US))
+        self->margin = (unsigned)sctp_bbr_least(
+            SCTP_BBR_D5_LEAST + more_us * SCTP_BBR_D5_PERCENT / base_us, SCTP_BBR_D5_MOST);
+    self->slow = more_us > sctp_bbr_most(base_us, SCTP_BBR_D6_US) &&
+                 self->bw_latest < self->bw * SCTP_BBR_D6_RATE / 100;
 }
 
 /* D1. */
@@ -126,6 +132,15 @@ static void learn_floor(struct sctp_bbr *self, uint64_t sent)
     self->floor_packets =
         sctp_bbr_least(self->floor_packets + (uint64_t)packets, SCTP_BBR_D1_WEIGHT);
     self->loss_floor = floor < 0 ? 0 : sctp_bbr_least((uint64_t)floor, SCTP_BBR_D1_MOST);
+}
+
+/* Beside a queue no more than the line itself loses; so the draft has it. CoDel drops few. */
+static uint64_t tolerated(const struct sctp_bbr *self, uint64_t sent)
+{
+    uint64_t allowed = sctp_bbr_model_allowed(self, sent);
+    if (self->calm || self->state == SCTP_BBR_STARTUP)
+        return allowed;
+    return allowed - sent * SCTP_BBR_LOSS_THRESH / SCTP_BBR_WHOLE;
 }
 
 /* "When not Probing for Bandwidth". */
@@ -154,17 +169,19 @@ static void judge_losses(struct sctp_bbr *self, const struct sctp_sample *sample
 {
     uint64_t delivered = since(sample->total_delivered, self->round_delivered);
     uint64_t sent = sctp_bbr_least(delivered, SCTP_CONGESTION_BYTES_MAX) + self->round_lost;
+    sent = sctp_bbr_least(sent, SCTP_CONGESTION_BYTES_MAX);
     judge_queue(self, sample->now_us);
     learn_floor(self, sent);
-    bool too_many = self->loss_in_round && self->round_lost > sctp_bbr_model_allowed(self, sent);
-    if (too_many && self->least_rtt_us < SCTP_CONGESTION_SHORT_US)
-        self->lossy_us = sample->now_us + SCTP_BBR_MIN_RTT_US;
+    bool too_many = self->loss_in_round && self->round_lost > tolerated(self, sent);
+    if (self->round_lost > sent / 100 * SCTP_BBR_LOSSY_PERCENT)
+        self->lossy_us = sample->now_us + SCTP_BBR_LOSSY_US;
     if (self->state == SCTP_BBR_STARTUP) {
         bool says_much = !self->calm || self->round_lost > sent / 100 * SCTP_BBR_D3_PERCENT;
         if (too_many && says_much && self->lost_ranges >= SCTP_BBR_STARTUP_RANGES &&
             sample->in_recovery)
             leave_startup(self);
-    } else if (too_many && self->state != SCTP_BBR_REFILL && self->state != SCTP_BBR_UP) {
+    } else if ((too_many || self->slow) && self->state != SCTP_BBR_REFILL &&
+               self->state != SCTP_BBR_UP) {
         lower_bounds(self);
     }
     self->loss_in_round = false;

@@ -40,7 +40,7 @@ void sctp_bbr_probe_refill(struct sctp_bbr *self)
     sctp_bbr_model_forget_shortterm(self);
     self->up_rounds = 0;
     self->up_acked = 0;
-    self->precautionary = false;
+    self->precautionary = self->resumes = false;
     self->acks = SCTP_BBR_ACKS_REFILLING;
     sctp_bbr_start_round(self);
     self->state = SCTP_BBR_REFILL;
@@ -56,8 +56,10 @@ static void raise_slope(struct sctp_bbr *self)
 
 static void start_up(struct sctp_bbr *self, const struct sctp_sample *sample)
 {
-    self->own_queue = self->calm;
-    self->risen = 0;
+    if (!self->resumes)
+        self->own_queue = self->calm;
+    self->resumes = false;
+    self->risen = self->risen_bytes = 0;
     self->probe_sample = true;
     self->acks = SCTP_BBR_ACKS_STARTING;
     sctp_bbr_start_round(self);
@@ -161,6 +163,7 @@ static bool adapt_longterm(struct sctp_bbr *self, const struct sctp_sample *samp
             sctp_bbr_model_advance_filter(self);
         if (sctp_bbr_is_probing_bw(self) && self->precautionary && !self->too_high) {
             sctp_bbr_probe_refill(self);
+            self->resumes = true;
             return true;
         }
     }
@@ -195,8 +198,15 @@ static bool has_risen(struct sctp_bbr *self, const struct sctp_sample *sample)
         self->acks != SCTP_BBR_ACKS_FEEDBACK)
         return false;
     uint64_t rise_us = sctp_bbr_most(self->min_rtt_us / SCTP_BBR_D2_SHARE, SCTP_BBR_D2_US);
-    self->risen = sample->rtt_us > self->min_rtt_us + rise_us ? self->risen + 1 : 0;
-    return self->risen >= SCTP_BBR_D2_SAMPLES;
+    if (sample->rtt_us <= self->min_rtt_us + rise_us) {
+        self->risen = self->risen_bytes = 0;
+        return false;
+    }
+    self->risen++;
+    self->risen_bytes += sample->acked;
+    uint64_t least = (uint64_t)SCTP_BBR_D2_PACKETS * self->base.mss;
+    return self->risen >= SCTP_BBR_D2_SAMPLES ||
+           (self->risen >= SCTP_BBR_D2_BATCHES && self->risen_bytes >= least);
 }
 
 static bool is_time_to_go_down(struct sctp_bbr *self, const struct sctp_sample *sample)

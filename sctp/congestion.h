@@ -61,7 +61,7 @@ const struct sctp_congestion_ops *sctp_congestion_find(const char *name);
 #define SCTP_CONGESTION_SHORT_WINDOW     (256 * 1024)
 #define SCTP_CONGESTION_SHORT_WINDOW_MAX (512 * 1024)
 /* Bytes a second: a net that was measured to be slower than this is not short (bbr.c: is_short). */
-#define SCTP_CONGESTION_SHORT_RATE (32 * 1000 * 1000)
+#define SCTP_CONGESTION_SHORT_RATE (16 * 1000 * 1000)
 
 /* No pace is slower, no rate counted as faster, no time longer: so no product overflows, whatever
  * the peer acknowledges. */

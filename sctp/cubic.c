@@ -30,6 +30,7 @@
 #define FIRST_RTT_US   1000              /* draft-ietf-ccwg-bbr's, where none is known */
 #define IDLE_US        UINT64_C(1000000) /* RFC 9260 section 7.2.1, with its RTO.Min */
 #define KEPT_PERCENT   75                /* RFC 2861 */
+#define LOSSY_US       UINT64_C(10000000)
 #define THRESHOLD_NONE SCTP_CONGESTION_BYTES_MAX
 
 enum phase {
@@ -55,6 +56,7 @@ struct cubic {
     uint64_t epoch_rest; /* of W_est, below a byte */
     uint64_t looked_us;  /* last acknowledgement */
     uint64_t sent_us;    /* last packet */
+    uint64_t lossy_us;   /* until then a short path is as any other */
     uint64_t reduced_us; /* what was sent before is of the same congestion */
     uint64_t srtt_us, min_rtt_us;
     /* HyStart++ */
@@ -83,9 +85,12 @@ static uint64_t at_least(uint64_t value, uint64_t least)
     return value > least ? value : least;
 }
 
+/* A path that loses packets is as any other for a while: 256 KB are more than a small switch can
+ * hold, and a window that cannot shrink would lose half of them for ever. */
 static bool is_short(const struct cubic *self)
 {
-    return self->min_rtt_us && self->min_rtt_us < SCTP_CONGESTION_SHORT_US && !self->timed_out;
+    bool is_near = self->min_rtt_us && self->min_rtt_us < SCTP_CONGESTION_SHORT_US;
+    return is_near && !self->timed_out && self->looked_us >= self->lossy_us;
 }
 
 /* ---- control ---- */
@@ -289,6 +294,7 @@ static void reduce(struct cubic *self)
     uint64_t window = self->base.window;
     now->highest = window < now->highest ? window * GIVE_WAY_PERCENT / 100 : window;
     now->prior = window;
+    self->lossy_us = self->looked_us + LOSSY_US;
     now->threshold =
         at_least(window * BETA_PERCENT / 100, (uint64_t)self->base.mss * WINDOW_PACKETS);
     now->phase = AVOIDANCE;
@@ -342,6 +348,7 @@ static void spurious(struct sctp_congestion *base, uint64_t now_us, uint32_t siz
     base->window = self->before.window;
     self->before.window = 0; /* once */
     self->timed_out = false;
+    self->lossy_us = 0;
     set_control(self);
 }
 

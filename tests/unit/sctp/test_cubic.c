@@ -336,6 +336,17 @@ static void short_path(void)
     for (unsigned i = 0; i < 10; i++)
         round_trip(&flow);
     ok(flow.cubic->window == SCTP_CONGESTION_SHORT_WINDOW_MAX, "and 512 KB at most");
+    lose(&flow, false, true);
+    ok(flow.cubic->window == SCTP_CONGESTION_SHORT_WINDOW_MAX * 7 / 10 && flow.cubic->pace,
+       "after a loss it is paced, and may shrink");
+    for (unsigned i = 0; i < 20; i++) {
+        flow.now_us += 1000;
+        lose(&flow, false, true);
+    }
+    ok(flow.cubic->window < SCTP_CONGESTION_SHORT_WINDOW / 4, "below 256 KB");
+    flow.now_us += 10000000;
+    round_trip(&flow);
+    ok(flow.cubic->window >= SCTP_CONGESTION_SHORT_WINDOW && !flow.cubic->pace, "for 10 s");
     ops->free(flow.cubic);
 }
 
