@@ -209,7 +209,6 @@ size_t sctp_association_output(struct sctp_association *self, uint64_t now_us,
         has_data = put_handshake(&d);
     else
         has_data = put_rest(&d);
-    self->plan = (struct sctp_plan){0};
     size_t length = finish(&d, room);
     if (has_data)
         sctp_sending_sent(self, now_us, d.net, length);

@@ -246,6 +246,27 @@ static void check_ignored(enum sctp_state state, uint8_t type, const void *value
     pair_fini(&pair);
 }
 
+/* The same, and it is counted. */
+static void check_rejected(uint8_t type, const void *value, size_t length)
+{
+    struct pair pair;
+    pair_prepare(&pair, 7, SCTP_ESTABLISHED);
+    struct sctp_association *a = pair.a.association;
+    pair_inject_chunk(&pair, false, type, 0, value, length);
+    ok(a->counters.rejected == 1 && a->state == SCTP_ESTABLISHED && pair_sent(&pair, ""),
+       "chunk %u of %zu bytes is counted as rejected", type, length);
+    pair_fini(&pair);
+}
+
+static void test_rejected(void)
+{
+    check_rejected(SCTP_CHUNK_DATA, "\0\0\0\0\0\0\0\0\0\0\0", 11);
+    check_rejected(SCTP_CHUNK_SACK, "\0\0\0\0\0\0\0\0\0\0\0", 11);
+    check_rejected(SCTP_CHUNK_SACK, "\0\0\0\0\0\0\0\0\0\1\0\0", 12);
+    check_rejected(SCTP_CHUNK_ABORT, "\0\1\0\7\0\0", 6);
+    check_rejected(SCTP_CHUNK_INIT, "\0\0\0\1\0\1\0\0\0\1\0\1\0\0\0\1", 16);
+}
+
 static void test_ignored(void)
 {
     static const uint8_t stale[8] = {0, 3, 0, 8, 0, 0, 1, 0};
@@ -295,7 +316,8 @@ static void test_bundled(void)
     sctp_wire_put_chunk(&forged.writer, SCTP_CHUNK_INIT_ACK, 0,
                         "\1\2\3\4\0\1\0\0\0\1\0\1\0\0\0\1\0\7\0\10cook", 24);
     pair_inject(&pair, false, &forged);
-    ok(pair.a.association->state == SCTP_COOKIE_WAIT && pair_sent(&pair, ""),
+    ok(pair.a.association->state == SCTP_COOKIE_WAIT && pair_sent(&pair, "") &&
+           pair.a.association->counters.rejected == 1,
        "INIT ACK with company: the packet is dropped");
     pair_inject_chunk(&pair, false, SCTP_CHUNK_INIT_ACK, 0,
                       "\1\2\3\4\0\1\0\0\0\1\0\1\0\0\0\1\0\7\0\10cook", 24);
@@ -361,6 +383,7 @@ int main(void)
     test_abort();
     test_abort_malformed();
     test_ignored();
+    test_rejected();
     test_bundled();
     test_data();
     return tap_done();

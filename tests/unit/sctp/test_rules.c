@@ -282,6 +282,32 @@ static void test_sack(void)
     pair_fini(&pair);
 }
 
+/* Section 6.2: every second packet, whatever it has, also within a batch. */
+static void test_every_second(void)
+{
+    for (unsigned packets = 1; packets <= 2; packets++) {
+        struct pair pair;
+        struct pair_forged forged;
+        pair_prepare(&pair, 3, SCTP_ESTABLISHED);
+        struct sctp_association *a = pair.a.association;
+        inject_data(&pair, 1);
+        pair_clear(&pair);
+        uint32_t tsn = sctp_receiving_cumulative(a) + 1;
+        for (unsigned i = 0; i < packets; i++) {
+            pair_forge(&pair, false, a->own_tag, &forged);
+            put_data(&pair, &forged, tsn++);
+            put_data(&pair, &forged, tsn++);
+            sctp_association_input(a, pair.now_us, 0, forged.bytes,
+                                   (size_t)(forged.writer.at - forged.bytes));
+        }
+        sctp_association_input_end(a, pair.now_us);
+        pair_pump(&pair, false);
+        ok(pair_sent(&pair, packets == 1 ? "" : "A SACK"), "%u with two chunks each: %s", packets,
+           packets == 1 ? "a SACK waits" : "a SACK");
+        pair_fini(&pair);
+    }
+}
+
 /* In which states one is read (section 6). */
 static void test_sack_states(void)
 {
@@ -398,6 +424,7 @@ int main(void)
     test_lost_first();
     test_t3();
     test_sack();
+    test_every_second();
     test_sack_states();
     test_no_renege();
     test_windows();
