@@ -1,7 +1,7 @@
 /* bench/sctp_bench.c: what the SCTP engine alone costs: no socket, no clock of the system, both
  * ends back to back in one thread. Times are of the processor.
  *
- *   sctp_bench [row ...]        rows: bulk, small, associations, threads (all)
+ *   sctp_bench [row ...]        rows: bulk, auth, small, associations, threads (all)
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -50,9 +50,9 @@ struct ends {
     uint8_t *room;   /* BATCH packets */
 };
 
-static void ends_init(struct ends *ends, uint32_t mtu, uint64_t seed)
+static void ends_init(struct ends *ends, uint32_t mtu, bool auth)
 {
-    *ends = (struct ends){.now_us = 1000000, .seed = seed};
+    *ends = (struct ends){.now_us = 1000000, .seed = 1};
     ends->room = check_alloc((size_t)ROOM * BATCH);
     for (unsigned i = 0; i < 2; i++) {
         struct sctp_options *options = &ends->options[i];
@@ -62,6 +62,7 @@ static void ends_init(struct ends *ends, uint32_t mtu, uint64_t seed)
         options->streams = 64;
         options->mtu = mtu;
         options->hawser = true;
+        options->auth = auth;
         options->random = some_bytes;
         options->random_context = &ends->seed;
     }
@@ -179,11 +180,11 @@ static uint64_t transfer(struct ends *ends, uint32_t size, uint64_t bytes)
     return ends->packets - packets;
 }
 
-static void bench_bulk(uint32_t mtu, const char *name)
+static void bench_bulk(uint32_t mtu, bool auth, const char *name)
 {
     struct ends ends;
     char what[100];
-    ends_init(&ends, mtu, 1);
+    ends_init(&ends, mtu, auth);
     connect_ends(&ends);
     transfer(&ends, RECORD, BULK / 8);
     ends.spent[0] = ends.spent[1] = 0;
@@ -205,7 +206,7 @@ static void bench_bulk(uint32_t mtu, const char *name)
 static void bench_small(void)
 {
     struct ends ends;
-    ends_init(&ends, 1452, 1);
+    ends_init(&ends, 1452, false);
     connect_ends(&ends);
     double start = seconds(CLOCK_THREAD_CPUTIME_ID);
     transfer(&ends, SMALL, (uint64_t)SMALL * MESSAGES);
@@ -217,7 +218,7 @@ static void bench_small(void)
 static void bench_associations(void)
 {
     struct ends ends;
-    ends_init(&ends, 1452, 1);
+    ends_init(&ends, 1452, false);
     double start = seconds(CLOCK_THREAD_CPUTIME_ID);
     for (unsigned i = 0; i < MADE; i++) {
         connect_ends(&ends);
@@ -235,7 +236,7 @@ static void *run_pair(void *argument)
 {
     struct ends ends;
     double *rate = argument;
-    ends_init(&ends, 1452, 1);
+    ends_init(&ends, 1452, false);
     connect_ends(&ends);
     transfer(&ends, RECORD, BULK / 8);
     double start = seconds(CLOCK_THREAD_CPUTIME_ID);
@@ -265,8 +266,12 @@ int main(int count, char **rows)
     for (int i = all ? 0 : 1; i < count; i++) {
         const char *row = rows[i];
         if (all || !strcmp(row, "bulk")) {
-            bench_bulk(1452, "packets of 1452 bytes");
-            bench_bulk(65000, "packets of 65000 bytes");
+            bench_bulk(1452, false, "packets of 1452 bytes");
+            bench_bulk(65000, false, "packets of 65000 bytes");
+        }
+        if (all || !strcmp(row, "auth")) {
+            bench_bulk(1452, true, "authenticated packets of 1452 bytes");
+            bench_bulk(65000, true, "authenticated packets of 65000 bytes");
         }
         if (all || !strcmp(row, "small"))
             bench_small();
