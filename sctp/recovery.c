@@ -164,6 +164,13 @@ void sctp_recovery_repaired(struct sctp_association *self, uint64_t now_us, uint
     declare(self, now_us, number, sctp_flight_packet(&self->flight, number), BY_RACK);
 }
 
+/* No packet of that net before it is in flight. What RACK has not passed, because it knows of no
+ * answer on that net, may have left the ring. */
+static uint32_t oldest_of(const struct sctp_flight *flight, const struct sctp_net *net)
+{
+    return sctp_flight_before(net->oldest, flight->oldest) ? flight->oldest : net->oldest;
+}
+
 static void lose(struct sctp_association *self, uint64_t now_us, unsigned n, enum loss how)
 {
     struct sctp_flight *flight = &self->flight;
@@ -172,7 +179,7 @@ static void lose(struct sctp_association *self, uint64_t now_us, unsigned n, enu
         return;
     if (how == BY_TIMEOUT)
         net->in_recovery = false; /* an episode of its own, so that it can be undone */
-    for (uint32_t number = net->oldest; number != flight->next; number++) {
+    for (uint32_t number = oldest_of(flight, net); number != flight->next; number++) {
         struct sctp_packet *packet = sctp_flight_packet(flight, number);
         if (packet->net == n && !(packet->flags & SCTP_PACKET_RESOLVED))
             declare(self, now_us, number, packet, how);
@@ -218,7 +225,8 @@ static uint64_t detect(struct sctp_association *self, uint64_t now_us, unsigned 
         return SCTP_NEVER;
     uint64_t patience = net->rack_rtt_us + reordering_window(net);
     bool leading = true;
-    for (uint32_t number = net->oldest; sctp_flight_before(number, net->rack_packet); number++) {
+    uint32_t number = oldest_of(&self->flight, net);
+    for (; sctp_flight_before(number, net->rack_packet); number++) {
         struct sctp_packet *packet = sctp_flight_packet(&self->flight, number);
         if (packet->net == n && !(packet->flags & SCTP_PACKET_RESOLVED)) {
             if (is_unseen(self, packet)) {
