@@ -48,7 +48,6 @@ struct sctp_association *sctp_association_new(const struct sctp_options *options
     self->state = SCTP_COOKIE_WAIT;
     self->latest_us = now_us;
     self->closing.deadline_us = self->closing.guard_us = SCTP_NEVER;
-    self->recovery.rack_us = self->recovery.probe_us = self->recovery.wait_us = SCTP_NEVER;
     return self;
 }
 
@@ -56,7 +55,6 @@ struct sctp_association *sctp_association_connect(const struct sctp_options *opt
                                                   uint64_t now_us)
 {
     struct sctp_association *self = sctp_association_new(options, now_us);
-    self->connects = true;
     sctp_handshake_begin(self, now_us);
     return self;
 }
@@ -101,7 +99,6 @@ void sctp_association_init_sent(struct sctp_association *self, uint64_t now_us)
 
 void sctp_association_up(struct sctp_association *self, uint64_t now_us)
 {
-    sctp_association_net(self, now_us, self->used);
     self->state = SCTP_ESTABLISHED;
     self->came_up = true;
     sctp_heartbeat_init(self, now_us);
@@ -115,8 +112,6 @@ void sctp_association_end(struct sctp_association *self, enum err reason, const 
         return;
     self->state = SCTP_ENDED;
     self->reason = reason;
-    self->owes_cookie_ack = false;
-    closing->owes_shutdown = closing->owes_shutdown_ack = closing->owes_complete = false;
     closing->text_length = length < SCTP_TEXT_MAX ? length : SCTP_TEXT_MAX;
     if (closing->text_length)
         memcpy(closing->text, text, closing->text_length);

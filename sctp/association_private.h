@@ -147,7 +147,6 @@ struct sctp_association {
     uint32_t own_tag, peer_tag;
     uint16_t streams; /* in each direction, once it is up */
     bool peer_is_hawser;
-    bool connects; /* we began it */
     bool owes_cookie_ack;
     bool came_up; /* it has been up, and may have ended since */
     bool told_up, told_answered, told_down, is_peer_closing, told_peer_closing;
