@@ -393,7 +393,8 @@ static size_t memory_of(const struct sctp_association *self)
     bytes += flight->chunk_size * sizeof *flight->chunks;
     bytes += self->sending.ssn_count * sizeof *self->sending.ssns + self->sending.queue.bytes;
     bytes += self->acknowledge.capacity * sizeof *self->acknowledge.intervals;
-    bytes += self->recovery.again_size * sizeof *self->recovery.again;
+    for (unsigned i = 0; i < 2; i++)
+        bytes += self->recovery.again[i].size * sizeof *self->recovery.again[i].tsns;
     bytes += sctp_receiving_memory(self) + flight->outstanding;
     for (unsigned i = 0; i < SCTP_NETS_MAX; i++)
         bytes += self->nets[i] ? sizeof *self->nets[i] : 0;

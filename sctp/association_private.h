@@ -72,8 +72,11 @@ struct sctp_acknowledge {
 
 /* sctp/recovery.c */
 struct sctp_recovery {
-    uint32_t *again; /* TSNs to be sent again: a ring, in the order in which they were lost */
-    uint32_t again_size, again_first, again_count;
+    struct sctp_again {
+        uint32_t *tsns;
+        uint32_t size, first, count;
+    } again[2]; /* TSNs to be sent again: rings, in the order in which they were lost; those that
+                   were sent again already, and are lost once more, go first: all wait for them */
     uint64_t rack_us, probe_us; /* deadlines; SCTP_NEVER: not armed */
     uint64_t wait_us;           /* the same: for the peer's window */
     bool probe_due, probe_out;

@@ -18,9 +18,10 @@ enum loss { BY_RACK, BY_TIMEOUT, UNTOLD };
 
 void sctp_recovery_fini(struct sctp_association *self)
 {
-    free(self->recovery.again);
-    self->recovery.again = NULL;
-    self->recovery.again_size = self->recovery.again_count = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        free(self->recovery.again[i].tsns);
+        self->recovery.again[i] = (struct sctp_again){0};
+    }
 }
 
 /* ---- what waits to be sent again ---- */
@@ -32,46 +33,43 @@ static bool waits(const struct sctp_association *self, uint32_t tsn)
 }
 
 /* What was acknowledged meanwhile is left out. */
-static void make_room(struct sctp_association *self)
+static void make_room(const struct sctp_association *self, struct sctp_again *ring)
 {
-    struct sctp_recovery *recovery = &self->recovery;
-    uint32_t kept = 0, mask = recovery->again_size - 1;
-    for (uint32_t i = 0; i < recovery->again_count; i++) {
-        uint32_t tsn = recovery->again[(recovery->again_first + i) & mask];
+    uint32_t kept = 0, mask = ring->size - 1;
+    for (uint32_t i = 0; i < ring->count; i++) {
+        uint32_t tsn = ring->tsns[(ring->first + i) & mask];
         if (waits(self, tsn))
-            recovery->again[(recovery->again_first + kept++) & mask] = tsn;
+            ring->tsns[(ring->first + kept++) & mask] = tsn;
     }
-    recovery->again_count = kept;
-    if (kept < recovery->again_size / 2)
+    ring->count = kept;
+    if (kept < ring->size / 2)
         return;
-    uint32_t size = recovery->again_size ? 2 * recovery->again_size : AGAIN_FIRST;
-    uint32_t *again = check_alloc(size * sizeof *again);
+    uint32_t size = ring->size ? 2 * ring->size : AGAIN_FIRST;
+    uint32_t *tsns = check_alloc(size * sizeof *tsns);
     for (uint32_t i = 0; i < kept; i++)
-        again[i] = recovery->again[(recovery->again_first + i) & mask];
-    free(recovery->again);
-    recovery->again = again;
-    recovery->again_size = size;
-    recovery->again_first = 0;
+        tsns[i] = ring->tsns[(ring->first + i) & mask];
+    free(ring->tsns);
+    *ring = (struct sctp_again){.tsns = tsns, .size = size, .count = kept};
 }
 
 void sctp_recovery_queue(struct sctp_association *self, uint32_t tsn)
 {
-    struct sctp_recovery *recovery = &self->recovery;
     struct sctp_sent *chunk = sctp_flight_chunk(&self->flight, tsn);
+    struct sctp_again *ring = &self->recovery.again[chunk->flags & SCTP_SENT_REPEATED ? 0 : 1];
     if (chunk->flags & SCTP_SENT_QUEUED)
         return;
-    if (recovery->again_count == recovery->again_size)
-        make_room(self);
-    uint32_t at = (recovery->again_first + recovery->again_count++) & (recovery->again_size - 1);
-    recovery->again[at] = tsn;
+    if (ring->count == ring->size)
+        make_room(self, ring);
+    ring->tsns[(ring->first + ring->count++) & (ring->size - 1)] = tsn;
     chunk->flags |= SCTP_SENT_QUEUED;
 }
 
 bool sctp_recovery_again(struct sctp_association *self, uint32_t *tsn)
 {
-    struct sctp_recovery *recovery = &self->recovery;
-    for (; recovery->again_count; sctp_recovery_again_done(self)) {
-        *tsn = recovery->again[recovery->again_first];
+    const struct sctp_again *rings = self->recovery.again;
+    for (; rings[0].count || rings[1].count; sctp_recovery_again_done(self)) {
+        const struct sctp_again *ring = &rings[rings[0].count ? 0 : 1];
+        *tsn = ring->tsns[ring->first];
         if (waits(self, *tsn))
             return true;
     }
@@ -80,9 +78,9 @@ bool sctp_recovery_again(struct sctp_association *self, uint32_t *tsn)
 
 void sctp_recovery_again_done(struct sctp_association *self)
 {
-    struct sctp_recovery *recovery = &self->recovery;
-    recovery->again_first = (recovery->again_first + 1) & (recovery->again_size - 1);
-    recovery->again_count--;
+    struct sctp_again *rings = self->recovery.again, *ring = &rings[rings[0].count ? 0 : 1];
+    ring->first = (ring->first + 1) & (ring->size - 1);
+    ring->count--;
 }
 
 /* ---- losses ---- */

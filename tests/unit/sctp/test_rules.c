@@ -175,7 +175,7 @@ static void test_lost_first(void)
     uint32_t lost = a->flight.next_tsn;
     pair_say_all(&pair, false, 4, 1000);
     pair_run(&pair, pair.delay_us * 2);
-    while (!a->recovery.again_count && pair_step(&pair, pair.now_us + SECOND))
+    while (!a->recovery.again[1].count && pair_step(&pair, pair.now_us + SECOND))
         if (a->counters.retransmitted)
             break;
     struct sctp_wants wants;
