@@ -51,8 +51,8 @@ static void count(struct sctp_association *self, uint64_t now_us, uint32_t numbe
     sctp_rate_acked(&net->rate, &net->sample, now_us, packet->sent_us, packet->size, &packet->mark);
     if (!repeats)
         measure(net, number, rtt_us);
-    else if (net->min_rtt_us ? rtt_us < net->min_rtt_us : !probe)
-        return; /* perhaps it is the packet before it that is answered */
+    else if (!net->min_rtt_us && !probe)
+        return; /* perhaps it is the packet before it that is answered (is_early cannot tell) */
     if (net->has_acked && !sctp_flight_before(net->rack_packet, number))
         return;
     net->has_acked = true;
