@@ -343,7 +343,7 @@ static void check_progress(struct sim_end *end)
     uint64_t gap = world->now_us - end->progress_us;
     if (gap > end->longest_gap_us)
         end->longest_gap_us = gap;
-    if (world->options.patience && gap > SIM_SEC &&
+    if (world->options.patience && gap > 2 * SIM_SEC &&
         gap > world->options.patience * end->rto_most_us)
         sim_world_fail(world, "end %u: nothing arrives for %.3f s, RTO %.3f s", end->index,
                        (double)gap / SIM_SEC, (double)end->rto_most_us / SIM_SEC);

@@ -287,7 +287,7 @@ static uint64_t run(const struct kind *kind, uint64_t seed, char *wrong, size_t 
                        err_name(world->ends[0].reason), err_name(world->ends[1].reason));
     check_sacks(world);
     bool in_order = sim_world_close(world, &world->ends[seed % 2]);
-    if (!in_order && kind->patience < HOSTILE)
+    if (!in_order && kind->patience <= 3)
         sim_world_fail(world, "does not end in order: %s, %s", err_name(world->ends[0].reason),
                        err_name(world->ends[1].reason));
     snprintf(wrong, size, "%s", world->wrong);
