@@ -10,6 +10,7 @@
 
 #define LOOK_US   5000 /* the queues are looked at so often */
 #define STEPS_MS  4000 /* steps in one virtual millisecond: more is a loop */
+#define KEYS      7    /* beside key 0: an association holds 8 */
 #define CLOSED_US (200 * SIM_SEC)
 
 void sim_world_fail(struct sim_world *world, const char *format, ...)
@@ -446,10 +447,6 @@ void sim_act_net_mtu(struct sim_world *world, uint64_t line, uint64_t mtu)
             continue;
         sctp_association_net_mtu(end->association, sim_end_net(end, (unsigned)line), (uint32_t)mtu,
                                  &oversized);
-        if (end->mtu[line] > end->mtu_before[line] || !oversized)
-            end->mtu_before[line] = end->mtu[line];
-        if (!oversized)
-            end->mtu_before[line] = (uint32_t)mtu;
         end->mtu[line] = (uint32_t)mtu;
         end->oversized += oversized;
         sim_end_pump(end);
@@ -475,7 +472,7 @@ void sim_act_key(struct sim_world *world, uint64_t number, uint64_t unused)
     uint8_t key[32];
     (void)unused;
     memset(key, (int)number, sizeof key);
-    if (!is_up(&world->ends[0]))
+    if (!is_up(&world->ends[0]) || number > KEYS)
         return;
     for (unsigned use = 0; use < 2; use++)
         for (unsigned i = 0; i < 2; i++) {

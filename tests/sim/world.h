@@ -32,10 +32,12 @@ struct sim_end {
         uint64_t life;
     } lives[SIM_LIVES]; /* by its own tag, the latest of them */
     unsigned life_count;
-    uint32_t mtu[SIM_LINES];        /* that the engine was told */
-    uint32_t mtu_before[SIM_LINES]; /* what is in flight may be that large */
-    bool is_asleep;                 /* pulls no events */
-    uint64_t pumped_us;             /* latest time at which outputs were taken */
+    uint32_t mtu[SIM_LINES]; /* that the engine was told */
+    bool has_sent;           /* DATA; the highest TSN: */
+    uint32_t highest_tsn;
+    size_t largest;     /* packet sent */
+    bool is_asleep;     /* pulls no events */
+    uint64_t pumped_us; /* latest time at which outputs were taken */
 
     uint64_t packets_out, packets_in, batches_in, bytes_out;
     uint64_t data_in, sacks_out, repeats_out; /* packets with DATA; chunks */
