@@ -160,8 +160,10 @@ static void check_startup_and_drain(struct sctp_bbr *self, const struct sctp_sam
         return;
     uint64_t bdp = sctp_bbr_model_bdp(self, self->bw, 100);
     if (sample->in_flight <= sctp_bbr_model_quantized(self, bdp) ||
-        self->rounds > self->drain_round + DRAIN_ROUNDS)
+        self->rounds > self->drain_round + DRAIN_ROUNDS) {
+        sctp_bbr_model_forget_base(self);
         sctp_bbr_probe_down(self, sample->now_us);
+    }
 }
 
 static void enter_probe_rtt(struct sctp_bbr *self)

@@ -61,10 +61,10 @@
 #define SCTP_BBR_D5_LEAST   5
 #define SCTP_BBR_D5_PERCENT 50
 #define SCTP_BBR_D5_MOST    10
-/* D6: a queue longer than the round trip, and 20 ms, and less than 75% of bw delivered: the line
+/* D6: a queue longer than the round trip, and 20 ms, and less than 70% of bw delivered: the line
  * has become slower. Then the short-term model is lowered as for losses. */
 #define SCTP_BBR_D6_US   20000
-#define SCTP_BBR_D6_RATE 75
+#define SCTP_BBR_D6_RATE 70
 
 enum sctp_bbr_state {
     SCTP_BBR_STARTUP,
@@ -181,6 +181,8 @@ void sctp_bbr_model_spurious(struct sctp_bbr *self, uint32_t size);
 void sctp_bbr_model_forget_shortterm(struct sctp_bbr *self);
 void sctp_bbr_model_forget_signals(struct sctp_bbr *self);
 void sctp_bbr_model_forget_full_bw(struct sctp_bbr *self);
+/* The best round's mean: few packets far apart, as Startup begins, meet less jitter than many. */
+void sctp_bbr_model_forget_base(struct sctp_bbr *self);
 void sctp_bbr_model_advance_filter(struct sctp_bbr *self);
 /* Bytes that percent of a round trip's worth are; the first window without a round trip. */
 uint64_t sctp_bbr_model_bdp(const struct sctp_bbr *self, uint64_t bw, unsigned percent);

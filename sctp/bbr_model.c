@@ -28,15 +28,19 @@ void sctp_bbr_model_forget_full_bw(struct sctp_bbr *self)
     self->full_bw_now = false;
 }
 
+void sctp_bbr_model_forget_base(struct sctp_bbr *self)
+{
+    self->base_rtt_us[0] = self->base_rtt_us[1] = SCTP_BBR_NONE;
+}
+
 void sctp_bbr_model_init(struct sctp_bbr *self, uint64_t now_us)
 {
     sctp_bbr_model_forget_shortterm(self);
     self->inflight_longterm = SCTP_BBR_NONE;
     self->min_rtt_us = self->probe_rtt_min_us = SCTP_BBR_NONE;
     self->min_rtt_stamp_us = self->probe_rtt_stamp_us = now_us;
-    self->aggregate_us = self->base_us = now_us;
-    self->base_rtt_us[0] = self->base_rtt_us[1] = SCTP_BBR_NONE;
-    self->calm = true;
+    self->aggregate_us = now_us;
+    sctp_bbr_model_forget_base(self);
     self->margin = SCTP_BBR_MARGIN;
     self->floor_packets = SCTP_BBR_D1_PRIOR;
 }
@@ -102,6 +106,12 @@ static void judge_queue(struct sctp_bbr *self, uint64_t now_us)
     if (!self->round_rtts)
         return;
     uint64_t mean_us = self->round_rtt_us / self->round_rtts;
+    if (self->base_rtt_us[0] == SCTP_BBR_NONE) { /* nothing to compare it with */
+        self->base_rtt_us[0] = mean_us;
+        self->base_us = now_us;
+        self->calm = self->slow = false;
+        return;
+    }
     if (since(now_us, self->base_us) > SCTP_BBR_BASE_US) {
         self->base_us = now_us;
         self->base_rtt_us[1] = self->base_rtt_us[0];

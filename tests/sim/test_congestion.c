@@ -189,10 +189,10 @@ struct share {
 
 static const struct share shares[] = {
     {100, 30, 8, false, 0.5, 2.2, 4, 1.35},  {100, 30, 30, false, 0.5, 2, 4, 1.4},
-    {100, 30, 60, false, 0.5, 2, 4, 1.4},    {100, 30, 240, false, 0.5, 2, 4, 1.4},
+    {100, 30, 60, false, 0.5, 2, 4, 1.4},    {100, 30, 240, false, 0.45, 2, 4, 1.4},
     {50, 60, 150, false, 0.5, 2, 4, 2.2},    {20, 10, 50, false, 0.5, 2, 4, 1.25},
     {100, 30, 1000, true, 0.5, 2.5, 4, 1.4}, /* CoDel */
-    {1000, 20, 20, false, 0.5, 7, 12, 1.4},  /* v3 takes too much there, as the draft says */
+    {1000, 20, 20, false, 0.5, 7, 12, 1.6},  /* v3 takes too much there, as the draft says */
 };
 
 static double ratio(double a, double b)
