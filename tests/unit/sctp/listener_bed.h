@@ -118,7 +118,9 @@ static struct sctp_chunk reply_chunk(const struct bed *bed, uint32_t tag)
     struct sctp_chunk chunk = {.type = 255};
     if (bed->reply_length && sctp_wire_u32(bed->reply + 4) == tag)
         sctp_wire_next_chunk(&reader, &chunk);
-    return wire_left(&reader) ? (struct sctp_chunk){.type = 255} : chunk;
+    if (wire_left(&reader))
+        chunk.type = 255;
+    return chunk;
 }
 
 __attribute__((unused)) static bool replied_cause(const struct bed *bed, uint8_t type,
