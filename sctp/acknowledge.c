@@ -300,7 +300,7 @@ static void look_at_duplicates(struct sctp_association *self, const struct sctp_
             return;
         self->acknowledge.repeats_told++;
         sctp_delivery_begin(net);
-        net->needless = true;
+        net->needless = net->is_doubled = true;
     }
 }
 

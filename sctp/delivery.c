@@ -28,6 +28,8 @@ static void leave(struct sctp_net *net, const struct sctp_packet *packet)
 
 static void measure(struct sctp_net *net, uint32_t number, uint64_t rtt_us)
 {
+    net->backoff = 0;
+    net->is_doubled = false;
     bool newer = !net->has_newest || sctp_flight_before(net->newest_packet, number);
     if (!newer)
         net->reordering_seen = true;
@@ -47,8 +49,10 @@ static void count(struct sctp_association *self, uint64_t now_us, uint32_t numbe
     uint64_t rtt_us = now_us > packet->sent_us ? now_us - packet->sent_us : 0;
     packet->flags |= SCTP_PACKET_ACKED;
     net->heard_us = net->t3_from_us = now_us;
-    net->backoff = net->errors = 0;
+    net->errors = 0;
     sctp_rate_acked(&net->rate, &net->sample, now_us, packet->sent_us, packet->size, &packet->mark);
+    if (!net->is_doubled)
+        net->backoff = 0;
     if (!repeats)
         measure(net, number, rtt_us);
     else if (!net->min_rtt_us && !probe)

@@ -35,7 +35,7 @@ void sctp_net_restart(struct sctp_net *net, const struct sctp_options *options, 
     net->srtt_us = net->rttvar_us = net->latest_rtt_us = net->min_rtt_us = 0;
     net->rto_us = options->rto_initial_us;
     net->backoff = net->errors = 0;
-    net->has_acked = net->has_newest = net->reordering_seen = false;
+    net->has_acked = net->has_newest = net->reordering_seen = net->is_doubled = false;
     net->reo_mult = 1;
     net->reo_persist = 0;
     net->in_recovery = net->by_timeout = false;

@@ -15,6 +15,10 @@ struct sctp_net {
     uint64_t min_rtt_us; /* the least one ever measured on this net */
     uint64_t rto_us;     /* without backoff */
     unsigned backoff;    /* T3 has doubled so many times */
+    /* Since the last round trip that was measured the peer has had twice what went twice: RTO may
+     * be shorter than a round trip, and only one that is measured ends the backoff (Karn). Else any
+     * answer does: after an outage all that is answered was sent twice. */
+    bool is_doubled;
     unsigned errors;     /* time-outs in a row */
     uint64_t in_flight;  /* bytes of packets neither acknowledged nor lost */
     uint64_t t3_from_us; /* where in_flight is not 0: RTO begins here */

@@ -429,6 +429,34 @@ static void test_timeout_partly(void)
     bed_end(bed);
 }
 
+/* A round trip that has become longer than RTO: all goes twice, and is never measured, unless the
+ * backoff stays. */
+static void test_longer_than_rto(void)
+{
+    const uint32_t twice[] = {1};
+    struct bed *bed = bed_with(3, true);
+    struct sctp_net *net = net_of(bed);
+    expire(bed);
+    bed_send_all(bed);
+    bed->now_us += 2 * RTT;
+    bed_sack(bed, 4, NULL);
+    ok(net->backoff == 0, "an answer to what went twice ends the backoff");
+    bed_sack_with(bed, 4, NULL, twice, 1, 1u << 24);
+    sctp_acknowledge_end(bed->a, bed->now_us);
+    bed_fill(bed, 1);
+    expire(bed);
+    bed_send_all(bed);
+    bed->now_us += 2 * RTT;
+    bed_sack(bed, 5, NULL);
+    ok(net->backoff == 1, "but not after the peer had it twice");
+    bed_fill(bed, 1);
+    bed->now_us += 10 * RTT;
+    bed_sack(bed, 6, NULL);
+    ok(net->backoff == 0 && net->srtt_us > RTT && !net->is_doubled,
+       "a round trip that is measured does");
+    bed_end(bed);
+}
+
 static void test_too_many(void)
 {
     struct bed *bed = bed_with(3, true);
@@ -593,6 +621,7 @@ int main(void)
     test_timeout();
     test_timeout_spurious();
     test_timeout_partly();
+    test_longer_than_rto();
     test_too_many();
     test_path_fails();
     test_path_changes();
