@@ -83,7 +83,7 @@ static void packet(struct program *program, uint8_t options)
     unsigned count = 1 + next(program) % 5;
     if (!to)
         return;
-    const struct sctp_auth *auth = from->association ? from->association->auth : NULL;
+    struct sctp_auth *auth = from->association ? from->association->auth : NULL;
     pair_forge(pair, to_b, tag_of(to, options), &forged);
     uint8_t *mac = options & SIGNED && auth ? sctp_auth_begin(auth, &forged.writer) : NULL;
     for (unsigned i = 0; i < count; i++)
