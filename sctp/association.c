@@ -325,8 +325,21 @@ void sctp_association_net_use(struct sctp_association *self, uint64_t now_us, un
         return;
     const struct sctp_net *present = sctp_association_net(self, now_us, net);
     if (!present->in_flight && now_us - present->heard_us > STALE_US)
-        sctp_net_restart(self->nets[net], &self->options, now_us);
+        sctp_net_restart(self->nets[net], &self->options, now_us, 0);
     self->used = net;
+}
+
+void sctp_association_net_rtt(struct sctp_association *self, uint64_t now_us, unsigned net,
+                              uint64_t rtt_us)
+{
+    must(net < SCTP_NETS_MAX);
+    struct sctp_net *present = self->nets[net];
+    if (!present)
+        self->nets[net] = sctp_net_new(&self->options, now_us, self->options.mtu, rtt_us);
+    else if (!present->srtt_us && !present->in_flight)
+        sctp_net_restart(present, &self->options, now_us, rtt_us);
+    else if (!present->srtt_us)
+        sctp_net_measured(present, &self->options, rtt_us);
 }
 
 void sctp_association_net_fail(struct sctp_association *self, uint64_t now_us, unsigned net)
@@ -342,7 +355,7 @@ void sctp_association_net_reset(struct sctp_association *self, uint64_t now_us, 
     self->latest_us = now_us;
     must(net < SCTP_NETS_MAX);
     if (self->nets[net])
-        sctp_net_restart(self->nets[net], &self->options, now_us);
+        sctp_net_restart(self->nets[net], &self->options, now_us, 0);
 }
 
 void sctp_association_net_mtu(struct sctp_association *self, unsigned net, uint32_t mtu,

@@ -166,6 +166,10 @@ void sctp_association_abort(struct sctp_association *self, const char *text);
 
 /* From now on everything goes by that net. What is in flight on the other stays there. */
 void sctp_association_net_use(struct sctp_association *self, uint64_t now_us, unsigned net);
+/* A round trip there that the caller has measured, by a probe of its own, say: it counts until data
+ * have measured one. Not 0. */
+void sctp_association_net_rtt(struct sctp_association *self, uint64_t now_us, unsigned net,
+                              uint64_t rtt_us);
 /* That net carries nothing any more: what is in flight there is lost, and goes by the one in use
  * at once. */
 void sctp_association_net_fail(struct sctp_association *self, uint64_t now_us, unsigned net);

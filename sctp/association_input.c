@@ -61,6 +61,7 @@ static void take_data(struct arrival *a)
     if (!self->had_data)
         sctp_receiving_tell(self); /* the first is acknowledged at once (section 5.1) */
     a->had_data = self->had_data = true;
+    self->receiving.net = a->net;
     bool invalid_stream;
     if (sctp_receiving_data(self, a->now_us, &data, a->chunk.flags, &invalid_stream) != ERR_OK)
         sctp_association_violate(self, SCTP_CAUSE_PROTOCOL_VIOLATION, "message too long");

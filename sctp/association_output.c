@@ -41,22 +41,30 @@ static bool plan_handshake(struct sctp_association *self, struct sctp_wants *wan
     return plan->handshake || plan->control;
 }
 
-/* DATA of another net than a HEARTBEAT ACK's waits for the next packet, as does a SACK. */
+/* DATA of another net than a HEARTBEAT ACK's waits for the next packet, as does a SACK. A SACK goes
+ * back by the net on which DATA came (section 6.4): the peer leaves one that fails before we do,
+ * and would wait a second for a SACK that is lost there. */
 static bool plan_rest(struct sctp_association *self, uint64_t now_us, struct sctp_wants *wants)
 {
     struct sctp_plan *plan = &self->plan;
     unsigned net = self->used;
+    bool is_elsewhere = self->receiving.net != net;
+    if (is_elsewhere && sctp_receiving_wants(self)) {
+        plan->sack = true;
+        wants->net = self->receiving.net;
+        return true;
+    }
     plan->control = wants_control(self, &net);
     plan->data = sctp_association_may_send(self) && net == self->used &&
                  sctp_sending_wants(self, now_us, wants);
     if (plan->data) {
-        plan->sack = sctp_receiving_owes(self);
+        plan->sack = !is_elsewhere && sctp_receiving_owes(self);
         /* DATA fills what room it finds; gap blocks may leave it none. */
         wants->full = wants->full && !plan->control &&
                       !(plan->sack && sctp_tsn_map_has_gaps(&self->receiving.map));
         return true;
     }
-    plan->sack = net == self->used && sctp_receiving_wants(self);
+    plan->sack = !is_elsewhere && net == self->used && sctp_receiving_wants(self);
     wants->net = net;
     return plan->control || plan->sack;
 }

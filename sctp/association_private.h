@@ -96,6 +96,7 @@ struct sctp_receiving {
     bool now, owes;   /* a SACK must go at once; is owed */
     bool had_data;    /* this packet */
     bool failed;      /* the peer has contradicted itself: nothing more is taken */
+    unsigned net;     /* on which DATA came last */
     uint64_t deadline_us;
     uint32_t window_told; /* a_rwnd of the last SACK, or of INIT */
     uint32_t turn;        /* TSN: which blocks go next where not all fit */

@@ -30,7 +30,8 @@ void sctp_net_free(struct sctp_net *net)
     free(net);
 }
 
-void sctp_net_restart(struct sctp_net *net, const struct sctp_options *options, uint64_t now_us)
+void sctp_net_restart(struct sctp_net *net, const struct sctp_options *options, uint64_t now_us,
+                      uint64_t rtt_us)
 {
     net->srtt_us = net->rttvar_us = net->latest_rtt_us = net->min_rtt_us = 0;
     net->rto_us = options->rto_initial_us;
@@ -41,7 +42,9 @@ void sctp_net_restart(struct sctp_net *net, const struct sctp_options *options, 
     net->in_recovery = net->by_timeout = false;
     sctp_pacer_reset(&net->pacer);
     net->congestion->ops->free(net->congestion);
-    net->congestion = options->congestion->make(now_us, net->mtu, 0);
+    if (rtt_us)
+        sctp_net_measured(net, options, rtt_us);
+    net->congestion = options->congestion->make(now_us, net->mtu, rtt_us);
 }
 
 static uint64_t within(uint64_t rto_us, const struct sctp_options *options)

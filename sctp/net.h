@@ -52,9 +52,11 @@ struct sctp_net {
 struct sctp_net *sctp_net_new(const struct sctp_options *options, uint64_t now_us, uint32_t mtu,
                               uint64_t rtt_us);
 void sctp_net_free(struct sctp_net *net);
-/* The path is another one: its round trips, loss detection and congestion control begin anew.
+/* The path is another one: its round trips (rtt_us as above), loss detection and congestion control
+ * begin anew.
  * in_flight stays, since the packets do. */
-void sctp_net_restart(struct sctp_net *net, const struct sctp_options *options, uint64_t now_us);
+void sctp_net_restart(struct sctp_net *net, const struct sctp_options *options, uint64_t now_us,
+                      uint64_t rtt_us);
 
 /* A round trip of a packet that was sent once (Karn's rule, section 6.3.1 C5). */
 void sctp_net_measured(struct sctp_net *net, const struct sctp_options *options, uint64_t rtt_us);

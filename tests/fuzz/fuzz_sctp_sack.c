@@ -123,7 +123,7 @@ static void step_path(struct run *run)
         sctp_recovery_lose(a, run->bed->now_us, net, false);
         break;
     case 2:
-        sctp_net_restart(a->nets[net], &a->options, run->bed->now_us);
+        sctp_net_restart(a->nets[net], &a->options, run->bed->now_us, 0);
         break;
     default:
         a->nets[net]->mtu = 300 + wire_get_u8(&run->reader) * 30u;

@@ -69,7 +69,7 @@ static void test_restart(void)
     net->episode = 7;
     struct sctp_congestion *before = net->congestion;
     before->window = 1;
-    sctp_net_restart(net, &options, 100);
+    sctp_net_restart(net, &options, 100, 0);
     ok(!net->srtt_us && !net->min_rtt_us && sctp_net_rto(net, &options) == 1000000,
        "another path has round trips of its own");
     ok(!net->reordering_seen && !net->has_acked && !net->in_recovery, "nothing is known of losses");
