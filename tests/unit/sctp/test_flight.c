@@ -106,9 +106,11 @@ static void test_forgotten(void)
     }
     uint32_t small = flight.packet_size, oldest = flight.next - small;
     ok(!sctp_flight_knows(&flight, oldest - 1), "a ring of %u knows no more packets", small);
-    while (flight.packet_size == small)
+    while (flight.packet_size == small) {
+        oldest = flight.next - small;
         send(&flight, 1);
-    unsigned wrong = 0;
+    }
+    unsigned wrong = !sctp_flight_knows(&flight, oldest + 1);
     for (uint32_t number = flight.next - flight.packet_size; number != flight.next; number++)
         if (sctp_flight_knows(&flight, number))
             wrong += sctp_flight_packet(&flight, number)->sent_us != number;

@@ -167,6 +167,9 @@ static void test_windows(void)
     bed_sack_with(bed, 6, NULL, NULL, 0, 5000);
     ok(bed_send_all(bed) == 2, "the peer's window: 5000, less 1424 in flight, takes two");
     ok(bed->a->nets[0]->rate.limited_until != 0, "then the line is not measured");
+    bed->a->nets[0]->rate.limited_until = 0;
+    bed->a->nets[0]->srtt_us = 2 * bed->a->nets[0]->min_rtt_us + 2000;
+    ok(!bed_send(bed) && bed->a->nets[0]->rate.limited_until == 0, "unless a queue stands there");
     ok(!bed_check(bed), "%s", bed_check(bed) ? bed_check(bed) : "all adds up");
     bed_end(bed);
 }
