@@ -55,7 +55,8 @@ static void check(const struct run *run)
     if (wrong)
         fprintf(stderr, "%s\n", wrong);
     must(!wrong);
-    must(sctp_flight_memory(flight) + a->recovery.again_size * sizeof *a->recovery.again +
+    must(sctp_flight_memory(flight) +
+             (a->recovery.again[0].size + a->recovery.again[1].size) * sizeof(uint32_t) +
              2 * a->acknowledge.capacity * sizeof *a->acknowledge.intervals <
          MEMORY_MAX);
     if (!run->hawser) /* others may take back */
