@@ -347,6 +347,13 @@ static void too_much_in_flight(void)
     round_trip(&path);
     round_trip(&path);
     ok(is_in(&path, "refill") || is_in(&path, "up"), "and comes back, as nothing was lost");
+    path.rtt_us = RTT_US * 3 / 2;
+    until(&path, "down");
+    path.bbr->too_high = false;
+    path.bbr->precautionary = true;
+    until(&path, "refill");
+    until(&path, "up");
+    ok(!path.bbr->calm && path.bbr->own_queue, "D2: to a queue that is still its own");
     end(&path);
 }
 
@@ -494,6 +501,38 @@ static void loss_floor(void)
     end(&path);
 }
 
+static void allowance(void)
+{
+    struct path path = cruising();
+    path.bbr->floor_packets = SCTP_BBR_D1_PRIOR;
+    lossy_rounds(&path, 1, 40);
+    round_trip(&path);
+    ok(path.bbr->loss_floor > 15000000, "D1: the first lossy round weighs much: %llu",
+       (unsigned long long)path.bbr->loss_floor);
+    path.bbr->loss_floor = 20000000;
+    double packets = (double)sctp_bbr_model_allowed(path.bbr, 1000 * MSS) / MSS;
+    ok(near(packets, 40 + 2 * 4.472, 0.5),
+       "D1: of 1000 packets 2%%, the floor of 2%% and two deviations may be lost: %.1f", packets);
+    path.bbr->loss_floor = 0;
+    ok(sctp_bbr_model_allowed(path.bbr, 1000 * MSS) == 20 * MSS, "D1: without a floor 2%%");
+    end(&path);
+}
+
+/* Startup's first packets meet less of the line's jitter than all later ones. */
+static void base_of_calm(void)
+{
+    struct path path = begin();
+    path.rate = RATE / 2;
+    round_trip(&path);
+    path.rtt_us = RTT_US * 6 / 5;
+    path.rate = RATE;
+    until(&path, "cruise");
+    for (unsigned i = 0; i < 3; i++)
+        round_trip(&path);
+    ok(path.bbr->calm, "D1: what is calm is learnt after drain");
+    end(&path);
+}
+
 static void own_queue(void)
 {
     struct path path = going_up();
@@ -581,7 +620,7 @@ static void startup_losses(void)
     path = begin();
     path.rate = 1000000;
     round_trip(&path);
-    for (unsigned i = 0; i < 200; i++) {
+    for (unsigned i = 0; i < 600; i++) {
         struct sctp_loss loss = loss_of(&path);
         loss.by_timeout = true;
         loss.begins_recovery = i == 0;
@@ -611,6 +650,18 @@ static void spurious(void)
     round_trip(&path);
     round_trip(&path);
     ok(path.bbr->bw == RATE, "D4: 40 lost, 25 of them not: 1.5%% slow nothing down");
+    end(&path);
+
+    path = cruising();
+    path.rtt_us = RTT_US * 5 / 4;
+    for (unsigned i = 0; i < 2; i++)
+        round_trip(&path);
+    lose(&path, 40);
+    for (unsigned i = 0; i < 40; i++)
+        ops->spurious(path.base, path.now_us, MSS, false);
+    for (unsigned i = 0; i < 2; i++)
+        round_trip(&path);
+    ok(path.bbr->bw_shortterm == SCTP_BBR_NONE, "D4: nor do 40 of 40, beside a queue");
     end(&path);
 
     path = going_up();
@@ -903,6 +954,8 @@ int main(void)
     probe_rtt();
     min_rtt();
     loss_floor();
+    allowance();
+    base_of_calm();
     own_queue();
     startup_losses();
     spurious();
