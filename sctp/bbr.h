@@ -62,9 +62,12 @@
 #define SCTP_BBR_D5_PERCENT 50
 #define SCTP_BBR_D5_MOST    10
 /* D6: a queue longer than the round trip, and 20 ms, and less than 70% of bw delivered: the line
- * has become slower. Then the short-term model is lowered as for losses. */
-#define SCTP_BBR_D6_US   20000
-#define SCTP_BBR_D6_RATE 70
+ * has become slower. Then the short-term model is lowered as for losses. Each calm round that
+ * delivers 90% of it raises it by a quarter, until bw is as before. */
+#define SCTP_BBR_D6_US    20000
+#define SCTP_BBR_D6_RATE  70
+#define SCTP_BBR_D6_KEPT  90
+#define SCTP_BBR_D6_RAISE 4
 
 enum sctp_bbr_state {
     SCTP_BBR_STARTUP,
@@ -110,9 +113,9 @@ struct sctp_bbr {
     /* Round trips of a round: their sum, and the means of the best rounds, now and before base_us.
      */
     uint64_t round_rtt_us, round_rtts, base_rtt_us[2], base_us;
-    bool calm;       /* the last round; D1, D2 */
-    unsigned margin; /* percent; D5 */
-    bool slow;       /* D6 */
+    bool calm;           /* the last round; D1, D2 */
+    unsigned margin;     /* percent; D5 */
+    bool slow, was_slow; /* D6 */
     /* Full pipe. */
     uint64_t full_bw;
     unsigned full_bw_count;

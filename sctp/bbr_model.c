@@ -13,6 +13,7 @@ static uint64_t since(uint64_t now, uint64_t then)
 void sctp_bbr_model_forget_shortterm(struct sctp_bbr *self)
 {
     self->bw_shortterm = self->inflight_shortterm = SCTP_BBR_NONE;
+    self->was_slow = false;
 }
 
 void sctp_bbr_model_forget_signals(struct sctp_bbr *self)
@@ -165,6 +166,16 @@ static void lower_bounds(struct sctp_bbr *self)
         sctp_bbr_most(self->inflight_latest, self->inflight_shortterm * SCTP_BBR_BETA / 100);
 }
 
+/* D6: the line may be as fast again as it was before: as in UP, a quarter more each round. */
+static void raise_bounds(struct sctp_bbr *self)
+{
+    self->bw_shortterm += self->bw_shortterm / SCTP_BBR_D6_RAISE;
+    self->inflight_shortterm = SCTP_BBR_NONE;
+    if (self->bw_shortterm < self->max_bw)
+        return;
+    sctp_bbr_model_forget_shortterm(self);
+}
+
 /* "Exiting Startup Based on Packet Loss", with D3's count of ranges. */
 static void leave_startup(struct sctp_bbr *self)
 {
@@ -192,7 +203,11 @@ static void judge_losses(struct sctp_bbr *self, const struct sctp_sample *sample
             leave_startup(self);
     } else if ((too_many || self->slow) && self->state != SCTP_BBR_REFILL &&
                self->state != SCTP_BBR_UP) {
+        self->was_slow |= self->slow;
         lower_bounds(self);
+    } else if (self->was_slow && self->calm && self->bw_shortterm != SCTP_BBR_NONE &&
+               self->bw_latest >= self->bw * SCTP_BBR_D6_KEPT / 100) {
+        raise_bounds(self);
     }
     self->loss_in_round = false;
     self->lost_ranges = 0;

@@ -729,9 +729,22 @@ static void slower_line(void)
         round_trip(&path);
     ok(is_in(&path, "cruise") && near((double)path.bbr->bw, RATE / 3.0, 40),
        "D6: both are: %llu of %u bytes a second", (unsigned long long)path.bbr->bw, RATE);
-    until(&path, "refill");
-    acknowledge(&path, MSS);
-    ok(path.bbr->bw == RATE, "D6: until refill");
+    path.bbr->probe_wait_us = 60000000;
+    path.rtt_us = RTT_US;
+    path.rate = RATE / 8;
+    uint64_t bw = path.bbr->bw;
+    for (unsigned i = 0; i < 4; i++)
+        round_trip(&path);
+    ok(path.bbr->bw == bw, "D6: it does not rise where less is delivered");
+    path.rate = RATE;
+    for (unsigned i = 0; i < 3; i++)
+        round_trip(&path);
+    ok(path.bbr->bw > bw * 3 / 2 && path.bbr->bw < 2 * bw,
+       "D6: and a quarter each round without a queue, else: %llu",
+       (unsigned long long)path.bbr->bw);
+    for (unsigned i = 0; i < 6; i++)
+        round_trip(&path);
+    ok(is_in(&path, "cruise") && path.bbr->bw == RATE, "D6: until it is as it was");
     end(&path);
 }
 
