@@ -65,6 +65,15 @@ static void count(struct sctp_association *self, uint64_t now_us, uint32_t numbe
     net->rack_rtt_us = rtt_us;
 }
 
+/* One that was not held lost. */
+static void arrive(struct sctp_association *self, uint64_t now_us, uint32_t number,
+                   struct sctp_packet *packet)
+{
+    if (!(packet->flags & SCTP_PACKET_COPY))
+        leave(self->nets[packet->net], packet);
+    count(self, now_us, number, packet);
+}
+
 /* ---- losses that were none ---- */
 
 /* Whether a chunk of it has not been sent again yet. */
@@ -164,7 +173,7 @@ static void arrived_before(struct sctp_association *self, uint64_t now_us,
     if (before->flags & SCTP_PACKET_LOST)
         spurious(self, now_us, number, before);
     else
-        count(self, now_us, number, before);
+        arrive(self, now_us, number, before);
 }
 
 static bool is_early(const struct sctp_net *net, uint64_t now_us, const struct sctp_packet *packet)
@@ -201,9 +210,7 @@ void sctp_delivery_packet(struct sctp_association *self, uint64_t now_us, uint32
     } else if (is_early(net, now_us, packet)) {
         arrived_before(self, now_us, packet);
     } else {
-        if (!(packet->flags & SCTP_PACKET_COPY))
-            leave(net, packet);
-        count(self, now_us, number, packet);
+        arrive(self, now_us, number, packet);
         if (packet->flags & SCTP_PACKET_PROBE && packet->flags & SCTP_PACKET_REPEATS)
             answer_to_probe(self, now_us, packet->previous);
     }
