@@ -98,7 +98,7 @@ peer_start() {
     hawser_run server "${AT_SERVER[@]}"
     hawser_run client "${AT_CLIENT[@]}"
     [ "${HAWSER_LOG:-warning}" != info ] || hawser_await client 'streams ready'
-    bench_wait 20 hawser_is_up || bench_die "hawser: $(tail -n 5 "$WORK/server.log" "$WORK/client.log")"
+    bench_wait 60 hawser_is_up || bench_die "hawser: $(tail -n 5 "$WORK/server.log" "$WORK/client.log")"
     # Anything else would be another comparison.
     hawser_status client '.tunnels[0] | .tls.cipher == "AES-128-GCM" and .children.full == 0' >/dev/null ||
         bench_die "hawser: $(hawser_status client '.tunnels[0] | .tls, .children' | tr -d '\n')"
