@@ -367,8 +367,9 @@ static void choose(struct sim_options *o, struct bed *bed)
     if (sizes & 32)
         o->work[0][2] =
             (struct sim_work){.kind = SIM_EARLY, .streams = 1, .least = 20, .most = 600};
-    o->memory_limit = (512 << 10) + 4 * ((size_t)o->sctp[0].buffer + o->sctp[1].buffer);
+    o->memory_limit = (1 << 20) + 4 * ((size_t)o->sctp[0].buffer + o->sctp[1].buffer);
     o->filter = on_packet;
+    o->says = getenv("SAY");
     o->context = bed;
 }
 

@@ -71,6 +71,14 @@ static bool begins_association(const uint8_t *packet, size_t length, bool *has_d
     return begins;
 }
 
+static bool is_up(const struct sim_end *end)
+{
+    struct sctp_status status = {0};
+    if (end->association)
+        sctp_association_status(end->association, &status);
+    return status.is_up;
+}
+
 static void hear(struct sim_end *end, unsigned line, uint8_t *packet, size_t length)
 {
     struct sim_world *world = end->world;
@@ -98,7 +106,7 @@ static void hear(struct sim_end *end, unsigned line, uint8_t *packet, size_t len
         adopt(end, made);
         break;
     case SCTP_HEARD_MADE:
-        if (end->association)
+        if (is_up(end)) /* else it is over, and its user sleeps */
             sim_world_fail(world, "end %u: a second association", end->index);
         sim_end_forget(end);
         adopt(end, made);
@@ -172,7 +180,7 @@ static void went_down(struct sim_end *end, const struct sctp_event *event)
     if (event->text_length > SCTP_TEXT_MAX)
         sim_world_fail(end->world, "end %u: a text of %zu bytes", end->index, event->text_length);
     bool in_order = event->reason == ERR_TRANSPORT_CLOSED || event->reason == ERR_LOCAL_SHUTDOWN;
-    if (in_order && end->user.is_closing && !end->world->options.is_forged &&
+    if (in_order && !end->user.is_aborted && !end->world->options.is_forged &&
         (status.queued || status.held))
         sim_world_fail(end->world, "end %u is closed with %zu queued, %zu held", end->index,
                        status.queued, status.held);

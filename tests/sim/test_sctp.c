@@ -192,7 +192,7 @@ static void plan_engines(struct sim_options *o, struct sim_chance *c)
     o->batch_us = batches[sim_chance(c, 4)];
     o->late_us = lates[sim_chance(c, 3)];
     o->both_connect = !sim_chance(c, 10);
-    o->memory_limit = (512 << 10) + 4 * ((size_t)o->sctp[0].buffer + o->sctp[1].buffer);
+    o->memory_limit = (1 << 20) + 4 * ((size_t)o->sctp[0].buffer + o->sctp[1].buffer);
 }
 
 static void plan(struct sim_options *o, const struct kind *kind, uint64_t seed)

@@ -47,7 +47,7 @@ struct sim_running {
 /* One association at one end. */
 struct sim_user {
     uint64_t life; /* what it sends follows from it */
-    bool is_up, saw_down, is_closing;
+    bool is_up, saw_down, is_closing, is_aborted;
     uint16_t streams;
     uint64_t up_us;
     uint64_t messages_in, bytes_in, messages_out, bytes_out;

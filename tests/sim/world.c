@@ -374,6 +374,7 @@ void sim_act_abort(struct sim_world *world, uint64_t end, uint64_t unused)
     (void)unused;
     if (!e->association)
         return;
+    e->user.is_aborted = true;
     sctp_association_abort(e->association, "because");
     sim_end_pump(e);
 }
