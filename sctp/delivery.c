@@ -5,6 +5,7 @@
 /* An answer that comes sooner after a packet was sent again than so much of the least round trip is
  * the answer to the packet before it. */
 #define EARLY_PERCENT 95
+#define EARLY_PROBES  2
 
 /* RFC 8985 section 6.2.4: how far the reordering window grows, and how long it stays. */
 #define REO_MULT_MAX 16
@@ -30,6 +31,7 @@ static void measure(struct sctp_net *net, uint32_t number, uint64_t rtt_us)
 {
     net->backoff = 0;
     net->is_doubled = false;
+    net->early_probes = 0;
     bool newer = !net->has_newest || sctp_flight_before(net->newest_packet, number);
     if (!newer)
         net->reordering_seen = true;
@@ -182,6 +184,18 @@ static bool is_early(const struct sctp_net *net, uint64_t now_us, const struct s
            (now_us - packet->sent_us) * 100 < net->min_rtt_us * EARLY_PERCENT;
 }
 
+/* Before a probe nothing was heard for two round trips: when the second one in a row is answered
+ * early, the line has become shorter, and that must not make all answers the wrong ones. */
+static void look_at_probe(struct sctp_net *net, uint64_t now_us, const struct sctp_packet *packet)
+{
+    if (!(packet->flags & SCTP_PACKET_PROBE) || !is_early(net, now_us, packet))
+        return;
+    if (++net->early_probes < EARLY_PROBES)
+        return;
+    net->min_rtt_us = now_us - packet->sent_us;
+    net->early_probes = 0;
+}
+
 /* A probe was answered: what it repeated was lost, unless the peer says that it had it. */
 static void answer_to_probe(struct sctp_association *self, uint64_t now_us, uint32_t number)
 {
@@ -205,6 +219,7 @@ void sctp_delivery_packet(struct sctp_association *self, uint64_t now_us, uint32
     if (packet->flags & SCTP_PACKET_ACKED)
         return;
     sctp_delivery_begin(net);
+    look_at_probe(net, now_us, packet);
     if (packet->flags & SCTP_PACKET_LOST) {
         spurious(self, now_us, number, packet);
     } else if (is_early(net, now_us, packet)) {
