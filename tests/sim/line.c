@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#define BURST_US          200000 /* without a packet: a burst of losses is over */
 #define CODEL_TARGET_US   5000
 #define CODEL_INTERVAL_US 100000
 
@@ -26,9 +27,12 @@ bool sim_chance_is(struct sim_chance *chance, double probability)
     return (double)sim_chance(chance, 1u << 30) < probability * (1u << 30);
 }
 
-static bool loses(struct sim_way *way)
+static bool loses(struct sim_way *way, uint64_t now)
 {
     const struct sim_line *line = &way->line;
+    if (now - way->sent_us > BURST_US)
+        way->in_burst = false;
+    way->sent_us = now;
     if (line->burst <= 1)
         return sim_chance_is(way->chance, line->loss);
     if (way->in_burst)
@@ -158,7 +162,7 @@ unsigned sim_way_send(struct sim_way *way, uint64_t now_us, size_t size,
         way->vanished++;
         return 0;
     }
-    if (loses(way) || way->is_cut) {
+    if (loses(way, now_us) || way->is_cut) {
         way->lost++;
         return 0;
     }

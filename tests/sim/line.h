@@ -48,6 +48,7 @@ struct sim_way {
     /* its own */
     struct sim_chance *chance;
     bool in_burst;
+    uint64_t sent_us;            /* the latest */
     uint64_t free_us, free_part; /* when the queue is empty; part: bytes * 10^6 modulo the rate */
     uint64_t last_us;
     uint64_t tokens, tokens_us; /* tokens: bytes * 10^6 */
