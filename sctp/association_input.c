@@ -6,6 +6,7 @@
 #include "sctp/handshake.h"
 #include "sctp/heartbeat.h"
 #include "sctp/receiving.h"
+#include "sctp/sending.h"
 #include "sctp/trouble.h"
 
 /* The two highest bits of a chunk type that we do not know (RFC 9260 section 3.2). */
@@ -115,7 +116,7 @@ static void take_abort(struct arrival *a)
     self->unknown_there = a->chunk.flags & SCTP_FLAG_REFLECTED;
     if (self->state < SCTP_ESTABLISHED)
         reason = ERR_TRANSPORT_REFUSED;
-    else if (self->unknown_there && self->is_peer_closing)
+    else if (self->unknown_there && self->is_peer_closing && sctp_sending_is_done(self))
         reason = ERR_TRANSPORT_CLOSED; /* only its last word was lost */
     sctp_association_end(self, reason, text, text_length);
 }

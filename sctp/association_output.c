@@ -57,6 +57,10 @@ static bool plan_rest(struct sctp_association *self, uint64_t now_us, struct sct
     plan->control = wants_control(self, &net);
     plan->data = sctp_association_may_send(self) && net == self->used &&
                  sctp_sending_wants(self, now_us, wants);
+    if (plan->data && wants->size > mtu_of(self, net)) { /* made for a larger net: it goes alone */
+        plan->control = false;
+        return true;
+    }
     if (plan->data) {
         plan->sack = !is_elsewhere && sctp_receiving_owes(self);
         /* DATA fills what room it finds; gap blocks may leave it none. */
