@@ -332,7 +332,7 @@ static void come_to_an_end(struct bed *bed)
 static void choose(struct sim_options *o, struct bed *bed)
 {
     static const uint32_t mtus[] = {1452, 552, 8952, 1252},
-                          buffers[] = {1 << 20, 64 << 10, 8 << 10, 16 << 20};
+                          buffers[] = {1 << 20, 64 << 10, 40 << 10, 16 << 20};
     uint8_t flags = byte(bed), sizes = byte(bed);
     sim_defaults(o, byte(bed));
     o->lines = 2;

@@ -180,7 +180,7 @@ static void went_down(struct sim_end *end, const struct sctp_event *event)
     if (event->text_length > SCTP_TEXT_MAX)
         sim_world_fail(end->world, "end %u: a text of %zu bytes", end->index, event->text_length);
     bool in_order = event->reason == ERR_TRANSPORT_CLOSED || event->reason == ERR_LOCAL_SHUTDOWN;
-    if (in_order && !end->user.is_aborted && !end->world->options.is_forged &&
+    if (in_order && end->user.is_up && !end->user.is_aborted && !end->world->options.is_forged &&
         (status.queued || status.held))
         sim_world_fail(end->world, "end %u is closed with %zu queued, %zu held", end->index,
                        status.queued, status.held);
