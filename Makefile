@@ -21,18 +21,12 @@ SANITIZE := $(SANITIZE_$(VARIANT))
 
 ALL_CPPFLAGS := -I. -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS)) $(CPPFLAGS)
 ALL_CFLAGS   := -std=c11 $(WARNINGS) $(CFLAGS) $(SANITIZE)
-# usrsctp allocates several times for each packet: jemalloc makes bulk transfer a quarter faster than
-# the C library's allocator (docs/decisions/). The checkers bring their own.
+# jemalloc gives freed memory back sooner and shares less between threads than the C library's
+# allocator (docs/decisions/). The checkers bring their own.
 ALLOCATOR    := $(if $(filter asan tsan valgrind fuzz,$(VARIANT)),,-ljemalloc)
-# Debian compiles usrsctp with -O0; scripts/build-usrsctp makes an archive of the same source with -O2
-# (docs/decisions/). Header and ABI are the same, so every variant links it when it is there.
-OPTIMISED    := $(wildcard build/usrsctp/libusrsctp.a)
-USRSCTP      := $(if $(OPTIMISED),$(OPTIMISED) -lnettle,-lusrsctp)
-USRSCTP_IS_  := Debian's package, compiled without optimisation (scripts/build-usrsctp makes a faster one)
-USRSCTP_IS_y := optimised, from Debian's source package
 # AES-GCM with wide instructions, where the architecture has the package (docs/decisions/).
 IPSEC_MB     := $(if $(wildcard /usr/include/intel-ipsec-mb.h),-lIPSec_MB)
-LIBS         := $(USRSCTP) $(IPSEC_MB) -lsctp $(shell pkg-config --libs $(PKGS)) -pthread
+LIBS         := $(IPSEC_MB) -lsctp $(shell pkg-config --libs $(PKGS)) -pthread
 ALL_LDFLAGS  := $(LDFLAGS) $(SANITIZE)
 
 Q := $(if $(V),,@)
@@ -53,7 +47,6 @@ UNITS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/hawser build/hawser ## build/hawser
-	@echo "usrsctp: $(USRSCTP_IS_$(if $(OPTIMISED),y))"
 	@echo "AES-GCM: $(if $(IPSEC_MB),libipsec-mb where the processor has VAES on 512 bits; else ,)GnuTLS"
 
 build/hawser: $(BUILD)/hawser
@@ -69,11 +62,6 @@ $(BUILD)/lib$(1).a: $(call objects,$(call sources,$(1)))
 	$$(Q)rm -f $$@ && ar rcs $$@ $$(filter %.o,$$^)
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rule,$(f))))
-
-# Another usrsctp makes libtransport.a anew, and so links anew whatever uses it.
-$(BUILD)/libtransport.a: $(BUILD)/usrsctp-in-use $(OPTIMISED)
-$(BUILD)/usrsctp-in-use: FORCE
-	@mkdir -p $(@D) && { [ "$$(cat $@ 2>/dev/null)" = '$(USRSCTP)' ] || echo '$(USRSCTP)' >$@; }
 
 $(BUILD)/%.o: %.c
 	$(call say,CC,$<)
@@ -104,13 +92,17 @@ unit_proxy     := proxy control mux tls transport sctp config base
 define unit_rule
 $(BUILD)/tests/unit/$(1)/test_%: $(BUILD)/tests/unit/$(1)/test_%.o $(BUILD)/tests/lib/tap.o $(call libs_of,$(unit_$(1)))
 	$$(call say,LD,$$@)
-	$$(Q)$(CC) $(ALL_LDFLAGS) -o $$@ $$^ $(LIBS)
+	$$(Q)$(CC) $(ALL_LDFLAGS) -o $$@ $$^ $$(LIBS)
 endef
 $(foreach f,$(FOLDERS),$(eval $(call unit_rule,$(f))))
 
 # The simulator of two SCTP engines, which a fuzzer uses, too.
 $(BUILD)/tests/libsim.a: $(call objects,$(filter-out tests/sim/test_%,$(wildcard tests/sim/*.c)))
 	$(Q)rm -f $@ && ar rcs $@ $^
+
+# A peer of another make: Debian's usrsctp, which is in no other program.
+$(BUILD)/tests/unit/transport/test_udp_interop: $(BUILD)/tests/peers/usrsctp.o
+$(BUILD)/tests/unit/transport/test_udp_interop: LIBS += -lusrsctp
 
 $(BUILD)/tests/sim/test_%: $(BUILD)/tests/sim/test_%.o $(BUILD)/tests/lib/tap.o $(BUILD)/tests/libsim.a $(call libs_of,mux tls transport sctp base)
 	$(call say,LD,$@)
@@ -143,8 +135,7 @@ $(BUILD)/bench/line: $(BUILD)/tests/sim/line.o
 # As the program is; the others count what the C library's allocator holds.
 $(BUILD)/bench/transport_bench: LIBS += $(ALLOCATOR)
 
-BENCH_WITH = TOOLS=$(abspath $(BUILD))/tools BENCHES=$(abspath $(BUILD))/bench HAWSER=$(abspath $(BUILD))/hawser \
-    USRSCTP="$(USRSCTP_IS_$(if $(OPTIMISED),y))"
+BENCH_WITH = TOOLS=$(abspath $(BUILD))/tools BENCHES=$(abspath $(BUILD))/bench HAWSER=$(abspath $(BUILD))/hawser
 
 .PHONY: bench bench-layers check-old-cpu
 bench: $(BUILD)/hawser tools $(BENCHES) ## Hawser beside haproxy, nginx, stunnel, ssh, spiped and no tunnel
@@ -281,15 +272,11 @@ install: $(BUILD)/hawser ## install under DESTDIR and PREFIX
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/hawser LICENSE README.md docs/[A-Z]*.md
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/hawser@.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/hawser@.service
-	$(if $(OPTIMISED),install -m 644 build/usrsctp/copyright $(DESTDIR)$(PREFIX)/share/doc/hawser/copyright.usrsctp)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST) | sort
 
-clean: ## remove what make built; build/usrsctp stays
-	$(Q)[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name usrsctp -exec rm -rf {} +
-
-distclean: ## remove build/
+clean distclean: ## remove build/
 	$(Q)rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,6 +1,6 @@
-/* bench/transport_bench.c: throughput of the udp transport over loopback: two processes, because
- * usrsctp is one for a process. Rows for each case: payload MB/s and messages/s, the processor time
- * that each end took, packets for each system call, and the round trip of a 64-byte message on
+/* bench/transport_bench.c: throughput of the udp transport over loopback: two processes,
+ * as the two ends of a tunnel are. Rows for each case: payload MB/s and messages/s, the processor
+ * time that each end took, packets for each system call, and the round trip of a 64-byte message on
  * stream 0 meanwhile.
  *
  * make build/default/bench/transport_bench, then
@@ -258,7 +258,7 @@ static void one_case(uint32_t size, uint32_t mtu, uint16_t streams, bool auth, d
         serve(&bench, mtu, address_pipe[1]);
         _exit(0);
     }
-    pid_t other = fork(); /* a fresh process too: usrsctp must not be used before a fork */
+    pid_t other = fork(); /* a fresh process, too */
     must(other >= 0);
     if (other == 0) {
         run(&bench, mtu, address_pipe[0], seconds);

@@ -83,6 +83,7 @@ struct config_tunnel {
     char *name;
     enum config_role role;
     char *transport;        /* "udp", "kernel" or "auto" */
+    char *congestion;       /* "bbr" or "cubic" */
     struct endpoint *local; /* server: at least one; client: optional */
     size_t local_count;
     struct endpoint *remote; /* client: at least one */

@@ -40,6 +40,17 @@ static const struct option_choice transports[] = {
     {0},
 };
 
+static const struct option_choice congestions[] = {
+    {"bbr", 0, "bbr", NULL,
+     "BBRv3: by the rate that arrives, so that losses which are the line's own do not slow it "
+     "down, "
+     "and without a queue of its own"},
+    {"cubic", 0, "cubic", NULL,
+     "CUBIC (RFC 9438) with HyStart++: by losses, as most TCP; for lines of more than 200 Mbit/s "
+     "that are shared with it fairly"},
+    {0},
+};
+
 static const struct option_choice resumes[] = {
     {"require", true, NULL, NULL, "it is refused, and tried again"},
     {"prefer", false, NULL, NULL,

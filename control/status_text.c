@@ -72,6 +72,34 @@ static void print_path(const json_t *path, bool several, FILE *out)
     fputc('\n', out);
 }
 
+/* Of a path that data goes by. */
+static void print_congestion(const json_t *path, FILE *out)
+{
+    const json_t *congestion = json_object_get(path, "congestion");
+    char amount[32];
+    if (!has_text(congestion, "name") || !json_is_true(json_object_get(path, "in_use")))
+        return;
+    fprintf(out, "    congestion    %s, %s: window %s", text(congestion, "name"),
+            text(congestion, "phase"), bytes(number(congestion, "window"), amount));
+    if (number(congestion, "rate"))
+        fprintf(out, ", %s/s", bytes(number(congestion, "rate"), amount));
+    if (number(congestion, "min_rtt_us"))
+        fprintf(out, ", least round trip %.3g ms", (double)number(congestion, "min_rtt_us") / 1000);
+    double floor = json_real_value(json_object_get(congestion, "loss_floor"));
+    if (floor >= 0.0005)
+        fprintf(out, ", the line itself loses %.1f%%", floor * 100);
+    fputc('\n', out);
+}
+
+static void print_losses(const json_t *association, FILE *out)
+{
+    fprintf(out, ", %" PRIu64 " retransmissions", number(association, "retransmissions"));
+    if (number(association, "spurious"))
+        fprintf(out, " (%" PRIu64 " needless)", number(association, "spurious"));
+    if (number(association, "timeouts"))
+        fprintf(out, ", %" PRIu64 " time-outs", number(association, "timeouts"));
+}
+
 static void print_paths(const json_t *association, FILE *out)
 {
     size_t i;
@@ -79,6 +107,7 @@ static void print_paths(const json_t *association, FILE *out)
     json_array_foreach(paths, i, path)
     {
         print_path(path, json_array_size(paths) > 1, out);
+        print_congestion(path, out);
     }
 }
 
@@ -130,7 +159,7 @@ static void print_association(const json_t *association, FILE *out)
     if (number(association, "streams"))
         print_streams(association, out);
     if (number(association, "retransmissions"))
-        fprintf(out, ", %" PRIu64 " retransmissions", number(association, "retransmissions"));
+        print_losses(association, out);
     fputc('\n', out);
     print_paths(association, out);
     print_tls(tls, out);

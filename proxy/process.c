@@ -21,9 +21,8 @@
 #include "proxy/reload.h"
 #include "proxy/status_report.h"
 
-/* usrsctp's, and one that looks names up; there may be more (names, a token, Redis), which nothing
- * depends on. */
-#define OTHER_THREADS 2
+/* One that looks names up; there may be more (names, a token, Redis), which nothing depends on. */
+#define OTHER_THREADS 1
 
 /* What helps where a thread cannot be made. */
 #define MORE_THREADS                                                                               \

@@ -24,6 +24,17 @@ static json_t *number(uint64_t value)
     return json_integer((json_int_t)value);
 }
 
+/* What a congestion control of ours says; null: the transport has another. */
+static json_t *report_congestion(const struct path_status *path)
+{
+    if (!path->congestion)
+        return json_null();
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f}", "name", path->congestion, "phase",
+                     path->phase, "window", (json_int_t)path->congestion_window, "in_flight",
+                     (json_int_t)path->in_flight, "rate", (json_int_t)path->rate, "min_rtt_us",
+                     (json_int_t)path->min_rtt_us, "loss_floor", path->loss_floor);
+}
+
 static json_t *report_paths(const struct association_status *status)
 {
     json_t *paths = json_array();
@@ -33,11 +44,12 @@ static json_t *report_paths(const struct association_status *status)
         if (path->local.length)
             address_format(&path->local, from);
         json_array_append_new(
-            paths, json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:I}", "address",
-                             address_format(&path->address, to), "local", from, "state",
-                             transport_path_state_name(path->state), "in_use", (int)path->in_use,
-                             "rtt_us", (json_int_t)path->rtt_us, "mtu", (json_int_t)path->mtu,
-                             "congestion_window", (json_int_t)path->congestion_window));
+            paths,
+            json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:o}", "address",
+                      address_format(&path->address, to), "local", from, "state",
+                      transport_path_state_name(path->state), "in_use", (int)path->in_use, "rtt_us",
+                      (json_int_t)path->rtt_us, "mtu", (json_int_t)path->mtu, "congestion_window",
+                      (json_int_t)path->congestion_window, "congestion", report_congestion(path)));
     }
     return paths;
 }
@@ -74,13 +86,15 @@ static json_t *report_link(struct link *link)
     if (link->association)
         association_status(link->association, &status);
     return json_pack(
-        "{s:o, s:s, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "id",
-        report_link_id(link), "state", link_states[link->state], "peer", printable(link->peer_name),
-        "address", link->peer_text, "transport", link->ops->name, "sctp_auth",
-        link_auth_state(link), "scheduler", status.scheduler ? status.scheduler : "",
-        "retransmissions", (json_int_t)status.retransmissions, "streams",
-        (json_int_t)link->streams_max, "streams_limit", status_limits_streams(link), "queued",
-        status_limits_queued(link), "paths", report_paths(&status), "tls", report_tls(link));
+        "{s:o, s:s, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}",
+        "id", report_link_id(link), "state", link_states[link->state], "peer",
+        printable(link->peer_name), "address", link->peer_text, "transport", link->ops->name,
+        "sctp_auth", link_auth_state(link), "scheduler", status.scheduler ? status.scheduler : "",
+        "retransmissions", (json_int_t)status.retransmissions, "lost", (json_int_t)status.lost,
+        "spurious", (json_int_t)status.spurious, "loss_probes", (json_int_t)status.probes,
+        "timeouts", (json_int_t)status.timeouts, "streams", (json_int_t)link->streams_max,
+        "streams_limit", status_limits_streams(link), "queued", status_limits_queued(link), "paths",
+        report_paths(&status), "tls", report_tls(link));
 }
 
 /* null: nobody. */

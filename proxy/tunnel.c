@@ -40,6 +40,7 @@ void tunnel_transport_options(struct tunnel *tunnel, struct transport_options *o
         .encap_port = config->encap_port,
         .buffer_bytes = config->buffer,
         .auth = config->sctp_auth,
+        .congestion = config->congestion,
         .sharing = tunnel->sharing,
     };
 }

@@ -19,23 +19,25 @@ static uint64_t mix(uint64_t hash)
     return hash ^ hash >> 33;
 }
 
-/* When the allowance will be back if one is taken; 0: there is none. */
-static uint64_t taken(uint64_t spent_until_us, uint64_t now_us, unsigned per_second)
+/* When the allowance will be back if one is taken, in ns; 0: there is none. */
+static uint64_t taken(uint64_t spent_until_ns, uint64_t now_us, unsigned per_second)
 {
-    uint64_t from_us = spent_until_us > now_us ? spent_until_us : now_us;
-    uint64_t until_us = from_us + 1000000 / per_second;
-    return until_us > now_us + BURST_US ? 0 : until_us;
+    uint64_t from_ns = spent_until_ns > now_us * 1000 ? spent_until_ns : now_us * 1000;
+    uint64_t until_ns = from_ns + 1000000000 / per_second;
+    return until_ns > (now_us + BURST_US) * 1000 ? 0 : until_ns;
 }
 
-bool answers_allow(struct answers *self, const struct address *to, uint64_t now_us)
+bool answers_allow(struct answers *self, enum answers_kind kind, const struct address *to,
+                   uint64_t now_us)
 {
     size_t place = (size_t)mix(mix(address_source(to) ^ self->seed)) % ANSWERS_SOURCES;
-    uint64_t *of_source = &self->source_spent_until_us[place];
-    uint64_t source_us = taken(*of_source, now_us, ANSWERS_OF_SOURCE),
-             all_us = taken(self->spent_until_us, now_us, ANSWERS_PER_SECOND);
-    if (!source_us || !all_us)
+    uint64_t *of_source = &self->source_spent_until_ns[place], *all = &self->spent_until_ns[kind];
+    uint64_t source_ns = taken(*of_source, now_us, ANSWERS_OF_SOURCE),
+             all_ns = taken(*all, now_us,
+                            kind == ANSWERS_INIT ? ANSWERS_INITS_PER_SECOND : ANSWERS_PER_SECOND);
+    if (!source_ns || !all_ns)
         return false;
-    *of_source = source_us;
-    self->spent_until_us = all_us;
+    *of_source = source_ns;
+    *all = all_ns;
     return true;
 }

@@ -11,25 +11,35 @@
 
 #include "base/address.h"
 
+enum answers_kind {
+    ANSWERS_INIT, /* INIT ACK */
+    ANSWERS_OTHER,
+};
+
 /* No answer is larger than so many times its question. */
 #define ANSWERS_FACTOR 3
 
-/* In a second; as many at once after a second without any. The largest answer has about 120 bytes:
- * 2 Mbit/s in all, 100 kbit/s to one source, behind which may be a NAT with many clients. */
-#define ANSWERS_PER_SECOND 2000
-#define ANSWERS_OF_SOURCE  100
+/* In a second; as many at once after a second without any. The largest answer but INIT ACK has 80
+ * bytes: 1.3 Mbit/s in all. To one source, behind which may be a NAT with many clients, 100 of all
+ * kinds. INIT ACKs keep nothing and cost 2 us: where all sources together had fewer, a flood from
+ * forged ones would take them, and a client's INIT would find none left. */
+#define ANSWERS_PER_SECOND       2000
+#define ANSWERS_OF_SOURCE        100
+#define ANSWERS_INITS_PER_SECOND 200000
 
-/* Sources that share a place share an allowance; who has which place is not to be guessed. */
-#define ANSWERS_SOURCES 4096
+/* Sources that share a place share an allowance; who has which place is not to be guessed. 100 000
+ * forged ones a second take 2 answers of each. */
+#define ANSWERS_SOURCES 65536
 
 struct answers {
     uint64_t seed;
-    uint64_t spent_until_us; /* when all of the allowance will have come back */
-    uint64_t source_spent_until_us[ANSWERS_SOURCES];
+    uint64_t spent_until_ns[ANSWERS_OTHER + 1]; /* when all of the allowance will be back */
+    uint64_t source_spent_until_ns[ANSWERS_SOURCES];
 };
 
 /* All other bytes zero. Thread: any. */
 void answers_init(struct answers *self);
 
 /* Whether one more may leave for this address; counts it if so. */
-bool answers_allow(struct answers *self, const struct address *to, uint64_t now_us);
+bool answers_allow(struct answers *self, enum answers_kind kind, const struct address *to,
+                   uint64_t now_us);

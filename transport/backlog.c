@@ -45,7 +45,7 @@
 #define BASE_US 10000000
 /* How long little may wait then, at least. */
 #define PROBE_US 100000
-/* usrsctp counts round trips in whole milliseconds: one of them may be nothing but the queue. */
+/* SCTP may count round trips in whole milliseconds: one of them may be nothing but the queue. */
 #define SHORT_US 1000
 
 static size_t between(uint64_t value, size_t low, size_t high)

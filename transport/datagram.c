@@ -33,8 +33,8 @@
 /* One narrow path may refuse GSO; when it happens so often, asking again is waste. */
 #define GSO_REFUSALS_MAX 64
 
-/* A packet of a full record or more leaves from where it lies: copying it costs more than the call
- * that it might share. */
+/* A packet of a full record or more shares no call: the peer's processor begins with it while ours
+ * makes the next. */
 #define SENT_AT_ONCE 16384
 
 struct reader {
@@ -206,44 +206,45 @@ static bool is_cut(const struct datagram_socket *self, size_t length)
     return self->cut_out || (self->cut_above && length > self->cut_above);
 }
 
-/* False: it has to wait behind others, or the system has no room or a complaint; the batch sees to
- * that. */
-static bool send_at_once(struct datagram_socket *self, const struct datagram_route *route,
-                         const void *packet, size_t length)
+uint8_t *datagram_reserve(struct datagram_socket *self, const struct datagram_route *route,
+                          size_t size)
 {
-    datagram_flush(self);
-    if (self->batch_count)
-        return false;
-    struct datagram_batch one = {.to = route->to,
-                                 .from = route->from,
-                                 .length = (uint32_t)length,
-                                 .segment = (uint32_t)length,
-                                 .packets = 1,
-                                 .bytes = (uint8_t *)(uintptr_t)packet};
-    bool sent = datagram_batch_send(&one, 1, self->fd.fd) == 1;
-    self->counters.calls_out++;
-    self->counters.packets_out += sent;
-    return sent;
+    struct datagram_batch *batch = self->batch_count ? &self->batches[self->batch_count - 1] : NULL;
+    uint8_t *room = batch && !self->gso_refused ? datagram_batch_room(batch, route, size) : NULL;
+    self->reserved_new = !room;
+    if (room)
+        return room;
+    if (self->batch_count == DATAGRAM_BATCHES)
+        datagram_flush(self);
+    if (self->batch_count == DATAGRAM_BATCHES || size > DATAGRAM_BATCH_SIZE) {
+        self->counters.dropped_out++;
+        return NULL;
+    }
+    batch = &self->batches[self->batch_count++];
+    datagram_batch_begin(batch, route);
+    return datagram_batch_room(batch, route, size);
+}
+
+void datagram_commit(struct datagram_socket *self, size_t length)
+{
+    if (is_cut(self, length)) {
+        self->batch_count -= self->reserved_new;
+        return;
+    }
+    datagram_batch_add(&self->batches[self->batch_count - 1], length);
+    self->counters.packets_out++;
+    if (length >= SENT_AT_ONCE)
+        datagram_flush(self);
 }
 
 void datagram_send(struct datagram_socket *self, const struct datagram_route *route,
                    const void *packet, size_t length)
 {
-    if (is_cut(self, length))
+    uint8_t *room = datagram_reserve(self, route, length);
+    if (!room)
         return;
-    if (length >= SENT_AT_ONCE && send_at_once(self, route, packet, length))
-        return;
-    struct datagram_batch *batch = self->batch_count ? &self->batches[self->batch_count - 1] : NULL;
-    self->counters.packets_out++;
-    if (batch && !self->gso_refused && datagram_batch_append(batch, route, packet, length))
-        return;
-    if (self->batch_count == DATAGRAM_BATCHES)
-        datagram_flush(self);
-    if (self->batch_count == DATAGRAM_BATCHES || length > DATAGRAM_BATCH_SIZE) {
-        self->counters.dropped_out++;
-        return;
-    }
-    datagram_batch_begin(&self->batches[self->batch_count++], route, packet, length);
+    memcpy(room, packet, length);
+    datagram_commit(self, length);
 }
 
 static void want_output(struct datagram_socket *self, bool wanted)

@@ -50,6 +50,7 @@ struct datagram_socket {
     bool ipv6_only;
     bool gso_refused, waiting;
     unsigned gso_refusals;
+    bool reserved_new; /* the batch was begun by datagram_reserve */
     struct datagram_batch *batches;
     unsigned batch_count;
 };
@@ -67,6 +68,14 @@ bool datagram_wire_address(const struct datagram_socket *self, const struct addr
 
 /* The reverse, for people: an IPv4-mapped address becomes an IPv4 one. */
 struct address datagram_plain_address(const struct address *wire);
+
+/* Where a packet of at most size bytes is to be written that goes to route; datagram_commit must
+ * follow before anything else is done with the socket. NULL: no room (the packet would be dropped,
+ * and is counted). size: at most DATAGRAM_BATCH_SIZE. */
+uint8_t *datagram_reserve(struct datagram_socket *self, const struct datagram_route *route,
+                          size_t size);
+/* It has length bytes, 1 to size; it leaves with the next flush at the latest. */
+void datagram_commit(struct datagram_socket *self, size_t length);
 
 /* Copies the packet; it leaves with the next flush at the latest. */
 void datagram_send(struct datagram_socket *self, const struct datagram_route *route,

@@ -42,29 +42,32 @@ static bool same_address(const struct address *a, const struct address *b)
     return a->length == b->length && !memcmp(&a->any, &b->any, a->length);
 }
 
-void datagram_batch_begin(struct datagram_batch *batch, const struct datagram_route *route,
-                          const void *packet, size_t length)
+void datagram_batch_begin(struct datagram_batch *batch, const struct datagram_route *route)
 {
     copy_address(&batch->to, &route->to);
     copy_address(&batch->from, &route->from);
-    batch->length = batch->segment = (uint32_t)length;
-    batch->packets = 1;
+    batch->length = batch->segment = batch->packets = 0;
     batch->closed = !route->gso;
-    memcpy(batch->bytes, packet, length);
 }
 
-bool datagram_batch_append(struct datagram_batch *batch, const struct datagram_route *route,
-                           const void *packet, size_t length)
+uint8_t *datagram_batch_room(struct datagram_batch *batch, const struct datagram_route *route,
+                             size_t size)
 {
-    if (batch->closed || !route->gso || length > batch->segment || batch->packets == SEGMENTS_MAX ||
-        batch->length + length > DATAGRAM_BATCH_SIZE || !same_address(&batch->to, &route->to) ||
-        !same_address(&batch->from, &route->from))
-        return false;
-    memcpy(batch->bytes + batch->length, packet, length);
+    if (batch->packets &&
+        (batch->closed || !route->gso || size > batch->segment || batch->packets == SEGMENTS_MAX ||
+         batch->length + size > DATAGRAM_BATCH_SIZE || !same_address(&batch->to, &route->to) ||
+         !same_address(&batch->from, &route->from)))
+        return NULL;
+    return batch->bytes + batch->length;
+}
+
+void datagram_batch_add(struct datagram_batch *batch, size_t length)
+{
+    if (!batch->packets)
+        batch->segment = (uint32_t)length;
     batch->length += (uint32_t)length;
     batch->packets++;
-    batch->closed = length < batch->segment;
-    return true;
+    batch->closed = batch->closed || length < batch->segment;
 }
 
 /* What goes with a batch: UDP_SEGMENT, IP_PKTINFO or IPV6_PKTINFO. */

@@ -32,11 +32,14 @@ struct datagram_batch {
 struct datagram_batch *datagram_batch_new_array(void);
 void datagram_batch_free_array(struct datagram_batch *batches);
 
-void datagram_batch_begin(struct datagram_batch *batch, const struct datagram_route *route,
-                          const void *packet, size_t length);
-/* False when the packet does not go with those in the batch. */
-bool datagram_batch_append(struct datagram_batch *batch, const struct datagram_route *route,
-                           const void *packet, size_t length);
+/* Empties it for packets of that route. */
+void datagram_batch_begin(struct datagram_batch *batch, const struct datagram_route *route);
+/* Where the next packet may be written, of at most size bytes; NULL: it does not go with those in
+ * the batch. */
+uint8_t *datagram_batch_room(struct datagram_batch *batch, const struct datagram_route *route,
+                             size_t size);
+/* It was written there, and has length bytes. */
+void datagram_batch_add(struct datagram_batch *batch, size_t length);
 
 /* How many of the batches the system took, or -1 with errno of the first. */
 int datagram_batch_send(struct datagram_batch *batches, unsigned count, int fd);

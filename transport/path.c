@@ -32,13 +32,6 @@ struct path_key path_key(const struct address *peer, const struct address *own, 
     return key;
 }
 
-struct path_key path_key_half_open(const struct path_key *key)
-{
-    struct path_key half_open = *key;
-    half_open.half_open = 1;
-    return half_open;
-}
-
 struct path_key path_key_of_tag(uint32_t tag, uint16_t peer_port, uint16_t own_port)
 {
     struct path_key key;

@@ -16,7 +16,7 @@ struct path_key {
     uint16_t family, udp_port; /* as in the address; 0: host holds a tag */
     uint16_t peer_port, own_port;
     uint16_t socket;
-    uint16_t half_open; /* 1: of an INIT; what else comes from there is not its */
+    uint16_t unused; /* 0 */
 };
 
 /* Embedded in what the path leads to. */
@@ -34,8 +34,6 @@ struct path_table {
 /* socket: number of ours; own: our address, of length 0 when the socket decides. */
 struct path_key path_key(const struct address *peer, const struct address *own, uint16_t socket,
                          uint16_t peer_port, uint16_t own_port);
-/* For what an INIT began there, beside the association that may be there. */
-struct path_key path_key_half_open(const struct path_key *key);
 struct path_key path_key_of_tag(uint32_t tag, uint16_t peer_port, uint16_t own_port);
 
 /* Owns: caller, path_table_fini, after all paths were removed. */

@@ -7,27 +7,27 @@
 #define INFO_TYPE   1
 #define INFO_SIZE   36
 #define CHUNK_SIZE  (4 + INFO_SIZE)
-#define MARK_AT     (PACKET_HEADER + 8)
+#define MARK_AT     (SCTP_HEADER + 8)
 #define MARK_SIZE   8
 #define FLAGS_AT    (MARK_AT + MARK_SIZE)
 #define FLAGS_KNOWN (PROBE_BY_OURS | PROBE_IN_USE)
 
-_Static_assert(PACKET_HEADER + CHUNK_SIZE == PROBE_SIZE, "the layout adds up");
+_Static_assert(SCTP_HEADER + CHUNK_SIZE == PROBE_SIZE, "the layout adds up");
 
 static const uint8_t mark[MARK_SIZE] = {'H', 'W', 'S', 'P', 'R', 'O', 'B', '1'};
 
-/* Only the first chunk is looked at: usrsctp never sends the mark, whoever bundles it with
+/* Only the first chunk is looked at: SCTP itself never sends the mark, whoever bundles it with
  * something else is not one of ours. */
 static bool is_marked(const uint8_t *packet, size_t length)
 {
-    uint8_t type = packet[PACKET_HEADER];
-    return (type == PACKET_CHUNK_HEARTBEAT || type == PACKET_CHUNK_HEARTBEAT_ACK) &&
+    uint8_t type = packet[SCTP_HEADER];
+    return (type == SCTP_CHUNK_HEARTBEAT || type == SCTP_CHUNK_HEARTBEAT_ACK) &&
            length >= MARK_AT + MARK_SIZE && !memcmp(packet + MARK_AT, mark, MARK_SIZE);
 }
 
 static bool is_padding(const uint8_t *chunk, size_t length)
 {
-    return length >= 4 && chunk[0] == PACKET_CHUNK_PAD &&
+    return length >= 4 && chunk[0] == SCTP_CHUNK_PAD &&
            ((size_t)chunk[2] << 8 | chunk[3]) == length;
 }
 
@@ -38,7 +38,7 @@ enum probe_kind probe_read(const uint8_t *packet, size_t length, struct probe *p
     bool padded = length > PROBE_SIZE && is_padding(packet + PROBE_SIZE, length - PROBE_SIZE);
     if (length != PROBE_SIZE && !padded)
         return PROBE_BAD;
-    struct wire_reader reader = wire_reader(packet + PACKET_HEADER, CHUNK_SIZE);
+    struct wire_reader reader = wire_reader(packet + SCTP_HEADER, CHUNK_SIZE);
     uint8_t type = wire_get_u8(&reader);
     uint8_t chunk_flags = wire_get_u8(&reader);
     bool lengths = wire_get_u16(&reader) == CHUNK_SIZE;
@@ -49,7 +49,7 @@ enum probe_kind probe_read(const uint8_t *packet, size_t length, struct probe *p
     uint32_t rest = (uint32_t)wire_get_u8(&reader) << 16 | wire_get_u16(&reader);
     probe->path = wire_get_u32(&reader);
     memcpy(probe->nonce, wire_get_bytes(&reader, PROBE_NONCE), PROBE_NONCE);
-    bool question = type == PACKET_CHUNK_HEARTBEAT;
+    bool question = type == SCTP_CHUNK_HEARTBEAT;
     if (!lengths || chunk_flags || rest || probe->flags & ~FLAGS_KNOWN ||
         (question ? probe->flags & PROBE_BY_OURS : padded))
         return PROBE_BAD;
@@ -64,7 +64,7 @@ void probe_ask(uint8_t packet[PROBE_SIZE], struct packet_ports ports, uint32_t t
     wire_put_u16(&writer, ports.destination);
     wire_put_u32(&writer, tag);
     wire_put_u32(&writer, 0);
-    wire_put_u8(&writer, PACKET_CHUNK_HEARTBEAT);
+    wire_put_u8(&writer, SCTP_CHUNK_HEARTBEAT);
     wire_put_u8(&writer, 0);
     wire_put_u16(&writer, CHUNK_SIZE);
     wire_put_u16(&writer, INFO_TYPE);
@@ -73,7 +73,7 @@ void probe_ask(uint8_t packet[PROBE_SIZE], struct packet_ports ports, uint32_t t
     wire_put_u32(&writer, (uint32_t)probe->flags << 24);
     wire_put_u32(&writer, probe->path);
     wire_put_bytes(&writer, probe->nonce, PROBE_NONCE);
-    packet_seal(packet, PROBE_SIZE);
+    sctp_wire_seal(packet, PROBE_SIZE);
 }
 
 void probe_ask_sized(uint8_t *packet, size_t size, struct packet_ports ports, uint32_t tag,
@@ -82,10 +82,10 @@ void probe_ask_sized(uint8_t *packet, size_t size, struct packet_ports ports, ui
     size_t padding = size - PROBE_SIZE;
     probe_ask(packet, ports, tag, probe);
     memset(packet + PROBE_SIZE, 0, padding);
-    packet[PROBE_SIZE] = PACKET_CHUNK_PAD;
+    packet[PROBE_SIZE] = SCTP_CHUNK_PAD;
     packet[PROBE_SIZE + 2] = (uint8_t)(padding >> 8);
     packet[PROBE_SIZE + 3] = (uint8_t)padding;
-    packet_seal(packet, size);
+    sctp_wire_seal(packet, size);
 }
 
 void probe_answer(uint8_t packet[PROBE_SIZE], uint32_t tag)
@@ -96,7 +96,7 @@ void probe_answer(uint8_t packet[PROBE_SIZE], uint32_t tag)
     memcpy(packet, ports, sizeof ports);
     struct wire_writer writer = wire_writer(packet + 4, 4);
     wire_put_u32(&writer, tag);
-    packet[PACKET_HEADER] = PACKET_CHUNK_HEARTBEAT_ACK;
+    packet[SCTP_HEADER] = SCTP_CHUNK_HEARTBEAT_ACK;
     packet[FLAGS_AT] |= PROBE_BY_OURS;
-    packet_seal(packet, PROBE_SIZE);
+    sctp_wire_seal(packet, PROBE_SIZE);
 }

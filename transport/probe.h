@@ -1,4 +1,4 @@
-/* transport/probe.h: probes of paths: SCTP HEARTBEATs of our own beside those of usrsctp
+/* transport/probe.h: probes of paths: SCTP HEARTBEATs of our own beside those of SCTP
  * (docs/PROTOCOL.md section 7). Every SCTP answers them; who is one of ours says so in the answer.
  *
  * The layout of a probe's packet, 52 bytes:
@@ -31,7 +31,7 @@ enum probe_flag {
 };
 
 enum probe_kind {
-    PROBE_NONE,     /* no probe: it is usrsctp's */
+    PROBE_NONE,     /* no probe: it is SCTP's */
     PROBE_BAD,      /* the mark of a probe and something wrong: to be dropped */
     PROBE_QUESTION, /* to be answered */
     PROBE_ANSWER,
@@ -43,7 +43,7 @@ struct probe {
     uint8_t nonce[PROBE_NONCE];
 };
 
-/* Reads a packet that passed packet_check. probe is set for a question or an answer. */
+/* Reads a packet that passed sctp_wire_check. probe is set for a question or an answer. */
 enum probe_kind probe_read(const uint8_t *packet, size_t length, struct probe *probe);
 
 /* Makes a sealed question. */

@@ -5,7 +5,7 @@
 
 #include "base/address.h"
 
-/* usrsctp takes at least 512 for a path. */
+/* What every path of today takes, with IP and UDP: IPv4 promises 576 bytes in all. */
 #define ROUTE_PAYLOAD_MIN 576
 
 /* Bytes that IP and UDP put before the payload. IPv4-mapped addresses travel as IPv4. */

@@ -1,8 +1,8 @@
 /* transport/transport.h: messages on numbered streams between two hosts.
  *
- * One interface for every transport (udp: usrsctp over UDP; kernel: Linux SCTP; memory: both ends
- * in one process). A transport is one bound endpoint: it takes part in any number of associations,
- * as the side that connects, as the side that listens, or both.
+ * One interface for every transport (udp: SCTP of our own over UDP; kernel: Linux SCTP; memory:
+ * both ends in one process). A transport is one bound endpoint: it takes part in any number of
+ * associations, as the side that connects, as the side that listens, or both.
  *
  * Messages of one stream arrive in order, once and whole; nothing is promised between streams.
  * Thread: everything here on the thread of the loop given to transport_open, callbacks included;
@@ -48,9 +48,10 @@ struct transport_options {
     uint32_t failing_after;        /* time-outs in a row that a path may have before others
                                     * are preferred (RFC 7829 PFMR) */
     uint32_t association_retransmissions; /* on all paths together; 0: default */
-    uint16_t encap_port;   /* kernel: UDP port of the peer's encapsulation (RFC 6951); 0: none */
-    uint32_t buffer_bytes; /* of each of SCTP's two socket buffers; 0: default */
-    bool distrusts;        /* what peers begin may cost little until association_trust */
+    uint16_t encap_port;    /* kernel: UDP port of the peer's encapsulation (RFC 6951); 0: none */
+    uint32_t buffer_bytes;  /* of each of SCTP's two socket buffers; 0: default */
+    const char *congestion; /* udp: "bbr", "cubic"; NULL: the default. Static. */
+    bool distrusts;         /* what peers begin may cost little until association_trust */
     bool auth; /* chunks are authenticated (transport/auth.h), or there is no association */
     struct transport_sharing sharing;
 };
@@ -71,6 +72,13 @@ struct path_status {
     uint32_t rtt_us;            /* smoothed; 0: not measured yet */
     uint32_t mtu;               /* bytes of an IP packet */
     uint32_t congestion_window; /* bytes */
+    /* The next: by transports that have a congestion control of their own. */
+    const char *congestion; /* its name; NULL: none of these is known */
+    const char *phase;      /* of it: "startup", "cruise"… */
+    uint64_t in_flight;     /* bytes */
+    uint64_t rate;          /* bytes a second at which packets leave; 0: not paced */
+    uint32_t min_rtt_us;    /* 0: not measured yet */
+    double loss_floor;      /* share of packets that the line itself loses, as it seems */
 };
 
 /* What a user of an association is told. Embedded in the user's struct. */
@@ -110,6 +118,11 @@ struct association_status {
     uint16_t streams;
     const char *scheduler;    /* of streams inside SCTP: "round-robin", "first-come" */
     uint64_t retransmissions; /* packets or chunks sent again */
+    /* The next: by transports that count them, else 0. */
+    uint64_t lost;     /* packets that were taken for lost */
+    uint64_t spurious; /* of those, which arrived after all */
+    uint64_t probes;   /* sent to hear of the last ones */
+    uint64_t timeouts; /* with nothing heard of what is in flight */
     struct path_status paths[TRANSPORT_ADDRESSES_MAX];
     size_t path_count;
 };

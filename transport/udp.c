@@ -2,15 +2,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <usrsctp.h>
+#include <time.h>
 
 #include "base/check.h"
 #include "transport/udp_association.h"
 #include "transport/udp_auth.h"
 #include "transport/udp_connect.h"
+#include "transport/udp_engine.h"
 #include "transport/udp_receive.h"
-#include "transport/udp_send.h"
-#include "transport/udp_trust.h"
 
 static bool udp_available(char *why, size_t why_size)
 {
@@ -57,21 +56,21 @@ void udp_flush(struct udp *transport)
             datagram_flush(&transport->locals[i].socket);
 }
 
-/* usrsctp's timers may have ended an association or made room; nobody tells which. */
-static void on_tick(struct stack_user *user)
+uint64_t udp_clock(struct udp *transport)
 {
-    struct udp *self = container_of(user, struct udp, user);
-    struct udp_association *association;
-    TAILQ_FOREACH(association, &self->all, link)
-    {
-        if (association->state == UDP_ENDED || association->state == UDP_HALF_OPEN)
-            continue;
-        udp_ahead_tick(&association->ahead, loop_now(self->loop));
-        if (association->want_writable ||
-            usrsctp_get_events(association->socket) & (SCTP_EVENT_READ | SCTP_EVENT_ERROR))
-            udp_receive_touch(association);
-    }
-    udp_receive_deliver(self);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    if (now_us > transport->now_us)
+        transport->now_us = now_us;
+    return transport->now_us;
+}
+
+uint64_t udp_now(struct udp *transport)
+{
+    if (loop_now(transport->loop) > transport->now_us)
+        transport->now_us = loop_now(transport->loop);
+    return transport->now_us;
 }
 
 static void close_locals(struct udp *self)
@@ -105,6 +104,16 @@ static enum err open_locals(struct udp *self, const struct address *locals, size
     return ERR_OK;
 }
 
+/* What a peer that is not verified may make us keep is little. */
+static struct sctp_listener *make_listener(struct udp *self)
+{
+    struct sctp_options options = udp_engine_options(self, 0);
+    options.own_port = UDP_SCTP_PORT;
+    if (self->options.distrusts && options.buffer > UDP_TRUST_ONE)
+        options.buffer = UDP_TRUST_ONE;
+    return sctp_listener_new(&options, udp_clock(self));
+}
+
 static enum err udp_open(struct loop *loop, const struct address *locals, size_t local_count,
                          const struct transport_options *options,
                          struct transport_acceptor *acceptor, struct transport **transport,
@@ -116,27 +125,21 @@ static enum err udp_open(struct loop *loop, const struct address *locals, size_t
     self->loop = loop;
     self->options = *options;
     self->acceptor = acceptor;
-    self->user.on_tick = on_tick;
     self->last_touched = &self->touched;
     TAILQ_INIT(&self->all);
-    TAILQ_INIT(&self->half_open);
-    enum err e = stack_join(&self->user, loop, why, why_size);
-    if (e != ERR_OK)
-        goto no_stack;
-    e = open_locals(self, locals, local_count, why, why_size);
-    if (e != ERR_OK)
-        goto no_sockets;
+    enum err e = open_locals(self, locals, local_count, why, why_size);
+    if (e != ERR_OK) {
+        free(self);
+        return e;
+    }
     path_table_init(&self->paths);
     answers_init(&self->answers);
+    udp_trust_init(&self->trust);
+    if (acceptor)
+        self->listener = make_listener(self);
     self->lines.per_minute = TRANSPORT_LINES;
-    self->spare = message_new(MESSAGE_MAX);
     *transport = &self->base;
     return ERR_OK;
-no_sockets:
-    stack_leave(&self->user);
-no_stack:
-    free(self);
-    return e;
 }
 
 static void udp_free(struct transport *transport)
@@ -148,9 +151,8 @@ static void udp_free(struct transport *transport)
         udp_association_free(association);
     }
     close_locals(self);
-    stack_leave(&self->user);
+    sctp_listener_free(self->listener);
     path_table_fini(&self->paths);
-    message_free(self->spare);
     free(self);
 }
 
@@ -173,7 +175,7 @@ const struct transport_ops udp_ops = {
     .refuse = udp_refuse,
     .local = udp_local,
     .connect = udp_connect_begin,
-    .send = udp_send_message,
+    .send = udp_engine_send,
     .close = udp_association_close,
     .status = udp_association_status,
     .trust = udp_trust_begin,

@@ -1,72 +1,94 @@
 #include "transport/udp_arrival.h"
 
 #include "base/check.h"
-#include "transport/packet_init.h"
+#include "transport/auth.h"
 #include "transport/udp_association.h"
 #include "transport/udp_auth.h"
+#include "transport/udp_engine.h"
 #include "transport/udp_path_io.h"
 #include "transport/udp_receive.h"
-#include "transport/udp_trust.h"
 
-static bool may_answer(const struct udp_arrival *a)
+static bool may_answer(const struct udp_arrival *a, enum answers_kind kind)
 {
     struct udp *transport = a->local->transport;
-    bool allowed = answers_allow(&transport->answers, a->from, loop_now(transport->loop));
+    bool allowed = answers_allow(&transport->answers, kind, a->from, udp_now(transport));
     transport->counters.not_answered += !allowed;
     return allowed;
+}
+
+static void answer(const struct udp_arrival *a, const uint8_t *reply, size_t length)
+{
+    struct datagram_route route = {.to = *a->from, .from = *a->own};
+    datagram_send(&a->local->socket, &route, reply, length);
 }
 
 /* One end of each association of ours has the port on which endpoints listen. */
 void udp_arrival_stray(const struct udp_arrival *a)
 {
     struct udp *transport = a->local->transport;
-    uint8_t answer[STRAY_ANSWER];
+    uint8_t reply[SCTP_REPLY_MAX];
     transport->counters.stray_packets++;
-    if ((a->key.own_port != UDP_SCTP_PORT && a->key.peer_port != UDP_SCTP_PORT) ||
-        !stray_answer(a->packet, a->length, answer) ||
-        !stray_allow(&transport->strays, &a->key, loop_now(transport->loop)) || !may_answer(a))
+    if (a->key.own_port != UDP_SCTP_PORT && a->key.peer_port != UDP_SCTP_PORT)
+        return;
+    size_t length = sctp_listener_stray(a->packet, a->length, reply);
+    if (!length || !stray_allow(&transport->strays, &a->key, udp_now(transport)) ||
+        !may_answer(a, ANSWERS_OTHER))
         return;
     transport->counters.stray_answers++;
-    struct datagram_route route = {.to = *a->from, .from = *a->own};
-    datagram_send(&a->local->socket, &route, answer, sizeof answer);
+    answer(a, reply, length);
 }
 
 /* ---- INIT and COOKIE ECHO ---- */
 
-/* An address that is not verified gets so much. */
-static void input_limited(struct udp_association *self, const struct udp_arrival *a)
+static bool may_begin(const struct udp_arrival *a)
 {
-    self->may_answer = ANSWERS_FACTOR * a->asked;
-    stack_input(&self->peer, a->packet, a->length);
-    self->may_answer = 0;
+    const struct udp *transport = a->local->transport;
+    return transport->listener && !transport->refuses && a->key.own_port == UDP_SCTP_PORT;
 }
 
-/* The INIT may be a repeated one, of which the answer was lost or is on its way. */
-static void answer_init(struct udp_path *path, const struct udp_arrival *a)
+static bool is_full(const struct udp *transport)
 {
-    struct udp_association *self = path->owner;
-    struct udp_cookie *cookie = &self->cookie;
-    uint32_t tag = packet_init_tag(a->packet);
-    if (cookie->answer && cookie->asked_tag == tag) {
-        if (cookie->answer_length <= ANSWERS_FACTOR * a->asked)
-            datagram_send(&path->local->socket, &path->route, cookie->answer,
-                          cookie->answer_length);
-        return;
-    }
-    cookie->asked_tag = tag;
-    stack_busy();
-    input_limited(self, a);
+    return transport->accepted >= transport->options.max_associations;
 }
 
-/* At an address where the association is that it would restart. A restart cannot be authenticated.
- */
-static void take_restart(struct udp_path *path, const struct udp_arrival *a)
+static bool may_have_place(const struct udp *transport)
 {
-    struct udp_association *self = path->owner;
-    if (!self->transport->options.auth)
-        answer_init(path, a);
-    else if (udp_association_is_up(self))
-        udp_auth_doubt(self);
+    return !is_full(transport) || transport->trust.count;
+}
+
+/* What the listener says to it. existing: the association that is there, at path; NULL: none. */
+struct hearing {
+    enum sctp_heard heard;
+    struct sctp_association *made;
+    uint8_t reply[SCTP_REPLY_MAX];
+    size_t length;
+};
+
+static void hear(const struct udp_arrival *a, struct udp_association *existing, unsigned net,
+                 struct hearing *hearing)
+{
+    struct udp *transport = a->local->transport;
+    struct sctp_origin origin = {&a->key, sizeof a->key};
+    hearing->made = NULL;
+    hearing->length = 0;
+    hearing->heard = sctp_listener_input(transport->listener, udp_now(transport), &origin, net,
+                                         a->packet, a->length, existing ? existing->engine : NULL,
+                                         hearing->reply, &hearing->length, &hearing->made);
+}
+
+/* Of a peer that does not authenticate, which its user learns by the reply and ours not at all. */
+static void log_refusal(const struct udp_arrival *a)
+{
+    struct udp *transport = a->local->transport;
+    struct address plain = datagram_plain_address(a->from);
+    auth_log_refusal(&plain, &transport->lines, loop_now(transport->loop));
+}
+
+/* A restart begins where the association is that it ends. It cannot be authenticated. */
+static struct udp_association *restarts(struct udp_path *path)
+{
+    struct udp_association *self = path ? path->owner : NULL;
+    return self && path == udp_path_in_use(self) ? self : NULL;
 }
 
 /* Who takes no associations, or has begun the one that is at that address, takes no INIT: nothing
@@ -75,74 +97,109 @@ static void take_restart(struct udp_path *path, const struct udp_arrival *a)
 void udp_arrival_init(const struct udp_arrival *a, struct udp_path *path)
 {
     struct udp *transport = a->local->transport;
-    if (a->key.own_port != UDP_SCTP_PORT || !transport->acceptor ||
-        (path && path->owner->choice.options.chooses) || !may_answer(a))
+    struct udp_association *existing = restarts(path);
+    struct hearing hearing;
+    if (!may_begin(a) || (path && path->owner->choice.options.chooses) ||
+        !may_answer(a, ANSWERS_INIT))
         return;
-    if (path && path == udp_path_in_use(path->owner)) {
-        take_restart(path, a);
+    if (existing && transport->options.auth) {
+        udp_auth_doubt(existing);
         return;
     }
-    struct path_key key = path_key_half_open(&a->key);
-    struct path *node = path_table_find(&transport->paths, &key);
-    struct udp_path *half_open =
-        node ? container_of(node, struct udp_path, node)
-             : udp_association_half_open(a->local, a->from, a->own, &a->key);
-    if (half_open)
-        answer_init(half_open, a);
+    sctp_listener_accept(transport->listener, existing || may_have_place(transport));
+    hear(a, existing, existing ? path->number : 0, &hearing);
+    if (hearing.heard == SCTP_HEARD_UNLIKE)
+        log_refusal(a);
+    if (hearing.heard == SCTP_HEARD_EXISTING)
+        udp_receive_touch(existing);
+    else if (hearing.length)
+        answer(a, hearing.reply, hearing.length);
 }
 
-/* The association that INIT began comes up, at this address; known: which another one has. */
-static void settle(struct udp_path *half_open, struct udp_path *known, const struct udp_arrival *a,
-                   const uint8_t *whole, size_t length)
+/* For one more association there. Those of whom nobody is verified make room for it. */
+static bool has_place(const struct udp_arrival *a)
 {
-    struct udp_association *self = half_open->owner;
-    if (known && known == udp_path_in_use(known->owner))
-        return; /* of which this INIT was no restart: it moved there meanwhile */
+    struct udp *transport = a->local->transport;
+    return udp_trust_makes_room(transport, a->from) &&
+           (!is_full(transport) || udp_trust_drops_oldest(transport));
+}
+
+/* There is no place. */
+static void turn_away(const struct udp_arrival *a, struct sctp_association *engine)
+{
+    uint64_t now_us = udp_now(a->local->transport);
+    uint8_t packet[UINT16_MAX];
+    struct sctp_wants wants;
+    a->local->transport->counters.strangers_lost++;
+    sctp_association_abort(engine, "no room for one more");
+    if (may_answer(a, ANSWERS_OTHER) && sctp_association_wants(engine, now_us, &wants))
+        answer(a, packet, sctp_association_output(engine, now_us, &wants, packet));
+    sctp_association_free(engine);
+}
+
+/* The association that the cookie has made comes up at this address; known: which another one has.
+ */
+static void adopt(const struct udp_arrival *a, struct udp_path *known,
+                  struct sctp_association *engine)
+{
     if (known)
         udp_path_io_remove(known);
-    udp_path_io_settle(half_open, &a->key);
-    self->may_answer = SIZE_MAX;
-    udp_trust_allows(self, whole, length); /* so little is always allowed */
-    stack_busy();
-    stack_input(&self->peer, whole, length);
-    udp_association_accept(self);
-    if (self->state == UDP_HALF_OPEN)
-        udp_association_end(self, ERR_TRANSPORT_REFUSED, "");
-    else
-        udp_receive_touch(self);
+    sctp_association_net_use(engine, udp_now(a->local->transport), 0);
+    udp_association_accept(a->local, a->from, a->own, &a->key, engine);
 }
 
-/* Again, because COOKIE ACK was lost, or of a restart. */
-static void take_cookie_again(struct udp_association *self, const uint8_t *whole, size_t length)
+/* A cookie whose association is there comes again, because COOKIE ACK was lost, or somebody repeats
+ * it elsewhere. */
+static bool is_repeated_elsewhere(const struct udp_arrival *a, const struct udp_path *path)
 {
-    stack_busy();
-    stack_input(&self->peer, whole, length);
-    udp_path_io_tags(self);
-    udp_receive_touch(self);
+    struct udp_association *self =
+        udp_path_io_by_tag(a->local->transport, packet_tag(a->packet), &a->key);
+    return self && (!path || path->owner != self);
 }
 
-/* usrsctp sees no cookie but of who has had our INIT ACK. */
+static void take_cookie(const struct udp_arrival *a, struct udp_path *path,
+                        struct udp_association *existing)
+{
+    struct hearing hearing;
+    sctp_listener_accept(a->local->transport->listener, true);
+    hear(a, existing, existing ? path->number : 0, &hearing);
+    switch (hearing.heard) {
+    case SCTP_HEARD_NOTHING:
+        if (!existing)
+            udp_arrival_stray(a);
+        break;
+    case SCTP_HEARD_REPLY:
+    case SCTP_HEARD_UNLIKE:
+        if (may_answer(a, ANSWERS_OTHER))
+            answer(a, hearing.reply, hearing.length);
+        break;
+    case SCTP_HEARD_MADE:
+        if (has_place(a))
+            adopt(a, path, hearing.made);
+        else
+            turn_away(a, hearing.made);
+        break;
+    case SCTP_HEARD_RESTARTED:
+        udp_association_end(existing, ERR_TRANSPORT_RESTARTED, "");
+        adopt(a, NULL, hearing.made);
+        break;
+    case SCTP_HEARD_EXISTING:
+        existing->has_input = true;
+        udp_receive_touch(existing);
+        break;
+    }
+}
+
 void udp_arrival_cookie(const struct udp_arrival *a, struct udp_path *path)
 {
     struct udp *transport = a->local->transport;
-    uint8_t whole[UINT16_MAX];
-    size_t length = 0;
-    struct path_key key = path_key_half_open(&a->key);
-    struct path *node = path_table_find(&transport->paths, &key);
-    struct udp_path *half_open = node ? container_of(node, struct udp_path, node) : NULL;
-    size_t taken = a->length > UDP_TRUST_COOKIE ? PACKET_HEADER + 4 + UDP_COOKIE_TOKEN : a->length;
-    if (half_open)
-        length =
-            udp_cookie_restore(&half_open->owner->cookie, a->packet, taken, whole, sizeof whole);
-    if (length) {
-        settle(half_open, path, a, whole, length);
+    struct udp_association *existing = restarts(path);
+    if (is_repeated_elsewhere(a, path) || (path && path->owner->choice.options.chooses))
         return;
-    }
-    bool in_use = path && path == udp_path_in_use(path->owner);
-    if (in_use)
-        length = udp_cookie_restore(&path->owner->cookie, a->packet, taken, whole, sizeof whole);
-    if (length && udp_trust_allows(path->owner, whole, length))
-        take_cookie_again(path->owner, whole, length);
-    else if (!in_use)
+    if (!existing && path && packet_tag(a->packet) == path->owner->own_tag)
+        existing = path->owner;
+    if (existing || (may_begin(a) && may_have_place(transport)))
+        take_cookie(a, path, existing);
+    else
         udp_arrival_stray(a);
 }

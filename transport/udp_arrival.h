@@ -4,20 +4,18 @@
 
 #include "transport/udp.h"
 
-/* A packet that is plausible, and where it came from. */
+/* A checked packet, and where it came from. */
 struct udp_arrival {
     struct udp_local *local;
     const struct address *from, *own;
     struct path_key key;
-    enum packet_kind kind;
-    uint8_t *packet; /* an INIT or INIT ACK was trimmed (transport/packet_init.h) */
+    uint8_t *packet;
     size_t length;
-    size_t asked; /* as it came */
 };
 
 /* An INIT. path: of the association that has this address, NULL if none has. */
 void udp_arrival_init(const struct udp_arrival *a, struct udp_path *path);
 /* What begins with COOKIE ECHO. path as before. */
 void udp_arrival_cookie(const struct udp_arrival *a, struct udp_path *path);
-/* What is out of the blue gets its answer (transport/stray.h), if there may be one. */
+/* What is out of the blue gets its answer (sctp_listener_stray), if there may be one. */
 void udp_arrival_stray(const struct udp_arrival *a);

@@ -2,12 +2,13 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
-#include "transport/packet_init.h"
 #include "transport/udp_association.h"
-#include "transport/udp_socket.h"
+#include "transport/udp_engine.h"
+#include "transport/udp_receive.h"
 
 /* SCTP ports of the associations that we begin. Chosen from the bottom, not at random: an endpoint
  * that died and came back at the same UDP port then takes the same port again, which the peer's
@@ -92,6 +93,24 @@ static void add_candidates(struct udp_association *self, const struct candidates
     }
 }
 
+static void make_engine(struct udp_association *self)
+{
+    struct udp *udp = self->transport;
+    uint64_t now_us = udp_clock(udp);
+    struct sctp_options options = udp_engine_options(udp, udp_path_in_use(self)->mtu.size);
+    options.own_port = self->own_port;
+    options.peer_port = self->peer_port;
+    self->engine = sctp_association_connect(&options, now_us);
+    self->own_tag = sctp_association_own_tag(self->engine);
+    self->init = check_alloc(sizeof *self->init);
+    self->init->begun_us = now_us;
+    self->init->length =
+        sctp_association_init_packet(self->engine, self->init->packet, UDP_INIT_MAX);
+    must(self->init->length);
+}
+
+static void send_next(struct udp_association *self);
+
 enum err udp_connect_begin(struct transport *transport, const struct address *remotes,
                            size_t remote_count, struct association_events *events,
                            struct association **association)
@@ -105,19 +124,13 @@ enum err udp_connect_begin(struct transport *transport, const struct address *re
         return ERR_TRANSPORT_SOCKET;
     }
     struct udp_association *self = udp_association_new(udp, true);
-    add_candidates(self, &candidates);
-    if (!udp_association_attach(self, UDP_SCTP_PORT, candidates.list[0].key.own_port))
-        return ERR_TRANSPORT_SOCKET;
-    self->state = UDP_CONNECTING;
+    self->own_port = candidates.list[0].key.own_port;
+    self->peer_port = UDP_SCTP_PORT;
     self->events = events;
-    if (udp_socket_connect(self->socket, stack_address(&self->peer))) {
-        int error = errno;
-        self->events = NULL;
-        udp_association_end(self, ERR_TRANSPORT_SOCKET, "");
-        errno = error;
-        return ERR_TRANSPORT_SOCKET;
-    }
+    add_candidates(self, &candidates);
+    make_engine(self);
     udp_association_limit(self, udp->options.connect_timeout_us);
+    send_next(self);
     udp_flush(udp);
     *association = &self->base;
     return ERR_OK;
@@ -146,33 +159,25 @@ static void set_next(struct udp_association *self, uint64_t after_us)
  * since. */
 static void send_next(struct udp_association *self)
 {
-    struct udp_init *init = &self->init;
-    unsigned number = init->sent % self->choice.count;
-    if (init->sent++)
-        self->probe_us =
-            init->sent > self->choice.count ? 0 : loop_now(self->transport->loop); /* Karn */
-    const struct udp_path *path = &self->paths[number];
+    struct udp_init *init = self->init;
+    unsigned number = init->sent++ % self->choice.count;
+    const struct udp_path *path = self->paths[number];
     init->refused &= ~(1u << number);
     path->local->socket.refusal = 0;
     datagram_send(&path->local->socket, &path->route, init->packet, init->length);
+    sctp_association_init_sent(self->engine, udp_now(self->transport));
     set_next(self, self->choice.count > 1 ? pace_us(self) : AGAIN_US);
 }
 
-void udp_connect_output(struct udp_association *self, const uint8_t *packet, size_t length)
+void udp_connect_fini(struct udp_association *self)
 {
-    must(length <= sizeof self->init.packet);
-    if (self->init.length)
-        return; /* usrsctp repeats the same INIT, later and later; ours is repeated below */
-    memcpy(self->init.packet, packet, length);
-    self->init.length = length;
-    self->init.begun_us = loop_now(self->transport->loop);
-    self->own_tag = packet_init_tag(packet);
-    send_next(self);
+    free(self->init);
+    self->init = NULL;
 }
 
 void udp_connect_next(struct udp_association *self)
 {
-    if (self->state != UDP_CONNECTING || self->init.answered || !self->init.length)
+    if (self->state != UDP_CONNECTING || self->answered)
         return;
     send_next(self);
     udp_flush(self->transport);
@@ -183,8 +188,8 @@ void udp_connect_why(const struct udp_association *self, char *why, size_t size)
     int error = 0;
     char text[128];
     for (unsigned i = 0; i < self->choice.count && !error; i++)
-        error = self->paths[i].local->socket.refusal;
-    if (self->init.answered)
+        error = self->paths[i]->local->socket.refusal;
+    if (self->answered)
         return;
     if (error)
         snprintf(why, size, "this machine cannot send to it: %s",
@@ -197,9 +202,9 @@ void udp_connect_why(const struct udp_association *self, char *why, size_t size)
 bool udp_connect_refused(struct udp_path *path)
 {
     struct udp_association *self = path->owner;
-    struct udp_init *init = &self->init;
-    unsigned number = udp_path_number(path);
-    if (init->answered)
+    struct udp_init *init = self->init;
+    unsigned number = path->number;
+    if (self->answered)
         return number == self->choice.in_use;
     init->refused |= 1u << number;
     if (init->refused == all_of(self))
@@ -210,23 +215,11 @@ bool udp_connect_refused(struct udp_path *path)
     return false;
 }
 
-/* What the user says now is in usrsctp before INIT ACK is, and so leaves with COOKIE ECHO. False:
- * he ended it. */
-static bool tell_answer(struct udp_association *self)
-{
-    if (self->events->on_answer) {
-        self->takes_early = true;
-        self->events->on_answer(self->events);
-        self->takes_early = false;
-    }
-    return self->state == UDP_CONNECTING;
-}
-
 /* Who has answered may have ended since, and another address may be the one: then the next attempt
  * finds it. To which INIT it was the answer is not known. */
 static uint64_t cookie_us(const struct udp_association *self)
 {
-    uint64_t elapsed = loop_now(self->transport->loop) - self->init.begun_us,
+    uint64_t elapsed = loop_now(self->transport->loop) - self->init->begun_us,
              limit = self->transport->options.connect_timeout_us,
              patience = COOKIE_US + COOKIE_ROUND_TRIPS * elapsed;
     if (elapsed > limit)
@@ -234,37 +227,52 @@ static uint64_t cookie_us(const struct udp_association *self)
     return limit - elapsed < patience ? limit - elapsed : patience;
 }
 
-static enum udp_take take_answer(struct udp_path *path, const uint8_t *packet)
+/* What the user says now leaves with COOKIE ECHO. */
+void udp_connect_answered(struct udp_association *self)
+{
+    if (!self->events->on_answer)
+        return;
+    self->takes_early = true;
+    self->events->on_answer(self->events);
+    self->takes_early = false;
+}
+
+/* To which INIT it was the answer is not known; whether it is one, the engine says: then it knows
+ * the peer's tag. */
+static void take_init_ack(struct udp_path *path, uint8_t *packet, size_t length)
 {
     struct udp_association *self = path->owner;
-    uint8_t type = packet[PACKET_HEADER];
-    if (packet_tag(packet) != self->own_tag)
-        return UDP_TAKE_DROP;
-    if (type == PACKET_CHUNK_ABORT && !packet_tag_reflected(packet)) {
-        if (!udp_connect_refused(path))
-            return UDP_TAKE_DROP;
-        if (!self->transport->options.auth)
-            return UDP_TAKE_PASS;
-        /* usrsctp would wait for one that is authenticated. */
-        udp_association_end(self, ERR_TRANSPORT_REFUSED, "");
-        return UDP_TAKE_DROP;
-    }
-    if (type != PACKET_CHUNK_INIT_ACK)
-        return UDP_TAKE_DROP;
-    self->peer_tag = packet_init_tag(packet);
-    self->init.answered = true;
+    sctp_association_input(self->engine, udp_now(self->transport), path->number, packet, length);
+    self->peer_tag = sctp_association_peer_tag(self->engine);
+    udp_receive_touch(self);
+    if (!self->peer_tag)
+        return;
+    self->answered = true;
     loop_timer_cancel(self->transport->loop, &self->path_timer);
     udp_association_limit(self, cookie_us(self));
-    udp_paths_use(&self->choice, udp_path_number(path), loop_now(self->transport->loop));
-    return tell_answer(self) ? UDP_TAKE_PASS : UDP_TAKE_DROP;
+    udp_paths_use(&self->choice, path->number, loop_now(self->transport->loop));
+    self->used = self->choice.in_use;
+}
+
+static enum udp_take take_answer(struct udp_path *path, uint8_t *packet, size_t length)
+{
+    struct udp_association *self = path->owner;
+    uint8_t type = packet[SCTP_HEADER];
+    if (packet_tag(packet) != self->own_tag)
+        return UDP_TAKE_DROP;
+    if (type == SCTP_CHUNK_ABORT && !packet_tag_reflected(packet))
+        return udp_connect_refused(path) ? UDP_TAKE_PASS : UDP_TAKE_DROP;
+    if (type == SCTP_CHUNK_INIT_ACK)
+        take_init_ack(path, packet, length);
+    return UDP_TAKE_DROP;
 }
 
 enum udp_take udp_connect_take(struct udp_path *path, uint8_t *packet, size_t length)
 {
     struct udp_association *self = path->owner;
     struct probe probe;
-    if (self->choice.options.chooses && !self->init.answered)
-        return take_answer(path, packet);
+    if (!self->answered)
+        return take_answer(path, packet, length);
     if (path != udp_path_in_use(self) || !udp_path_io_has_tag(self, packet))
         return UDP_TAKE_DROP;
     enum probe_kind kind = probe_read(packet, length, &probe);

@@ -1,5 +1,6 @@
 #include "transport/udp_path_io.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -9,15 +10,15 @@
 #include "transport/udp_association.h"
 #include "transport/udp_auth.h"
 #include "transport/udp_connect.h"
+#include "transport/udp_engine.h"
 #include "transport/udp_path_mtu.h"
 #include "transport/udp_receive.h"
-#include "transport/udp_socket.h"
 
 /* Denser probes of a path would be a load of their own: 100 a second. */
 #define FAST_MIN_US 10000
 
-/* The peer leaves a path at ordinary round trips within this time after it failed. */
-#define FOLLOWED_US 300000
+/* NAT and firewalls forget a flow of UDP that is silent for longer. */
+#define HEARTBEAT_MAX_US 60000000
 
 static uint64_t now_of(const struct udp_association *self)
 {
@@ -41,15 +42,16 @@ static void clear(struct udp_path *path)
     path_table_remove(&transport->paths, &path->node);
     if (transport->latest == path)
         transport->latest = NULL;
-    path->owner = NULL;
+    path->owner->paths[path->number] = NULL;
+    free(path);
 }
 
 /* The choice made room or forgot: the records follow. */
 static void clear_absent(struct udp_association *self)
 {
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
-        if (self->paths[i].owner && !self->choice.paths[i].present)
-            clear(&self->paths[i]);
+        if (self->paths[i] && !self->choice.paths[i].present)
+            clear(self->paths[i]);
 }
 
 struct udp_path *udp_path_io_add(struct udp_association *self, struct udp_local *local,
@@ -59,36 +61,25 @@ struct udp_path *udp_path_io_add(struct udp_association *self, struct udp_local 
     int number = udp_paths_add(&self->choice, now_of(self), confirmed);
     if (number < 0)
         return NULL;
-    struct udp_path *path = &self->paths[number];
-    if (path->owner)
-        clear(path);
-    memset(path, 0, sizeof *path);
+    if (self->paths[number])
+        clear(self->paths[number]);
+    struct udp_path *path = self->paths[number] = check_alloc(sizeof *path);
     path->owner = self;
+    path->number = (unsigned)number;
     path->local = local;
     path->route = (struct datagram_route){.to = *wire, .from = *own, .gso = self->choice.ours};
     udp_path_mtu_add(path);
     path->node.key = *key;
     path_table_add(&self->transport->paths, &path->node);
+    if (self->answered)
+        sctp_association_net_reset(self->engine, udp_now(self->transport), path->number);
     return path;
 }
 
 void udp_path_io_remove(struct udp_path *path)
 {
-    udp_paths_remove(&path->owner->choice, udp_path_number(path));
+    udp_paths_remove(&path->owner->choice, path->number);
     clear(path);
-}
-
-void udp_path_io_settle(struct udp_path *path, const struct path_key *key)
-{
-    struct udp *transport = path->owner->transport;
-    path_table_remove(&transport->paths, &path->node);
-    path->node.key = *key;
-    path_table_add(&transport->paths, &path->node);
-}
-
-void udp_path_io_tags(struct udp_association *self)
-{
-    udp_socket_tags(self->socket, &self->own_tag, &self->peer_tag);
 }
 
 bool udp_path_io_has_tag(const struct udp_association *self, const uint8_t *packet)
@@ -104,12 +95,20 @@ static void forget_tag(struct udp_association *self)
     self->tagged = false;
 }
 
-static void learn_tags(struct udp_association *self)
+struct udp_association *udp_path_io_by_tag(struct udp *transport, uint32_t tag,
+                                           const struct path_key *key)
+{
+    struct path_key by_tag = path_key_of_tag(tag, key->peer_port, key->own_port);
+    struct path *node = path_table_find(&transport->paths, &by_tag);
+    return node ? container_of(node, struct udp_association, by_tag) : NULL;
+}
+
+void udp_path_io_tags(struct udp_association *self)
 {
     struct udp *transport = self->transport;
     forget_tag(self);
-    if (!udp_socket_tags(self->socket, &self->own_tag, &self->peer_tag))
-        return;
+    self->own_tag = sctp_association_own_tag(self->engine);
+    self->peer_tag = sctp_association_peer_tag(self->engine);
     self->by_tag.key = path_key_of_tag(self->own_tag, self->peer_port, self->own_port);
     self->tagged = !path_table_find(&transport->paths, &self->by_tag.key);
     if (self->tagged)
@@ -122,18 +121,9 @@ void udp_path_io_fini(struct udp_association *self)
     udp_path_mtu_fini(self);
     forget_tag(self);
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
-        if (self->paths[i].owner)
-            clear(&self->paths[i]);
-}
-
-void udp_path_io_move(struct udp_association *from, struct udp_association *to)
-{
-    struct udp_path kept = *udp_path_in_use(from);
-    udp_path_io_fini(from);
-    to->own_port = from->own_port;
-    to->peer_port = from->peer_port;
-    to->ceiling = from->ceiling;
-    udp_path_io_add(to, kept.local, &kept.route.to, &kept.route.from, &kept.node.key, true);
+        if (self->paths[i])
+            clear(self->paths[i]);
+    udp_paths_fini(&self->choice);
 }
 
 /* ---- out ---- */
@@ -142,12 +132,12 @@ void udp_path_io_move(struct udp_association *from, struct udp_association *to)
 static bool is_known(const struct udp_path *path)
 {
     const struct udp_paths *choice = &path->owner->choice;
-    return choice->options.chooses || choice->paths[udp_path_number(path)].confirmed;
+    return choice->options.chooses || choice->paths[path->number].confirmed;
 }
 
 static void ask(struct udp_association *self, unsigned number)
 {
-    struct udp_path *path = &self->paths[number];
+    struct udp_path *path = self->paths[number];
     struct probe probe = {.path = number};
     uint8_t packet[PROBE_SIZE];
     if (number == self->choice.in_use)
@@ -156,32 +146,36 @@ static void ask(struct udp_association *self, unsigned number)
     probe_ask(packet, (struct packet_ports){self->own_port, self->peer_port}, self->peer_tag,
               &probe);
     udp_paths_asked(&self->choice, number, probe.nonce, now_of(self));
-    if (is_known(path) || answers_allow(&self->transport->answers, &path->route.to, now_of(self)))
+    if (is_known(path) ||
+        answers_allow(&self->transport->answers, ANSWERS_OTHER, &path->route.to, now_of(self)))
         datagram_send(&path->local->socket, &path->route, packet, sizeof packet);
-}
-
-/* What may have been lost with the path that was left: sent since a little before the first
- * question that was not answered there. Where the peer has left it, we do not know since when. */
-static uint64_t lost_since(const struct udp_association *self, const struct udp_path_health *left)
-{
-    uint64_t now = now_of(self), since = now;
-    if (left->present && !udp_paths_healthy(left))
-        since = left->failing_us - self->choice.options.fast_us - 2ull * left->rtt_us;
-    else if (!self->choice.options.chooses)
-        since = now - FOLLOWED_US;
-    return since < now ? since : now;
 }
 
 static void switched(struct udp_association *self)
 {
-    uint64_t since_us = lost_since(self, &self->choice.paths[self->used]);
-    const uint8_t *packet;
-    size_t length;
     self->used = self->choice.in_use;
+    sctp_association_net_use(self->engine, udp_now(self->transport), self->used);
+    if (self->choice.paths[self->used].rtt_us)
+        sctp_association_net_rtt(self->engine, udp_now(self->transport), self->used,
+                                 self->choice.paths[self->used].rtt_us);
+    udp_path_in_use(self)->carries = true;
     udp_path_mtu_go_on(self);
-    while ((packet = udp_resend_next(&self->resend, &length, since_us)))
-        udp_path_mtu_send(self, packet, length);
-    stack_busy(); /* the next time-out is near */
+    udp_engine_later(self);
+}
+
+/* What is in flight on a path that was left goes by the one in use at once, unless that path still
+ * answers: there it may arrive. */
+static void fail_nets(struct udp_association *self)
+{
+    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++) {
+        struct udp_path *path = self->paths[i];
+        if (!path || !path->carries || i == self->used ||
+            !udp_paths_doubtful(&self->choice.paths[i], now_of(self)))
+            continue;
+        path->carries = false;
+        sctp_association_net_fail(self->engine, udp_now(self->transport), i);
+        udp_engine_later(self);
+    }
 }
 
 /* After anything that may have changed the choice. */
@@ -191,6 +185,7 @@ static void go_on(struct udp_association *self)
         ask(self, (unsigned)number);
     if (self->used != self->choice.in_use)
         switched(self);
+    fail_nets(self);
     clear_absent(self);
     udp_path_mtu_go_on(self);
     rearm(self);
@@ -206,12 +201,22 @@ static void on_path_timer(struct loop_timer *timer)
         return;
     }
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
-        if (self->narrowed & 1u << i && self->paths[i].owner)
-            udp_path_mtu_narrowed(&self->paths[i]);
+        if (self->narrowed & 1u << i && self->paths[i])
+            udp_path_mtu_narrowed(self->paths[i]);
     self->narrowed = 0;
     go_on(self);
     udp_auth_look(self);
     udp_receive_deliver(self->transport);
+}
+
+/* A living peer is heard several times within dead_after. */
+static uint64_t heartbeat_us(const struct transport_options *options)
+{
+    uint64_t most = options->dead_after_us / 5;
+    if (most > HEARTBEAT_MAX_US)
+        most = HEARTBEAT_MAX_US;
+    uint64_t every = options->heartbeat_us < most ? options->heartbeat_us : most;
+    return every > FAST_MIN_US ? every : FAST_MIN_US;
 }
 
 void udp_path_io_init(struct udp_association *self, bool chooses)
@@ -226,7 +231,7 @@ void udp_path_io_init(struct udp_association *self, bool chooses)
     udp_path_mtu_init(self);
     udp_paths_init(&self->choice,
                    &(struct udp_paths_options){.chooses = chooses,
-                                               .heartbeat_us = options->heartbeat_us,
+                                               .heartbeat_us = heartbeat_us(options),
                                                .fast_us = fast_us,
                                                .failing_after = options->failing_after,
                                                .inactive_after = options->path_retransmissions});
@@ -234,9 +239,10 @@ void udp_path_io_init(struct udp_association *self, bool chooses)
 
 void udp_path_io_up(struct udp_association *self)
 {
-    learn_tags(self);
+    udp_path_io_tags(self);
     udp_paths_use(&self->choice, self->choice.in_use, now_of(self));
     self->used = self->choice.in_use;
+    udp_path_in_use(self)->carries = true;
     udp_path_mtu_up(self);
     go_on(self);
 }
@@ -253,9 +259,9 @@ void udp_path_io_trouble(struct udp_path *path, bool too_large)
     if (!udp_association_is_up(self))
         return;
     if (too_large)
-        self->narrowed |= (uint8_t)(1u << udp_path_number(path));
+        self->narrowed |= (uint8_t)(1u << path->number);
     else
-        udp_paths_suspect(&self->choice, udp_path_number(path), now_of(self));
+        udp_paths_suspect(&self->choice, path->number, now_of(self));
     loop_timer_set(self->transport->loop, &self->path_timer, now_of(self));
 }
 
@@ -264,17 +270,14 @@ void udp_path_io_trouble(struct udp_path *path, bool too_large)
 /* Data, a probe, or a heartbeat of the peer's SCTP, which goes by the path that the peer uses. */
 static bool shows_life(const uint8_t *packet, size_t length)
 {
-    return packet[PACKET_HEADER] == PACKET_CHUNK_HEARTBEAT ||
-           packet_only_moves_data(packet, length);
+    return packet[SCTP_HEADER] == SCTP_CHUNK_HEARTBEAT || packet_only_moves_data(packet, length);
 }
 
 struct udp_path *udp_path_io_learn(struct udp_local *local, const struct address *wire,
                                    const struct address *own, const struct path_key *key,
                                    const uint8_t *packet, size_t length, bool *stray)
 {
-    struct path_key by_tag = path_key_of_tag(packet_tag(packet), key->peer_port, key->own_port);
-    struct path *node = path_table_find(&local->transport->paths, &by_tag);
-    struct udp_association *self = node ? container_of(node, struct udp_association, by_tag) : NULL;
+    struct udp_association *self = udp_path_io_by_tag(local->transport, packet_tag(packet), key);
     /* One that cannot follow its peer is given up soon by the answer to what is stray. */
     *stray = !self || self->choice.options.chooses || (self->choice.known && !self->choice.ours);
     /* The question that the new address gets is no larger than the factor. */
@@ -287,9 +290,9 @@ struct udp_path *udp_path_io_learn(struct udp_local *local, const struct address
 void udp_path_io_answer(struct udp_path *path, uint8_t *packet)
 {
     struct udp_association *self = path->owner;
-    if (!self->choice.paths[udp_path_number(path)].confirmed &&
+    if (!self->choice.paths[path->number].confirmed &&
         (!stray_allow(&self->transport->unconfirmed, &path->node.key, now_of(self)) ||
-         !answers_allow(&self->transport->answers, &path->route.to, now_of(self))))
+         !answers_allow(&self->transport->answers, ANSWERS_OTHER, &path->route.to, now_of(self))))
         return;
     probe_answer(packet, self->peer_tag);
     datagram_send(&path->local->socket, &path->route, packet, PROBE_SIZE);
@@ -298,13 +301,14 @@ void udp_path_io_answer(struct udp_path *path, uint8_t *packet)
 static void learn_kind(struct udp_association *self)
 {
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
-        self->paths[i].route.gso = self->choice.ours;
+        if (self->paths[i])
+            self->paths[i]->route.gso = self->choice.ours;
 }
 
 static void take_probe(struct udp_association *self, struct udp_path *path, uint8_t *packet,
                        enum probe_kind kind, const struct probe *probe)
 {
-    unsigned number = udp_path_number(path);
+    unsigned number = path->number;
     bool right = packet_tag(packet) == self->own_tag && kind != PROBE_BAD;
     if (right && kind == PROBE_ANSWER)
         right = probe->path == number &&
@@ -331,20 +335,20 @@ static void take_probe(struct udp_association *self, struct udp_path *path, uint
 static bool moves_data(const uint8_t *packet, size_t length)
 {
     uint8_t type = packet_type(packet, length);
-    return type == PACKET_CHUNK_DATA || type == PACKET_CHUNK_SACK;
+    return type == SCTP_CHUNK_DATA || type == SCTP_CHUNK_SACK;
 }
 
 /* Who knows nothing of the association cannot authenticate that he says so. */
 static bool is_doubtful(const struct udp_association *self, const uint8_t *packet)
 {
     return self->transport->options.auth && packet_tag_reflected(packet) &&
-           packet[PACKET_HEADER] == PACKET_CHUNK_ABORT;
+           packet[SCTP_HEADER] == SCTP_CHUNK_ABORT;
 }
 
 void udp_path_io_believe(struct udp_path *path, const uint8_t *packet, size_t length)
 {
     struct udp_association *self = path->owner;
-    unsigned number = udp_path_number(path), used = self->choice.in_use;
+    unsigned number = path->number, used = self->choice.in_use;
     bool confirmed = self->choice.paths[number].confirmed;
     if (confirmed)
         self->heard_us = now_of(self);
@@ -360,7 +364,7 @@ static enum udp_take take_packet(struct udp_association *self, struct udp_path *
 {
     const uint8_t *packet = *whole;
     size_t length = *whole_length;
-    unsigned number = udp_path_number(path), used = self->choice.in_use;
+    unsigned number = path->number, used = self->choice.in_use;
     const struct udp_path_health *health = &self->choice.paths[number];
     bool confirmed = health->confirmed;
     if (!confirmed && (self->choice.options.chooses || !shows_life(packet, length)))
@@ -380,14 +384,14 @@ static enum udp_take take_packet(struct udp_association *self, struct udp_path *
             udp_auth_doubt(self);
         return UDP_TAKE_DROP;
     }
-    /* What must have a MAC, and is not looked at by usrsctp yet, is good for a question. */
+    /* What must have a MAC, and is not looked at by the engine yet, is good for a question. */
     if (!self->transport->options.auth)
         udp_path_io_believe(path, packet, length);
     else if (!confirmed) {
         udp_paths_heard(&self->choice, number, false, now_of(self));
         go_on(self);
     }
-    if (!path->owner) /* its time was over just now */
+    if (self->paths[number] != path) /* its time was over just now */
         return UDP_TAKE_DROP;
     /* Not before it has answered: who has seen packets can make some that end the association, such
      * as an ABORT, and send them from any address. The peer's own are sent again. */
@@ -425,7 +429,7 @@ static void own_address(const struct udp_path *path, struct address *own)
 
 void udp_path_io_status(struct udp_association *self, unsigned number, struct path_status *status)
 {
-    const struct udp_path *path = &self->paths[number];
+    const struct udp_path *path = self->paths[number];
     const struct udp_path_health *health = &self->choice.paths[number];
     *status = (struct path_status){
         .address = datagram_plain_address(&path->route.to),
@@ -444,7 +448,7 @@ void udp_path_io_tell(struct udp_association *self)
             continue;
         self->choice.changed &= (uint8_t) ~(1u << i);
         struct path_status status;
-        if (!self->paths[i].owner || !self->events->on_path)
+        if (!self->paths[i] || !self->events->on_path)
             continue;
         udp_path_io_status(self, i, &status);
         self->events->on_path(self->events, &status);

@@ -8,20 +8,19 @@
 void udp_path_io_init(struct udp_association *self, bool chooses);
 /* Forgets all paths and the tag. */
 void udp_path_io_fini(struct udp_association *self);
-/* The association lives on in another record, with its path in use only. */
-void udp_path_io_move(struct udp_association *from, struct udp_association *to);
-
 /* Adds a path; its address must not be known yet. NULL when there is no room now. */
 struct udp_path *udp_path_io_add(struct udp_association *self, struct udp_local *local,
                                  const struct address *wire, const struct address *own,
                                  const struct path_key *key, bool confirmed);
 /* Not the one in use. */
 void udp_path_io_remove(struct udp_path *path);
-/* The path of a half-open association becomes that of the address. */
-void udp_path_io_settle(struct udp_path *path, const struct path_key *key);
 
-/* Learns the association's tags from usrsctp, when it is up there. */
+/* Learns the association's tags from the engine, once it knows both: packets from new addresses and
+ * cookies that come again are known by them. */
 void udp_path_io_tags(struct udp_association *self);
+/* Whose tag that is, between those ports; NULL: nobody's. */
+struct udp_association *udp_path_io_by_tag(struct udp *transport, uint32_t tag,
+                                           const struct path_key *key);
 /* Whether a packet carries the tag that it should. */
 bool udp_path_io_has_tag(const struct udp_association *self, const uint8_t *packet);
 

@@ -9,7 +9,6 @@
 #include "transport/probe.h"
 #include "transport/route.h"
 #include "transport/udp_association.h"
-#include "transport/udp_socket.h"
 
 /* For the peer to answer beyond the round trip, when its loop is busy with a bulk; and all together
  * where no round trip was measured. */
@@ -23,13 +22,15 @@ static uint64_t now_of(const struct udp_association *self)
 
 /* ---- the size in use ---- */
 
+/* What is in flight already and larger goes in pieces if it is lost. */
 static void apply(struct udp_association *self)
 {
-    uint32_t size = udp_path_in_use(self)->mtu.size;
-    if (size == self->payload || !self->socket)
+    struct udp_path *path = udp_path_in_use(self);
+    uint32_t oversized;
+    if (path->mtu.size == path->told_mtu || !self->engine)
         return;
-    self->payload = size;
-    udp_socket_cut(self->socket, size);
+    path->told_mtu = path->mtu.size;
+    sctp_association_net_mtu(self->engine, path->number, path->told_mtu, &oversized);
 }
 
 /* Whoever has an association may let probes of any size vanish. */
@@ -68,7 +69,7 @@ static void tell(const struct udp_path *path, uint32_t old, unsigned blackholes)
 static void ask(struct udp_path *path, uint32_t size)
 {
     struct udp_association *self = path->owner;
-    struct probe probe = {.path = udp_path_number(path)};
+    struct probe probe = {.path = path->number};
     uint8_t packet[UINT16_MAX];
     if (probe.path == self->choice.in_use)
         probe.flags = PROBE_IN_USE;
@@ -84,10 +85,13 @@ static void ask(struct udp_path *path, uint32_t size)
 
 static uint64_t longest_answer(const struct udp_path *path)
 {
-    const struct udp_path_health *health = &path->owner->choice.paths[udp_path_number(path)];
+    const struct udp_path_health *health = &path->owner->choice.paths[path->number];
     if (health->rtt_us)
         return health->rtt_us + 4ull * health->rtt_deviation_us + ANSWER_US;
-    return path->owner->rtt_us ? 2ull * path->owner->rtt_us + ANSWER_US : UNMEASURED_US;
+    struct sctp_net_status net;
+    return sctp_association_net_status(path->owner->engine, path->number, &net) && net.srtt_us
+               ? 2ull * net.srtt_us + ANSWER_US
+               : UNMEASURED_US;
 }
 
 static void tick(struct udp_path *path)
@@ -104,8 +108,8 @@ static void rearm(struct udp_association *self)
 {
     uint64_t next = UINT64_MAX;
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
-        if (self->paths[i].owner && udp_mtu_next(&self->paths[i].mtu) < next)
-            next = udp_mtu_next(&self->paths[i].mtu);
+        if (self->paths[i] && udp_mtu_next(&self->paths[i]->mtu) < next)
+            next = udp_mtu_next(&self->paths[i]->mtu);
     if (next == UINT64_MAX)
         loop_timer_cancel(self->transport->loop, &self->mtu_timer);
     else
@@ -116,8 +120,8 @@ static void on_mtu_timer(struct loop_timer *timer)
 {
     struct udp_association *self = container_of(timer, struct udp_association, mtu_timer);
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
-        if (self->paths[i].owner)
-            tick(&self->paths[i]);
+        if (self->paths[i])
+            tick(self->paths[i]);
     apply(self);
     rearm(self);
     udp_flush(self->transport);
@@ -156,23 +160,11 @@ void udp_path_mtu_add(struct udp_path *path)
                                     .floor = ROUTE_PAYLOAD_MIN,
                                     .guess = route_payload(to, most),
                                     .ceiling = route_ceiling(to, most)};
-    if (path->owner->ceiling && limits.ceiling > path->owner->ceiling)
-        limits.ceiling = path->owner->ceiling;
     udp_mtu_init(&path->mtu, &limits);
-}
-
-uint32_t udp_path_mtu_ceiling(const struct udp_association *self)
-{
-    uint32_t most = 0;
-    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
-        if (self->paths[i].owner && self->paths[i].mtu.limits.ceiling > most)
-            most = self->paths[i].mtu.limits.ceiling;
-    return most;
 }
 
 void udp_path_mtu_up(struct udp_association *self)
 {
-    self->payload = 0; /* usrsctp's may be that of an association before a restart */
     udp_mtu_start(&udp_path_in_use(self)->mtu, now_of(self));
     udp_path_mtu_go_on(self);
 }
@@ -181,7 +173,7 @@ void udp_path_mtu_up(struct udp_association *self)
 static void look_at(struct udp_path *path)
 {
     struct udp_association *self = path->owner;
-    bool healthy = udp_paths_healthy(&self->choice.paths[udp_path_number(path)]);
+    bool healthy = udp_paths_healthy(&self->choice.paths[path->number]);
     if (self->choice.known && !self->choice.ours)
         udp_mtu_stop(&path->mtu, path->mtu.limits.guess);
     else if (healthy && self->choice.known && path->mtu.state == UDP_MTU_IDLE)
@@ -194,16 +186,16 @@ static void look_at(struct udp_path *path)
 void udp_path_mtu_go_on(struct udp_association *self)
 {
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
-        if (self->paths[i].owner)
-            look_at(&self->paths[i]);
+        if (self->paths[i])
+            look_at(self->paths[i]);
     apply(self);
     rearm(self);
 }
 
-void udp_path_mtu_lost(struct udp_association *self, size_t length)
+void udp_path_mtu_lost(struct udp_association *self)
 {
     struct udp_path *path = udp_path_in_use(self);
-    if (length <= path->mtu.base || !self->choice.ours)
+    if (path->mtu.size <= path->mtu.base || !self->choice.ours)
         return;
     udp_mtu_suspect(&path->mtu, now_of(self));
     rearm(self);
@@ -228,9 +220,9 @@ static void emit(void *context, uint8_t *packet, size_t length)
     datagram_send(&path->local->socket, &path->route, packet, length);
 }
 
-void udp_path_mtu_send(struct udp_association *self, const uint8_t *packet, size_t length)
+void udp_path_mtu_divide(struct udp_path *path, const uint8_t *packet, size_t length)
 {
-    struct udp_path *path = udp_path_in_use(self);
+    struct udp_association *self = path->owner;
     if (length <= path->mtu.size)
         datagram_send(&path->local->socket, &path->route, packet, length);
     else
@@ -241,13 +233,11 @@ void udp_path_mtu_send(struct udp_association *self, const uint8_t *packet, size
 /* What was joined must be what any packet must be, and of this association. */
 static bool is_plausible(const struct udp_association *self, uint8_t *packet, size_t length)
 {
-    struct packet_ports ports;
+    struct sctp_header header;
     struct probe probe;
-    return length > PACKET_HEADER && packet_check(packet, length, &ports) == PACKET_OTHER &&
-           ports.source == self->peer_port && ports.destination == self->own_port &&
-           packet_tag(packet) == self->own_tag && packet_only_moves_data(packet, length) &&
-           (self->transport->options.auth || !packet_has_auth(packet, length)) &&
-           packet[PACKET_HEADER] != PACKET_CHUNK_PAD &&
+    return sctp_wire_check(packet, length, &header) && header.source == self->peer_port &&
+           header.destination == self->own_port && header.tag == self->own_tag &&
+           packet_only_moves_data(packet, length) && packet[SCTP_HEADER] != SCTP_CHUNK_PAD &&
            probe_read(packet, length, &probe) == PROBE_NONE;
 }
 

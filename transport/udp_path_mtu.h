@@ -10,24 +10,21 @@ void udp_path_mtu_fini(struct udp_association *self);
 
 /* A path was added. */
 void udp_path_mtu_add(struct udp_path *path);
-/* The largest packet that any path can take: what usrsctp makes its packets for. */
-uint32_t udp_path_mtu_ceiling(const struct udp_association *self);
-
 /* It is up: begins to search. */
 void udp_path_mtu_up(struct udp_association *self);
 /* After anything that may have changed which paths are in use, work, or what the peer is. */
 void udp_path_mtu_go_on(struct udp_association *self);
 
-/* A packet of this length was sent again. Only notes it. */
-void udp_path_mtu_lost(struct udp_association *self, size_t length);
+/* Packets were lost on the path in use. Only notes it. */
+void udp_path_mtu_lost(struct udp_association *self);
 /* The system says that packets are too large for this path. */
 void udp_path_mtu_narrowed(struct udp_path *path);
 
 /* An answer came on its path. False: to no question about sizes. */
 bool udp_path_mtu_answered(struct udp_path *path, const struct probe *probe);
 
-/* A packet for the peer, sealed, by the path in use. */
-void udp_path_mtu_send(struct udp_association *self, const uint8_t *packet, size_t length);
+/* Sends a sealed packet by the path, in several ones where it is too large for it. */
+void udp_path_mtu_divide(struct udp_path *path, const uint8_t *packet, size_t length);
 
 /* A packet with the right tag on a confirmed path, which is replaced by the one of which it is the
  * last piece. False: it is a piece like others, or a bad one. */

@@ -39,6 +39,12 @@ void udp_paths_init(struct udp_paths *self, const struct udp_paths_options *opti
     self->due_us = UINT64_MAX;
 }
 
+void udp_paths_fini(struct udp_paths *self)
+{
+    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
+        udp_questions_fini(&self->paths[i].questions);
+}
+
 static void changed(struct udp_paths *self, unsigned path)
 {
     self->changed |= (uint8_t)(1u << path);
@@ -98,6 +104,7 @@ int udp_paths_add(struct udp_paths *self, uint64_t now_us, bool confirmed)
         return -1;
     if (!self->count++)
         self->in_use = path;
+    udp_questions_fini(&self->paths[path].questions);
     self->paths[path] = (struct udp_path_health){
         .present = true,
         .confirmed = confirmed,
@@ -114,6 +121,7 @@ void udp_paths_remove(struct udp_paths *self, unsigned path)
 {
     must(path != self->in_use && self->paths[path].present);
     self->paths[path].present = false;
+    udp_questions_fini(&self->paths[path].questions);
     self->changed &= (uint8_t) ~(1u << path);
     self->count--;
     if (self->left == path)
@@ -244,9 +252,13 @@ static uint64_t timeout_of(const struct udp_paths *self, const struct udp_path_h
 /* The path in use waits for an answer longer than usual, or has failed. */
 static bool in_trouble(const struct udp_paths *self, uint64_t now_us)
 {
-    const struct udp_path_health *used = &self->paths[self->in_use];
-    return !udp_paths_healthy(used) ||
-           (used->waiting_us && now_us >= used->waiting_us + longest_answer(used));
+    return udp_paths_doubtful(&self->paths[self->in_use], now_us);
+}
+
+bool udp_paths_doubtful(const struct udp_path_health *path, uint64_t now_us)
+{
+    return !udp_paths_healthy(path) ||
+           (path->waiting_us && now_us >= path->waiting_us + longest_answer(path));
 }
 
 static bool is_busy(const struct udp_paths *self, uint64_t now_us)
@@ -274,10 +286,8 @@ static uint64_t interval_in_use(const struct udp_paths *self, const struct udp_p
         return path->asked < 3 ? UNMEASURED_EVERY_US : idle;
     if (self->count > 1)
         busy = fast_interval(self, path);
-    else if (self->options.chooses && is_busy(self, now_us))
-        busy = ROAMING_US;
     else
-        return UINT64_MAX; /* SCTP's own heartbeats are enough */
+        busy = self->options.chooses ? ROAMING_US : idle;
     return is_busy(self, now_us) && busy < idle ? busy : idle;
 }
 
@@ -285,7 +295,7 @@ static uint64_t interval(const struct udp_paths *self, unsigned number, uint64_t
 {
     const struct udp_path_health *path = &self->paths[number];
     if (self->known && !self->ours)
-        return UINT64_MAX;
+        return self->options.heartbeat_us;
     if (!path->confirmed)
         return interval_unconfirmed(self, path, now_us);
     if (number == self->in_use && !self->known)
@@ -309,7 +319,13 @@ static uint64_t due(const struct udp_paths *self, unsigned number, uint64_t now_
     bool suspected = path->confirmed && !path->asked_us && self->ours;
     if (every == UINT64_MAX && !suspected)
         return UINT64_MAX;
-    return path->asked_us ? path->asked_us + every : now_us;
+    if (!path->asked_us)
+        return now_us;
+    /* Of a single path the questions of the side that chooses are enough, while they come. */
+    if (!self->options.chooses && self->count == 1 && path->heard_us > path->asked_us &&
+        !path->waiting_us)
+        return path->heard_us + every + every / 2;
+    return path->asked_us + every;
 }
 
 bool udp_paths_busy(struct udp_paths *self, uint64_t now_us)
@@ -408,9 +424,8 @@ void udp_paths_asked(struct udp_paths *self, unsigned number, const uint8_t nonc
                      uint64_t now_us)
 {
     struct udp_path_health *path = &self->paths[number];
-    unsigned slot = path->next_open++ % UDP_PATHS_OPEN;
-    memcpy(path->open[slot].nonce, nonce, PROBE_NONCE);
-    path->open[slot].sent_us = path->asked_us = now_us;
+    udp_questions_add(&path->questions, nonce, now_us);
+    path->asked_us = now_us;
     path->asked++;
     if (!path->waiting_us)
         path->waiting_us = now_us;
@@ -432,32 +447,16 @@ static void measure(struct udp_path_health *path, uint64_t sample)
     path->rtt_us = (uint32_t)((7ull * path->rtt_us + rtt_us) / 8);
 }
 
-/* Questions that are older than the answered one may still be answered, and count no more. */
-static void close_questions(struct udp_path_health *path, uint64_t until_us)
-{
-    path->waiting_us = 0;
-    for (unsigned i = 0; i < UDP_PATHS_OPEN; i++) {
-        uint64_t sent_us = path->open[i].sent_us;
-        if (sent_us <= until_us)
-            path->open[i].sent_us = 0;
-        else if (!path->waiting_us || sent_us < path->waiting_us)
-            path->waiting_us = sent_us;
-    }
-}
-
 bool udp_paths_answered(struct udp_paths *self, unsigned number, const uint8_t nonce[PROBE_NONCE],
                         bool by_ours, uint64_t now_us)
 {
     struct udp_path_health *path = &self->paths[number];
-    unsigned slot = 0;
-    while (slot < UDP_PATHS_OPEN &&
-           (!path->open[slot].sent_us || memcmp(path->open[slot].nonce, nonce, PROBE_NONCE)))
-        slot++;
-    if (slot == UDP_PATHS_OPEN)
+    uint64_t sent_us = udp_questions_find(&path->questions, nonce);
+    if (!sent_us)
         return false;
-    uint64_t sent_us = path->open[slot].sent_us;
     measure(path, now_us - sent_us);
-    close_questions(path, sent_us);
+    /* Questions that are older than this may still be answered, and count no more. */
+    path->waiting_us = udp_questions_close(&path->questions, sent_us);
     if (!self->known && number == self->in_use) {
         self->known = true;
         self->ours = by_ours;

@@ -15,8 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "transport/probe.h"
 #include "transport/transport.h"
+#include "transport/udp_questions.h"
 
 /* Interval of probes of the path in use while data moves, and of those that are not answered. A
  * fifth of SCTP's shortest time-out, so that it resends by the new path what the old one lost. */
@@ -28,9 +28,6 @@
 /* Another path is followed when the one in use was silent for so long: less is reordering, or
  * somebody who repeats the peer's packets from elsewhere. */
 #define UDP_PATHS_QUIET_US 50000
-
-/* Open questions of a path. One every eighth of a round trip at most: two round trips. */
-#define UDP_PATHS_OPEN 16
 
 struct udp_paths_options {
     bool chooses; /* we began the association; else it follows */
@@ -46,11 +43,7 @@ struct udp_path_health {
     uint32_t timeouts;                 /* in a row */
 
     /* private; times are 0 for never */
-    struct {
-        uint8_t nonce[PROBE_NONCE];
-        uint64_t sent_us; /* 0: answered, or none */
-    } open[UDP_PATHS_OPEN];
-    unsigned next_open;
+    struct udp_questions questions;
     uint64_t added_us;
     uint64_t asked_us;    /* latest question */
     uint64_t answered_us; /* latest answer */
@@ -69,7 +62,7 @@ struct udp_paths {
     unsigned count;  /* present ones */
     unsigned in_use; /* number of a path */
     bool known;      /* what the peer is: */
-    bool ours;       /* it answers as one of ours; else there is one path and no more probes */
+    bool ours;       /* it answers as one of ours; else there is one path, and heartbeats */
     uint8_t changed; /* bit set: for the caller to tell and to clear */
 
     /* private */
@@ -78,8 +71,9 @@ struct udp_paths {
     uint64_t left_us, learned_us;
 };
 
-/* No path yet. inactive_after 0: the default, 4. */
+/* No path yet. inactive_after 0: the default, 4. Owns: caller, udp_paths_fini. */
 void udp_paths_init(struct udp_paths *self, const struct udp_paths_options *options);
+void udp_paths_fini(struct udp_paths *self);
 
 /* Adds a path; the first one is in use. confirmed: the peer has answered there already. Returns
  * its number, the place in paths. When there are too many the oldest unconfirmed one, else the
@@ -115,6 +109,9 @@ bool udp_paths_answered(struct udp_paths *self, unsigned path, const uint8_t non
 void udp_paths_refused(struct udp_paths *self, unsigned path, uint64_t now_us);
 /* The system reports trouble with a path: it is probed at once, and so are the others. */
 void udp_paths_suspect(struct udp_paths *self, unsigned path, uint64_t now_us);
+
+/* Whether it is not healthy, or its answer takes longer than usual. */
+bool udp_paths_doubtful(const struct udp_path_health *path, uint64_t now_us);
 
 static inline bool udp_paths_healthy(const struct udp_path_health *path)
 {

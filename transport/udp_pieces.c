@@ -7,7 +7,7 @@
 #include "base/wire.h"
 #include "transport/packet.h"
 
-#define MARK_AT    (PACKET_HEADER + 4)
+#define MARK_AT    (SCTP_HEADER + 4)
 #define MARK_SIZE  8
 #define PACKET_MAX 65536
 
@@ -26,10 +26,10 @@ struct divider {
 /* Chunks as a packet of their own. */
 static size_t make_packet(struct divider *self, const uint8_t *chunks, size_t length)
 {
-    memcpy(self->out, self->packet, PACKET_HEADER);
-    memcpy(self->out + PACKET_HEADER, chunks, length);
-    packet_seal(self->out, PACKET_HEADER + length);
-    return PACKET_HEADER + length;
+    memcpy(self->out, self->packet, SCTP_HEADER);
+    memcpy(self->out + SCTP_HEADER, chunks, length);
+    sctp_wire_seal(self->out, SCTP_HEADER + length);
+    return SCTP_HEADER + length;
 }
 
 static void emit_chunks(struct divider *self, const uint8_t *chunks, size_t length)
@@ -44,11 +44,11 @@ static void emit_piece(const struct divider *self, size_t whole, size_t piece, u
     uint8_t packet[PACKET_MAX];
     size_t at = index * piece, part = whole - at < piece ? whole - at : piece;
     size_t length = UDP_PIECE_HEADER + part;
-    memcpy(packet, self->packet, PACKET_HEADER);
-    struct wire_writer writer = wire_writer(packet + PACKET_HEADER, length - PACKET_HEADER);
-    wire_put_u8(&writer, PACKET_CHUNK_PAD);
+    memcpy(packet, self->packet, SCTP_HEADER);
+    struct wire_writer writer = wire_writer(packet + SCTP_HEADER, length - SCTP_HEADER);
+    wire_put_u8(&writer, SCTP_CHUNK_PAD);
     wire_put_u8(&writer, 0);
-    wire_put_u16(&writer, (uint16_t)(length - PACKET_HEADER));
+    wire_put_u16(&writer, (uint16_t)(length - SCTP_HEADER));
     wire_put_bytes(&writer, mark, MARK_SIZE);
     wire_put_u32(&writer, number);
     wire_put_u16(&writer, (uint16_t)whole);
@@ -56,7 +56,7 @@ static void emit_piece(const struct divider *self, size_t whole, size_t piece, u
     wire_put_u16(&writer, index);
     wire_put_u16(&writer, 0);
     wire_put_bytes(&writer, self->out + at, part);
-    packet_seal(packet, length);
+    sctp_wire_seal(packet, length);
     self->emit(self->context, packet, length);
 }
 
@@ -72,7 +72,7 @@ static void emit_in_pieces(struct divider *self, const uint8_t *chunk, size_t le
 /* Of what must stay together: a MAC is over all that follows it. */
 static size_t chunk_length(const uint8_t *chunk, size_t left)
 {
-    if (chunk[0] == PACKET_CHUNK_AUTH)
+    if (chunk[0] == SCTP_CHUNK_AUTH)
         return left;
     size_t padded = (((size_t)chunk[2] << 8 | chunk[3]) + 3) & ~(size_t)3;
     return padded < 4 || padded > left ? left : padded;
@@ -86,14 +86,14 @@ void udp_pieces_divide(const uint8_t *packet, size_t length, size_t limit, uint3
         return;
     uint8_t out[PACKET_MAX];
     struct divider self = {packet, limit, emit, context, out};
-    size_t first = PACKET_HEADER; /* not yet emitted */
-    for (size_t at = PACKET_HEADER, size; at < length; at += size) {
+    size_t first = SCTP_HEADER; /* not yet emitted */
+    for (size_t at = SCTP_HEADER, size; at < length; at += size) {
         size = length - at < 4 ? length - at : chunk_length(packet + at, length - at);
-        if (PACKET_HEADER + at + size - first <= limit)
+        if (SCTP_HEADER + at + size - first <= limit)
             continue;
         emit_chunks(&self, packet + first, at - first);
         first = at;
-        if (PACKET_HEADER + size <= limit)
+        if (SCTP_HEADER + size <= limit)
             continue;
         if (number)
             emit_in_pieces(&self, packet + at, size, ++*number);
@@ -123,12 +123,11 @@ static bool read_piece(const uint8_t *packet, size_t length, struct piece *piece
 {
     if (length <= UDP_PIECE_HEADER)
         return false;
-    size_t size = (size_t)packet[PACKET_HEADER + 2] << 8 | packet[PACKET_HEADER + 3];
-    if (PACKET_HEADER + ((size + 3) & ~(size_t)3) < length ||
-        PACKET_HEADER + size <= UDP_PIECE_HEADER)
+    size_t size = (size_t)packet[SCTP_HEADER + 2] << 8 | packet[SCTP_HEADER + 3];
+    if (SCTP_HEADER + ((size + 3) & ~(size_t)3) < length || SCTP_HEADER + size <= UDP_PIECE_HEADER)
         return false; /* something behind it, or nothing in it */
     struct wire_reader reader =
-        wire_reader(packet + MARK_AT + MARK_SIZE, PACKET_HEADER + size - MARK_AT - MARK_SIZE);
+        wire_reader(packet + MARK_AT + MARK_SIZE, SCTP_HEADER + size - MARK_AT - MARK_SIZE);
     piece->number = wire_get_u32(&reader);
     piece->whole = wire_get_u16(&reader);
     piece->piece = wire_get_u16(&reader);
@@ -160,7 +159,7 @@ enum udp_piece udp_joining_take(struct udp_joining *self, const uint8_t *packet,
                                 uint8_t **whole, size_t *whole_length)
 {
     struct piece piece;
-    if (packet[PACKET_HEADER] != PACKET_CHUNK_PAD || length < MARK_AT + MARK_SIZE ||
+    if (packet[SCTP_HEADER] != SCTP_CHUNK_PAD || length < MARK_AT + MARK_SIZE ||
         memcmp(packet + MARK_AT, mark, MARK_SIZE) != 0)
         return UDP_PIECE_NONE;
     if (!read_piece(packet, length, &piece))

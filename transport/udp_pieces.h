@@ -1,8 +1,9 @@
-/* transport/udp_pieces.h: packets that are larger than the path takes, because usrsctp filled or
- * cut them for a larger one (docs/PROTOCOL.md section 7, P13). Between chunks a packet is divided
- * into several; a chunk that is too large by itself goes in pieces, which the other end joins: SCTP
- * cannot cut a chunk again once it has a TSN, and IP fragments do not pass everywhere. From an AUTH
- * chunk on a packet is not divided either: its MAC is over all that follows.
+/* transport/udp_pieces.h: packets that are larger than the path takes, because they were
+ * made for a larger one and are sent again (docs/PROTOCOL.md section 7, P13). Between chunks a
+ * packet is divided into several; a chunk that is too large by itself goes in pieces, which the
+ * other end joins: SCTP cannot cut a chunk again once it has a TSN, and IP fragments do not pass
+ * everywhere. From an AUTH chunk on a packet is not divided either: its MAC is over all that
+ * follows.
  *
  * A piece is a packet with one PAD chunk (RFC 4820), which every other SCTP ignores:
  *
@@ -49,6 +50,6 @@ enum udp_piece {
     UDP_PIECE_LAST,  /* *whole is complete, and not checked yet */
 };
 
-/* Takes a packet that passed packet_check. whole lives until the next call. */
+/* Takes a packet that passed sctp_wire_check. whole lives until the next call. */
 enum udp_piece udp_joining_take(struct udp_joining *self, const uint8_t *packet, size_t length,
                                 uint8_t **whole, size_t *whole_length);

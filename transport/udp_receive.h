@@ -1,5 +1,4 @@
-/* transport/udp_receive.h: the way in of the udp transport: packets to associations, their
- * messages and notifications to the users. */
+/* transport/udp_receive.h: the way in of the udp transport: packets to associations. */
 #pragma once
 
 #include "transport/udp.h"
@@ -11,7 +10,8 @@ void udp_receive_packet(struct udp_local *local, const struct address *from,
 /* The association will be looked at by the next udp_receive_deliver. */
 void udp_receive_touch(struct udp_association *self);
 
-/* Hands on what the touched associations have received; sends what that gave rise to. */
+/* Ends the batch of packets of the touched associations, hands on what they have received, sends
+ * what that gave rise to. */
 void udp_receive_deliver(struct udp *transport);
 
 /* The peer's host says that nobody listens there (ICMP port unreachable). */

@@ -1,41 +1,121 @@
 #include "transport/udp_trust.h"
 
+#include <sys/random.h>
+
 #include "base/check.h"
-#include "transport/packet.h"
+#include "transport/udp_association.h"
+#include "transport/udp_engine.h"
 
-#define CHUNK_COST 512
-
-static bool is_free(const struct udp_association *self)
+void udp_trust_init(struct udp_trust *trust)
 {
-    return self->trusted || self->choice.options.chooses || !self->transport->options.distrusts;
+    TAILQ_INIT(&trust->strangers);
+    must(getrandom(&trust->seed, sizeof trust->seed, 0) == sizeof trust->seed);
 }
 
-bool udp_trust_allows(struct udp_association *self, const uint8_t *packet, size_t length)
+/* Finalizer of MurmurHash3, as in transport/path.c. */
+static size_t place_of(const struct udp_trust *trust, const struct address *address)
 {
-    struct udp *transport = self->transport;
-    unsigned chunks = is_free(self) ? 0 : packet_data_count(packet, length);
-    if (!chunks)
-        return true;
-    size_t cost = length + chunks * CHUNK_COST, own = self->untrusted_bytes + cost;
-    if (own > UDP_TRUST_ONE ||
-        (own > UDP_TRUST_LEAST && transport->untrusted_bytes + cost > UDP_TRUST_ALL)) {
-        transport->counters.untrusted_packets++;
-        return false;
+    uint64_t hash = address_source(address) ^ trust->seed;
+    hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccdull;
+    hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53ull;
+    return (hash ^ hash >> 33) % UDP_TRUST_SOURCES;
+}
+
+/* ---- how many ---- */
+
+static struct udp_association *oldest_of(struct udp_trust *trust, size_t place)
+{
+    struct udp_association *one;
+    TAILQ_FOREACH(one, &trust->strangers, strange_link)
+    {
+        if (one->source == place)
+            return one;
     }
-    self->untrusted_bytes = own;
-    transport->untrusted_bytes += cost;
-    return true;
+    return NULL;
+}
+
+static void drop(struct udp_association *self)
+{
+    self->transport->counters.strangers_lost++;
+    udp_association_close(&self->base, ASSOCIATION_ABORT, "too many wait to be verified");
+    self->reason = ERR_TRANSPORT_TIMEOUT;
+}
+
+bool udp_trust_drops_oldest(struct udp *transport)
+{
+    struct udp_association *oldest = TAILQ_FIRST(&transport->trust.strangers);
+    if (oldest)
+        drop(oldest);
+    return oldest;
+}
+
+bool udp_trust_makes_room(struct udp *transport, const struct address *from)
+{
+    struct udp_trust *trust = &transport->trust;
+    if (!transport->options.distrusts)
+        return true;
+    size_t place = place_of(trust, from);
+    if (trust->of_source[place] >= UDP_TRUST_OF_SOURCE) {
+        struct udp_association *oldest = oldest_of(trust, place);
+        if (udp_now(transport) < oldest->begun_us + UDP_TRUST_YOUNG_US)
+            return false;
+        drop(oldest);
+    }
+    return trust->count < UDP_TRUST_COUNT || udp_trust_drops_oldest(transport);
+}
+
+void udp_trust_enter(struct udp_association *self)
+{
+    struct udp_trust *trust = &self->transport->trust;
+    if (!self->transport->options.distrusts)
+        return;
+    self->is_strange = true;
+    self->begun_us = udp_now(self->transport);
+    self->source = (uint16_t)place_of(trust, &udp_path_in_use(self)->route.to);
+    TAILQ_INSERT_TAIL(&trust->strangers, self, strange_link);
+    trust->of_source[self->source]++;
+    trust->count++;
+}
+
+void udp_trust_leave(struct udp_association *self)
+{
+    struct udp_trust *trust = &self->transport->trust;
+    if (!self->is_strange)
+        return;
+    self->is_strange = false;
+    TAILQ_REMOVE(&trust->strangers, self, strange_link);
+    trust->of_source[self->source]--;
+    trust->count--;
+    trust->held -= self->held;
+    self->held = 0;
 }
 
 void udp_trust_begin(struct association *association)
 {
     struct udp_association *self = container_of(association, struct udp_association, base);
-    self->trusted = true;
-    udp_trust_end(self);
+    udp_trust_leave(self);
+    if (self->engine)
+        sctp_association_set_buffer(self->engine, udp_engine_buffer(&self->transport->options));
 }
 
-void udp_trust_end(struct udp_association *self)
+/* ---- how much ---- */
+
+bool udp_trust_allows(struct udp_association *self, const uint8_t *packet, size_t length)
 {
-    self->transport->untrusted_bytes -= self->untrusted_bytes;
-    self->untrusted_bytes = 0;
+    struct udp *transport = self->transport;
+    if (!self->is_strange || self->held < UDP_TRUST_LEAST ||
+        transport->trust.held + length <= UDP_TRUST_ALL || !packet_data_count(packet, length))
+        return true;
+    transport->counters.untrusted_packets++;
+    return false;
+}
+
+void udp_trust_weigh(struct udp_association *self)
+{
+    if (!self->is_strange || !self->engine)
+        return;
+    struct sctp_status status;
+    sctp_association_status(self->engine, &status);
+    self->transport->trust.held += status.held - self->held;
+    self->held = status.held;
 }

@@ -1,25 +1,61 @@
-/* transport/udp_trust.h: what a peer may make us keep before it has proved who it is. A handshake
- * takes a few KB, the children that may come with it (docs/PROTOCOL.md, C2) 60 KB. More is dropped
- * before usrsctp sees it, and what was honest is sent again. Counted is all that has come, not what
- * is kept: where a packet is missing usrsctp keeps everything behind it, for each DATA chunk about
- * 600 bytes beside its data. */
+/* transport/udp_trust.h: strangers: associations of which the peer has not proved who it is, where
+ * the options say `distrusts`. So many there may be, of all and of each source (an IPv4 address, a
+ * /64 of IPv6); so much they may make their engines keep. Who is verified is no stranger any more,
+ * and makes room for nobody. */
 #pragma once
 
-#include "transport/udp.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
 
-/* Of one association, of all together, and what one may take even when all have taken that. A DATA
- * chunk counts as its bytes and 512. */
-#define UDP_TRUST_ONE   (192 * 1024)
+#include "base/address.h"
+
+struct association;
+struct udp;
+struct udp_association;
+
+/* At once. 3000 a second that never say more last 1.3 s each: a handshake over 100 ms takes 0.4. */
+#define UDP_TRUST_COUNT 4096
+/* Of one source. It makes room for its own only, and not before one may have finished: many clients
+ * may be behind one address. */
+#define UDP_TRUST_OF_SOURCE 64
+#define UDP_TRUST_YOUNG_US  (1000 * 1000)
+/* Sources that share a place share an allowance; who has which place is not to be guessed. */
+#define UDP_TRUST_SOURCES 4096
+
+/* What the peer may make one keep: a ClientHello and a certificate's chain in pieces, and the
+ * children that may come behind it (docs/PROTOCOL.md, C2: 60 KB). Of all together, and what one may
+ * take even when all have taken that. */
+#define UDP_TRUST_ONE   (128 * 1024)
 #define UDP_TRUST_ALL   (8 * 1024 * 1024)
-#define UDP_TRUST_LEAST (24 * 1024)
+#define UDP_TRUST_LEAST (4 * 1024)
 
-/* COOKIE ECHO may bring DATA: a ClientHello. Not in larger packets. */
-#define UDP_TRUST_COOKIE 2048
+struct udp_trust {
+    TAILQ_HEAD(udp_trust_list, udp_association) strangers; /* oldest first */
+    size_t count;
+    size_t held; /* bytes, of all of them */
+    uint64_t seed;
+    uint8_t of_source[UDP_TRUST_SOURCES];
+};
 
-/* Whether usrsctp may see a packet of this association; counts it. */
+void udp_trust_init(struct udp_trust *trust);
+
+/* Whether one more of this source may begin; drops an older one where that is needed. */
+bool udp_trust_makes_room(struct udp *transport, const struct address *from);
+/* The same where the transport has as many associations as it may: drops the oldest stranger.
+ * False: there is none. */
+bool udp_trust_drops_oldest(struct udp *transport);
+
+/* The peer began it; its path is there. */
+void udp_trust_enter(struct udp_association *self);
+/* It ends, or is no stranger any more. A no-op when it is not. */
+void udp_trust_leave(struct udp_association *self);
+
+/* Whether the engine may see a packet of this association. */
 bool udp_trust_allows(struct udp_association *self, const uint8_t *packet, size_t length);
+/* After packets: how much it keeps now. */
+void udp_trust_weigh(struct udp_association *self);
 
 /* association_trust. */
 void udp_trust_begin(struct association *association);
-/* It ends. */
-void udp_trust_end(struct udp_association *self);

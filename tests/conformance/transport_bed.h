@@ -11,7 +11,7 @@
 #include "base/loop.h"
 #include "transport/transport.h"
 
-#define BED_MAX_USERS 64
+#define BED_MAX_USERS 256
 #define SECOND        1000000ull
 
 /* A user of one association. */
@@ -31,6 +31,7 @@ struct bed_user {
     uint16_t last_stream;
     uint32_t last_length;
     void (*on_writable)(struct bed_user *self);
+    struct message_queue echoes; /* that there was no room for */
 };
 
 /* Whether the beds that are opened from now on authenticate SCTP. */
@@ -98,6 +99,17 @@ static inline void bed_check_message(struct bed_user *self, const struct message
     message_free(expected);
 }
 
+static inline void bed_send_echoes(struct bed_user *self)
+{
+    for (struct message *message; self->association && (message = self->echoes.first);) {
+        message_queue_pop(&self->echoes);
+        if (association_send(self->association, message) == ERR_OK)
+            continue;
+        message_queue_push_front(&self->echoes, message);
+        return;
+    }
+}
+
 static inline void bed_on_message(struct association_events *events, struct message *message)
 {
     struct bed_user *self = container_of(events, struct bed_user, events);
@@ -107,15 +119,19 @@ static inline void bed_on_message(struct association_events *events, struct mess
     self->last_stream = message->stream;
     self->last_length = message->length;
     bed_check_message(self, message);
-    if (self->echo && association_send(self->association, message) == ERR_OK)
+    if (!self->echo) {
+        message_free(message);
         return;
-    message_free(message);
+    }
+    message_queue_push(&self->echoes, message);
+    bed_send_echoes(self);
 }
 
 static inline void bed_on_writable(struct association_events *events)
 {
     struct bed_user *self = container_of(events, struct bed_user, events);
     self->writables++;
+    bed_send_echoes(self);
     if (self->on_writable)
         self->on_writable(self);
 }
@@ -129,6 +145,7 @@ static inline void bed_on_down(struct association_events *events, enum err reaso
     self->downs++;
     self->reason = reason;
     self->association = NULL;
+    message_queue_clear(&self->echoes);
     snprintf(self->detail, sizeof self->detail, "%s", detail);
 }
 

@@ -1,7 +1,7 @@
 /* Datagrams of strangers, observers and hostile peers against the udp transport: all of
- * udp_receive.c and what it calls, usrsctp included. Two endpoints in one process, an honest
- * association between them, a virtual clock, and a script that sends, loses, repeats, changes and
- * forges packets.
+ * udp_receive.c and what it calls, the engine of sctp/ included. Two endpoints in one process, an
+ * honest association between them, a virtual clock, and a script that sends, loses, repeats,
+ * changes and forges packets.
  *
  * First byte: who it is (2 bits), then flags. Must hold, besides that nothing breaks:
  *   0 a stranger off the path, who knows addresses and ports, but no tag: the association comes up,
@@ -11,7 +11,6 @@
  *     authenticated: the association stays up.
  *   2, 3 anybody, a hostile peer among them, who also loses and delays packets. */
 #include "tests/fuzz/udp_bed.h"
-#include "transport/udp_trust.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -115,8 +114,8 @@ static void turn(const struct world_packet *old)
     memcpy(draft.bytes, old->bytes + 2, 2);
     memcpy(draft.bytes + 2, old->bytes, 2);
     forge_put32(draft.bytes + 4, forge.honest.tag[draft.to_client]);
-    if (draft.length == PROBE_SIZE && draft.bytes[PACKET_HEADER] == PACKET_CHUNK_HEARTBEAT) {
-        draft.bytes[PACKET_HEADER] = PACKET_CHUNK_HEARTBEAT_ACK;
+    if (draft.length == PROBE_SIZE && draft.bytes[SCTP_HEADER] == SCTP_CHUNK_HEARTBEAT) {
+        draft.bytes[SCTP_HEADER] = SCTP_CHUNK_HEARTBEAT_ACK;
         draft.bytes[28] |= PROBE_BY_OURS;
     }
 }
@@ -243,7 +242,9 @@ static void check_kept(const struct user *user)
 {
     const struct udp_association *self =
         container_of(user->association, struct udp_association, base);
-    must(self->ahead.bytes == 0);
+    struct sctp_status status;
+    sctp_association_status(self->engine, &status);
+    must(status.held == 0);
     must(bed.flags & NARROW || !self->joining.bytes); /* else the peer's latest pieces stay */
 }
 
@@ -275,11 +276,12 @@ static void check_cost(void)
     size_t sum = 0, count = 0;
     TAILQ_FOREACH(one, &server->all, link)
     {
-        sum += one->untrusted_bytes;
-        count++;
-        must(one->untrusted_bytes <= UDP_TRUST_ONE && (!one->trusted || !one->untrusted_bytes));
+        sum += one->held;
+        count += one->is_strange;
+        must(one->held <= UDP_TRUST_ONE && (one->is_strange || !one->held));
     }
-    must(sum == server->untrusted_bytes && sum <= UDP_TRUST_ALL + count * UDP_TRUST_LEAST);
+    must(count == server->trust.count);
+    must(sum == server->trust.held && sum <= UDP_TRUST_ALL + count * UDP_TRUST_LEAST);
 }
 
 static void begin(uint8_t first)

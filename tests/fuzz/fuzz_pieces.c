@@ -19,13 +19,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void take(struct udp_joining *joining, const uint8_t *bytes, size_t length)
 {
-    struct packet_ports ports;
+    struct sctp_header ports;
     uint8_t *packet = malloc(length), *whole = NULL;
     size_t whole_length = 0;
     must(packet);
     memcpy(packet, bytes, length);
-    packet_seal(packet, length);
-    if (packet_check(packet, length, &ports) != PACKET_BAD &&
+    sctp_wire_seal(packet, length);
+    if (sctp_wire_check(packet, length, &ports) &&
         udp_joining_take(joining, packet, length, &whole, &whole_length) == UDP_PIECE_LAST) {
         must(whole && whole_length && whole_length == joining->length);
         uint8_t *copy = malloc(whole_length); /* all of it is there */
@@ -47,9 +47,9 @@ static void join_script(struct wire_reader script)
         struct wire_writer w = wire_writer(packet, sizeof packet);
         wire_put_u64(&w, 0x26ab26ac00000005);
         wire_put_u32(&w, 0);
-        wire_put_u8(&w, PACKET_CHUNK_PAD);
+        wire_put_u8(&w, SCTP_CHUNK_PAD);
         wire_put_u8(&w, 0);
-        wire_put_u16(&w, UDP_PIECE_HEADER - PACKET_HEADER + size - (number & 0x80 ? 1u : 0u));
+        wire_put_u16(&w, UDP_PIECE_HEADER - SCTP_HEADER + size - (number & 0x80 ? 1u : 0u));
         wire_put_bytes(&w, "HWSPIEC1", 8);
         wire_put_u32(&w, number & 3u);
         wire_put_u16(&w, whole);
@@ -73,25 +73,25 @@ struct received {
 
 static void add_chunks(struct received *r, const uint8_t *packet, size_t length)
 {
-    must(r->length + length - PACKET_HEADER <= sizeof r->bytes);
-    memcpy(r->bytes + r->length, packet + PACKET_HEADER, length - PACKET_HEADER);
-    r->length += length - PACKET_HEADER;
+    must(r->length + length - SCTP_HEADER <= sizeof r->bytes);
+    memcpy(r->bytes + r->length, packet + SCTP_HEADER, length - SCTP_HEADER);
+    r->length += length - SCTP_HEADER;
 }
 
 static void on_emit(void *context, uint8_t *packet, size_t length)
 {
     struct received *r = context;
-    struct packet_ports ports;
+    struct sctp_header ports;
     uint8_t *whole;
     size_t whole_length;
-    must(packet_check(packet, length, &ports) != PACKET_BAD && packet_tag(packet) == 5);
+    must(sctp_wire_check(packet, length, &ports) && packet_tag(packet) == 5);
     must(length <= r->limit || !r->joins);
     switch (udp_joining_take(&r->joining, packet, length, &whole, &whole_length)) {
     case UDP_PIECE_NONE:
         add_chunks(r, packet, length);
         break;
     case UDP_PIECE_LAST:
-        must(packet_check(whole, whole_length, &ports) != PACKET_BAD);
+        must(sctp_wire_check(whole, whole_length, &ports));
         add_chunks(r, whole, whole_length);
         break;
     case UDP_PIECE_TAKEN:
@@ -118,7 +118,7 @@ static size_t make_packet(struct wire_reader *script, uint8_t *packet)
         memset(chunk, kind, (size + 3) & ~(size_t)3);
         memset(chunk + size, 0, -size & 3);
         w.at += (size + 3) & ~(size_t)3;
-        chunk[0] = auth ? PACKET_CHUNK_AUTH : kind & 1 ? PACKET_CHUNK_PAD : PACKET_CHUNK_DATA;
+        chunk[0] = auth ? SCTP_CHUNK_AUTH : kind & 1 ? SCTP_CHUNK_PAD : SCTP_CHUNK_DATA;
         chunk[1] = 0;
         chunk[2] = (uint8_t)(size >> 8);
         chunk[3] = (uint8_t)size;
@@ -134,14 +134,14 @@ static void divide(struct wire_reader script)
     r.joins = wire_get_u8(&script) & 1;
     size_t length = make_packet(&script, packet);
     uint32_t number = 0xffffffff;
-    if (length <= PACKET_HEADER)
+    if (length <= SCTP_HEADER)
         return;
     uint8_t *exact = malloc(length);
     must(exact);
     memcpy(exact, packet, length);
     udp_pieces_divide(exact, length, r.limit, r.joins ? &number : NULL, on_emit, &r);
-    must(r.length == length - PACKET_HEADER);
-    must(!memcmp(r.bytes, exact + PACKET_HEADER, r.length));
+    must(r.length == length - SCTP_HEADER);
+    must(!memcmp(r.bytes, exact + SCTP_HEADER, r.length));
     udp_joining_fini(&r.joining);
     free(exact);
 }
@@ -151,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct udp_joining joining = {0};
     join_script(wire_reader(data, size));
     divide(wire_reader(data, size));
-    if (size >= PACKET_HEADER)
+    if (size >= SCTP_HEADER)
         take(&joining, data, size);
     udp_joining_fini(&joining);
     return 0;

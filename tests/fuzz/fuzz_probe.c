@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_padding(const uint8_t *packet, size_t length)
 {
-    must(length >= PROBE_SIZE + 4 && packet[PROBE_SIZE] == PACKET_CHUNK_PAD);
+    must(length >= PROBE_SIZE + 4 && packet[PROBE_SIZE] == SCTP_CHUNK_PAD);
     must((size_t)(packet[PROBE_SIZE + 2] << 8 | packet[PROBE_SIZE + 3]) == length - PROBE_SIZE);
 }
 
@@ -22,9 +22,8 @@ static void check_written(const uint8_t *packet, struct packet_ports ports, bool
     uint8_t again[PROBE_SIZE];
     probe_ask(again, ports, packet_tag(packet), probe);
     must(!memcmp(again, packet, 8));
-    must(!memcmp(again + PACKET_HEADER + 1, packet + PACKET_HEADER + 1,
-                 PROBE_SIZE - PACKET_HEADER - 1));
-    must(packet[PACKET_HEADER] == (question ? PACKET_CHUNK_HEARTBEAT : PACKET_CHUNK_HEARTBEAT_ACK));
+    must(!memcmp(again + SCTP_HEADER + 1, packet + SCTP_HEADER + 1, PROBE_SIZE - SCTP_HEADER - 1));
+    must(packet[SCTP_HEADER] == (question ? SCTP_CHUNK_HEARTBEAT : SCTP_CHUNK_HEARTBEAT_ACK));
 }
 
 static void must_be_equal(const struct probe *a, const struct probe *b)
@@ -35,11 +34,11 @@ static void must_be_equal(const struct probe *a, const struct probe *b)
 static void check_sized(size_t size, struct packet_ports ports, const struct probe *probe)
 {
     struct probe read;
-    struct packet_ports seen;
+    struct sctp_header seen;
     size = PROBE_SIZE + 4 + 4 * (size % 400);
     uint8_t *packet = check_alloc(size);
     probe_ask_sized(packet, size, ports, 5, probe);
-    must(packet_check(packet, size, &seen) == PACKET_OTHER);
+    must(sctp_wire_check(packet, size, &seen));
     must(probe_read(packet, size, &read) == PROBE_QUESTION);
     must_be_equal(&read, probe);
     free(packet);
@@ -48,12 +47,12 @@ static void check_sized(size_t size, struct packet_ports ports, const struct pro
 static void check_question(uint8_t *packet, struct packet_ports ports, const struct probe *probe)
 {
     struct probe answer;
-    struct packet_ports seen;
+    struct sctp_header seen;
     uint8_t before[PROBE_SIZE];
     memcpy(before, packet, sizeof before);
     must(!(probe->flags & PROBE_BY_OURS));
     probe_answer(packet, 0x01020304);
-    must(packet_check(packet, PROBE_SIZE, &seen) == PACKET_OTHER);
+    must(sctp_wire_check(packet, PROBE_SIZE, &seen));
     must(seen.source == ports.destination && seen.destination == ports.source);
     must(packet_tag(packet) == 0x01020304);
     must(probe_read(packet, PROBE_SIZE, &answer) == PROBE_ANSWER);
@@ -63,15 +62,16 @@ static void check_question(uint8_t *packet, struct packet_ports ports, const str
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct packet_ports ports;
+    struct sctp_header header;
     struct probe probe;
-    if (size < PACKET_HEADER)
+    if (size < SCTP_HEADER)
         return 0;
     uint8_t *packet = malloc(size);
     must(packet);
     memcpy(packet, data, size);
-    packet_seal(packet, size);
-    if (packet_check(packet, size, &ports) != PACKET_BAD) {
+    sctp_wire_seal(packet, size);
+    if (sctp_wire_check(packet, size, &header)) {
+        struct packet_ports ports = {header.source, header.destination};
         memset(&probe, 0, sizeof probe);
         enum probe_kind kind = probe_read(packet, size, &probe);
         if (kind == PROBE_QUESTION || kind == PROBE_ANSWER)

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/wire.h"
+#include "sctp/listener.h"
 #include "transport/packet.h"
 #include "transport/stray.h"
 
@@ -14,31 +15,29 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool has(const uint8_t *packet, size_t length, uint8_t type)
 {
-    for (size_t at = PACKET_HEADER; at + 4 <= length;
+    for (size_t at = SCTP_HEADER; at + 4 <= length;
          at += ((size_t)(packet[at + 2] << 8 | packet[at + 3]) + 3) & ~(size_t)3)
         if (packet[at] == type)
             return true;
     return false;
 }
 
-static void check_answer(const uint8_t *packet, size_t length, uint8_t answer[STRAY_ANSWER])
+static void check_answer(const uint8_t *packet, size_t length, const uint8_t *answer, size_t size)
 {
-    static const uint8_t silent[] = {PACKET_CHUNK_INIT, PACKET_CHUNK_ABORT};
-    struct packet_ports ports;
-    uint8_t again[STRAY_ANSWER];
-    must(STRAY_ANSWER <= length);
-    must(packet_check(answer, STRAY_ANSWER, &ports) == PACKET_OTHER);
-    must(ports.source == (packet[2] << 8 | packet[3]));
-    must(ports.destination == (packet[0] << 8 | packet[1]));
+    static const uint8_t silent[] = {SCTP_CHUNK_INIT, SCTP_CHUNK_ABORT};
+    struct sctp_header header;
+    uint8_t again[SCTP_REPLY_MAX];
+    must(size <= length);
+    must(sctp_wire_check(answer, size, &header));
+    must(header.source == sctp_wire_u16(packet + 2));
+    must(header.destination == sctp_wire_u16(packet));
     must(packet_tag(answer) == packet_tag(packet) && packet_tag_reflected(answer));
-    must(!stray_answer(answer, STRAY_ANSWER, again));
+    must(!sctp_listener_stray(answer, size, again));
     for (size_t i = 0; i < sizeof silent; i++)
         must(!has(packet, length, silent[i]));
-    bool shutdown_ack = has(packet, length, PACKET_CHUNK_SHUTDOWN_ACK);
-    must(answer[PACKET_HEADER] ==
-         (shutdown_ack ? PACKET_CHUNK_SHUTDOWN_COMPLETE : PACKET_CHUNK_ABORT));
-    must(shutdown_ack || !has(packet, length, PACKET_CHUNK_COOKIE_ACK));
-    must(stray_is_abort(answer + PACKET_HEADER, STRAY_ANSWER - PACKET_HEADER) == !shutdown_ack);
+    bool shutdown_ack = has(packet, length, SCTP_CHUNK_SHUTDOWN_ACK);
+    must(answer[SCTP_HEADER] == (shutdown_ack ? SCTP_CHUNK_SHUTDOWN_COMPLETE : SCTP_CHUNK_ABORT));
+    must(shutdown_ack || !has(packet, length, SCTP_CHUNK_COOKIE_ACK));
 }
 
 /* The bytes as times that pass, and peers: never more than the burst and what has come back. */
@@ -64,18 +63,19 @@ static void check_limit(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct packet_ports ports;
-    uint8_t answer[STRAY_ANSWER];
+    struct sctp_header header;
+    uint8_t answer[SCTP_REPLY_MAX];
     check_limit(data, size);
-    if (size < PACKET_HEADER)
+    if (size < SCTP_HEADER)
         return 0;
     uint8_t *packet = malloc(size);
     must(packet);
     memcpy(packet, data, size);
-    packet_seal(packet, size);
-    if (packet_check(packet, size, &ports) != PACKET_BAD && stray_answer(packet, size, answer))
-        check_answer(packet, size, answer);
-    must(stray_is_abort(data, size) == (size == 4 && data[0] == 6 && (data[1] & 1)));
+    sctp_wire_seal(packet, size);
+    size_t length =
+        sctp_wire_check(packet, size, &header) ? sctp_listener_stray(packet, size, answer) : 0;
+    if (length)
+        check_answer(packet, size, answer, length);
     free(packet);
     return 0;
 }

@@ -86,7 +86,7 @@ static void on_writable(struct association_events *events)
 static void on_down(struct association_events *events, enum err reason, const char *detail)
 {
     must(user_of(events)->association && reason < ERR_COUNT);
-    must(strlen(detail) < sizeof(((struct udp_association *)NULL)->detail));
+    must(strlen(detail) < UDP_DETAIL_ROOM);
     for (const char *c = detail; *c; c++)
         must(*c >= ' ' && *c <= '~');
     user_of(events)->association = NULL;

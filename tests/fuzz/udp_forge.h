@@ -50,7 +50,7 @@ static void forge_put16(uint8_t *at, unsigned value)
 
 static void learn_cookie(struct forge_flow *flow, const uint8_t *packet, size_t length)
 {
-    for (size_t at = PACKET_HEADER + 20; at + 4 <= length;) {
+    for (size_t at = SCTP_HEADER + 20; at + 4 <= length;) {
         size_t size = (size_t)packet[at + 2] << 8 | packet[at + 3];
         if (size < 4 || at + size > length)
             return;
@@ -66,22 +66,22 @@ static void forge_on_sent(const struct world_packet *sent)
 {
     const uint8_t *p = sent->bytes;
     bool to_stranger = world_is_stranger(&sent->to) >= 0;
-    if (sent->length < PACKET_HEADER + 16 || (to_stranger && forge.blind))
+    if (sent->length < SCTP_HEADER + 16 || (to_stranger && forge.blind))
         return; /* whose address it is got the answer */
     bool to_client = p[0] == 9899 >> 8 && p[1] == (9899 & 0xff);
     struct forge_flow *flow = to_stranger ? &forge.own : &forge.honest;
-    uint8_t type = p[PACKET_HEADER];
-    if (type == PACKET_CHUNK_INIT && !to_client) {
-        flow->tag[1] = forge_get32(p + PACKET_HEADER + 4);
+    uint8_t type = p[SCTP_HEADER];
+    if (type == SCTP_CHUNK_INIT && !to_client) {
+        flow->tag[1] = forge_get32(p + SCTP_HEADER + 4);
         forge.honest_port = (uint16_t)(p[0] << 8 | p[1]);
     }
-    if (type == PACKET_CHUNK_INIT_ACK && to_client) {
-        flow->tag[0] = forge_get32(p + PACKET_HEADER + 4);
-        flow->tsn[1] = forge_get32(p + PACKET_HEADER + 16);
+    if (type == SCTP_CHUNK_INIT_ACK && to_client) {
+        flow->tag[0] = forge_get32(p + SCTP_HEADER + 4);
+        flow->tsn[1] = forge_get32(p + SCTP_HEADER + 16);
         learn_cookie(flow, p, sent->length);
     }
-    if (type == PACKET_CHUNK_DATA)
-        flow->tsn[to_client] = forge_get32(p + PACKET_HEADER + 4);
+    if (type == SCTP_CHUNK_DATA)
+        flow->tsn[to_client] = forge_get32(p + SCTP_HEADER + 4);
 }
 
 /* ---- chunks ---- */
@@ -141,7 +141,7 @@ static void add_init(struct draft *d, uint8_t type, struct wire_reader *script)
     forge_put16(chunk + 12, 16 + near(script));
     forge_put16(chunk + 14, 16 + near(script));
     forge_put32(chunk + 16, FORGE_OWN_TSN);
-    if (type == PACKET_CHUNK_INIT_ACK) {
+    if (type == SCTP_CHUNK_INIT_ACK) {
         uint8_t *cookie = add_bytes(d, 4 + 32);
         cookie[1] = 7;
         forge_put16(cookie + 2, 36);
@@ -165,7 +165,7 @@ static void add_data(struct draft *d, struct wire_reader *script)
     size_t size = wire_get_u8(script);
     if (size >= 0xf8)
         size = (size - 0xf0) * 2000;
-    uint8_t *chunk = add_chunk(d, PACKET_CHUNK_DATA, flags ? flags & 0x0f : 3, 16 + size);
+    uint8_t *chunk = add_chunk(d, SCTP_CHUNK_DATA, flags ? flags & 0x0f : 3, 16 + size);
     uint32_t tsn = d->flow->tsn[d->to_client] + 1;
     forge_put32(chunk + 4, tsn + near(script));
     uint8_t stream = wire_get_u8(script);
@@ -178,7 +178,7 @@ static void add_data(struct draft *d, struct wire_reader *script)
 static void add_sack(struct draft *d, struct wire_reader *script)
 {
     unsigned gaps = wire_get_u8(script) % 8, duplicates = wire_get_u8(script) % 8;
-    uint8_t *chunk = add_chunk(d, PACKET_CHUNK_SACK, 0, 16 + 4 * (gaps + duplicates));
+    uint8_t *chunk = add_chunk(d, SCTP_CHUNK_SACK, 0, 16 + 4 * (gaps + duplicates));
     forge_put32(chunk + 4, d->flow->tsn[!d->to_client] + near(script));
     forge_put32(chunk + 8, 0x10000 + near(script));
     forge_put16(chunk + 12, gaps);
@@ -194,8 +194,8 @@ static void add_sack(struct draft *d, struct wire_reader *script)
 static void add_probe(struct draft *d, struct wire_reader *script)
 {
     uint8_t flags = wire_get_u8(script);
-    uint8_t *chunk = add_chunk(
-        d, flags & 0x80 ? PACKET_CHUNK_HEARTBEAT_ACK : PACKET_CHUNK_HEARTBEAT, 0, PROBE_SIZE - 12);
+    uint8_t *chunk = add_chunk(d, flags & 0x80 ? SCTP_CHUNK_HEARTBEAT_ACK : SCTP_CHUNK_HEARTBEAT, 0,
+                               PROBE_SIZE - 12);
     chunk[5] = 1;
     forge_put16(chunk + 6, 36);
     memcpy(chunk + 8, "HWSPROB1", 8);
@@ -203,13 +203,13 @@ static void add_probe(struct draft *d, struct wire_reader *script)
     forge_put32(chunk + 20, wire_get_u8(script));
     copy_script(chunk + 24, PROBE_NONCE, script);
     if (flags & 0x40)
-        add_chunk(d, PACKET_CHUNK_PAD, 0, 4 + 4 * (size_t)wire_get_u8(script));
+        add_chunk(d, SCTP_CHUNK_PAD, 0, 4 + 4 * (size_t)wire_get_u8(script));
 }
 
 static void add_piece(struct draft *d, struct wire_reader *script)
 {
     size_t size = wire_get_u8(script), whole = wire_get_u16(script);
-    uint8_t *chunk = add_chunk(d, PACKET_CHUNK_PAD, 0, UDP_PIECE_HEADER - PACKET_HEADER + size);
+    uint8_t *chunk = add_chunk(d, SCTP_CHUNK_PAD, 0, UDP_PIECE_HEADER - SCTP_HEADER + size);
     memcpy(chunk + 4, "HWSPIEC1", 8);
     forge_put32(chunk + 12, wire_get_u8(script));
     forge_put16(chunk + 16, (unsigned)(whole & 0x8000 ? size : whole));
@@ -238,7 +238,7 @@ static void add_any(struct draft *d, uint8_t kind, struct wire_reader *script)
 static void add_cookie(struct draft *d, struct wire_reader *script)
 {
     uint8_t change = wire_get_u8(script);
-    uint8_t *chunk = add_chunk(d, PACKET_CHUNK_COOKIE_ECHO, 0, 4 + d->flow->cookie_size);
+    uint8_t *chunk = add_chunk(d, SCTP_CHUNK_COOKIE_ECHO, 0, 4 + d->flow->cookie_size);
     memcpy(chunk + 4, d->flow->cookie, d->flow->cookie_size);
     if (change && d->flow->cookie_size)
         chunk[4 + wire_get_u16(script) % d->flow->cookie_size] ^= change;
@@ -248,31 +248,31 @@ static void forge_chunk(struct draft *d, struct wire_reader *script)
 {
     uint8_t kind = wire_get_u8(script);
     switch (kind) {
-    case PACKET_CHUNK_DATA:
+    case SCTP_CHUNK_DATA:
         add_data(d, script);
         break;
-    case PACKET_CHUNK_INIT:
-    case PACKET_CHUNK_INIT_ACK:
+    case SCTP_CHUNK_INIT:
+    case SCTP_CHUNK_INIT_ACK:
         add_init(d, kind, script);
         break;
-    case PACKET_CHUNK_SACK:
+    case SCTP_CHUNK_SACK:
         add_sack(d, script);
         break;
-    case PACKET_CHUNK_HEARTBEAT:
-    case PACKET_CHUNK_HEARTBEAT_ACK:
-    case PACKET_CHUNK_ABORT:
-    case PACKET_CHUNK_ERROR:
+    case SCTP_CHUNK_HEARTBEAT:
+    case SCTP_CHUNK_HEARTBEAT_ACK:
+    case SCTP_CHUNK_ABORT:
+    case SCTP_CHUNK_ERROR:
         add_tlv(d, kind, script);
         break;
     case 7: /* SHUTDOWN */
         forge_put32(add_chunk(d, kind, 0, 8) + 4, d->flow->tsn[!d->to_client] + near(script));
         break;
-    case PACKET_CHUNK_SHUTDOWN_ACK:
-    case PACKET_CHUNK_COOKIE_ACK:
-    case PACKET_CHUNK_SHUTDOWN_COMPLETE:
+    case SCTP_CHUNK_SHUTDOWN_ACK:
+    case SCTP_CHUNK_COOKIE_ACK:
+    case SCTP_CHUNK_SHUTDOWN_COMPLETE:
         add_chunk(d, kind, wire_get_u8(script), 4);
         break;
-    case PACKET_CHUNK_COOKIE_ECHO:
+    case SCTP_CHUNK_COOKIE_ECHO:
         add_cookie(d, script);
         break;
     case 16:
@@ -296,14 +296,14 @@ static bool is_honest_tag(uint32_t tag)
 /* Checksum, and no tag that somebody off the path cannot know, in the header or in an INIT. */
 static void forge_seal(struct draft *d, bool with_checksum)
 {
-    static const size_t places[] = {4, PACKET_HEADER + 4};
-    if (d->length < PACKET_HEADER)
+    static const size_t places[] = {4, SCTP_HEADER + 4};
+    if (d->length < SCTP_HEADER)
         return;
     for (size_t i = 0; i < 2 && forge.blind; i++)
         if (d->length >= places[i] + 4 && is_honest_tag(forge_get32(d->bytes + places[i])))
             d->bytes[places[i]] ^= 0x55;
     if (with_checksum)
-        packet_seal(d->bytes, d->length);
+        sctp_wire_seal(d->bytes, d->length);
 }
 
 static void forge_begin(struct draft *d, uint8_t about, struct wire_reader *script)
@@ -311,8 +311,8 @@ static void forge_begin(struct draft *d, uint8_t about, struct wire_reader *scri
     d->to_client = about & 1;
     d->flow = about & 2 ? &forge.own : &forge.honest;
     uint16_t client = about & 2 ? FORGE_OWN_PORT : forge.honest_port;
-    d->length = PACKET_HEADER;
-    memset(d->bytes, 0, PACKET_HEADER);
+    d->length = SCTP_HEADER;
+    memset(d->bytes, 0, SCTP_HEADER);
     forge_put16(d->bytes, d->to_client ? 9899 : client);
     forge_put16(d->bytes + 2, d->to_client ? client : 9899);
     uint32_t tag = d->flow->tag[d->to_client];
@@ -332,11 +332,11 @@ static void forge_begin(struct draft *d, uint8_t about, struct wire_reader *scri
 
 static void forge_edit(struct draft *d, struct wire_reader *script)
 {
-    for (unsigned edits = wire_get_u8(script) % 8; edits && d->length > PACKET_HEADER; edits--) {
+    for (unsigned edits = wire_get_u8(script) % 8; edits && d->length > SCTP_HEADER; edits--) {
         size_t at = wire_get_u8(script);
         if (at >= 0xf0)
             at = wire_get_u16(script);
-        at = PACKET_HEADER + at % (d->length - PACKET_HEADER);
+        at = SCTP_HEADER + at % (d->length - SCTP_HEADER);
         d->bytes[at] = (uint8_t)(d->bytes[at] + near(script));
     }
 }

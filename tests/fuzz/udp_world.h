@@ -4,14 +4,10 @@
  * because each fuzz target is one source file; what it defines comes before the libraries'. */
 #pragma once
 
-#include <dlfcn.h>
-#include <pthread.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,76 +51,19 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     return 0;
 }
 
-int gettimeofday(struct timeval *restrict now, void *restrict zone)
-{
-    (void)zone;
-    now->tv_sec = (time_t)(world.now_us / 1000000);
-    now->tv_usec = (suseconds_t)(world.now_us % 1000000);
-    return 0;
-}
-
-static long world_random(uint8_t *to, size_t size)
+static ssize_t world_random(uint8_t *to, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         world.random = world.random * 6364136223846793005ull + 1442695040888963407ull;
         to[i] = (uint8_t)(world.random >> 33);
     }
-    return (long)size;
+    return (ssize_t)size;
 }
 
 ssize_t getrandom(void *to, size_t size, unsigned flags)
 {
     (void)flags;
     return world_random(to, size);
-}
-
-/* usrsctp asks the kernel for chance without the C library's function. How many arguments there
- * are is not known here. */
-__attribute__((no_sanitize("address"))) long syscall(long number, ...)
-{
-    static long (*next)(long number, ...);
-    va_list list;
-    long a[6];
-    va_start(list, number);
-    for (int i = 0; i < 6; i++)
-        a[i] = va_arg(list, long);
-    va_end(list);
-    if (number == SYS_getrandom)
-        return world_random((uint8_t *)a[0], (size_t)a[1]); /* NOLINT */
-    if (!next)
-        *(void **)&next = dlsym(RTLD_NEXT, "syscall");
-    return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-}
-
-/* A sanitizer that is linked statically has a function of its own in front of the C library's. */
-extern int __interceptor_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
-                                        void *(*run)(void *), void *argument) __attribute__((weak));
-
-/* The one thread of usrsctp sleeps all its life (transport/stack.h). Here it never begins: on a
- * busy machine its beginning and its end would take most of the time. */
-int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
-                   void *argument)
-{
-    static int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-    if (world.now_us) {
-        *thread = 0;
-        return 0;
-    }
-    if (__interceptor_pthread_create)
-        return __interceptor_pthread_create(thread, attributes, run, argument);
-    if (!next)
-        *(void **)&next = dlsym(RTLD_NEXT, "pthread_create");
-    return next(thread, attributes, run, argument);
-}
-
-int pthread_join(pthread_t thread, void **result)
-{
-    static int (*next)(pthread_t, void **);
-    if (!thread)
-        return 0;
-    if (!next)
-        *(void **)&next = dlsym(RTLD_NEXT, "pthread_join");
-    return next(thread, result);
 }
 
 /* ---- addresses ---- */
@@ -293,6 +232,25 @@ bool datagram_wire_address(const struct datagram_socket *self, const struct addr
 struct address datagram_plain_address(const struct address *wire)
 {
     return *wire;
+}
+
+static struct {
+    struct datagram_route route;
+    uint8_t bytes[DATAGRAM_BATCH_SIZE];
+} world_reserved;
+
+uint8_t *datagram_reserve(struct datagram_socket *self, const struct datagram_route *route,
+                          size_t size)
+{
+    (void)self;
+    must(size <= sizeof world_reserved.bytes);
+    world_reserved.route = *route;
+    return world_reserved.bytes;
+}
+
+void datagram_commit(struct datagram_socket *self, size_t length)
+{
+    datagram_send(self, &world_reserved.route, world_reserved.bytes, length);
 }
 
 void datagram_send(struct datagram_socket *self, const struct datagram_route *route,

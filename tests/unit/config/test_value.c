@@ -85,7 +85,8 @@ static void test_stored(void)
         "threads = 3; drain_timeout = 0.5; memory_limit = 8589934592L;\n"
         "log = { level = \"debug\"; format = \"json\"; }; admin = { socket = \"a.sock\"; };\n"
         "tunnels = ( { name = \"t\"; role = \"server\"; transport = \"auto\"; local = "
-        "\"127.0.0.1:0\"; mtu = 1400; encap_port = 9900; sctp_auth = true; buffer = 1000000;\n"
+        "\"127.0.0.1:0\"; mtu = 1400; encap_port = 9900; sctp_auth = true; buffer = 1000000; "
+        "congestion = \"cubic\";\n"
         "paths = { rto_min = 0.05; rto_initial = 0.1; rto_max = 2; max_retransmissions = 5; "
         "failing_after = 1; association_retransmissions = 20; };\n"
         "tls = { ca = \"ca.pem\"; cert = \"a.pem\"; key = \"a.key\"; allow = ( \"x\", \"y\" ); "
@@ -104,6 +105,7 @@ static void test_stored(void)
     snprintf(path, sizeof(path), "%s/a.sock", fixture.directory);
     ok(strcmp(config->admin_socket, path) == 0, "a socket's path is made absolute");
     ok(strcmp(tunnel->transport, "auto") == 0 && tunnel->mtu == 1400, "auto stays");
+    ok(strcmp(tunnel->congestion, "cubic") == 0, "how packets are sent");
     ok(tunnel->encap_port == 9900 && tunnel->buffer == 1000000, "numbers of other sizes");
     ok(tunnel->sctp_auth, "and truths");
     ok(tunnel->rto_min_us == 50000 && tunnel->rto_initial_us == 100000 &&

@@ -54,14 +54,19 @@ static const char full_text[] =
 static const char two_paths[] =
     "{\"tunnels\":[{\"transport\":\"auto\",\"associations\":[{\"id\":\"ab\",\"peer\":\"s\","
     "\"address\":\"10.1.0.2:9\",\"transport\":\"kernel\",\"state\":\"up\","
-    "\"retransmissions\":12,\"paths\":["
+    "\"retransmissions\":12,\"lost\":9,\"spurious\":3,\"loss_probes\":4,\"timeouts\":1,\"paths\":["
     "{\"address\":\"10.1.0.2:9\",\"local\":\"10.1.0.1:9\",\"state\":\"active\",\"in_use\":true,"
-    "\"rtt_us\":310,\"mtu\":1500,\"congestion_window\":64000},"
+    "\"rtt_us\":310,\"mtu\":1500,\"congestion_window\":64000,"
+    "\"congestion\":{\"name\":\"bbr\",\"phase\":\"cruise\",\"window\":64000,"
+    "\"in_flight\":1000,\"rate\":5000000,\"min_rtt_us\":290,\"loss_floor\":0.0123}},"
     "{\"address\":\"10.2.0.2:9\",\"local\":\"\",\"state\":\"failing\",\"in_use\":false}]}]}]}";
 static const char two_paths_text[] =
-    "  association     ab with s at 10.1.0.2:9 over kernel: up, 12 retransmissions\n"
+    "  association     ab with s at 10.1.0.2:9 over kernel: up, 12 retransmissions "
+    "(3 needless), 1 time-outs\n"
     "    path          10.1.0.1:9 -> 10.1.0.2:9 active, in use, round trip 0.31 ms, MTU 1500, "
     "window 64.0 kB\n"
+    "    congestion    bbr, cruise: window 64.0 kB, 5.0 MB/s, least round trip 0.29 ms, the line "
+    "itself loses 1.2%\n"
     "    path          10.2.0.2:9 failing\n";
 
 int main(void)

@@ -56,7 +56,7 @@ static inline struct wire_writer stranger_begin(uint8_t *packet, uint16_t from, 
 static inline size_t stranger_end(uint8_t *packet, const struct wire_writer *writer)
 {
     size_t length = (size_t)(writer->at - packet);
-    packet_seal(packet, length);
+    sctp_wire_seal(packet, length);
     return length;
 }
 
@@ -65,7 +65,7 @@ static inline size_t stranger_init(uint8_t *packet, uint16_t from, uint16_t to, 
                                    const void *parameters, size_t size)
 {
     struct wire_writer writer = stranger_begin(packet, from, to, 0);
-    wire_put_u16(&writer, PACKET_CHUNK_INIT << 8);
+    wire_put_u16(&writer, SCTP_CHUNK_INIT << 8);
     wire_put_u16(&writer, (uint16_t)(20 + size));
     wire_put_u32(&writer, tag);
     wire_put_u32(&writer, 1 << 20);
@@ -111,7 +111,7 @@ static inline size_t stranger_sack(uint8_t *packet, struct packet_ports ports, u
     wire_put_u32(&writer, cumulative);
     wire_put_u32(&writer, 1 << 20);
     wire_put_u32(&writer, 0);
-    return stranger_chunk(packet, ports, tag, PACKET_CHUNK_SACK << 8, value, sizeof value);
+    return stranger_chunk(packet, ports, tag, SCTP_CHUNK_SACK << 8, value, sizeof value);
 }
 
 static inline uint32_t stranger_get32(const uint8_t *at)
@@ -159,19 +159,26 @@ struct observer {
     size_t sack_length;
 };
 
+static inline const uint8_t *first_chunk(const uint8_t *packet)
+{
+    const uint8_t *chunk = packet + SCTP_HEADER;
+    return *chunk == SCTP_CHUNK_AUTH ? chunk + ((sctp_wire_u16(chunk + 2) + 3) & ~3) : chunk;
+}
+
 static inline void observer_note(struct observer *self, const uint8_t *bytes, size_t length,
                                  bool to_server)
 {
-    uint8_t first = bytes[PACKET_HEADER], type = packet_type(bytes, length);
+    uint8_t first = bytes[SCTP_HEADER], type = packet_type(bytes, length);
     uint32_t *tag = to_server ? &self->server_tag : &self->client_tag;
     if (to_server)
         self->ports = (struct packet_ports){(uint16_t)(bytes[0] << 8 | bytes[1]),
                                             (uint16_t)(bytes[2] << 8 | bytes[3])};
-    if (first != PACKET_CHUNK_INIT && first != PACKET_CHUNK_ABORT)
+    if (first != SCTP_CHUNK_INIT && first != SCTP_CHUNK_ABORT)
         *tag = packet_tag(bytes);
-    if (type == PACKET_CHUNK_SACK)
-        *(to_server ? &self->acknowledges : &self->acknowledged) = packet_cumulative(bytes, length);
-    if (to_server && type == PACKET_CHUNK_SACK && length <= sizeof self->sack) {
+    if (type == SCTP_CHUNK_SACK)
+        *(to_server ? &self->acknowledges : &self->acknowledged) =
+            stranger_get32(first_chunk(bytes) + 4);
+    if (to_server && type == SCTP_CHUNK_SACK && length <= sizeof self->sack) {
         memcpy(self->sack, bytes, length);
         self->sack_length = length;
     }
@@ -186,7 +193,7 @@ static inline void observer_relay(struct observer *self, int from, bool to_serve
          sender.length = sizeof sender.in6) {
         if (to_server)
             self->client = sender;
-        if (length > PACKET_HEADER)
+        if (length > SCTP_HEADER)
             observer_note(self, bytes, (size_t)length, to_server);
         if (!self->on_packet || self->on_packet(self, bytes, (size_t)length, to_server))
             stranger_send(to_server ? self->back.fd : self->front.fd,
@@ -206,18 +213,24 @@ static inline void observer_on_back(struct loop_fd *fd, uint32_t events)
     observer_relay(container_of(fd, struct observer, back), fd->fd, false);
 }
 
-static inline struct observer *observer_new(struct bed *bed)
+/* The server sees it at 127.0.0.number. */
+static inline struct observer *observer_new_at(struct bed *bed, unsigned number)
 {
     struct observer *self = check_alloc(sizeof *self);
     self->loop = bed->loop;
     self->server = *transport_local(bed->server);
     self->front = (struct loop_fd){.on_events = observer_on_front,
                                    .fd = stranger_socket(&self->front_address)};
-    self->back =
-        (struct loop_fd){.on_events = observer_on_back, .fd = stranger_socket(&self->back_address)};
+    self->back = (struct loop_fd){.on_events = observer_on_back,
+                                  .fd = stranger_socket_at(number, &self->back_address)};
     must(loop_fd_add(bed->loop, &self->front, EPOLLIN) == 0);
     must(loop_fd_add(bed->loop, &self->back, EPOLLIN) == 0);
     return self;
+}
+
+static inline struct observer *observer_new(struct bed *bed)
+{
+    return observer_new_at(bed, 1);
 }
 
 static inline void observer_free(struct observer *self)

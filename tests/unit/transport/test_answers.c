@@ -18,13 +18,19 @@ static struct address address(const char *text)
     return parsed;
 }
 
-static unsigned allowed(struct answers *self, const char *text, unsigned asked, uint64_t now_us)
+static unsigned allowed_of(struct answers *self, enum answers_kind kind, const char *text,
+                           unsigned asked, uint64_t now_us)
 {
     struct address from = address(text);
     unsigned count = 0;
     for (unsigned i = 0; i < asked; i++)
-        count += answers_allow(self, &from, now_us);
+        count += answers_allow(self, kind, &from, now_us);
     return count;
+}
+
+static unsigned allowed(struct answers *self, const char *text, unsigned asked, uint64_t now_us)
+{
+    return allowed_of(self, ANSWERS_OTHER, text, asked, now_us);
 }
 
 static struct answers *fresh(void)
@@ -64,9 +70,28 @@ static void of_all(void)
     free(self);
 }
 
+/* A flood of forged INITs takes the answers of nobody whose address it does not forge. */
+static void of_inits(void)
+{
+    struct answers *self = fresh();
+    unsigned count = 0;
+    char text[64];
+    for (unsigned i = 0; i < 100000; i++) {
+        snprintf(text, sizeof text, "10.%u.%u.%u:9", i >> 16, i >> 8 & 255, i & 255);
+        count += allowed_of(self, ANSWERS_INIT, text, 1, NOW);
+    }
+    ok(count == 100000, "INITs of 100000 sources at once are answered (%u)", count);
+    ok(allowed_of(self, ANSWERS_INIT, "192.0.2.1:1", 1000, NOW) > ANSWERS_OF_SOURCE / 2,
+       "and of one more");
+    ok(!allowed(self, "192.0.2.1:1", 10, NOW), "one source has one allowance for all kinds");
+    ok(allowed(self, "192.0.2.2:1", 10, NOW) == 10, "other answers are counted by themselves");
+    free(self);
+}
+
 int main(void)
 {
     of_one_source();
     of_all();
+    of_inits();
     return tap_done();
 }

@@ -15,17 +15,17 @@ static void make(uint8_t packet[PROBE_SIZE])
 static void round_trip(void)
 {
     uint8_t packet[PROBE_SIZE];
-    struct packet_ports ports;
+    struct sctp_header ports;
     struct probe probe;
     make(packet);
-    ok(packet_check(packet, sizeof packet, &ports) == PACKET_OTHER && ports.source == 1000 &&
+    ok(sctp_wire_check(packet, sizeof packet, &ports) && ports.source == 1000 &&
            ports.destination == 2000 && packet_tag(packet) == 0x11223344,
        "a question is a plausible packet");
     ok(probe_read(packet, sizeof packet, &probe) == PROBE_QUESTION && probe.path == 5 &&
            probe.flags == PROBE_IN_USE && !memcmp(probe.nonce, question.nonce, PROBE_NONCE),
        "and reads as it was written");
     probe_answer(packet, 0x55667788);
-    ok(packet_check(packet, sizeof packet, &ports) == PACKET_OTHER && ports.source == 2000 &&
+    ok(sctp_wire_check(packet, sizeof packet, &ports) && ports.source == 2000 &&
            ports.destination == 1000 && packet_tag(packet) == 0x55667788,
        "its answer goes back");
     ok(probe_read(packet, sizeof packet, &probe) == PROBE_ANSWER && probe.path == 5 &&
@@ -33,7 +33,7 @@ static void round_trip(void)
            !memcmp(probe.nonce, question.nonce, PROBE_NONCE),
        "with all that was asked, and the mark");
     make(packet);
-    packet[PACKET_HEADER] = PACKET_CHUNK_HEARTBEAT_ACK;
+    packet[SCTP_HEADER] = SCTP_CHUNK_HEARTBEAT_ACK;
     ok(probe_read(packet, sizeof packet, &probe) == PROBE_ANSWER && !(probe.flags & PROBE_BY_OURS),
        "an SCTP that is none of ours echoes it without the mark");
 }
@@ -41,25 +41,26 @@ static void round_trip(void)
 static void sized(void)
 {
     static uint8_t packet[65504];
-    struct packet_ports ports = {1000, 2000};
+    const struct packet_ports ports = {1000, 2000};
+    struct sctp_header header;
     struct probe probe;
     bool all = true;
     for (size_t size = PROBE_SIZE + 4; size <= sizeof packet; size += 4 + size / 8 * 4) {
         probe_ask_sized(packet, size, ports, 0x11223344, &question);
-        all = all && packet_check(packet, size, &ports) == PACKET_OTHER &&
+        all = all && sctp_wire_check(packet, size, &header) &&
               probe_read(packet, size, &probe) == PROBE_QUESTION && probe.path == 5 &&
               (size == PROBE_SIZE + 4 || probe_read(packet, size - 4, &probe) == PROBE_BAD);
     }
     ok(all, "a question of any size reads like a small one, and only as a whole");
     probe_ask_sized(packet, 1000, ports, 0x11223344, &question);
-    packet[PROBE_SIZE] = PACKET_CHUNK_DATA;
+    packet[PROBE_SIZE] = SCTP_CHUNK_DATA;
     ok(probe_read(packet, 1000, &probe) == PROBE_BAD, "what is behind it is padding or refused");
-    packet[PROBE_SIZE] = PACKET_CHUNK_PAD;
-    packet[PACKET_HEADER] = PACKET_CHUNK_HEARTBEAT_ACK;
+    packet[PROBE_SIZE] = SCTP_CHUNK_PAD;
+    packet[SCTP_HEADER] = SCTP_CHUNK_HEARTBEAT_ACK;
     ok(probe_read(packet, 1000, &probe) == PROBE_BAD, "a padded answer is refused");
-    packet[PACKET_HEADER] = PACKET_CHUNK_HEARTBEAT;
+    packet[SCTP_HEADER] = SCTP_CHUNK_HEARTBEAT;
     probe_answer(packet, 0x55667788);
-    ok(packet_check(packet, PROBE_SIZE, &ports) == PACKET_OTHER &&
+    ok(sctp_wire_check(packet, PROBE_SIZE, &header) &&
            probe_read(packet, PROBE_SIZE, &probe) == PROBE_ANSWER,
        "its answer is small");
 }
@@ -91,7 +92,7 @@ static void refused(void)
     struct probe probe;
     make(packet);
     unsigned wrong = 0;
-    for (size_t length = PACKET_HEADER + 4; length <= sizeof packet; length++) {
+    for (size_t length = SCTP_HEADER + 4; length <= sizeof packet; length++) {
         uint8_t exact[sizeof packet]; /* what lies behind must not be read */
         memcpy(exact, packet, length);
         enum probe_kind kind = probe_read(exact, length, &probe);

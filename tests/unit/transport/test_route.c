@@ -13,7 +13,7 @@ int main(void)
     ok(route_overhead(&mapped) == 28, "an IPv4-mapped address travels as IPv4");
     ok(route_payload(&v4, 1500) == 1472 && route_payload(&v6, 1500) == 1452,
        "a given MTU is used up");
-    ok(route_payload(&v4, 600) == 576, "never less than usrsctp can use");
+    ok(route_payload(&v4, 600) == 576, "never less than every path takes");
     ok(route_payload(&v4, 65535) == 65000, "never more than a datagram holds");
     uint32_t found = route_payload(&v4, 0);
     ok(found > 16700 && found < 65507, "loopback takes large packets (%u)", found);

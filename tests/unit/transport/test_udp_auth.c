@@ -13,7 +13,7 @@ struct relay {
     struct loop *loop;
     struct loop_fd front, back; /* the client sends to front, the server to back */
     struct address client, server;
-    uint8_t to_client[PACKET_HEADER], to_server[PACKET_HEADER];
+    uint8_t to_client[SCTP_HEADER], to_server[SCTP_HEADER];
     uint8_t init[512]; /* the client's */
     size_t init_length;
 };
@@ -26,12 +26,12 @@ static void on_front(struct loop_fd *fd, uint32_t events)
     (void)events;
     self->client.length = sizeof self->client.in6;
     while ((length = recvfrom(fd->fd, bytes, sizeof bytes, 0, &self->client.any,
-                              &self->client.length)) > PACKET_HEADER) {
-        if (bytes[PACKET_HEADER] == PACKET_CHUNK_INIT && (size_t)length <= sizeof self->init) {
+                              &self->client.length)) > SCTP_HEADER) {
+        if (bytes[SCTP_HEADER] == SCTP_CHUNK_INIT && (size_t)length <= sizeof self->init) {
             memcpy(self->init, bytes, (size_t)length);
             self->init_length = (size_t)length;
         } else {
-            memcpy(self->to_server, bytes, PACKET_HEADER);
+            memcpy(self->to_server, bytes, SCTP_HEADER);
         }
         (void)!sendto(self->back.fd, bytes, (size_t)length, MSG_DONTWAIT, &self->server.any,
                       self->server.length);
@@ -45,8 +45,8 @@ static void on_back(struct loop_fd *fd, uint32_t events)
     uint8_t bytes[66000];
     ssize_t length;
     (void)events;
-    while ((length = recv(fd->fd, bytes, sizeof bytes, 0)) > PACKET_HEADER) {
-        memcpy(self->to_client, bytes, PACKET_HEADER);
+    while ((length = recv(fd->fd, bytes, sizeof bytes, 0)) > SCTP_HEADER) {
+        memcpy(self->to_client, bytes, SCTP_HEADER);
         (void)!sendto(self->front.fd, bytes, (size_t)length, MSG_DONTWAIT, &self->client.any,
                       self->client.length);
     }
@@ -88,13 +88,13 @@ static void relay_close(struct relay *self)
 /* From the addresses of the peer, with its ports and the right tag. */
 static void forge(struct relay *self, uint8_t type, uint8_t flags, bool to_server)
 {
-    uint8_t packet[PACKET_HEADER + 4];
+    uint8_t packet[SCTP_HEADER + 4];
     const uint8_t *header = to_server ? self->to_server : self->to_client;
-    memcpy(packet, header, PACKET_HEADER);
+    memcpy(packet, header, SCTP_HEADER);
     if (flags) /* the tag reflected: of the other direction */
         memcpy(packet + 4, (to_server ? self->to_client : self->to_server) + 4, 4);
-    memcpy(packet + PACKET_HEADER, (uint8_t[]){type, flags, 0, 4}, 4);
-    packet_seal(packet, sizeof packet);
+    memcpy(packet + SCTP_HEADER, (uint8_t[]){type, flags, 0, 4}, 4);
+    sctp_wire_seal(packet, sizeof packet);
     const struct address *to = to_server ? &self->server : &self->client;
     must(sendto(to_server ? self->back.fd : self->front.fd, packet, sizeof packet, 0, &to->any,
                 to->length) == sizeof packet);
@@ -138,15 +138,15 @@ static void forged_abort(bool auth)
         ok(keyed_pair_change(&self.pair, 0, 1), "both ends take a key");
     must(keyed_arrives(self.pair.user, self.pair.peer, SECOND) &&
          keyed_arrives(self.pair.peer, self.pair.user, SECOND));
-    forge(self.relay, PACKET_CHUNK_ABORT, 0, true);
-    forge(self.relay, PACKET_CHUNK_ABORT, 0, false);
+    forge(self.relay, SCTP_CHUNK_ABORT, 0, true);
+    forge(self.relay, SCTP_CHUNK_ABORT, 0, false);
     if (auth) {
         ok(keyed_arrives(self.pair.user, self.pair.peer, SECOND) &&
                keyed_arrives(self.pair.peer, self.pair.user, SECOND) && !self.pair.user->down &&
                !self.pair.peer->down,
            "with authentication a forged ABORT ends nothing");
-        forge(self.relay, PACKET_CHUNK_ABORT, 1, true);
-        forge(self.relay, PACKET_CHUNK_ABORT, 1, false);
+        forge(self.relay, SCTP_CHUNK_ABORT, 1, true);
+        forge(self.relay, SCTP_CHUNK_ABORT, 1, false);
         init_again(self.relay);
         bed_run(&self.pair.bed, SECOND * 3 / 2);
         ok(keyed_arrives(self.pair.user, self.pair.peer, SECOND) &&
@@ -168,8 +168,8 @@ static void before_a_key(void)
 {
     struct ends self;
     begin(&self, true);
-    forge(self.relay, PACKET_CHUNK_ABORT, 0, true);
-    forge(self.relay, PACKET_CHUNK_ABORT, 0, false);
+    forge(self.relay, SCTP_CHUNK_ABORT, 0, true);
+    forge(self.relay, SCTP_CHUNK_ABORT, 0, false);
     ok(keyed_arrives(self.pair.user, self.pair.peer, SECOND) &&
            keyed_arrives(self.pair.peer, self.pair.user, SECOND),
        "chunks without authentication are refused from the beginning");

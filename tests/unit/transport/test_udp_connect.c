@@ -188,8 +188,8 @@ static bool relay_until_settled(void *argument)
         if (!back)
             self->client = from;
         const struct address *to = back ? &self->client : server;
-        self->cookies += type == PACKET_CHUNK_COOKIE_ECHO;
-        if (type == PACKET_CHUNK_INIT || type == PACKET_CHUNK_INIT_ACK)
+        self->cookies += type == SCTP_CHUNK_COOKIE_ECHO;
+        if (type == SCTP_CHUNK_INIT || type == SCTP_CHUNK_INIT_ACK)
             must(sendto(fd, packet, (size_t)length, 0, &to->any, to->length) == length);
     }
     return self->trial->user->up || self->trial->user->down;

@@ -89,9 +89,8 @@ static void lost(void)
     finish(&bed, user);
 }
 
-/* As after an outage: by the time the network is back, usrsctp must not have given its only path
- * up, or it sends no DATA before a heartbeat of its own is answered, which comes up to RTO.Max
- * later. */
+/* As after an outage: by the time the network is back, SCTP must not have given its only path up,
+ * or wait for what INIT's time-outs have become (usrsctp did: up to RTO.Max later). */
 static void after_many_inits(void)
 {
     struct bed bed;

@@ -75,7 +75,7 @@ static void annoy(struct relay *self)
     pass(self, bytes, length, to_server);
 }
 
-/* A damaged packet with a checksum that holds: only usrsctp's own checks are left. The header
+/* A damaged packet with a checksum that holds: only the engine's own checks are left. The header
  * stays, so that it is taken for a packet of the association. */
 static void forge(struct relay *self, const uint8_t *original, size_t length, bool to_server)
 {
@@ -83,10 +83,9 @@ static void forge(struct relay *self, const uint8_t *original, size_t length, bo
     memcpy(bytes, original, length);
     if (length > 200)
         length = 200 + next_random(self) % (length - 200);
-    if (length > PACKET_HEADER)
-        flip_bits(self, bytes + PACKET_HEADER,
-                  length - PACKET_HEADER < 64 ? length - PACKET_HEADER : 64);
-    packet_seal(bytes, length);
+    if (length > SCTP_HEADER)
+        flip_bits(self, bytes + SCTP_HEADER, length - SCTP_HEADER < 64 ? length - SCTP_HEADER : 64);
+    sctp_wire_seal(bytes, length);
     self->forged++;
     pass(self, bytes, length, to_server);
 }
@@ -96,12 +95,12 @@ static void acknowledge_more(struct relay *self, const uint8_t *original, size_t
                              bool to_server)
 {
     static uint8_t bytes[66000];
-    if (length <= PACKET_HEADER || original[PACKET_HEADER] != PACKET_CHUNK_SACK)
+    if (length <= SCTP_HEADER || original[SCTP_HEADER] != SCTP_CHUNK_SACK)
         return;
     memcpy(bytes, original, length);
     bytes[4] ^= self->malice == BLIND ? 0x55 : 0; /* verification tag */
-    bytes[PACKET_HEADER + 4 + 2] += 4;            /* cumulative TSN, 1024 further */
-    packet_seal(bytes, length);
+    bytes[SCTP_HEADER + 4 + 2] += 4;              /* cumulative TSN, 1024 further */
+    sctp_wire_seal(bytes, length);
     self->forged++;
     pass(self, bytes, length, to_server);
 }
@@ -305,7 +304,7 @@ static void send_init(int fd, const struct address *server, uint16_t port)
                           [25] = 10,
                           [27] = 10,
                           [31] = 9};
-    packet_seal(packet, sizeof packet);
+    sctp_wire_seal(packet, sizeof packet);
     (void)!sendto(fd, packet, sizeof packet, MSG_DONTWAIT, &server->any, server->length);
 }
 
@@ -341,16 +340,12 @@ static void flood_of_inits(void)
     open_bed(&bed);
     unsigned answers = flood(&bed, 1, 1000, false);
     udp_count(bed.server, &counters);
-    ok(answers >= 50 && answers <= 2 * ANSWERS_OF_SOURCE,
+    ok(answers >= 50 && answers <= 2 * ANSWERS_OF_SOURCE && counters.not_answered > 500,
        "of 1000 INITs of one source few are answered (%u)", answers);
-    ok(!counters.half_open_lost && counters.not_answered > 500,
-       "and it takes nobody's place, not even its own");
-    answers = flood(&bed, 40, 100, false);
-    udp_count(bed.server, &counters);
-    ok(answers > 500 && answers <= 2 * ANSWERS_PER_SECOND,
-       "of 4000 of many no more than the allowance of all (%u)", answers);
-    ok(counters.half_open_lost >= 500, "but few of them are kept (%lu made room)",
-       (unsigned long)counters.half_open_lost);
+    answers = flood(&bed, 40, 90, false);
+    const struct udp *server = container_of(bed.server, struct udp, base);
+    ok(answers > 3000, "of 3600 of many most are (%u)", answers);
+    ok(TAILQ_EMPTY(&server->all) && !server->paths.count, "and nothing is kept of any");
     bed_run(&bed, SECOND / 50);
     struct bed_user *user = bed_connect(&bed);
     ok(user->up && bed.accepted_count == 1, "and a real peer gets through");
@@ -370,9 +365,9 @@ static void send_stray(int fd, const struct address *server, uint16_t port, uint
                           3,
                           4,
                           [12] = type,
-                          [15] = type == PACKET_CHUNK_COOKIE_ECHO ? 8 : 4};
-    size_t length = PACKET_HEADER + (size_t)packet[15];
-    packet_seal(packet, length);
+                          [15] = type == SCTP_CHUNK_COOKIE_ECHO ? 8 : 4};
+    size_t length = SCTP_HEADER + (size_t)packet[15];
+    sctp_wire_seal(packet, length);
     (void)!sendto(fd, packet, length, MSG_DONTWAIT, &server->any, server->length);
 }
 
@@ -391,21 +386,15 @@ static size_t largest_answer(int fd, unsigned *answers)
 static void no_answer_to_noise(int fd, struct bed *bed)
 {
     const struct address *server = transport_local(bed->server);
-    static const uint8_t silent[] = {PACKET_CHUNK_ABORT,
-                                     PACKET_CHUNK_COOKIE_ACK,
-                                     PACKET_CHUNK_SHUTDOWN_COMPLETE,
-                                     0,
-                                     2,
-                                     3,
-                                     7,
-                                     0xc1};
+    static const uint8_t silent[] = {SCTP_CHUNK_ABORT, SCTP_CHUNK_COOKIE_ACK,
+                                     SCTP_CHUNK_SHUTDOWN_COMPLETE};
     for (size_t i = 0; i < sizeof silent; i++)
-        send_stray(fd, server, 1, silent[i]); /* to 0 and beyond: chunks that are too short */
+        send_stray(fd, server, 1, silent[i]);
     uint8_t packet[16] = {
         1, 1, UDP_SCTP_PORT >> 8, UDP_SCTP_PORT & 0xff, 1, 2, 3, 4, [12] = 8, [15] = 4};
     (void)!sendto(fd, packet, sizeof packet, 0, &server->any, server->length); /* not sealed */
     packet[2] = 1; /* a port that nobody uses */
-    packet_seal(packet, sizeof packet);
+    sctp_wire_seal(packet, sizeof packet);
     for (size_t length = 0; length <= sizeof packet; length++)
         (void)!sendto(fd, packet, length, 0, &server->any, server->length);
     bed_run(bed, SECOND / 20);
@@ -422,7 +411,7 @@ static void strangers(void)
     int fd = udp_socket(&own);
     no_answer_to_noise(fd, &bed);
     for (uint16_t port = 1; port <= 2000; port++) {
-        send_stray(fd, transport_local(bed.server), port, PACKET_CHUNK_COOKIE_ECHO);
+        send_stray(fd, transport_local(bed.server), port, SCTP_CHUNK_COOKIE_ECHO);
         if (port % 50 == 0)
             loop_turn(bed.loop, 0);
     }
@@ -435,9 +424,9 @@ static void strangers(void)
     bed_close(&bed);
 }
 
-/* A repeated INIT of old must not hide from its peer that the association is gone; and who takes
+/* An INIT leaves nothing that could hide from its peer that an association is gone; and who takes
  * no associations leaves INITs without an answer. */
-static void half_open_or_closed(void)
+static void without_state(void)
 {
     struct bed bed;
     struct address own;
@@ -446,11 +435,10 @@ static void half_open_or_closed(void)
     int fd = udp_socket(&own);
     send_init(fd, transport_local(bed.server), 7);
     bed_run(&bed, SECOND / 50);
-    ok(largest_answer(fd, &answers) > STRAY_ANSWER && answers == 1, "an INIT is answered");
-    send_stray(fd, transport_local(bed.server), 7, PACKET_CHUNK_HEARTBEAT);
+    ok(largest_answer(fd, &answers) > 16 && answers == 1, "an INIT is answered");
+    send_stray(fd, transport_local(bed.server), 7, SCTP_CHUNK_HEARTBEAT);
     bed_run(&bed, SECOND / 50);
-    ok(largest_answer(fd, &answers) == STRAY_ANSWER && answers == 1,
-       "what does not belong to it is out of the blue");
+    ok(largest_answer(fd, &answers) == 16 && answers == 1, "what comes then is out of the blue");
     send_init(fd, transport_local(bed.client), 7);
     bed_run(&bed, SECOND / 50);
     largest_answer(fd, &answers);
@@ -459,8 +447,8 @@ static void half_open_or_closed(void)
     bed_close(&bed);
 }
 
-/* A flood takes the place of a client's half-open state: its cookie is refused, not ignored. */
-static void cookie_came_too_late(void)
+/* There is no place that a flood could take between INIT and COOKIE ECHO. */
+static void flood_before_the_cookie(void)
 {
     struct bed bed;
     open_bed(&bed);
@@ -468,19 +456,14 @@ static void cookie_came_too_late(void)
     must(association_connect(bed.client, transport_local(bed.server), 1, &user->events,
                              &user->association) == ERR_OK);
     flood(&bed, 10, 50, true);
-    bed_wait_down(user, SECOND / 2);
-    ok(user->reason == ERR_TRANSPORT_REFUSED && strstr(user->detail, "does not know"),
-       "a cookie that came too late is refused at once (%s)", err_name(user->reason));
-    free(user);
-    user = bed_connect(&bed);
-    ok(user->up, "and the next attempt gets through");
+    ok(bed_wait(&bed, is_up, user, SECOND) && user->up, "a flood keeps nobody's cookie out");
     bed_close(&bed);
     free(user);
 }
 
 int main(void)
 {
-    for (int i = 0; i < 2; i++) { /* then with authenticated chunks, which usrsctp looks at, too */
+    for (int i = 0; i < 2; i++) { /* then with authenticated chunks */
         bed_auth = i;
         noise_while_traffic_flows();
         forgeries();
@@ -490,7 +473,7 @@ int main(void)
     acknowledgements_of_more(SIGHTED);
     flood_of_inits();
     strangers();
-    half_open_or_closed();
-    cookie_came_too_late();
+    without_state();
+    flood_before_the_cookie();
     return tap_done();
 }

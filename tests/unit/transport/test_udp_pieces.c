@@ -19,10 +19,10 @@ struct heap {
 static void keep(void *context, uint8_t *packet, size_t length)
 {
     struct heap *heap = context;
-    struct packet_ports ports;
-    heap->bad |= packet_check(packet, length, &ports) != PACKET_OTHER || ports.source != 1000;
+    struct sctp_header ports;
+    heap->bad |= !sctp_wire_check(packet, length, &ports) || ports.source != 1000;
     heap->largest = length > heap->largest ? length : heap->largest;
-    heap->bytes += length - PACKET_HEADER;
+    heap->bytes += length - SCTP_HEADER;
     heap->packets[heap->count] = malloc(length);
     memcpy(heap->packets[heap->count], packet, length);
     heap->lengths[heap->count++] = length;
@@ -50,13 +50,13 @@ static uint8_t packet[65536];
 
 static size_t make(size_t chunks, size_t size)
 {
-    static const uint8_t header[PACKET_HEADER] = {1000 >> 8, 1000 & 255, 2000 >> 8, 2000 & 255,
-                                                  1,         2,          3,         4};
+    static const uint8_t header[SCTP_HEADER] = {1000 >> 8, 1000 & 255, 2000 >> 8, 2000 & 255,
+                                                1,         2,          3,         4};
     memcpy(packet, header, sizeof header);
-    size_t at = PACKET_HEADER;
+    size_t at = SCTP_HEADER;
     while (chunks--)
         at = add_data(packet, at, size);
-    packet_seal(packet, at);
+    sctp_wire_seal(packet, at);
     return at;
 }
 
@@ -71,8 +71,7 @@ static void between_chunks(void)
     clear(&heap);
     length = make(200, 100);
     udp_pieces_divide(packet, length, 1252, &number, keep, &heap);
-    ok(heap.count == 17 && heap.largest <= 1252 && heap.bytes == length - PACKET_HEADER &&
-           !heap.bad,
+    ok(heap.count == 17 && heap.largest <= 1252 && heap.bytes == length - SCTP_HEADER && !heap.bad,
        "small ones as many as there is room for");
     clear(&heap);
     length = make(1, 8000);
@@ -139,15 +138,15 @@ static void pieces(void)
 /* From AUTH on a packet stays whole: what it authenticates must follow it. */
 static void behind_auth(void)
 {
-    static const uint8_t auth[28] = {PACKET_CHUNK_AUTH, 0, 0, 28, 0, 1, 0, 1};
+    static const uint8_t auth[28] = {SCTP_CHUNK_AUTH, 0, 0, 28, 0, 1, 0, 1};
     struct heap heap = {0};
     struct udp_joining joining = {0};
     uint32_t number = 0;
     size_t length = make(8, 400);
-    memmove(packet + PACKET_HEADER + sizeof auth, packet + PACKET_HEADER, length - PACKET_HEADER);
-    memcpy(packet + PACKET_HEADER, auth, sizeof auth);
+    memmove(packet + SCTP_HEADER + sizeof auth, packet + SCTP_HEADER, length - SCTP_HEADER);
+    memcpy(packet + SCTP_HEADER, auth, sizeof auth);
     length += sizeof auth;
-    packet_seal(packet, length);
+    sctp_wire_seal(packet, length);
     udp_pieces_divide(packet, length, 1252, &number, keep, &heap);
     ok(number == 1 && heap.count > 1 && join_all(&joining, &heap, false, length),
        "a packet with AUTH goes in pieces as a whole (%zu)", heap.count);

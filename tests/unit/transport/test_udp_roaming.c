@@ -42,8 +42,8 @@ static void send_to(int fd, const struct address *to, const uint8_t *bytes, size
 
 static void keep(struct relay *self, const uint8_t *bytes, size_t length)
 {
-    uint8_t type = bytes[PACKET_HEADER];
-    if (length <= PACKET_HEADER || (type != PACKET_CHUNK_DATA && type != PACKET_CHUNK_SACK))
+    uint8_t type = bytes[SCTP_HEADER];
+    if (length <= SCTP_HEADER || (type != SCTP_CHUNK_DATA && type != SCTP_CHUNK_SACK))
         return;
     memcpy(self->data, bytes, length);
     self->data_length = length;
@@ -228,7 +228,7 @@ static void forge(struct relay *relay, uint32_t tag, uint8_t type, uint8_t flags
                           0,
                           4};
     memcpy(packet, relay->data, 4);
-    packet_seal(packet, sizeof packet);
+    sctp_wire_seal(packet, sizeof packet);
     send_to(relay->spy.fd, &relay->server, packet, sizeof packet);
 }
 
@@ -242,15 +242,15 @@ static void strangers(void)
     uint32_t number = 0;
     load(user, peer, SECOND / 5, &number);
     uint32_t tag = packet_tag(relay->data);
-    forge(relay, tag, PACKET_CHUNK_ABORT, 0);
-    forge(relay, tag, PACKET_CHUNK_SHUTDOWN_ACK, 0);
-    forge(relay, tag, PACKET_CHUNK_SHUTDOWN_COMPLETE, 0);
-    forge(relay, tag, PACKET_CHUNK_COOKIE_ACK, 0);
-    forge(relay, tag, PACKET_CHUNK_ERROR, 0);
+    forge(relay, tag, SCTP_CHUNK_ABORT, 0);
+    forge(relay, tag, SCTP_CHUNK_SHUTDOWN_ACK, 0);
+    forge(relay, tag, SCTP_CHUNK_SHUTDOWN_COMPLETE, 0);
+    forge(relay, tag, SCTP_CHUNK_COOKIE_ACK, 0);
+    forge(relay, tag, SCTP_CHUNK_ERROR, 0);
     uint8_t wrong[66000];
     memcpy(wrong, relay->data, relay->data_length);
     wrong[5] ^= 1;
-    packet_seal(wrong, relay->data_length);
+    sctp_wire_seal(wrong, relay->data_length);
     send_to(relay->spy.fd, &relay->server, wrong, relay->data_length);
     load(user, peer, SECOND / 5, &number);
     struct association_status status;
@@ -262,8 +262,8 @@ static void strangers(void)
 
     /* Once data with the right tag has made the address a path, the same still holds. */
     send_to(relay->spy.fd, &relay->server, relay->data, relay->data_length);
-    forge(relay, tag, PACKET_CHUNK_ABORT, 0);
-    forge(relay, tag, PACKET_CHUNK_SHUTDOWN_COMPLETE, 0);
+    forge(relay, tag, SCTP_CHUNK_ABORT, 0);
+    forge(relay, tag, SCTP_CHUNK_SHUTDOWN_COMPLETE, 0);
     load(user, peer, SECOND / 50, &number);
     ok(user->up && peer->up, "an ABORT from an address that was not confirmed ends nothing");
     relay_close(relay);
@@ -312,11 +312,11 @@ static void broken_probes(void)
         probe_ask(packet, (struct packet_ports){0, 0}, packet_tag(relay->data), &probe);
         memcpy(packet, relay->data, 4);
         if (i % 3)
-            packet[PACKET_HEADER] = PACKET_CHUNK_HEARTBEAT_ACK;
+            packet[SCTP_HEADER] = SCTP_CHUNK_HEARTBEAT_ACK;
         random = random * 6364136223846793005ull + 1442695040888963407ull;
         if (i % 2) /* anywhere behind the mark */
             packet[28 + (random >> 40) % (PROBE_SIZE - 28)] ^= (uint8_t)(random >> 32);
-        packet_seal(packet, sizeof packet);
+        sctp_wire_seal(packet, sizeof packet);
         send_to(i % 5 ? relay->back.fd : relay->spy.fd, &relay->server, packet, sizeof packet);
         if (i % 50 == 0)
             loop_turn(bed.loop, 1000);
@@ -350,9 +350,9 @@ static void noise_is_no_life(void)
     load(user, peer, SECOND / 5, &number);
     udp_cut(bed.client, true);
     for (int i = 0; i < 100 && !peer->down; i++) {
-        uint8_t packet[16] = {[4] = 1, [12] = PACKET_CHUNK_HEARTBEAT, 0, 0, 4};
+        uint8_t packet[16] = {[4] = 1, [12] = SCTP_CHUNK_HEARTBEAT, 0, 0, 4};
         memcpy(packet, relay->data, 4);
-        packet_seal(packet, sizeof packet);
+        sctp_wire_seal(packet, sizeof packet);
         send_to(relay->back.fd, &relay->server, packet, sizeof packet);
         bed_run(&bed, SECOND / 50);
     }
