@@ -35,7 +35,8 @@ static void leave_rest(struct sctp_association *self, uint32_t number, uint32_t 
         return;
     const struct sctp_packet *packet = sctp_flight_packet(&self->flight, number);
     uint32_t end = packet->first_tsn + packet->chunk_count;
-    if (!sctp_flight_before(packet->first_tsn, first) && !sctp_flight_before(last + 1, end))
+    if (!(packet->flags & SCTP_PACKET_ACKED) ||
+        (!sctp_flight_before(packet->first_tsn, first) && !sctp_flight_before(last + 1, end)))
         return;
     for (uint32_t tsn = packet->first_tsn; tsn != end; tsn++) {
         if (tsn - first <= last - first || !sctp_flight_is_outstanding(&self->flight, tsn))
@@ -44,6 +45,18 @@ static void leave_rest(struct sctp_association *self, uint32_t number, uint32_t 
         if (chunk->packet == number && !(chunk->flags & SCTP_SENT_ACKED))
             sctp_recovery_queue(self, tsn);
     }
+}
+
+/* The answer may have been to the packet that this one repeats (sctp/delivery.c). */
+static void leave_rests(struct sctp_association *self, uint32_t number, uint32_t first,
+                        uint32_t last)
+{
+    leave_rest(self, number, first, last);
+    if (!sctp_flight_knows(&self->flight, number))
+        return;
+    const struct sctp_packet *packet = sctp_flight_packet(&self->flight, number);
+    if (packet->flags & SCTP_PACKET_REPEATS)
+        leave_rest(self, packet->previous, first, last);
 }
 
 /* These TSNs are acknowledged, and were not before. */
@@ -64,7 +77,7 @@ static void acknowledge(struct sctp_association *self, uint64_t now_us, uint32_t
             any = true;
             packet = chunk->packet;
             sctp_delivery_packet(self, now_us, packet);
-            leave_rest(self, packet, first, last);
+            leave_rests(self, packet, first, last);
         }
         chunk->flags &= (uint8_t)~SCTP_SENT_QUEUED;
         if (!kept)
