@@ -69,6 +69,8 @@ void sctp_net_measured(struct sctp_net *net, const struct sctp_options *options,
         uint64_t off = rtt_us > net->srtt_us ? rtt_us - net->srtt_us : net->srtt_us - rtt_us;
         net->rttvar_us = (3 * net->rttvar_us + off) / 4;
         net->srtt_us = (7 * net->srtt_us + rtt_us) / 8;
+        if (!net->srtt_us)
+            net->srtt_us = 1;
     }
     if (!net->rttvar_us)
         net->rttvar_us = 1;
