@@ -13,6 +13,7 @@
 #include "proxy/process.h"
 #include "proxy/reload.h"
 #include "proxy/status_limits.h"
+#include "proxy/worker.h"
 
 static const char *const link_states[] = {[LINK_CONNECTING] = "connecting",
                                           [LINK_MASTER] = "handshake",
@@ -86,14 +87,16 @@ static json_t *report_link(struct link *link)
     if (link->association)
         association_status(link->association, &status);
     return json_pack(
-        "{s:o, s:s, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}",
+        "{s:o, s:s, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, "
+        "s:o}",
         "id", report_link_id(link), "state", link_states[link->state], "peer",
         printable(link->peer_name), "address", link->peer_text, "transport", link->ops->name,
         "sctp_auth", link_auth_state(link), "scheduler", status.scheduler ? status.scheduler : "",
-        "retransmissions", (json_int_t)status.retransmissions, "lost", (json_int_t)status.lost,
-        "spurious", (json_int_t)status.spurious, "loss_probes", (json_int_t)status.probes,
-        "timeouts", (json_int_t)status.timeouts, "streams", (json_int_t)link->streams_max,
-        "streams_limit", status_limits_streams(link), "queued", status_limits_queued(link), "paths",
+        "worker", (json_int_t)link->tunnel->home->index, "retransmissions",
+        (json_int_t)status.retransmissions, "lost", (json_int_t)status.lost, "spurious",
+        (json_int_t)status.spurious, "loss_probes", (json_int_t)status.probes, "timeouts",
+        (json_int_t)status.timeouts, "streams", (json_int_t)link->streams_max, "streams_limit",
+        status_limits_streams(link), "queued", status_limits_queued(link), "paths",
         report_paths(&status), "tls", report_tls(link));
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "transport/steer.h"
 
 /* linux/errqueue.h and linux/udp.h clash with the C library's headers. */
 #ifndef UDP_GRO
@@ -423,6 +424,18 @@ static bool is_wildcard(const struct address *local)
            !memcmp(&local->in6.sin6_addr, mapped, sizeof mapped);
 }
 
+/* 0, or -1 with errno. */
+static int bind_or_share(const struct datagram_socket *self, int fd, const struct address *local)
+{
+    struct address address = *local;
+    if (self->sharers > 1 &&
+        ((!self->sharer && steer_find_free(&address) < 0) || steer_join(fd) < 0))
+        return -1;
+    if (bind(fd, &address.any, address.length) < 0)
+        return -1;
+    return self->sharers > 1 && !self->sharer ? steer_by_tag(fd, self->sharers) : 0;
+}
+
 enum err datagram_open(struct datagram_socket *self, struct loop *loop, const struct address *local,
                        bool ipv6_only, char *why, size_t why_size)
 {
@@ -437,7 +450,7 @@ enum err datagram_open(struct datagram_socket *self, struct loop *loop, const st
     self->wildcard = is_wildcard(local);
     self->ipv6_only = ipv6_only;
     set_options(fd, family, self->wildcard, ipv6_only);
-    if (bind(fd, &local->any, local->length))
+    if (bind_or_share(self, fd, local))
         return fail(fd, ERR_TRANSPORT_ADDRESS, "bind to", local, why, why_size);
     memset(&self->local, 0, sizeof self->local);
     self->local.length = sizeof self->local.in6;

@@ -37,6 +37,11 @@ struct datagram_socket {
      * larger than the route takes (each is then sent in IP fragments). NULL: not wanted. */
     void (*on_trouble)(struct datagram_socket *self, const struct address *peer, bool too_large);
 
+    /* Set before datagram_open, too: so many sockets of this process share the address, each on a
+     * loop of its own (transport/steer.h), and this one's number, in the order in which they are
+     * opened. 0 or 1: it is alone. */
+    unsigned sharers, sharer;
+
     struct address local;
     bool wildcard;
     bool cut_in, cut_out; /* everything is lost: for tests of vanished peers and broken paths */

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/check.h"
@@ -90,6 +91,8 @@ static enum err open_locals(struct udp *self, const struct address *locals, size
         struct udp_local *local = &self->locals[i];
         local->transport = self;
         local->number = (uint16_t)i;
+        local->socket.sharers = self->options.sharing.count;
+        local->socket.sharer = self->options.sharing.index;
         local->socket.on_packet = on_packet;
         local->socket.on_batch_end = on_batch_end;
         local->socket.on_refused = on_refused;
@@ -111,6 +114,9 @@ static struct sctp_listener *make_listener(struct udp *self)
     options.own_port = UDP_SCTP_PORT;
     if (self->options.distrusts && options.buffer > UDP_TRUST_ONE)
         options.buffer = UDP_TRUST_ONE;
+    options.sharing.index = self->options.sharing.index;
+    options.sharing.count = self->options.sharing.count;
+    memcpy(options.sharing.secret, self->options.sharing.secret, sizeof options.sharing.secret);
     return sctp_listener_new(&options, udp_clock(self));
 }
 
@@ -169,6 +175,7 @@ static void udp_refuse(struct transport *transport)
 
 const struct transport_ops udp_ops = {
     .name = "udp",
+    .shares = true,
     .available = udp_available,
     .open = udp_open,
     .free = udp_free,

@@ -23,12 +23,22 @@ static void answer(const struct udp_arrival *a, const uint8_t *reply, size_t len
 }
 
 /* One end of each association of ours has the port on which endpoints listen. */
+/* Of an association of another endpoint at this address, which came with a packet of this one's. */
+static bool is_elsewhere(const struct udp_arrival *a)
+{
+    const struct transport_sharing *sharing = &a->local->transport->options.sharing;
+    uint32_t tag = sctp_wire_u32(a->packet + 4);
+    return sharing->count > 1 && tag && tag % sharing->count != sharing->index;
+}
+
 void udp_arrival_stray(const struct udp_arrival *a)
 {
     struct udp *transport = a->local->transport;
     uint8_t reply[SCTP_REPLY_MAX];
     transport->counters.stray_packets++;
     if (a->key.own_port != UDP_SCTP_PORT && a->key.peer_port != UDP_SCTP_PORT)
+        return;
+    if (is_elsewhere(a))
         return;
     size_t length = sctp_listener_stray(a->packet, a->length, reply);
     if (!length || !stray_allow(&transport->strays, &a->key, udp_now(transport)) ||
