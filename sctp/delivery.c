@@ -5,7 +5,7 @@
 /* An answer that comes sooner after a packet was sent again than so much of the least round trip is
  * the answer to the packet before it. */
 #define EARLY_PERCENT 95
-#define EARLY_PROBES  2
+#define EARLY_ROUNDS  2
 
 /* RFC 8985 section 6.2.4: how far the reordering window grows, and how long it stays. */
 #define REO_MULT_MAX 16
@@ -31,7 +31,6 @@ static void measure(struct sctp_net *net, uint32_t number, uint64_t rtt_us)
 {
     net->backoff = 0;
     net->is_doubled = false;
-    net->early_probes = 0;
     bool newer = !net->has_newest || sctp_flight_before(net->newest_packet, number);
     if (!newer)
         net->reordering_seen = true;
@@ -184,16 +183,19 @@ static bool is_early(const struct sctp_net *net, uint64_t now_us, const struct s
            (now_us - packet->sent_us) * 100 < net->min_rtt_us * EARLY_PERCENT;
 }
 
-/* Before a probe nothing was heard for two round trips: when the second one in a row is answered
- * early, the line has become shorter, and that must not make all answers the wrong ones. */
-static void look_at_probe(struct sctp_net *net, uint64_t now_us, const struct sctp_packet *packet)
+/* Late answers to what was sent first come within a round trip or two. Where answers are early for
+ * longer, the line has become shorter, and that must not make all of them the wrong ones. */
+static void look_at_early(struct sctp_net *net, uint64_t now_us, const struct sctp_packet *packet)
 {
-    if (!(packet->flags & SCTP_PACKET_PROBE) || !is_early(net, now_us, packet))
-        return;
-    if (++net->early_probes < EARLY_PROBES)
-        return;
-    net->min_rtt_us = now_us - packet->sent_us;
-    net->early_probes = 0;
+    if (!is_early(net, now_us, packet)) {
+        if (!(packet->flags & SCTP_PACKET_REPEATS))
+            net->early_us = 0;
+    } else if (!net->early_us) {
+        net->early_us = now_us;
+    } else if (now_us - net->early_us > EARLY_ROUNDS * net->min_rtt_us) {
+        net->min_rtt_us = now_us - packet->sent_us;
+        net->early_us = 0;
+    }
 }
 
 /* A probe was answered: what it repeated was lost, unless the peer says that it had it. */
@@ -219,7 +221,7 @@ void sctp_delivery_packet(struct sctp_association *self, uint64_t now_us, uint32
     if (packet->flags & SCTP_PACKET_ACKED)
         return;
     sctp_delivery_begin(net);
-    look_at_probe(net, now_us, packet);
+    look_at_early(net, now_us, packet);
     if (packet->flags & SCTP_PACKET_LOST) {
         spurious(self, now_us, number, packet);
     } else if (is_early(net, now_us, packet)) {
@@ -270,6 +272,14 @@ static void tell(struct sctp_net *net, uint64_t now_us)
     net->congestion->ops->acked(net->congestion, sample);
 }
 
+/* What is acknowledged after an outage of the way back has waited for that; a line that has become
+ * slower is followed by two or three samples. */
+static uint64_t believable(const struct sctp_net *net, uint64_t rtt_us)
+{
+    uint64_t most = 2 * net->rto_us;
+    return net->srtt_us && rtt_us > most ? most : rtt_us;
+}
+
 void sctp_delivery_end(struct sctp_association *self, uint64_t now_us)
 {
     for (unsigned i = 0; i < SCTP_NETS_MAX; i++) {
@@ -277,7 +287,7 @@ void sctp_delivery_end(struct sctp_association *self, uint64_t now_us)
         if (!net || !net->in_batch)
             continue;
         if (net->sample.rtt_us)
-            sctp_net_measured(net, &self->options, net->sample.rtt_us);
+            sctp_net_measured(net, &self->options, believable(net, net->sample.rtt_us));
         look_at_recovery(&self->flight, net);
         if (net->needless)
             widen(&self->flight, net);

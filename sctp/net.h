@@ -12,10 +12,10 @@ struct sctp_net {
     uint32_t mtu; /* bytes of an SCTP packet */
     /* Round trips, microseconds; 0: not measured. */
     uint64_t srtt_us, rttvar_us, latest_rtt_us;
-    uint64_t min_rtt_us;   /* the least one ever measured on this net */
-    unsigned early_probes; /* answered sooner than that, in a row */
-    uint64_t rto_us;       /* without backoff */
-    unsigned backoff;      /* T3 has doubled so many times */
+    uint64_t min_rtt_us; /* the least one ever measured on this net */
+    uint64_t early_us;   /* since then answers are too early for that; 0: they are not */
+    uint64_t rto_us;     /* without backoff */
+    unsigned backoff;    /* T3 has doubled so many times */
     /* Since the last round trip that was measured the peer has had twice what went twice: RTO may
      * be shorter than a round trip, and only one that is measured ends the backoff (Karn). Else any
      * answer does: after an outage all that is answered was sent twice. */
