@@ -393,7 +393,7 @@ static void check_status(struct sim_end *end)
         end->held_most = status.held;
     if (world->options.memory_limit && status.memory > world->options.memory_limit)
         sim_world_fail(world, "end %u: %zu bytes of memory", end->index, status.memory);
-    size_t most = end->options.buffer + MESSAGE_MAX + 2u * SCTP_CHUNK_COST;
+    size_t most = end->options.buffer + 2u * MESSAGE_MAX; /* a message, and a packet of others */
     if (status.held > (world->options.is_forged ? 2 * most : most))
         sim_world_fail(world, "end %u: holds %zu bytes", end->index, status.held);
     if (status.queued > QUEUE_MAX)

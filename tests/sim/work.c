@@ -235,9 +235,13 @@ bool sim_user_has_all(const struct sim_end *end)
 static uint64_t find_peer_life(struct sim_end *end)
 {
     uint32_t tag = sctp_association_peer_tag(end->association);
-    for (unsigned i = 0; i < SIM_LIVES; i++)
-        if (end->peer->lives[i].life && end->peer->lives[i].tag == tag)
-            return end->peer->lives[i].life;
+    unsigned count = end->peer->life_count;
+    for (unsigned i = 1; i <= SIM_LIVES && i <= count;
+         i++) { /* the latest first: tags may repeat */
+        const struct sim_life *life = &end->peer->lives[(count - i) % SIM_LIVES];
+        if (life->tag == tag)
+            return life->life;
+    }
     return 0;
 }
 
