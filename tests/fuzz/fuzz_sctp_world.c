@@ -325,7 +325,8 @@ static void come_to_an_end(struct bed *bed)
     for (unsigned i = 0; i < 2; i++) /* nobody begins what was not begun */
         for (unsigned work = 0; work < SIM_WORKS; work++)
             world->options.work[i][work].end_us = 1;
-    if (!sim_world_finish(world, world->now_us + 4000 * SIM_SEC) && a->association && b->association)
+    if (!sim_world_finish(world, world->now_us + 4000 * SIM_SEC) && a->association &&
+        b->association)
         sim_world_fail(world, "not all has arrived");
 }
 
