@@ -127,6 +127,19 @@ struct message *message_new(size_t capacity)
     return message ? clear(message, capacity) : message_new_exact(capacity);
 }
 
+struct message *message_fit(struct message *message)
+{
+    if (message->length > MESSAGE_SMALL / 2 || message->capacity < 2 * message->length)
+        return message;
+    struct message *exact = message_new_exact(message->length);
+    exact->length = message->length;
+    exact->stream = message->stream;
+    exact->epoch = message->epoch;
+    memcpy(exact->data, message->data, message->length);
+    message_free(message);
+    return exact;
+}
+
 void message_free(struct message *message)
 {
     if (!message)

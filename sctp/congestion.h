@@ -55,11 +55,12 @@ const struct sctp_congestion_ops *sctp_congestion_find(const char *name);
 /* RFC 6928's ten packets times what decision 015 measured: bytes of the first window. */
 #define SCTP_CONGESTION_FIRST_PACKETS 44
 
-/* Below this round trip a net is short: no pacing, and a window of at least 256 KB and, beyond what
- * comes together, at most 512 KB (study 4.3: it is how loopback keeps its speed). */
+/* Below this round trip a net is short: no pacing, and a window of 256 KB and what comes together
+ * (study 4.3: it is how loopback keeps its speed). 512 KB carried no more, and a small message
+ * beside them waited for twice as long. */
 #define SCTP_CONGESTION_SHORT_US         1000
 #define SCTP_CONGESTION_SHORT_WINDOW     (256 * 1024)
-#define SCTP_CONGESTION_SHORT_WINDOW_MAX (512 * 1024)
+#define SCTP_CONGESTION_SHORT_WINDOW_MAX (256 * 1024)
 /* Bytes a second: a net that was measured to be slower than this is not short (bbr.c: is_short). */
 #define SCTP_CONGESTION_SHORT_RATE (16 * 1000 * 1000)
 

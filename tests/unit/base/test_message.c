@@ -149,8 +149,28 @@ static void threads_exchange(void)
     message_free(result);
 }
 
+static void fits(void)
+{
+    struct message *message = message_new(100);
+    message->length = 100;
+    message->stream = 7;
+    message->epoch = 9;
+    memset(message->data, 'x', 100);
+    message = message_fit(message);
+    ok(message->capacity == 100 && message->length == 100 && message->stream == 7 &&
+           message->epoch == 9 && message->data[0] == 'x' && message->data[99] == 'x',
+       "a small message is put into room of its size");
+    ok(message_fit(message) == message, "once");
+    message_free(message);
+    message = message_new(MESSAGE_MAX);
+    message->length = 10000;
+    ok(message_fit(message) == message, "a large one stays where it is");
+    message_free(message);
+}
+
 int main(void)
 {
+    fits();
     fresh_messages();
     many_come_and_go();
     queue_counts();

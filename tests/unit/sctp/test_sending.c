@@ -228,6 +228,17 @@ static void test_pace(void)
 
 /* ---- the queue ---- */
 
+static void test_small(void)
+{
+    struct bed *bed = bed_new(true);
+    bed_queue(bed, 1, 100);
+    bed_queue(bed, 1, 5000);
+    const struct message *small = bed->a->sending.queue.first;
+    ok(small->capacity == 100 && small->next->capacity >= 5000,
+       "a small message is kept in room of its size");
+    bed_end(bed);
+}
+
 static void test_queue(void)
 {
     struct bed *bed = bed_new(true);
@@ -238,13 +249,13 @@ static void test_queue(void)
     bed_send(bed);
     while (bed_queue(bed, 1, 16000) == ERR_OK)
         taken++;
-    ok(taken == (256 * 1024 + 15999) / 16000, "not paced: 256 KB wait at most, and a message");
+    ok(taken == (96 * 1024 + 15999) / 16000, "not paced: 96 KB wait at most, and a message");
     ok(sctp_sending_queued(bed->a) == taken * 16000, "they are told");
     ok(!sctp_sending_is_writable(bed->a), "it is full");
-    congestion->window = 100000;
+    congestion->window = 40000;
     bed_send_all(bed);
     ok(!sctp_sending_is_writable(bed->a), "above half of it, too");
-    congestion->window = 200000;
+    congestion->window = 80000;
     bed_send_all(bed);
     ok(sctp_sending_is_writable(bed->a), "below, somebody who was refused may go on");
     ok(!sctp_sending_is_writable(bed->a), "and is told so once");
@@ -373,6 +384,7 @@ int main(void)
     test_tsns(true);
     test_tsns(false);
     test_pace();
+    test_small();
     test_queue();
     test_messages(true);
     test_messages(false);
