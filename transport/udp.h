@@ -111,6 +111,7 @@ struct udp_association {
     uint64_t wakes_us;          /* engine_timer is set to this */
     struct loop_task send_task; /* packets of what was queued in this turn */
     size_t unsent;              /* bytes queued since the engine was last asked for packets */
+    size_t unread;              /* bytes of packets since messages were handed on */
     uint64_t lost;              /* packets, when that was last looked at */
     struct message *early;      /* sent inside on_answer, too long to go with COOKIE ECHO */
     size_t held;                /* bytes that a stranger makes the engine keep */
