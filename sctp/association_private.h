@@ -41,6 +41,7 @@ struct sctp_sending {
     uint16_t *ssns;             /* next one of each stream; grown to the highest used */
     uint32_t ssn_count;
     bool wants_writable;
+    uint64_t lacks_us;    /* since then there was nothing to send, and room for it; 0: there is */
     bool is_paced;        /* the pacer alone holds the next packet up */
     bool may_put;         /* sctp_sending_wants has just said so */
     uint32_t peer_window; /* a_rwnd as it was last told, less what is outstanding */

@@ -11,13 +11,6 @@
  * train are full. */
 #define LEAST_PIECE 4u
 
-/* What may wait to be sent where nothing is paced; where it is, what leaves in so long, and at most
- * so much. On loopback, of 48, 96 and 256 KB with windows of 256 and 512 KB, 96 and 256 carry as
- * much as any, and a small message beside them waits for a third as long as with the largest. */
-#define UNPACED_QUEUE (96 * 1024)
-#define QUEUE_MAX     (256 * 1024)
-#define QUEUE_MS      2
-
 /* A round trip is calm up to so much, or an eighth, above the least (study 4.2, D1). */
 #define CALM_US 1000
 
@@ -40,61 +33,6 @@ void sctp_sending_fini(struct sctp_association *self)
     self->sending.ssns = NULL;
     self->sending.ssn_count = 0;
     sctp_recovery_fini(self);
-}
-
-/* ---- the queue ---- */
-
-size_t sctp_sending_queued(const struct sctp_association *self)
-{
-    return self->sending.queue.bytes - self->sending.offset;
-}
-
-bool sctp_sending_is_done(const struct sctp_association *self)
-{
-    return !self->sending.queue.first && self->flight.una == self->flight.next_tsn;
-}
-
-uint32_t sctp_sending_pace(const struct sctp_association *self)
-{
-    const struct sctp_net *net = self->nets[self->used];
-    uint64_t bytes = net ? net->congestion->pace * QUEUE_MS / 1000 : 0;
-    return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
-}
-
-/* Study 4.5: enough for the next two trains, and no more: what waits here delays all behind it. At
- * the beginning of a short path the pace is many GB/s, which nobody has measured. */
-static size_t queue_limit(const struct sctp_association *self)
-{
-    const struct sctp_net *net = self->nets[self->used];
-    if (!net || !net->congestion->pace)
-        return UNPACED_QUEUE;
-    size_t pace = sctp_sending_pace(self), trains = (size_t)2 * net->congestion->quantum;
-    size_t limit = pace > trains ? pace : trains;
-    return limit < QUEUE_MAX ? limit : QUEUE_MAX;
-}
-
-enum err sctp_sending_queue(struct sctp_association *self, uint64_t now_us, struct message *message)
-{
-    struct sctp_sending *sending = &self->sending;
-    (void)now_us;
-    if (sending->queue.first && sctp_sending_queued(self) >= queue_limit(self)) {
-        sending->wants_writable = true;
-        return ERR_AGAIN;
-    }
-    message = message_fit(message); /* it is kept until it is acknowledged */
-    message->offset = 1;            /* it waits to be cut (sctp/flight.h) */
-    message_queue_push(&sending->queue, message);
-    self->counters.messages_out++;
-    return ERR_OK;
-}
-
-bool sctp_sending_is_writable(struct sctp_association *self)
-{
-    struct sctp_sending *sending = &self->sending;
-    if (!sending->wants_writable || sctp_sending_queued(self) > queue_limit(self) / 2)
-        return false;
-    sending->wants_writable = false;
-    return true;
 }
 
 /* ---- what may be sent ---- */
@@ -203,11 +141,16 @@ static bool wants_probe(struct sctp_association *self, uint64_t now_us, const st
 /* What is held up by something else than the window says nothing of the line, unless a queue stands
  * there all the same: with the peer's window as the limit a line can be full, and Startup must see
  * it (seen at 1 Gbit/s and 100 ms: it went on for ever, with a queue of 41 ms). */
-static void note_limit(const struct sctp_association *self, struct sctp_net *net)
+static void note_limit(struct sctp_association *self, uint64_t now_us, struct sctp_net *net)
 {
+    if (!self->sending.queue.first) {
+        if (!self->sending.lacks_us)
+            self->sending.lacks_us = now_us > net->pacer.next_us ? now_us : net->pacer.next_us;
+        return;
+    }
     uint64_t slack_us = net->min_rtt_us / 8 > CALM_US ? net->min_rtt_us / 8 : CALM_US;
     bool has_queue = net->srtt_us > net->min_rtt_us + slack_us;
-    if (!self->sending.queue.first || !has_queue)
+    if (!has_queue)
         sctp_rate_limited(&net->rate, net->in_flight);
 }
 
@@ -223,7 +166,7 @@ static bool may_go(struct sctp_association *self, uint64_t now_us, struct sctp_w
     self->sending.is_paced = false;
     if (!again && !may_cut(self, now_us, net)) {
         if (fits)
-            note_limit(self, net);
+            note_limit(self, now_us, net);
         return false;
     }
     if (!fits && net->in_flight)

@@ -174,6 +174,35 @@ static void test_windows(void)
     bed_end(bed);
 }
 
+/* The user sends more a moment later, in another turn of the loop, or only after a while. */
+static bool is_limited_after(struct bed *bed, uint64_t gap_us)
+{
+    bed->a->nets[0]->rate.limited_until = 0;
+    bed_queue(bed, 1, 1000);
+    bed_send_all(bed);
+    bed->now_us += gap_us;
+    bed_queue(bed, 1, 1000);
+    bool limited = bed->a->nets[0]->rate.limited_until != 0;
+    bed_send_all(bed);
+    return limited;
+}
+
+static void test_gap(void)
+{
+    struct bed *bed = bed_new(true);
+    struct sctp_net *net = bed->a->nets[0];
+    net->congestion->window = 1 << 20;
+    net->srtt_us = 5000;
+    ok(!is_limited_after(bed, 900), "a moment without data is no lack of them");
+    ok(is_limited_after(bed, 1100), "more than 1 ms is");
+    net->srtt_us = 160000;
+    ok(!is_limited_after(bed, 9900) && is_limited_after(bed, 10100),
+       "on a long line a sixteenth of a round trip");
+    net->pacer.next_us = bed->now_us + 50000;
+    ok(!is_limited_after(bed, 55000), "as long as the pace would have held them up it is none");
+    bed_end(bed);
+}
+
 static void test_small_window(void)
 {
     struct bed *bed = bed_new(true);
@@ -380,6 +409,7 @@ int main(void)
     test_padding();
     test_ssns();
     test_windows();
+    test_gap();
     test_small_window();
     test_tsns(true);
     test_tsns(false);
