@@ -177,9 +177,10 @@ static void test_windows(void)
 /* The user sends more a moment later, in another turn of the loop, or only after a while. */
 static bool is_limited_after(struct bed *bed, uint64_t gap_us)
 {
-    bed->a->nets[0]->rate.limited_until = 0;
+    bed->now_us += 1000000;
     bed_queue(bed, 1, 1000);
     bed_send_all(bed);
+    bed->a->nets[0]->rate.limited_until = 0;
     bed->now_us += gap_us;
     bed_queue(bed, 1, 1000);
     bool limited = bed->a->nets[0]->rate.limited_until != 0;
@@ -198,8 +199,19 @@ static void test_gap(void)
     net->srtt_us = 160000;
     ok(!is_limited_after(bed, 9900) && is_limited_after(bed, 10100),
        "on a long line a sixteenth of a round trip");
-    net->pacer.next_us = bed->now_us + 50000;
-    ok(!is_limited_after(bed, 55000), "as long as the pace would have held them up it is none");
+    net->congestion->pace = 20000;
+    for (uint64_t gap_us = 55000; gap_us <= 65000; gap_us += 10000) {
+        bed->now_us += 1000000;
+        bed_send_all(bed);
+        net->rate.limited_until = bed->a->sending.lacks_us = 0;
+        net->pacer.next_us = bed->now_us + 50000;
+        bed_send(bed);
+        bed->now_us += gap_us;
+        bed_queue(bed, 1, 1000);
+        ok((net->rate.limited_until != 0) == (gap_us > 60000),
+           "%u ms: the 50 that the pace would have held it up do not count",
+           (unsigned)gap_us / 1000);
+    }
     bed_end(bed);
 }
 
