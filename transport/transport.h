@@ -107,8 +107,8 @@ struct association_events {
 
 /* Who takes associations that peers begin. Embedded in the user's struct. */
 struct transport_acceptor {
-    /* A peer's association is up (on_up follows at once). Returns the events to use,
-     * or NULL to abort it. */
+    /* A peer's association is up (on_up follows at once); with options.distrusts a transport may
+     * wait with this for the first message. Returns the events to use, or NULL to abort it. */
     struct association_events *(*on_incoming)(struct transport_acceptor *self,
                                               struct association *association,
                                               const struct address *peer);

@@ -153,16 +153,24 @@ static void take_up(struct udp_association *self)
 
 void udp_association_up(struct udp_association *self, uint16_t streams)
 {
+    const struct transport_options *options = &self->transport->options;
     self->state = UDP_UP;
     self->streams = streams;
-    udp_association_limit(self, self->transport->options.dead_after_us);
+    udp_association_limit(self,
+                          self->is_strange ? options->connect_timeout_us : options->dead_after_us);
     udp_connect_fini(self);
     send_early(self);
     udp_path_io_up(self);
+    if (!self->is_strange)
+        udp_association_tell(self);
+}
+
+void udp_association_tell(struct udp_association *self)
+{
     if (!self->events)
         take_up(self);
     if (self->state == UDP_UP)
-        self->events->on_up(self->events, streams);
+        self->events->on_up(self->events, self->streams);
 }
 
 /* ---- while it lives ---- */
@@ -175,13 +183,18 @@ static void out_of_time(struct udp_association *self)
     udp_association_end(self, ERR_TRANSPORT_TIMEOUT, why);
 }
 
-/* Probes make every living peer heard within dead_after. When it had begun to shut down and only
+/* A stranger must have said something in time. Probes make every living peer heard within
+ * dead_after. When it had begun to shut down and only
  * its last word was lost, everything has been delivered. */
 static void on_timer(struct loop_timer *timer)
 {
     struct udp_association *self = container_of(timer, struct udp_association, timer);
     if (!udp_association_is_up(self)) {
         out_of_time(self);
+        return;
+    }
+    if (!self->events) {
+        udp_association_close(&self->base, ASSOCIATION_ABORT, "nothing was said in time");
         return;
     }
     uint64_t limit = self->heard_us + self->transport->options.dead_after_us;

@@ -22,8 +22,11 @@ struct udp_association *udp_association_accept(struct udp_local *local, const st
 /* Up, or on its way down by the user's wish. */
 bool udp_association_is_up(const struct udp_association *self);
 
-/* The engine says: up. Tells the acceptor and the user. */
+/* The engine says: up. Tells the acceptor and the user; of a stranger not before its first message,
+ * so that those who say nothing cost them nothing. */
 void udp_association_up(struct udp_association *self, uint16_t streams);
+/* Tells them. */
+void udp_association_tell(struct udp_association *self);
 /* The engine says: over. Ends it. */
 void udp_association_down(struct udp_association *self, const struct sctp_event *event);
 

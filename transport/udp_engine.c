@@ -171,6 +171,8 @@ static void on_engine_timer(struct loop_timer *timer)
 
 static void on_message(struct udp_association *self, struct message *message)
 {
+    if (!self->events && self->state == UDP_UP)
+        udp_association_tell(self);
     if (udp_association_is_up(self))
         self->events->on_message(self->events, message);
     else

@@ -448,7 +448,7 @@ void udp_path_io_tell(struct udp_association *self)
             continue;
         self->choice.changed &= (uint8_t) ~(1u << i);
         struct path_status status;
-        if (!self->paths[i] || !self->events->on_path)
+        if (!self->paths[i] || !self->events || !self->events->on_path)
             continue;
         udp_path_io_status(self, i, &status);
         self->events->on_path(self->events, &status);

@@ -222,7 +222,9 @@ static struct transport *open_at(uint8_t host, uint16_t port, struct transport_a
 static void prepare(void)
 {
     settle(SECOND / 5);
-    must(bed.users[0].up && bed.peer && bed.peer->up);
+    must(bed.users[0].up && say(&bed.users[0], 0, 10) == ERR_OK); /* the acceptor waits for it */
+    settle(SECOND / 10);
+    must(bed.peer && bed.peer->up);
     if (bed.flags & AUTH) {
         for (int i = ASSOCIATION_AUTH_ADD; i <= ASSOCIATION_AUTH_USE; i++) {
             change_keys(&bed.users[0], (enum association_auth)i, 1);
@@ -252,6 +254,10 @@ static void check_alive(void)
 {
     struct user *user = &bed.users[0];
     settle(4 * SECOND);
+    if (!bed.peer) {
+        must(say(user, 0, 10) == ERR_OK);
+        settle(SECOND);
+    }
     must(user->up && bed.peer && bed.peer->up && !user->downs && !bed.peer->downs);
     if (bed.who == STRANGER) {
         check_kept(user);

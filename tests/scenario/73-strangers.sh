@@ -23,15 +23,15 @@ for parameters in 1 100 1000 3270 3271 16000; do
 done
 
 # ---- many of one source ----
-said=$(stranger --count 38 --each 38 --from 9 --then data --size 0)
-check "of 38 associations of one source ($said)" test "${said%% *}" -ge 38
+said=$(stranger --count 80 --each 80 --from 9 --say --then data --size 0)
+check "of 80 associations of one source ($said)" test "${said%% *}" -ge 70
 check "the oldest of that source make room" \
     wait_until 5 has_line server.err 'made room for newer ones of this source'
 check "and a client that was verified does not" is_up client
 
 # ---- words ----
 forged='x" peer=admin.example: association up with 192.0.2.1 over udp'
-said=$(stranger --count 150 --from 10 --then abort --text "$forged")
+said=$(stranger --count 150 --from 10 --say --then abort --text "$forged")
 check "150 associations of strangers come up and are aborted ($said)" test "${said%% *}" -ge 100
 check "each answer was small" answered_at_most_thrice "$said"
 check "their words are in the log, inside quotes" \

@@ -2,12 +2,13 @@
  * the udp transport: INIT, COOKIE ECHO, and then what --then says.
  *
  *     stranger --to ADDRESS [--count N] [--from N] [--each N] --then abort|data|tiny
- *         [--text TEXT] [--size N] [--stay MS]
+ *         [--text TEXT] [--size N] [--stay MS] [--say]
  *
  *   abort   an ABORT with TEXT as the reason, as soon as it is up
  *   data    N bytes of DATA (1 KB each) of which the first is missing; it stays up for --stay ms
  *   tiny    the same in DATA of 4 bytes
  *
+ * --say: before that one message, half a ClientHello: without it a server does not look at them.
  * --count associations (1), one after the other, from 127.0.0.FROM on (2), --each (30) of each
  * address.
  * --init N sends one INIT with N unknown parameters instead. Prints how many came up, and for how
@@ -134,18 +135,30 @@ static void send_abort(int fd, uint32_t tag, const char *text)
     send_packet(fd, finish(&writer));
 }
 
-/* From the second TSN on. */
+static void send_chunk(int fd, uint32_t tag, uint32_t tsn, const void *bytes, size_t size)
+{
+    struct wire_writer writer = begin(tag, 0, 3);
+    wire_put_u32(&writer, tsn);
+    wire_put_u16(&writer, 0);
+    wire_put_u16(&writer, (uint16_t)(tsn - 1));
+    wire_put_u32(&writer, 0x48575300);
+    wire_put_bytes(&writer, bytes, size);
+    send_packet(fd, finish(&writer));
+}
+
+/* A whole record with the head of a ClientHello of 256 bytes. */
+static void say(int fd, uint32_t tag)
+{
+    static const uint8_t half[] = {22, 3, 1, 0, 4, 1, 0, 1, 0};
+    send_chunk(fd, tag, 1, half, sizeof(half));
+}
+
+/* From the second TSN on, so that none is delivered. */
 static void send_data(int fd, uint32_t tag, size_t bytes, size_t each)
 {
     static const uint8_t nothing[DATA_SIZE];
     for (uint32_t tsn = 2; (tsn - 1) * each <= bytes; tsn++) {
-        struct wire_writer writer = begin(tag, 0, 3);
-        wire_put_u32(&writer, tsn);
-        wire_put_u16(&writer, 0);
-        wire_put_u16(&writer, (uint16_t)(tsn - 1)); /* so that none is delivered */
-        wire_put_u32(&writer, 0x48575300);
-        wire_put_bytes(&writer, nothing, each);
-        send_packet(fd, finish(&writer));
+        send_chunk(fd, tag, tsn, nothing, each);
         if (tsn % 64 == 0)
             usleep(1000); /* so that a socket buffer takes it */
     }
@@ -174,7 +187,8 @@ int main(int argc, char **argv)
     static const struct option options[] = {
         {"to", 1, 0, 't'},   {"count", 1, 0, 'c'}, {"from", 1, 0, 'f'}, {"then", 1, 0, 'd'},
         {"text", 1, 0, 'x'}, {"size", 1, 0, 's'},  {"stay", 1, 0, 'y'}, {"init", 1, 0, 'i'},
-        {"each", 1, 0, 'e'}, {NULL, 0, 0, 0}};
+        {"each", 1, 0, 'e'}, {"say", 0, 0, 'w'},   {NULL, 0, 0, 0}};
+    bool says = false;
     unsigned count = 1, from = 2, up = 0, parameters = 0, stay = 0, each = 30;
     size_t size = 0;
     const char *then = "", *text = "";
@@ -208,6 +222,9 @@ int main(int argc, char **argv)
         case 'e':
             each = (unsigned)atoi(optarg);
             break;
+        case 'w':
+            says = true;
+            break;
         case 'i':
             parameters = (unsigned)atoi(optarg);
             break;
@@ -228,6 +245,8 @@ int main(int argc, char **argv)
         int fd = open_at(from + i / each); /* stays open: the port is the association's */
         uint32_t tag = come_up(fd);
         up += tag != 0;
+        if (tag && says)
+            say(fd, tag);
         if (tag && !strcmp(then, "abort"))
             send_abort(fd, tag, text);
         else if (tag)

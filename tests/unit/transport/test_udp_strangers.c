@@ -334,6 +334,35 @@ static size_t send_all_but_first(struct observer *observer, struct bed *bed, siz
     return sent;
 }
 
+static bool is_settled(void *user)
+{
+    return ((struct bed_user *)user)->up || ((struct bed_user *)user)->down;
+}
+
+static struct bed_user *connect_to(struct bed *bed, const struct address *to)
+{
+    struct bed_user *user = bed_user_new(bed);
+    must(association_connect(bed->client, to, 1, &user->events, &user->association) == ERR_OK);
+    bed_wait(bed, is_settled, user, 5 * SECOND);
+    return user;
+}
+
+static struct bed_user *connect_one(struct bed *bed)
+{
+    return connect_to(bed, transport_local(bed->server));
+}
+
+/* The server's user hears of it by its first message. */
+static struct bed_user *connect_and_say(struct bed *bed, const struct address *to)
+{
+    unsigned before = bed->accepted_count;
+    struct bed_user *user = connect_to(bed, to);
+    bed_send(user, 1, 0, 100, 0);
+    while (bed->accepted_count == before && !user->down)
+        loop_turn(bed->loop, 20000);
+    return user;
+}
+
 #define MANY 80 /* 80 times what one may keep is more than all may */
 
 static void what_the_unverified_may_keep(void)
@@ -347,9 +376,9 @@ static void what_the_unverified_may_keep(void)
     struct udp *server = container_of(bed.server, struct udp, base);
     for (int i = 0; i < MANY; i++) {
         observers[i] = observer_new_at(&bed, 2 + (unsigned)i / 40);
-        users[i] = observer_connect(&bed, observers[i]);
+        users[i] = connect_and_say(&bed, &observers[i]->front_address);
         server_side[i] = bed_latest(&bed);
-        for (uint32_t k = 0; k < 24; k++)
+        for (uint32_t k = 1; k < 24; k++)
             bed_send(users[i], 1, k, 1000, 0);
         bed_wait_messages(server_side[i], 24, SECOND);
     }
@@ -368,11 +397,12 @@ static void what_the_unverified_may_keep(void)
     for (int i = 0; i < MANY; i++)
         association_trust(server_side[i]->association);
     ok(!server->trust.held && !server->trust.count, "who is verified does not count");
-    struct bed_user *late = bed_connect(&bed), *peer = bed_latest(&bed);
+    struct bed_user *late = connect_and_say(&bed, transport_local(bed.server)),
+                    *peer = bed_latest(&bed);
     association_trust(peer->association);
     for (uint32_t k = 0; k < 300; k++)
         bed_send(late, 2, k, 10000, 0);
-    ok(bed_wait_messages(peer, 300, 5 * SECOND), "nor is bounded by it");
+    ok(bed_wait_messages(peer, 301, 5 * SECOND), "nor is bounded by it");
     for (int i = 0; i < MANY; i++)
         observer_free(observers[i]);
     bed_close(&bed);
@@ -385,7 +415,7 @@ static void what_the_unverified_may_keep(void)
 /* Associations that come up and never say who they are. */
 static bool bed_connect_and_free(struct bed *bed)
 {
-    struct bed_user *user = bed_connect(bed);
+    struct bed_user *user = connect_one(bed);
     bool up = user->up;
     association_close(user->association, ASSOCIATION_ABORT, NULL);
     bed_wait_down(user, SECOND);
@@ -402,9 +432,10 @@ static void those_who_never_say(void)
     bed_open_at(&bed, "127.0.0.1:0", "127.0.0.1:0");
     unsigned up = 0;
     for (int i = 0; i < UDP_TRUST_OF_SOURCE; i++) {
-        users[i] = bed_connect(&bed);
+        users[i] = i ? connect_one(&bed) : connect_and_say(&bed, transport_local(bed.server));
         up += users[i]->up;
     }
+    ok(bed.accepted_count == 1, "of those who say nothing the acceptor hears nothing");
     ok(up == UDP_TRUST_OF_SOURCE, "one source may have so many (%u)", up);
     late = bed_user_new(&bed);
     must(association_connect(bed.client, transport_local(bed.server), 1, &late->events,
@@ -415,14 +446,11 @@ static void those_who_never_say(void)
     free(late);
     bed_run(&bed, SECOND);
     association_trust(bed.accepted[0]->association);
-    late = bed_connect(&bed);
+    late = connect_one(&bed);
     ok(late->up && bed_connect_and_free(&bed) && users[1]->down && users[0]->up,
        "then the oldest makes room for its own, but not one that is verified");
-    for (unsigned i = 0; i < bed.accepted_count; i++)
-        if (bed.accepted[i]->association)
-            association_trust(bed.accepted[i]->association);
     ok(bed_connect_and_free(&bed) && bed_connect_and_free(&bed) && bed_connect_and_free(&bed) &&
-           users[0]->up && users[2]->up && late->up,
+           users[0]->up && late->up,
        "where there may be no more in all, strangers make room for strangers");
     bed_close(&bed);
     for (int i = 0; i < UDP_TRUST_OF_SOURCE; i++)
@@ -430,10 +458,25 @@ static void those_who_never_say(void)
     free(late);
 }
 
+static void those_who_are_silent(void)
+{
+    struct bed bed = {.ops = &udp_ops, .options = bed_default_options()};
+    bed.options.distrusts = true;
+    bed.options.connect_timeout_us = SECOND / 2;
+    bed_open_at(&bed, "127.0.0.1:0", "127.0.0.1:0");
+    struct bed_user *user = connect_one(&bed);
+    ok(user->up && bed_wait_down(user, 2 * SECOND) && user->reason == ERR_TRANSPORT_ABORTED &&
+           !bed.accepted_count,
+       "who is up and says nothing is put out in time: %s", user->detail);
+    bed_close(&bed);
+    free(user);
+}
+
 int main(void)
 {
     what_the_unverified_may_keep();
     those_who_never_say();
+    those_who_are_silent();
     for (int i = 0; i < 2; i++) {
         bed_auth = i;
         large_inits();
