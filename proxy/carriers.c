@@ -38,14 +38,6 @@ bool carriers_share(const struct carriers *carriers)
     return false;
 }
 
-unsigned carriers_home(const struct carriers *carriers, size_t index, unsigned worker_count)
-{
-    for (size_t i = 0; i < carriers->count; i++)
-        if (strcmp(carriers->ops[i]->name, "udp") == 0 && !carriers->ops[i]->shares)
-            return 0;
-    return (unsigned)(index % worker_count);
-}
-
 void carriers_check(const struct config *config, FILE *out)
 {
     for (size_t i = 0; i < config->tunnel_count; i++) {

@@ -26,9 +26,5 @@ bool carriers_are_several(const struct carriers *carriers);
 /* Whether one of them can be bound to the same addresses on several workers. */
 bool carriers_share(const struct carriers *carriers);
 
-/* Which worker is the home of tunnel number index, or of its first part: usrsctp has one owner in a
- * process, the first worker; other tunnels are spread. */
-unsigned carriers_home(const struct carriers *carriers, size_t index, unsigned worker_count);
-
 /* For `hawser check`: a warning for each tunnel that this machine cannot carry as it is. */
 void carriers_check(const struct config *config, FILE *out);

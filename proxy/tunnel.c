@@ -122,10 +122,9 @@ static void part_init(struct tunnel *tunnel, const struct config_tunnel *config,
 
 static void share_out(struct tunnel *first, size_t index, unsigned count)
 {
-    unsigned home = carriers_home(&first->carriers, index, first->worker_count);
     struct tunnel *part = first;
     for (unsigned i = 0; part; i++, part = part->next_part) {
-        part->home = &first->workers[(home + i) % first->worker_count];
+        part->home = &first->workers[(index + i) % first->worker_count];
         part->carriers = first->carriers;
         part->first_part = first;
         part->places = first->places;

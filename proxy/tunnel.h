@@ -103,7 +103,7 @@ struct tunnel {
     struct tunnel *first_part, *next_part; /* NULL: this is the last */
     struct transport_sharing sharing;
     struct carriers carriers;
-    struct worker *home;    /* where all of it lives; carriers_home says which */
+    struct worker *home;    /* where all of it lives */
     struct worker *workers; /* all of the process */
     unsigned worker_count;
     struct mux_budget *budget; /* of the process */
