@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Goal of this test: 200 restarts of the association leave nothing behind in either end: no
+# Goal of this test: 120 restarts of the association leave nothing behind in either end: no
 # descriptor, no memory.
 # shellcheck source=tests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
@@ -34,7 +34,7 @@ restart() { # the other end of what is watched; every tenth time without a farew
         bad=$((bad + 1))
     fi
 }
-count=$(scaled 100)
+count=$(scaled 60)
 for watched in client server; do
     other=$([ $watched = client ] && echo server || echo client)
     warm=$((count / 5))
