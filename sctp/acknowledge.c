@@ -9,8 +9,8 @@
 
 #define CAPACITY_FIRST 16
 
-/* Linux reports so many gap blocks at most, others more (study 2.5): with as many there may be more
- * that are not told. */
+/* Linux reports so many gap blocks at most, others more: with as many there may be more that are
+ * not told. */
 #define BLOCKS_OTHERS 16
 
 /* SACKs in a row that leave out what an earlier one had acknowledged: the peer has taken it back

@@ -14,7 +14,7 @@
 #include "sctp/sending.h"
 #include "sctp/trouble.h"
 
-/* A net that has carried nothing for so long begins anew (study 5). */
+/* A net that has carried nothing for so long begins anew. */
 #define STALE_US 10000000
 
 /* An early message fits behind COOKIE ECHO in the smallest packet. */

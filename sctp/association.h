@@ -118,7 +118,7 @@ void sctp_association_timeout(struct sctp_association *self, uint64_t now_us);
 
 /* Queues one message of 1 to MESSAGE_MAX bytes on message->stream, payload protocol by
  * message->epoch. ERR_OK: it is the association's. ERR_AGAIN: it stays the caller's, and
- * SCTP_EVENT_WRITABLE follows; the queue is kept short (study 4.5: what leaves in 2 ms).
+ * SCTP_EVENT_WRITABLE follows; the queue is kept short (what leaves in 2 ms).
  * ERR_TRANSPORT_STREAM: no such stream. ERR_TRANSPORT_CLOSED: it is closing, or gone. Before it is
  * up: one message of at most 1000 bytes on stream 0 once SCTP_EVENT_ANSWERED was pulled and before
  * the next output, which goes with COOKIE ECHO (section 5.1). */

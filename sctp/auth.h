@@ -1,6 +1,6 @@
 /* sctp/auth.h: authenticated chunks (RFC 4895): the parameters of INIT and INIT ACK, keys by
- * number, MACs made and checked. SHA-256 first, SHA-1 because section 3.3 demands it. Private to
- * sctp/. */
+ * number, MACs made and checked. UMAC-128 between two of ours, else SHA-256, or SHA-1 because
+ * section 3.3 demands it. Private to sctp/. */
 #pragma once
 
 #include <stdbool.h>

@@ -21,7 +21,7 @@ struct sctp_loss {
     uint64_t in_flight;  /* bytes, without it */
     uint64_t total_lost; /* bytes, of the net, with it */
     uint64_t total_delivered;
-    bool by_timeout;      /* T3: says nothing about the rate (study 4.2, D3) */
+    bool by_timeout;      /* T3: says nothing about the rate (decision 033, D3) */
     bool begins_recovery; /* the first one of an episode */
     bool adjacent;        /* the packet before it was lost, too: the same range (D3) */
 };
@@ -56,8 +56,8 @@ const struct sctp_congestion_ops *sctp_congestion_find(const char *name);
 #define SCTP_CONGESTION_FIRST_PACKETS 44
 
 /* Below this round trip a net is short: no pacing, and a window of 256 KB and what comes together
- * (study 4.3: it is how loopback keeps its speed). 512 KB carried no more, and a small message
- * beside them waited for twice as long. */
+ * (it is how loopback keeps its speed). 512 KB carried no more, and a small message beside them
+ * waited for twice as long. */
 #define SCTP_CONGESTION_SHORT_US         1000
 #define SCTP_CONGESTION_SHORT_WINDOW     (256 * 1024)
 #define SCTP_CONGESTION_SHORT_WINDOW_MAX (256 * 1024)

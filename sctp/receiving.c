@@ -125,7 +125,7 @@ enum err sctp_receiving_data(struct sctp_association *self, uint64_t now_us,
 
 /* ---- when a SACK goes ---- */
 
-/* One of ours expects it within a quarter of a round trip, if that is known (study 3.3). */
+/* One of ours expects it within a quarter of a round trip, if that is known. */
 static uint64_t delay(const struct sctp_association *self)
 {
     const struct sctp_net *net = self->nets[self->used];

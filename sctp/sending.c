@@ -11,7 +11,7 @@
  * train are full. */
 #define LEAST_PIECE 4u
 
-/* A round trip is calm up to so much, or an eighth, above the least (study 4.2, D1). */
+/* A round trip is calm up to so much, or an eighth, above the least (decision 033, D1). */
 #define CALM_US 1000
 
 /* A packet's size stands in 16 bits (sctp/flight.h), and the largest of UDP is smaller. */

@@ -5,7 +5,7 @@
 
 #include "sctp/association_private.h"
 
-/* TSNs outstanding at most: towards ours, and towards others, whose map is 4096 (study 2.5). */
+/* TSNs outstanding at most: towards ours, and towards others, whose map is 4096. */
 #define SCTP_SENDING_AHEAD_OURS   65000u
 #define SCTP_SENDING_AHEAD_OTHERS 4000u
 

@@ -90,7 +90,7 @@ static void lost(void)
 }
 
 /* As after an outage: by the time the network is back, SCTP must not have given its only path up,
- * or wait for what INIT's time-outs have become (usrsctp did: up to RTO.Max later). */
+ * or wait for what INIT's time-outs have become. */
 static void after_many_inits(void)
 {
     struct bed bed;
