@@ -95,7 +95,7 @@ struct config_tunnel {
     uint64_t connect_timeout_us, heartbeat_us, dead_after_us;
     uint64_t reconnect_min_us, reconnect_max_us, reconnect_refused_us;
     uint32_t mtu;        /* 0: found out */
-    uint32_t buffer;     /* bytes of each of SCTP's socket buffers */
+    uint32_t buffer;     /* bytes that SCTP keeps; kernel: each socket buffer */
     uint16_t encap_port; /* 0: none */
     bool sctp_auth;      /* RFC 4895 */
     /* SCTP's clock and its limits (RFC 9260, RFC 7829) */
