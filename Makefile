@@ -186,7 +186,7 @@ check-kernel: $(BUILD)/hawser $(BUILD)/tests/conformance/test_transport $(BUILD)
 OLD_CPU_NOT  := %/test_children %/test_corrupted %/test_crafted %/test_spoilt %/test_thread
 OLD_CPU      := $(filter-out $(OLD_CPU_NOT),$(foreach t,base/% tls/% mux/% sctp/% transport/test_packet,\
                   $(filter $(BUILD)/tests/unit/$(t),$(UNITS))))
-check-old-cpu: $(OLD_CPU) ## unit tests of base, tls, mux and checksums on a processor without AES and AVX
+check-old-cpu: $(OLD_CPU) ## unit tests of base, tls, mux and sctp on a processor without AES and AVX
 	$(Q)passed=0; failed=0; for t in $(if $(filter x86_64,$(shell uname -m)),$(OLD_CPU)); do \
 	    if timeout 120 qemu-x86_64 -cpu qemu64 $$t >$(BUILD)/old-cpu.out 2>&1 </dev/null; then \
 	        passed=$$((passed + 1)); \
