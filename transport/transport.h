@@ -250,8 +250,8 @@ static inline enum err association_connect(struct transport *transport,
 }
 
 /* Queues one message on message->stream. ERR_OK: the message is consumed. ERR_AGAIN: it stays
- * the caller's, on_writable follows; the queue below is kept shallow on purpose (256 KB, and
- * more as the rate and round trip need it), so that the caller decides whose turn it is.
+ * the caller's, on_writable follows; the queue below is kept shallow on purpose (about 100 KB, or
+ * what leaves in a few ms where the line is slow), so that the caller decides whose turn it is.
  * ERR_TRANSPORT_STREAM: no such stream; ERR_TRANSPORT_CLOSED: after association_close or the end;
  * it stays the caller's. 1 to MESSAGE_MAX bytes. May be called inside on_message. */
 static inline enum err association_send(struct association *association, struct message *message)
