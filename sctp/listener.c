@@ -290,6 +290,14 @@ static bool find_chunk(struct question *q)
     return q->chunk.type != SCTP_CHUNK_AUTH || sctp_wire_next_chunk(&chunks, &q->chunk);
 }
 
+/* It came here before that listener was there to take it. Its association would be of no use: what
+ * follows goes there. The client sends COOKIE ECHO again. */
+static bool is_elsewhere(const struct sctp_listener *self, uint32_t own_tag)
+{
+    const struct sctp_sharing *sharing = &self->options.sharing;
+    return sharing->count > 1 && own_tag % sharing->count != sharing->index;
+}
+
 enum sctp_heard sctp_listener_input(struct sctp_listener *self, uint64_t now_us,
                                     const struct sctp_origin *origin, unsigned net, uint8_t *packet,
                                     size_t length, struct sctp_association *existing,
@@ -316,6 +324,8 @@ enum sctp_heard sctp_listener_input(struct sctp_listener *self, uint64_t now_us,
         return SCTP_HEARD_NOTHING; /* its cookie again */
     if (q.chunk.type == SCTP_CHUNK_INIT)
         return on_init(&q);
+    if (is_elsewhere(self, q.header.tag))
+        return SCTP_HEARD_NOTHING;
     return q.chunk.type == SCTP_CHUNK_COOKIE_ECHO ? on_cookie(&q) : SCTP_HEARD_NOTHING;
 }
 

@@ -295,6 +295,30 @@ static void duplicate(void)
     bed_close(&bed);
 }
 
+/* Two listeners share the address; the second one's socket was not there yet when the client's
+ * COOKIE ECHO came. */
+static void of_another(void)
+{
+    struct bed bed;
+    struct packet packet;
+    bed_open(&bed, false);
+    struct sctp_listener *first = bed.listener;
+    bed.options.sharing = (struct sctp_sharing){.count = 2, .secret = "of both"};
+    bed.listener = sctp_listener_new(&bed.options, bed.now_us);
+    sctp_listener_free(first);
+    first = bed.listener;
+    ask(&bed, &good_init);
+    ask(&bed, &good_init);
+    echo(&bed, &packet);
+    ok(sctp_wire_u32(packet.bytes + 4) % 2 == 1, "the second tag is the second listener's");
+    ok(hear(&bed, &packet) == SCTP_HEARD_NOTHING, "the first one takes no COOKIE ECHO for it");
+    bed.options.sharing.index = 1;
+    bed.listener = sctp_listener_new(&bed.options, bed.now_us);
+    ok(hear(&bed, &packet) == SCTP_HEARD_MADE, "the second one does");
+    sctp_listener_free(first);
+    bed_close(&bed);
+}
+
 int main(void)
 {
     bed_seed = (uint32_t)tap_seed();
@@ -306,5 +330,6 @@ int main(void)
     init_when_up();
     restart();
     duplicate();
+    of_another();
     return tap_done();
 }
