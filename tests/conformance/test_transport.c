@@ -122,7 +122,9 @@ static void again_and_writable(const struct transport_ops *ops)
         }
         bytes += 10000;
     }
-    ok(bytes >= 100 * 1024, "a burst of %zu KB is taken", bytes / 1024);
+    /* The queue of udp is what leaves soon at the pace of now, which is slow on a busy machine. */
+    size_t least = strcmp(ops->name, "udp") ? 100 * 1024 : 10000;
+    ok(bytes >= least, "a burst of %zu KB is taken", bytes / 1024);
     ok(bytes <= 4 << 20, "before ERR_AGAIN limits it");
     bed_wait_messages(peer, sent, 5 * SECOND);
     ok(peer->messages == sent, "all of it arrives");
