@@ -46,6 +46,13 @@ int tap_done(void)
     return failures || !checks ? 1 : 0;
 }
 
+unsigned tap_scaled(unsigned count)
+{
+    const char *text = getenv("SCALE");
+    unsigned scale = text ? (unsigned)strtoul(text, NULL, 10) : 1;
+    return scale > 1 && count > scale ? count / scale : scale > 1 ? 1 : count;
+}
+
 unsigned long tap_seed(void)
 {
     const char *text = getenv("SEED");

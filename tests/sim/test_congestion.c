@@ -271,12 +271,16 @@ static void check_trace(void)
 
 int main(void)
 {
+    unsigned most = seeds;
     if (getenv("SEEDS"))
-        seeds = (unsigned)strtoul(getenv("SEEDS"), NULL, 10);
+        most = seeds = (unsigned)strtoul(getenv("SEEDS"), NULL, 10);
+    else
+        seeds = tap_scaled(most);
     check_trace();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         check_row(&rows[i]);
-    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++)
+    seeds = most; /* shares differ more from seed to seed than one of them can tell */
+    for (size_t i = 0; i < tap_scaled(sizeof shares / sizeof shares[0]); i++)
         check_share(&shares[i]);
     check_cubics();
     check_ways_back();

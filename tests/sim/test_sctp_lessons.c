@@ -276,8 +276,8 @@ static void test_cuts(const char *what, uint64_t rate, uint64_t round_us, struct
 {
     const uint64_t detection = 100 * SIM_MS;
     uint64_t most = 0, again = 0;
-    unsigned failed = 0;
-    for (unsigned seed = 1; seed <= 25; seed++) {
+    unsigned failed = 0, cuts = tap_scaled(25);
+    for (unsigned seed = 1; seed <= cuts; seed++) {
         struct sim_options *o = begin(seed, rate, round_us);
         struct gaps gaps = {0};
         o->work[0][0] = up;
@@ -296,9 +296,9 @@ static void test_cuts(const char *what, uint64_t rate, uint64_t round_us, struct
         sim_world_free(world);
     }
     ok(!failed && most <= detection + limit_us,
-       "25 cuts, %s: longest gap %.0f ms, of which %.0f until it was noticed; %llu chunks again "
+       "%u cuts, %s: longest gap %.0f ms, of which %.0f until it was noticed; %llu chunks again "
        "in the last",
-       what, (double)most / 1000, (double)detection / 1000, (unsigned long long)again);
+       cuts, what, (double)most / 1000, (double)detection / 1000, (unsigned long long)again);
 }
 
 /* ---- 014: sizes ---- */

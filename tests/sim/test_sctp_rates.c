@@ -290,7 +290,8 @@ static void test_share(const char *name, const struct sim_line *line,
 static void test_shares(void)
 {
     static const unsigned queues[] = {8, 30, 60, 240};
-    for (unsigned i = 0; i < 4; i++) {
+    /* Under a sanitizer: the second has all pairs. */
+    for (unsigned i = scale > 1; i < (scale > 1 ? 2 : 4); i++) {
         char name[80];
         struct sim_line line = {
             .rate = 100 * MBIT, .delay_us = 15000, .queue_us = queues[i] * SIM_MS, .overhead = 48};

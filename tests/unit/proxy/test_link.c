@@ -44,8 +44,9 @@ static void close_after(unsigned turns, bool server_first, bool at_once, unsigne
 /* The handshakes take about 200 turns, the bytes as many again. */
 static void closes(void)
 {
-    for (unsigned turns = 0; turns < 480; turns += 5)
-        close_after(turns, turns / 5 % 2, turns / 10 % 2, 1 + turns / 5 % 3);
+    unsigned count = tap_scaled(96), apart = 480 / count;
+    for (unsigned i = 0; i < count; i++)
+        close_after(i * apart, i % 2, i / 2 % 2, 1 + i % 3);
 }
 
 static bool is_up_again(const struct bed *bed)
@@ -83,8 +84,9 @@ static void lose_after(unsigned messages, unsigned workers)
 
 static void losses(void)
 {
-    for (unsigned messages = 1; messages < 90; messages += 3)
-        lose_after(messages, 1 + messages % 3);
+    unsigned count = tap_scaled(30), apart = 90 / count;
+    for (unsigned i = 0; i < count; i++)
+        lose_after(1 + i * apart, 1 + (i + 1) % 3);
 }
 
 /* A connection that is open when the association goes is reset at both ends, at once. */
