@@ -35,7 +35,6 @@
 struct connection;
 struct link;
 struct places;
-struct process;
 struct remote_lookup;
 struct sessions;
 struct worker;

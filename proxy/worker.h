@@ -14,7 +14,6 @@
 #include "proxy/gathered.h"
 #include "proxy/turn.h"
 
-struct connection;
 struct lingering;
 struct resolver;
 

@@ -27,7 +27,7 @@ void sctp_association_defaults(struct sctp_options *options)
         .buffer = 16 * 1024 * 1024,
         .mtu = 1280 - 40 - 8, /* IPv6's least, less its header and UDP's */
         .rto_initial_us = 1000000,
-        .rto_min_us = 200000, /* RFC 9260 section 16: 1 s; what Linux and usrsctp allow, too */
+        .rto_min_us = 200000, /* RFC 9260 section 16: 1 s; Linux allows less, too */
         .rto_max_us = 60000000,
         .init_retransmissions = 8,
         .retransmissions = 10,

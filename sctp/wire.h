@@ -50,7 +50,6 @@ enum sctp_parameter_type {
     SCTP_PARAMETER_RANDOM = 0x8002,
     SCTP_PARAMETER_CHUNKS = 0x8003,
     SCTP_PARAMETER_HMACS = 0x8004,
-    SCTP_PARAMETER_PADDING = 0x8005,
     SCTP_PARAMETER_EXTENSIONS = 0x8008,
     /* Our own; others skip it without a word, as its two highest bits say (section 3.2.1). Value:
      * "HWS", then a version. An endpoint that sends it never takes back what a gap block
@@ -63,14 +62,12 @@ enum sctp_cause {
     SCTP_CAUSE_INVALID_STREAM = 1,
     SCTP_CAUSE_MISSING_PARAMETER = 2,
     SCTP_CAUSE_STALE_COOKIE = 3,
-    SCTP_CAUSE_OUT_OF_RESOURCE = 4,
     SCTP_CAUSE_UNRESOLVABLE_ADDRESS = 5,
     SCTP_CAUSE_UNRECOGNIZED_CHUNK = 6,
     SCTP_CAUSE_INVALID_PARAMETER = 7,
     SCTP_CAUSE_UNRECOGNIZED_PARAMETERS = 8,
     SCTP_CAUSE_NO_USER_DATA = 9,
     SCTP_CAUSE_COOKIE_IN_SHUTDOWN = 10,
-    SCTP_CAUSE_RESTART_NEW_ADDRESSES = 11,
     SCTP_CAUSE_USER_ABORT = 12,
     SCTP_CAUSE_PROTOCOL_VIOLATION = 13,
     SCTP_CAUSE_UNSUPPORTED_HMAC = 0x0105, /* RFC 4895 section 4.1 */

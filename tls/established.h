@@ -6,7 +6,6 @@
 #include "base/message.h"
 #include "tls/record.h"
 
-struct gnutls_session_int;
 struct tls_session;
 
 struct tls_established {

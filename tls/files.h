@@ -7,8 +7,6 @@
 
 #include "tls/reason.h"
 
-struct gnutls_datum_t;
-
 struct tls_files {
     char **paths;
     size_t count;
