@@ -90,7 +90,7 @@ else
         sed 's/^threads = .*/threads = 250;/' "$dir/both.cfg" >"$dir/many.cfg"
         cp "$dir/many.cfg" "$dir/both.cfg"
         run_both prlimit --as=1000000000:1000000000
-        has_line both.err 'error: there is no memory for 252 threads: .*lower threads'
+        has_line both.err 'error: there is no memory for 251 threads: .*lower threads'
     }
     limit_each() { # OPTION VALUE...
         local value failed=0
