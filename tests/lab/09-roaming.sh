@@ -29,7 +29,7 @@ END
 move_under_load() { # TEXT NEW-ADDRESS...: as above
     local text="udp, $1"
     shift
-    start traffic "${CLIENT_SIDE[@]}" "$TOOLS/load" both --to "$TO" --connections 4 --bytes "$(scaled 5000000)" --timeout 60
+    start traffic "${CLIENT_SIDE[@]}" "$TOOLS/load" both --to "$TO" --connections 4 --bytes "$(scaled 20000000)" --timeout 60
     start pings "${CLIENT_SIDE[@]}" "$TOOLS/load" ping --to "$TO" --connections 1 --seconds 2 --timeout 60
     check "$text: there is load" wait_until 20 status_has client '.tunnels[0].connections.open >= 5'
     leave "$@"
