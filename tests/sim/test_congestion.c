@@ -278,7 +278,8 @@ int main(void)
         seeds = tap_scaled(most);
     check_trace();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        check_row(&rows[i]);
+        if (seeds == most || rows[i].mbit <= 1000) /* a third of the time are two fast rows */
+            check_row(&rows[i]);
     seeds = most; /* shares differ more from seed to seed than one of them can tell */
     for (size_t i = 0; i < tap_scaled(sizeof shares / sizeof shares[0]); i++)
         check_share(&shares[i]);

@@ -435,7 +435,7 @@ static void test_full_packets(uint32_t mtu, double least)
 int main(void)
 {
     static const struct sctp_congestion_ops *const both[] = {&sctp_bbr_ops, &sctp_cubic_ops};
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < tap_scaled(2); i++) {
         test_swallowed(1, 11000, both[i]);
         test_swallowed(120, 11000, both[i]);
         test_swallowed(320, 11000, both[i]);
