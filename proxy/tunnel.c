@@ -98,9 +98,11 @@ static unsigned count_parts(const struct config_tunnel *config, const struct car
     return config->role == CONFIG_SERVER && carriers_share(carriers) ? worker_count : 1;
 }
 
-static void part_init(struct tunnel *tunnel, const struct config_tunnel *config,
-                      const struct tunnel_shared *shared)
+static struct tunnel *part_new(const struct config_tunnel *config,
+                               const struct tunnel_shared *shared, struct tunnel *next)
 {
+    struct tunnel *tunnel = check_alloc(sizeof(*tunnel));
+    tunnel->next_part = next;
     tunnel->config = config;
     tunnel->workers = shared->workers;
     tunnel->worker_count = shared->worker_count;
@@ -118,10 +120,14 @@ static void part_init(struct tunnel *tunnel, const struct config_tunnel *config,
         service->tunnel = tunnel;
         service->index = i;
     }
+    return tunnel;
 }
 
-static void share_out(struct tunnel *first, size_t index, unsigned count)
+static void share_out(struct tunnel *first, size_t index)
 {
+    unsigned count = 0;
+    for (struct tunnel *part = first; part; part = part->next_part)
+        count++;
     struct tunnel *part = first;
     for (unsigned i = 0; part; i++, part = part->next_part) {
         part->home = &first->workers[(index + i) % first->worker_count];
@@ -137,7 +143,7 @@ struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
                           const struct tunnel_shared *shared, char *why, size_t why_size)
 {
     struct carriers carriers;
-    struct transport_sharing sharing;
+    struct transport_sharing sharing = {0};
     char reason[256];
     if (carriers_find(&carriers, config->transport, reason, sizeof(reason)) < 0) {
         snprintf(why, why_size, "tunnel \"%s\": transport \"%s\" is not possible here: %s",
@@ -151,18 +157,14 @@ struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
         return NULL;
     }
     unsigned count = count_parts(config, &carriers, shared->worker_count);
-    struct tunnel *first = NULL;
-    for (unsigned i = 0; i < count; i++) {
-        struct tunnel *part = check_alloc(sizeof(*part));
-        part_init(part, config, shared);
-        part->next_part = first;
-        first = part;
-    }
+    struct tunnel *first = part_new(config, shared, NULL);
+    while (--count)
+        first = part_new(config, shared, first);
     first->carriers = carriers;
     first->sharing = sharing;
     first->places = check_alloc(sizeof(*first->places));
     places_init(first->places, config, shared->budget);
-    share_out(first, index, count);
+    share_out(first, index);
     tunnel_take_credentials(first,
                             tunnel_load_credentials(config, shared->sessions, first->waits_for,
                                                     sizeof(first->waits_for)));
