@@ -49,6 +49,7 @@ static void free_tunnel(struct config_tunnel *tunnel)
 {
     free(tunnel->name);
     free(tunnel->transport);
+    free(tunnel->congestion);
     free_endpoints(tunnel->local, tunnel->local_count);
     free_endpoints(tunnel->remote, tunnel->remote_count);
     free_tls(&tunnel->tls);
