@@ -69,7 +69,7 @@ $(BUILD)/%.o: %.c
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 tools: $(TOOLS) ## the helper programs of the tests
-$(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(call libs_of,base)
+$(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(call libs_of,sctp base)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)

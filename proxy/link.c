@@ -75,6 +75,7 @@ static void dismantle(struct link *link)
 {
     struct tunnel *tunnel = link->tunnel;
     link->state = LINK_CLOSING;
+    unverified_leave(link);
     link_place_give_back(link);
     link_place_leave(link);
     loop_timer_cancel(loop_of(link), &link->close_timer);
@@ -225,6 +226,7 @@ struct association_events *link_accept(struct tunnel *tunnel, struct association
 {
     struct link *link = link_new(tunnel, association->ops, peer);
     link->association = association;
+    unverified_enter(link);
     return &link->events;
 }
 
@@ -274,6 +276,7 @@ void link_close(struct link *link, enum err why, const char *detail, bool gracef
     if (was_ready && why != ERR_LOCAL_SHUTDOWN)
         counter_add(&link->tunnel->counters.associations_lost, 1);
     link->state = LINK_CLOSING;
+    unverified_leave(link);
     link_place_give_back(link);
     if (!link->association)
         return; /* on_down is on its way */

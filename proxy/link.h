@@ -25,6 +25,7 @@
 #include "mux/scheduler.h"
 #include "proxy/strand.h"
 #include "proxy/turn.h"
+#include "proxy/unverified.h"
 #include "tls/session.h"
 #include "transport/transport.h"
 
@@ -105,6 +106,7 @@ struct link {
     struct tunnel *tunnel;
     struct link *next, *previous; /* in tunnel->links */
     enum link_state state;
+    struct unverified_entry unverified; /* server */
     bool was_ready;
     bool beaten; /* client: another one was faster; nothing follows from its end */
     uint64_t begun_us, ready_us;

@@ -239,6 +239,7 @@ static void first_master_verified(struct link *link)
         counter_add(&counters->masters_not_resumed, 1);
         forget_tickets(&link->master);
     }
+    unverified_leave(link);
     snprintf(link->peer_name, sizeof(link->peer_name), "%s", tls_session_peer(session));
     link->tls_version = tls_session_version(session);
     link->tls_cipher = tls_session_cipher(session);

@@ -24,7 +24,7 @@ void tunnel_transport_options(struct tunnel *tunnel, struct transport_options *o
     *options = (struct transport_options){
         /* stream 0 is the control channel, the last one is for renewals of the master */
         .streams = (uint16_t)(config->streams_max + 2),
-        .max_associations = is_client(tunnel) ? 1 : config->max_peers + TUNNEL_UNVERIFIED_MAX,
+        .max_associations = is_client(tunnel) ? 1 : config->max_peers + UNVERIFIED_SILENT,
         .distrusts = true,
         .connect_timeout_us = config->connect_timeout_us,
         .heartbeat_us = config->heartbeat_us,
@@ -135,6 +135,7 @@ static void share_out(struct tunnel *first, size_t index)
         part->first_part = first;
         part->places = first->places;
         part->sharing = (struct transport_sharing){.index = i, .count = count};
+        unverified_init(&part->unverified, &part->sharing);
         memcpy(part->sharing.secret, first->sharing.secret, sizeof(part->sharing.secret));
     }
 }

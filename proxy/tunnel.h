@@ -29,9 +29,6 @@
 #include "tls/generation.h"
 #include "transport/transport.h"
 
-/* A server's peers that are not verified yet: beyond so many the oldest makes room. */
-#define TUNNEL_UNVERIFIED_MAX 128
-
 struct connection;
 struct link;
 struct places;

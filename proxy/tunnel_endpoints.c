@@ -15,7 +15,6 @@ static struct association_events *on_incoming(struct transport_acceptor *accepto
     struct tunnel *tunnel = container_of(acceptor, struct tunnel_endpoint, acceptor)->tunnel;
     if (atomic_load(&tunnel->draining))
         return NULL;
-    unverified_make_room(tunnel, peer);
     return link_accept(tunnel, association, peer);
 }
 

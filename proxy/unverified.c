@@ -1,6 +1,7 @@
 #include "proxy/unverified.h"
 
 #include <inttypes.h>
+#include <sys/random.h>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -30,7 +31,6 @@ bool unverified_may_log(struct tunnel *tunnel)
 {
     struct unverified *unverified = &tunnel->unverified;
     uint64_t left_out;
-    unverified->lines.per_minute = UNVERIFIED_LINES;
     if (!loop_timer_is_set(&unverified->minute) &&
         log_limit_allows(&unverified->lines, loop_now(loop_of(tunnel)), &left_out))
         return true;
@@ -48,28 +48,62 @@ void unverified_end(struct tunnel *tunnel)
     loop_timer_cancel(loop_of(tunnel), &tunnel->unverified.minute);
 }
 
-static bool is_unverified(const struct link *link)
+/* ---- how many ---- */
+
+void unverified_init(struct unverified *self, const struct transport_sharing *sharing)
 {
-    return link->state == LINK_CONNECTING || link->state == LINK_MASTER;
+    TAILQ_INIT(&self->links);
+    must(getrandom(&self->seed, sizeof(self->seed), 0) == sizeof(self->seed));
+    self->lines.per_minute = transport_part(sharing, UNVERIFIED_LINES, 1);
+    self->most = transport_part(sharing, UNVERIFIED_MAX, 1);
+    self->most_of_source =
+        transport_part(sharing, UNVERIFIED_OF_SOURCE, UNVERIFIED_OF_SOURCE_LEAST);
 }
 
-void unverified_make_room(struct tunnel *tunnel, const struct address *peer)
+/* Finalizer of MurmurHash3, as in transport/path.c. */
+static uint16_t place_of(const struct unverified *self, const struct address *address)
 {
-    struct link *oldest = NULL, *oldest_of_source = NULL;
-    unsigned all = 0, of_source = 0;
-    for (struct link *link = tunnel->links; link; link = link->next) { /* newest first */
-        if (!is_unverified(link))
-            continue;
-        all++;
-        oldest = link;
-        if (address_source(&link->peer_address) != address_source(peer))
-            continue;
-        of_source++;
-        oldest_of_source = link;
+    uint64_t hash = address_source(address) ^ self->seed;
+    hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccdull;
+    hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53ull;
+    return (hash ^ hash >> 33) % UNVERIFIED_SOURCES;
+}
+
+static struct link *oldest_of(const struct unverified *self, uint16_t source)
+{
+    struct link *link;
+    TAILQ_FOREACH(link, &self->links, unverified.link)
+    {
+        if (link->unverified.source == source)
+            break;
     }
-    if (of_source >= UNVERIFIED_OF_SOURCE)
-        link_close(oldest_of_source, ERR_TLS_TIMEOUT, "made room for newer ones of this source",
-                   false);
-    else if (all >= TUNNEL_UNVERIFIED_MAX)
-        link_close(oldest, ERR_TLS_TIMEOUT, "made room for newer peers", false);
+    return link;
+}
+
+void unverified_enter(struct link *link)
+{
+    struct unverified *self = &link->tunnel->unverified;
+    struct unverified_entry *entry = &link->unverified;
+    entry->source = place_of(self, &link->peer_address);
+    if (self->of_source[entry->source] >= self->most_of_source)
+        link_close(oldest_of(self, entry->source), ERR_TLS_TIMEOUT,
+                   "made room for newer ones of this source", false);
+    else if (self->count >= self->most)
+        link_close(TAILQ_FIRST(&self->links), ERR_TLS_TIMEOUT, "made room for newer peers", false);
+    entry->is_in = true;
+    TAILQ_INSERT_TAIL(&self->links, link, unverified.link);
+    self->of_source[entry->source]++;
+    self->count++;
+}
+
+void unverified_leave(struct link *link)
+{
+    struct unverified *self = &link->tunnel->unverified;
+    struct unverified_entry *entry = &link->unverified;
+    if (!entry->is_in)
+        return;
+    TAILQ_REMOVE(&self->links, link, unverified.link);
+    self->of_source[entry->source]--;
+    self->count--;
+    entry->is_in = false;
 }

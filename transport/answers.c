@@ -6,8 +6,11 @@
 
 #define BURST_US 1000000
 
-void answers_init(struct answers *self)
+void answers_init(struct answers *self, const struct transport_sharing *sharing)
 {
+    self->per_second[ANSWERS_INIT] = transport_part(sharing, ANSWERS_INITS_PER_SECOND, 1);
+    self->per_second[ANSWERS_OTHER] = transport_part(sharing, ANSWERS_PER_SECOND, 1);
+    self->of_source = transport_part(sharing, ANSWERS_OF_SOURCE, ANSWERS_OF_SOURCE_LEAST);
     must(getrandom(&self->seed, sizeof self->seed, 0) == sizeof self->seed);
 }
 
@@ -32,9 +35,8 @@ bool answers_allow(struct answers *self, enum answers_kind kind, const struct ad
 {
     size_t place = (size_t)mix(mix(address_source(to) ^ self->seed)) % ANSWERS_SOURCES;
     uint64_t *of_source = &self->source_spent_until_ns[place], *all = &self->spent_until_ns[kind];
-    uint64_t source_ns = taken(*of_source, now_us, ANSWERS_OF_SOURCE),
-             all_ns = taken(*all, now_us,
-                            kind == ANSWERS_INIT ? ANSWERS_INITS_PER_SECOND : ANSWERS_PER_SECOND);
+    uint64_t source_ns = taken(*of_source, now_us, self->of_source),
+             all_ns = taken(*all, now_us, self->per_second[kind]);
     if (!source_ns || !all_ns)
         return false;
     *of_source = source_ns;

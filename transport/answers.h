@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/address.h"
+#include "transport/transport.h"
 
 enum answers_kind {
     ANSWERS_INIT, /* INIT ACK */
@@ -31,14 +32,19 @@ enum answers_kind {
  * forged ones a second take 2 answers of each. */
 #define ANSWERS_SOURCES 65536
 
+/* Where several sockets share an address each has its part of all this: of a source no less than
+ * so many, which a client that connects does not use up. */
+#define ANSWERS_OF_SOURCE_LEAST 10
+
 struct answers {
     uint64_t seed;
-    uint64_t spent_until_ns[ANSWERS_OTHER + 1]; /* when all of the allowance will be back */
+    unsigned per_second[ANSWERS_OTHER + 1], of_source; /* this one's part */
+    uint64_t spent_until_ns[ANSWERS_OTHER + 1];        /* when all of the allowance will be back */
     uint64_t source_spent_until_ns[ANSWERS_SOURCES];
 };
 
 /* All other bytes zero. Thread: any. */
-void answers_init(struct answers *self);
+void answers_init(struct answers *self, const struct transport_sharing *sharing);
 
 /* Whether one more may leave for this address; counts it if so. */
 bool answers_allow(struct answers *self, enum answers_kind kind, const struct address *to,

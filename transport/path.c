@@ -96,6 +96,11 @@ static void grow(struct path_table *table)
 void path_table_add(struct path_table *table, struct path *path)
 {
     must(!path_table_find(table, &path->key));
+    path_table_add_another(table, path);
+}
+
+void path_table_add_another(struct path_table *table, struct path *path)
+{
     if (table->count > table->mask)
         grow(table);
     struct path **bucket = &table->buckets[bucket_of(table, &path->key)];
@@ -114,10 +119,19 @@ void path_table_remove(struct path_table *table, struct path *path)
     table->count--;
 }
 
-struct path *path_table_find(const struct path_table *table, const struct path_key *key)
+static struct path *first_of(struct path *path, const struct path_key *key)
 {
-    struct path *path = table->buckets[bucket_of(table, key)];
     while (path && memcmp(&path->key, key, sizeof *key))
         path = path->next;
     return path;
+}
+
+struct path *path_table_find(const struct path_table *table, const struct path_key *key)
+{
+    return first_of(table->buckets[bucket_of(table, key)], key);
+}
+
+struct path *path_table_find_next(const struct path *path)
+{
+    return first_of(path->next, &path->key);
 }

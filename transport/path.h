@@ -42,6 +42,10 @@ void path_table_fini(struct path_table *table);
 
 /* The key must not be there yet; path->key is set. */
 void path_table_add(struct path_table *table, struct path *path);
+/* One more with a key that may be there. */
+void path_table_add_another(struct path_table *table, struct path *path);
 void path_table_remove(struct path_table *table, struct path *path);
 /* NULL if there is none. */
 struct path *path_table_find(const struct path_table *table, const struct path_key *key);
+/* Another one with this one's key, after path_table_find; NULL: that was the last. */
+struct path *path_table_find_next(const struct path *path);

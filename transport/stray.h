@@ -21,8 +21,9 @@
  * is for when the first was lost. Less than the smallest retransmission time-out (200 ms). */
 #define STRAY_REPEAT_US 100000
 
-/* All zero: nothing was answered yet. */
+/* Nothing was answered yet: all zero but per_second. */
 struct stray_limit {
+    unsigned per_second;     /* STRAY_PER_SECOND, or this one's part of it */
     uint64_t spent_until_us; /* when all of the allowance will have come back */
     uint64_t latest_us;
     struct path_key latest; /* peer of the latest answer */

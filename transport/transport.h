@@ -32,6 +32,14 @@ struct transport_sharing {
     uint8_t secret[32];    /* unguessable, the same for all of them */
 };
 
+/* What one of them has of a limit that is for all together; least: however many there are. */
+static inline unsigned transport_part(const struct transport_sharing *sharing, unsigned whole,
+                                      unsigned least)
+{
+    unsigned part = sharing->count > 1 ? whole / sharing->count : whole;
+    return part > least ? part : least;
+}
+
 struct transport_options {
     uint16_t streams;            /* asked for in each direction, 1..65535 */
     uint32_t max_associations;   /* peers served at once; further INITs are not answered */

@@ -139,11 +139,14 @@ static enum err udp_open(struct loop *loop, const struct address *locals, size_t
         return e;
     }
     path_table_init(&self->paths);
-    answers_init(&self->answers);
-    udp_trust_init(&self->trust);
+    path_table_init(&self->addresses);
+    answers_init(&self->answers, &options->sharing);
+    self->strays.per_second = self->unconfirmed.per_second =
+        transport_part(&options->sharing, STRAY_PER_SECOND, 1);
+    udp_trust_init(&self->trust, &options->sharing);
     if (acceptor)
         self->listener = make_listener(self);
-    self->lines.per_minute = TRANSPORT_LINES;
+    self->lines.per_minute = transport_part(&options->sharing, TRANSPORT_LINES, 1);
     *transport = &self->base;
     return ERR_OK;
 }
@@ -159,6 +162,7 @@ static void udp_free(struct transport *transport)
     close_locals(self);
     sctp_listener_free(self->listener);
     path_table_fini(&self->paths);
+    path_table_fini(&self->addresses);
     free(self);
 }
 

@@ -53,7 +53,7 @@ struct udp_local {
 
 /* What belongs to a path of the association's choice, by the same number. */
 struct udp_path {
-    struct path node;
+    struct path node, address; /* in transport->paths, and in transport->addresses */
     struct udp_association *owner;
     struct udp_local *local;
     struct datagram_route route;
@@ -149,6 +149,7 @@ struct udp {
     uint16_t local_count;
     struct sctp_listener *listener; /* NULL: there is no acceptor */
     struct path_table paths;        /* by address and by tag */
+    struct path_table addresses;    /* by the peer's UDP address alone, which several may have */
     struct answers answers;         /* to addresses of which nothing is known: all of them; also */
     struct stray_limit strays;      /* answers to packets of no association */
     struct stray_limit unconfirmed; /* answers to probes from addresses not confirmed */

@@ -22,7 +22,6 @@ static void answer(const struct udp_arrival *a, const uint8_t *reply, size_t len
     datagram_send(&a->local->socket, &route, reply, length);
 }
 
-/* One end of each association of ours has the port on which endpoints listen. */
 /* Of an association of another endpoint at this address, which came with a packet of this one's. */
 static bool is_elsewhere(const struct udp_arrival *a)
 {
@@ -36,6 +35,7 @@ void udp_arrival_stray(const struct udp_arrival *a)
     struct udp *transport = a->local->transport;
     uint8_t reply[SCTP_REPLY_MAX];
     transport->counters.stray_packets++;
+    /* One end of each association of ours has the port on which endpoints listen. */
     if (a->key.own_port != UDP_SCTP_PORT && a->key.peer_port != UDP_SCTP_PORT)
         return;
     if (is_elsewhere(a))
@@ -141,6 +141,8 @@ static void turn_away(const struct udp_arrival *a, struct sctp_association *engi
     uint8_t packet[UINT16_MAX];
     struct sctp_wants wants;
     a->local->transport->counters.strangers_lost++;
+    /* The cookie makes no other one: to turn one away costs more than to drop a packet. */
+    sctp_listener_ended(a->local->transport->listener, sctp_association_own_tag(engine));
     sctp_association_abort(engine, "no room for one more");
     if (may_answer(a, ANSWERS_OTHER) && sctp_association_wants(engine, now_us, &wants))
         answer(a, packet, sctp_association_output(engine, now_us, &wants, packet));

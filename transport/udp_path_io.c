@@ -36,10 +36,18 @@ static void rearm(struct udp_association *self)
 
 /* ---- records ---- */
 
+struct path_key udp_path_io_key(const struct udp_local *local, const struct address *wire)
+{
+    static const struct address any;
+    struct address plain = datagram_plain_address(wire);
+    return path_key(&plain, &any, local->number, 0, 0);
+}
+
 static void clear(struct udp_path *path)
 {
     struct udp *transport = path->owner->transport;
     path_table_remove(&transport->paths, &path->node);
+    path_table_remove(&transport->addresses, &path->address);
     if (transport->latest == path)
         transport->latest = NULL;
     path->owner->paths[path->number] = NULL;
@@ -71,6 +79,8 @@ struct udp_path *udp_path_io_add(struct udp_association *self, struct udp_local 
     udp_path_mtu_add(path);
     path->node.key = *key;
     path_table_add(&self->transport->paths, &path->node);
+    path->address.key = udp_path_io_key(local, wire);
+    path_table_add_another(&self->transport->addresses, &path->address);
     if (self->answered)
         sctp_association_net_reset(self->engine, udp_now(self->transport), path->number);
     return path;

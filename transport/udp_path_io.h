@@ -8,6 +8,8 @@
 void udp_path_io_init(struct udp_association *self, bool chooses);
 /* Forgets all paths and the tag. */
 void udp_path_io_fini(struct udp_association *self);
+/* Of transport->addresses. */
+struct path_key udp_path_io_key(const struct udp_local *local, const struct address *wire);
 /* Adds a path; its address must not be known yet. NULL when there is no room now. */
 struct udp_path *udp_path_io_add(struct udp_association *self, struct udp_local *local,
                                  const struct address *wire, const struct address *own,

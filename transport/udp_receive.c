@@ -91,49 +91,44 @@ void udp_receive_packet(struct udp_local *local, const struct address *from,
         take_other(&arrival, path);
 }
 
-static bool is_at(const struct udp_path *path, const struct udp_local *local,
-                  const struct address *plain)
+/* The first path to this address, and another one; NULL: none. */
+static struct udp_path *path_at(struct udp_local *local, const struct address *wire)
 {
-    if (!path || path->local != local)
-        return false;
-    struct address own_plain = datagram_plain_address(&path->route.to);
-    return address_equal(&own_plain, plain);
+    struct path_key key = udp_path_io_key(local, wire);
+    struct path *node = path_table_find(&local->transport->addresses, &key);
+    return node ? container_of(node, struct udp_path, address) : NULL;
 }
 
-static struct udp_path *path_at(struct udp_association *self, const struct udp_local *local,
-                                const struct address *plain)
+static struct udp_path *next_at(const struct udp_path *path)
 {
-    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
-        if (is_at(self->paths[i], local, plain))
-            return self->paths[i];
-    return NULL;
+    struct path *node = path_table_find_next(&path->address);
+    return node ? container_of(node, struct udp_path, address) : NULL;
 }
 
 /* What is up is only probed for it: anybody can forge it, and a restarting peer answers so. */
+static bool refused(struct udp_path *path)
+{
+    struct udp_association *self = path->owner;
+    if (self->state != UDP_CONNECTING || !self->events || !udp_connect_refused(path)) {
+        udp_path_io_trouble(path, false);
+        return false;
+    }
+    udp_association_end(self, ERR_TRANSPORT_REFUSED, "nobody listens at that port");
+    return true;
+}
+
+/* Who ends takes its other paths with it. */
 void udp_receive_refused(struct udp_local *local, const struct address *wire)
 {
-    struct udp_association *self;
-    struct address plain = datagram_plain_address(wire);
-    TAILQ_FOREACH(self, &local->transport->all, link)
-    {
-        struct udp_path *path = self->state == UDP_ENDED ? NULL : path_at(self, local, &plain);
-        if (path && self->state == UDP_CONNECTING && self->events && udp_connect_refused(path))
-            udp_association_end(self, ERR_TRANSPORT_REFUSED, "nobody listens at that port");
-        else if (path)
-            udp_path_io_trouble(path, false);
-    }
+    struct udp_path *path = path_at(local, wire);
+    while (path)
+        path = refused(path) ? path_at(local, wire) : next_at(path);
 }
 
 void udp_receive_trouble(struct udp_local *local, const struct address *wire, bool too_large)
 {
-    struct udp_association *self;
-    struct address plain = datagram_plain_address(wire);
-    TAILQ_FOREACH(self, &local->transport->all, link)
-    {
-        struct udp_path *path = self->state == UDP_ENDED ? NULL : path_at(self, local, &plain);
-        if (path)
-            udp_path_io_trouble(path, too_large);
-    }
+    for (struct udp_path *path = path_at(local, wire); path; path = next_at(path))
+        udp_path_io_trouble(path, too_large);
 }
 
 /* ---- a bulk of packets ---- */

@@ -6,8 +6,11 @@
 #include "transport/udp_association.h"
 #include "transport/udp_engine.h"
 
-void udp_trust_init(struct udp_trust *trust)
+void udp_trust_init(struct udp_trust *trust, const struct transport_sharing *sharing)
 {
+    trust->most = transport_part(sharing, UDP_TRUST_COUNT, 1);
+    trust->most_held = transport_part(sharing, UDP_TRUST_ALL, UDP_TRUST_ONE);
+    trust->most_of_source = transport_part(sharing, UDP_TRUST_OF_SOURCE, UDP_TRUST_OF_SOURCE_LEAST);
     TAILQ_INIT(&trust->strangers);
     must(getrandom(&trust->seed, sizeof trust->seed, 0) == sizeof trust->seed);
 }
@@ -55,13 +58,13 @@ bool udp_trust_makes_room(struct udp *transport, const struct address *from)
     if (!transport->options.distrusts)
         return true;
     size_t place = place_of(trust, from);
-    if (trust->of_source[place] >= UDP_TRUST_OF_SOURCE) {
+    if (trust->of_source[place] >= trust->most_of_source) {
         struct udp_association *oldest = oldest_of(trust, place);
         if (udp_now(transport) < oldest->begun_us + UDP_TRUST_YOUNG_US)
             return false;
         drop(oldest);
     }
-    return trust->count < UDP_TRUST_COUNT || udp_trust_drops_oldest(transport);
+    return trust->count < trust->most || udp_trust_drops_oldest(transport);
 }
 
 void udp_trust_enter(struct udp_association *self)
@@ -104,7 +107,8 @@ bool udp_trust_allows(struct udp_association *self, const uint8_t *packet, size_
 {
     struct udp *transport = self->transport;
     if (!self->is_strange || self->held < UDP_TRUST_LEAST ||
-        transport->trust.held + length <= UDP_TRUST_ALL || !packet_data_count(packet, length))
+        transport->trust.held + length <= transport->trust.most_held ||
+        !packet_data_count(packet, length))
         return true;
     transport->counters.untrusted_packets++;
     return false;

@@ -12,6 +12,7 @@
 #include "base/address.h"
 
 struct association;
+struct transport_sharing;
 struct udp;
 struct udp_association;
 
@@ -21,6 +22,9 @@ struct udp_association;
  * may be behind one address. */
 #define UDP_TRUST_OF_SOURCE 64
 #define UDP_TRUST_YOUNG_US  (1000 * 1000)
+/* Where several sockets share the address each has its part of these numbers; of a source no less
+ * than so many, because its associations may come to one part by chance. */
+#define UDP_TRUST_OF_SOURCE_LEAST 8
 /* Sources that share a place share an allowance; who has which place is not to be guessed. */
 #define UDP_TRUST_SOURCES 4096
 
@@ -33,13 +37,14 @@ struct udp_association;
 
 struct udp_trust {
     TAILQ_HEAD(udp_trust_list, udp_association) strangers; /* oldest first */
-    size_t count;
-    size_t held; /* bytes, of all of them */
+    size_t count, most;
+    size_t held, most_held; /* bytes, of all of them */
+    unsigned most_of_source;
     uint64_t seed;
     uint8_t of_source[UDP_TRUST_SOURCES];
 };
 
-void udp_trust_init(struct udp_trust *trust);
+void udp_trust_init(struct udp_trust *trust, const struct transport_sharing *sharing);
 
 /* Whether one more of this source may begin; drops an older one where that is needed. */
 bool udp_trust_makes_room(struct udp *transport, const struct address *from);

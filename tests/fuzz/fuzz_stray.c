@@ -43,7 +43,7 @@ static void check_answer(const uint8_t *packet, size_t length, const uint8_t *an
 /* The bytes as times that pass, and peers: never more than the burst and what has come back. */
 static void check_limit(const uint8_t *data, size_t size)
 {
-    struct stray_limit limit = {0};
+    struct stray_limit limit = {.per_second = STRAY_PER_SECOND};
     struct wire_reader reader = wire_reader(data, size);
     uint64_t begun = 1000000, now = begun, allowed = 0, latest[4] = {0};
     while (wire_left(&reader) >= 2) {

@@ -36,7 +36,7 @@ static unsigned allowed(struct answers *self, const char *text, unsigned asked, 
 static struct answers *fresh(void)
 {
     struct answers *self = check_alloc(sizeof *self);
-    answers_init(self);
+    answers_init(self, &(struct transport_sharing){0});
     return self;
 }
 
@@ -88,8 +88,31 @@ static void of_inits(void)
     free(self);
 }
 
+/* Several sockets at one address have the allowance of one. */
+static void of_parts(void)
+{
+    unsigned all = 0, source = 0, least = 0;
+    char text[64];
+    for (unsigned part = 0; part < 4; part++) {
+        struct answers *self = check_alloc(sizeof *self);
+        answers_init(self, &(struct transport_sharing){.index = part, .count = 4});
+        source += allowed(self, "192.0.2.1:1", 1000, NOW);
+        for (unsigned i = 0; i < 1000; i++) {
+            snprintf(text, sizeof text, "10.%u.%u.1:9", i / 250, i % 250);
+            all += allowed(self, text, 1, NOW + 10000000);
+        }
+        answers_init(self, &(struct transport_sharing){.index = part, .count = 64});
+        least += allowed(self, "192.0.2.9:1", 1000, NOW + 20000000);
+        free(self);
+    }
+    ok(source == ANSWERS_OF_SOURCE, "four parts give one source no more (%u)", source);
+    ok(all == ANSWERS_PER_SECOND, "nor all sources (%u)", all);
+    ok(least == 4 * ANSWERS_OF_SOURCE_LEAST, "of many parts each has some for a source");
+}
+
 int main(void)
 {
+    of_parts();
     of_one_source();
     of_all();
     of_inits();

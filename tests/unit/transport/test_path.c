@@ -74,8 +74,37 @@ static void table_grows(void)
     ok(table.count == 0, "an empty table ends");
 }
 
+/* An ICMP message names an address, and no ports of SCTP. */
+static void several_of_one_key(void)
+{
+    struct path_table table;
+    struct path paths[300];
+    unsigned seen = 0;
+    path_table_init(&table);
+    memset(paths, 0, sizeof paths);
+    for (unsigned i = 0; i < 300; i++) {
+        paths[i].key = path_key_of_tag(i % 100, 1, 2);
+        path_table_add_another(&table, &paths[i]);
+    }
+    struct path_key key = path_key_of_tag(7, 1, 2);
+    for (struct path *path = path_table_find(&table, &key); path; path = path_table_find_next(path))
+        seen += path == &paths[7] || path == &paths[107] || path == &paths[207];
+    ok(seen == 3, "all of one key are found, and no other (%u)", seen);
+    path_table_remove(&table, &paths[107]);
+    seen = 0;
+    for (struct path *path = path_table_find(&table, &key); path; path = path_table_find_next(path))
+        seen += path == &paths[7] || path == &paths[207];
+    ok(seen == 2, "one of them can go");
+    for (unsigned i = 0; i < 300; i++)
+        if (i != 107)
+            path_table_remove(&table, &paths[i]);
+    ok(!table.count, "and all");
+    path_table_fini(&table);
+}
+
 int main(void)
 {
+    several_of_one_key();
     keys();
     table_grows();
     return tap_done();
