@@ -102,9 +102,10 @@ static void publish(struct sctp_bbr *self, uint64_t now_us)
         sctp_congestion_pace(base, self->pace, 1000000, 100);
         return;
     }
+    uint64_t most = sctp_bbr_most(sctp_bbr_model_bdp(self, self->max_bw, 200),
+                                  SCTP_CONGESTION_SHORT_WINDOW_MAX);
     base->window = sctp_bbr_most(base->window, SCTP_CONGESTION_SHORT_WINDOW);
-    uint64_t extra = sctp_bbr_least(self->extra_acked, SCTP_CONGESTION_SHORT_WINDOW_MAX);
-    base->window = sctp_bbr_least(base->window, SCTP_CONGESTION_SHORT_WINDOW_MAX + extra);
+    base->window = sctp_bbr_least(base->window, most);
     sctp_congestion_unpaced(base);
 }
 

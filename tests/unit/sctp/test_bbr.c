@@ -842,8 +842,8 @@ static void short_path(void)
     struct path path = short_one();
     ok(path.base->pace == 0, "below 1 ms nothing is paced");
     ok(path.base->window >= SCTP_CONGESTION_SHORT_WINDOW &&
-           path.base->window <= UINT64_C(2) * SCTP_CONGESTION_SHORT_WINDOW_MAX,
-       "256 to 512 KB may be in flight, and what comes together");
+           path.base->window <= path.rate * path.rtt_us / 1000000 * 2,
+       "128 KB may be in flight, and no more than twice what the path holds");
     ok(path.base->quantum == SCTP_CONGESTION_QUANTUM, "64 KB at once");
     path.rtt_us = 900;
     for (unsigned i = 0; i < 20000; i++)

@@ -331,7 +331,7 @@ static void short_path(void)
     struct sctp_sample sample = sample_of(&flow, MSS, MSS);
     ops->acked(flow.cubic, &sample);
     ok(flow.cubic->pace == 0, "below 1 ms nothing is paced");
-    ok(flow.cubic->window == SCTP_CONGESTION_SHORT_WINDOW, "the window is 256 KB at least");
+    ok(flow.cubic->window == SCTP_CONGESTION_SHORT_WINDOW, "the window is 128 KB at least");
     ok(flow.cubic->quantum == SCTP_CONGESTION_SHORT_WINDOW / 4, "a quarter of it at once");
     for (unsigned i = 0; i < 10; i++)
         round_trip(&flow);
@@ -343,7 +343,7 @@ static void short_path(void)
         flow.now_us += 1000;
         lose(&flow, false, true);
     }
-    ok(flow.cubic->window < SCTP_CONGESTION_SHORT_WINDOW / 4, "below 256 KB");
+    ok(flow.cubic->window < SCTP_CONGESTION_SHORT_WINDOW / 4, "below that");
     flow.now_us += 10000000;
     round_trip(&flow);
     ok(flow.cubic->window >= SCTP_CONGESTION_SHORT_WINDOW && !flow.cubic->pace, "for 10 s");
