@@ -254,10 +254,6 @@ static void check_alive(void)
 {
     struct user *user = &bed.users[0];
     settle(4 * SECOND);
-    if (!bed.peer) {
-        must(say(user, 0, 10) == ERR_OK);
-        settle(SECOND);
-    }
     must(user->up && bed.peer && bed.peer->up && !user->downs && !bed.peer->downs);
     if (bed.who == STRANGER) {
         check_kept(user);

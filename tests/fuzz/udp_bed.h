@@ -54,10 +54,16 @@ static void be_nervous(struct user *user)
                           "nervous");
 }
 
+static enum err say(struct user *user, uint16_t stream, uint32_t length);
+
+/* A client speaks first, and at once: a server waits for it a few seconds. */
 static void on_up(struct association_events *events, uint16_t streams)
 {
-    must(streams > 0 && !user_of(events)->up);
-    user_of(events)->up = true;
+    struct user *user = user_of(events);
+    must(streams > 0 && !user->up);
+    user->up = true;
+    if (bed.flags & UNPREPARED && user == &bed.users[0])
+        must(say(user, 0, 10) == ERR_OK);
 }
 
 /* Number of the message in its stream, then what follows from that. */
