@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "transport/auth.h"
 #include "transport/udp_connect.h"
 #include "transport/udp_engine.h"
@@ -36,11 +37,27 @@ bool udp_association_is_up(const struct udp_association *self)
     return self->state == UDP_UP || self->state == UDP_SHUTTING;
 }
 
+/* The acceptor never heard of it, so nobody else says what the peer said: that it wants sctp_auth,
+ * for one. */
+static void tell_unheard(struct udp_association *self, const char *detail)
+{
+    struct udp *transport = self->transport;
+    struct address plain = datagram_plain_address(&udp_path_in_use(self)->route.to);
+    char text[ADDRESS_TEXT_MAX];
+    uint64_t left_out;
+    if (log_limit_allows(&transport->lines, loop_now(transport->loop), &left_out))
+        log_write(LOG_WARNING, LOG_ABOUT(.address = address_format(&plain, text)),
+                  "no association: %s: %s (%llu more since the last line)",
+                  err_text(ERR_TRANSPORT_ABORTED), detail, (unsigned long long)left_out);
+}
+
 void udp_association_end(struct udp_association *self, enum err reason, const char *detail)
 {
     if (self->state == UDP_ENDED)
         return;
     struct udp *transport = self->transport;
+    if (!self->events && reason == ERR_TRANSPORT_ABORTED && *detail)
+        tell_unheard(self, detail);
     transport->accepted -= self->is_counted;
     if (self->is_counted) /* its cookie may come again */
         sctp_listener_ended(transport->listener, self->own_tag);
