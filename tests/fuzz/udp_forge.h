@@ -22,7 +22,9 @@ struct forge_flow {
 static struct forge {
     struct forge_flow honest, own;
     uint16_t honest_port; /* SCTP port of the client */
-    bool blind;           /* off the path: no tag that is right */
+    uint32_t seen[256];   /* tags of INIT and INIT ACK: each INIT ACK has another */
+    unsigned seen_count;
+    bool blind; /* off the path: no tag that is right */
 } forge;
 
 #define FORGE_OWN_TAG  0x0badcafe
@@ -71,6 +73,8 @@ static void forge_on_sent(const struct world_packet *sent)
     bool to_client = p[0] == 9899 >> 8 && p[1] == (9899 & 0xff);
     struct forge_flow *flow = to_stranger ? &forge.own : &forge.honest;
     uint8_t type = p[SCTP_HEADER];
+    if (type == SCTP_CHUNK_INIT || type == SCTP_CHUNK_INIT_ACK)
+        forge.seen[forge.seen_count++ % 256] = forge_get32(p + SCTP_HEADER + 4);
     if (type == SCTP_CHUNK_INIT && !to_client) {
         flow->tag[1] = forge_get32(p + SCTP_HEADER + 4);
         forge.honest_port = (uint16_t)(p[0] << 8 | p[1]);
@@ -290,7 +294,10 @@ static void forge_chunk(struct draft *d, struct wire_reader *script)
 
 static bool is_honest_tag(uint32_t tag)
 {
-    return tag && (tag == forge.honest.tag[0] || tag == forge.honest.tag[1]);
+    for (unsigned i = 0; i < 256; i++)
+        if (tag && tag == forge.seen[i])
+            return true;
+    return false;
 }
 
 /* Checksum, and no tag that somebody off the path cannot know, in the header or in an INIT. */
