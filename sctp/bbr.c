@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 
+#define SECOND_US      1000000
 #define FIRST_RTT_US   1000 /* "Pacing Rate", where none is known */
 #define PROBE_RTT_GAIN 50
 #define DRAIN_ROUNDS   3
@@ -50,10 +51,19 @@ static bool is_short(const struct sctp_bbr *self, uint64_t now_us)
 
 /* ---- control ---- */
 
+/* The window always allows four packets in a round trip, so a slower pace spares the line nothing.
+ * It comes of samples whose interval an outage has stretched, and would last: at 3 KB/s a message
+ * of 3 KB took a second, and each probe raises the rate by a quarter only. */
+static uint64_t least_pace(const struct sctp_bbr *self)
+{
+    return self->srtt_us ? packets(self, SCTP_BBR_MIN_PIPE) * SECOND_US / self->srtt_us : 0;
+}
+
 static void set_pace(struct sctp_bbr *self, unsigned percent)
 {
     unsigned margin = self->state == SCTP_BBR_CRUISE ? self->margin : SCTP_BBR_MARGIN; /* D5 */
     uint64_t pace = self->bw * percent / 100 * (100 - margin) / 100;
+    pace = sctp_bbr_most(pace, least_pace(self));
     if (self->full_bw_reached || pace > self->pace)
         self->pace = sctp_bbr_least(pace, SCTP_CONGESTION_RATE_MAX);
     uint64_t quantum = sctp_bbr_least(self->pace / QUANTUM_SHARE, SCTP_CONGESTION_QUANTUM);
@@ -246,6 +256,7 @@ static void acked(struct sctp_congestion *base, const struct sctp_sample *given)
     struct sctp_sample sample = clamped(self, given);
     bool is_first = sample.rtt_us && !self->least_rtt_us;
     self->delivered = sample.total_delivered;
+    self->srtt_us = sample.srtt_us;
     if (self->in_recovery && !sample.in_recovery) /* "Modulating cwnd in Loss Recovery" */
         restore_window(self);
     self->in_recovery = sample.in_recovery;

@@ -125,6 +125,7 @@ struct sctp_bbr {
     uint64_t extra_filter[SCTP_BBR_AGGREGATE_ROUNDS];
     /* Round trips. */
     uint64_t least_rtt_us; /* ever; 0: none yet */
+    uint64_t srtt_us;
     uint64_t min_rtt_us, min_rtt_stamp_us, probe_rtt_min_us, probe_rtt_stamp_us;
     bool probe_rtt_expired;
     uint64_t probe_rtt_done_us; /* 0: not begun */

@@ -790,6 +790,19 @@ static void time_out(void)
     end(&path);
 }
 
+/* An outage has stretched the intervals of all samples there were. */
+static void tiny_rate(void)
+{
+    struct path path = going_up();
+    path.rate = 100;
+    for (unsigned i = 0; i < 400; i++)
+        round_trip(&path);
+    ok(path.bbr->bw < RATE / 100, "a rate of nearly nothing was measured");
+    ok(path.base->pace >= SCTP_BBR_MIN_PIPE * MSS * UINT64_C(1000000) / path.rtt_us,
+       "and four packets in a round trip may go all the same");
+    end(&path);
+}
+
 static void pause(void)
 {
     struct path path = going_up();
@@ -976,6 +989,7 @@ int main(void)
     slower_line();
     beside_a_queue();
     time_out();
+    tiny_rate();
     pause();
     aggregation();
     short_path();
