@@ -39,7 +39,7 @@ static uint64_t packets(const struct sctp_bbr *self, uint64_t count)
 /* ---- short paths ---- */
 
 /* Rates measured over such round trips mean little, and the loop's granularity is as long as they
- * are; so neither pace nor BDP count there. But 256 KB are 20 ms of 100 Mbit/s, and more than a
+ * are; so neither pace nor BDP count there. But 128 KB are 10 ms of 100 Mbit/s, and more than a
  * small switch can hold: a path that was found to be slow, or to lose, is treated as any other. */
 static bool is_short(const struct sctp_bbr *self, uint64_t now_us)
 {

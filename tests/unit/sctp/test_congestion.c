@@ -1,8 +1,5 @@
 #include "sctp/congestion.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "tests/lib/tap.h"
 
 #define MSS 1452
