@@ -8,17 +8,6 @@
 #include "base/check.h"
 #include "sctp/wire.h"
 
-/* All that end or change an association, as transport/auth.h has them; the last two are RE-CONFIG
- * and FORWARD-TSN, which a peer's kernel may send. */
-static const uint8_t our_chunks[] = {SCTP_CHUNK_DATA,
-                                     SCTP_CHUNK_SACK,
-                                     SCTP_CHUNK_ABORT,
-                                     SCTP_CHUNK_SHUTDOWN,
-                                     SCTP_CHUNK_SHUTDOWN_ACK,
-                                     SCTP_CHUNK_ERROR,
-                                     130,
-                                     192};
-
 /* Section 3.2: these cannot be authenticated, whatever CHUNKS says. */
 static const uint8_t never_chunks[] = {SCTP_CHUNK_INIT, SCTP_CHUNK_INIT_ACK,
                                        SCTP_CHUNK_SHUTDOWN_COMPLETE, SCTP_CHUNK_AUTH};
@@ -73,7 +62,7 @@ size_t sctp_auth_put_parameters(struct wire_writer *writer,
     }
     sctp_wire_put_parameter(writer, SCTP_PARAMETER_RANDOM, random, SCTP_AUTH_RANDOM);
     sctp_wire_put_parameter(writer, SCTP_PARAMETER_HMACS, hmacs, sizeof hmacs);
-    sctp_wire_put_parameter(writer, SCTP_PARAMETER_CHUNKS, our_chunks, sizeof our_chunks);
+    sctp_wire_put_parameter(writer, SCTP_PARAMETER_CHUNKS, sctp_auth_chunks, SCTP_AUTH_CHUNKS);
     return writer->overrun ? 0 : (size_t)(writer->at - begin);
 }
 
@@ -119,11 +108,7 @@ static bool are_good(const struct sctp_parameter found[static PARAMETERS])
     if (found[RANDOM].length != SCTP_AUTH_RANDOM || found[ALGORITHMS].length % 2 ||
         !choose_hmac(&found[ALGORITHMS], &found[ALGORITHMS]))
         return false;
-    for (size_t i = 0; i < sizeof our_chunks; i++)
-        if (!found[CHUNKS].length ||
-            !memchr(found[CHUNKS].value, our_chunks[i], found[CHUNKS].length))
-            return false;
-    return true;
+    return sctp_auth_chunks_listed(found[CHUNKS].value, found[CHUNKS].length);
 }
 
 bool sctp_auth_read_parameters(struct wire_reader parameters,
@@ -365,7 +350,7 @@ bool sctp_auth_must_send(const struct sctp_auth *self, uint8_t type)
 bool sctp_auth_must_come(const struct sctp_auth *self, uint8_t type)
 {
     (void)self;
-    return memchr(our_chunks, type, sizeof our_chunks) != NULL;
+    return memchr(sctp_auth_chunks, type, SCTP_AUTH_CHUNKS) != NULL;
 }
 
 size_t sctp_auth_size(const struct sctp_auth *self)

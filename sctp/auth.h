@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/wire.h"
 #include "sctp/association.h"
+#include "sctp/auth_chunks.h"
 
 /* RANDOM of 32 bytes with its header (36), CHUNKS and HMAC-ALGO, as they stand in a packet. */
 #define SCTP_AUTH_RANDOM         32

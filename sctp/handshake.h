@@ -5,9 +5,6 @@
 #include "sctp/association_private.h"
 #include "sctp/cookie.h"
 
-/* Text of the ABORT when one end has options.auth and the other has not. */
-#define SCTP_AUTH_MISSING "this end requires sctp_auth, the other end does not have it"
-
 /* An INIT or INIT ACK offers less than this: no association (sections 3.3.2, 3.3.3). */
 #define SCTP_WINDOW_MIN 1500
 

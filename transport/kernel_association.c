@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "sctp/auth_chunks.h"
 #include "transport/auth.h"
 #include "transport/kernel_auth.h"
 #include "transport/kernel_listener.h"
@@ -203,7 +204,7 @@ static void up(struct kernel_association *self, const struct address *peer)
     if (transport->options.auth && !kernel_auth_agreed(self->fd.fd)) {
         if (!self->events)
             auth_log_refusal(peer, &transport->lines, loop_now(transport->loop));
-        kernel_socket_abort(self->fd.fd, 0, AUTH_MISSING);
+        kernel_socket_abort(self->fd.fd, 0, SCTP_AUTH_MISSING);
         kernel_association_end(self, ERR_TRANSPORT_AUTH, "");
         return;
     }

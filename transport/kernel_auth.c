@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/check.h"
-#include "transport/auth.h"
+#include "sctp/auth_chunks.h"
 #include "transport/kernel_association.h"
 #include "transport/kernel_send.h"
 #include "transport/kernel_socket.h"
@@ -23,8 +23,8 @@ static int set(int fd, int option, const void *value, socklen_t size)
 
 static int list_chunks(int fd)
 {
-    for (size_t i = 0; i < auth_chunk_count; i++) {
-        struct sctp_authchunk chunk = {.sauth_chunk = auth_chunks[i]};
+    for (size_t i = 0; i < SCTP_AUTH_CHUNKS; i++) {
+        struct sctp_authchunk chunk = {.sauth_chunk = sctp_auth_chunks[i]};
         if (set(fd, SCTP_AUTH_CHUNK, &chunk, sizeof chunk))
             return -1;
     }
@@ -59,7 +59,7 @@ bool kernel_auth_agreed(int fd)
     if (getsockopt(fd, IPPROTO_SCTP, SCTP_PEER_AUTH_CHUNKS, &peer, &size))
         return !kernel_socket_streams(fd);
     return peer.head.gauth_number_of_chunks <= CHUNKS_MAX &&
-           auth_chunks_listed(peer.bytes + sizeof peer.head, peer.head.gauth_number_of_chunks);
+           sctp_auth_chunks_listed(peer.bytes + sizeof peer.head, peer.head.gauth_number_of_chunks);
 }
 
 /* ---- keys ---- */

@@ -1,9 +1,9 @@
 /* Authenticated chunks on every transport that has them: keys, and ends that differ. */
 #include <sched.h>
 
+#include "sctp/auth_chunks.h"
 #include "tests/conformance/auth_bed.h"
 #include "tests/lib/tap.h"
-#include "transport/auth.h"
 
 static void wrong_key(const struct transport_ops *ops)
 {
@@ -76,13 +76,13 @@ static void ends_differ(const struct transport_ops *ops, bool client_has)
     if (client_has && peer)
         bed_wait_down(peer, SECOND);
     ok(client_has ? user->reason == ERR_TRANSPORT_AUTH && !user->ups
-                  : user->down && !strcmp(user->detail, "\"" AUTH_MISSING "\""),
+                  : user->down && !strcmp(user->detail, "\"" SCTP_AUTH_MISSING "\""),
        "%s: the client is told so (%s: %s)",
        client_has ? "only the client authenticates" : "only the server", err_name(user->reason),
        user->detail);
     if (client_has)
         ok(peer && peer->reason == ERR_TRANSPORT_ABORTED &&
-               !strcmp(peer->detail, "\"" AUTH_MISSING "\""),
+               !strcmp(peer->detail, "\"" SCTP_AUTH_MISSING "\""),
            "and the server, too");
     else
         ok(!peer, "and the server's user never sees it");

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "sctp/auth_chunks.h"
 #include "tests/lib/tap.h"
-#include "transport/auth.h"
 
 static int list_error; /* 0: there is a list */
 static size_t listed;
@@ -29,7 +29,7 @@ int getsockopt(int fd, int level, int option, void *value, socklen_t *size)
         if (list_error)
             return fail(list_error);
         list->gauth_number_of_chunks = (uint32_t)listed;
-        memcpy(list->gauth_chunks, auth_chunks, listed);
+        memcpy(list->gauth_chunks, sctp_auth_chunks, listed);
         *size = (socklen_t)(sizeof *list + listed);
         return 0;
     case SCTP_STATUS:
@@ -47,9 +47,9 @@ int getsockopt(int fd, int level, int option, void *value, socklen_t *size)
 int main(void)
 {
     is_there = true;
-    listed = auth_chunk_count;
+    listed = SCTP_AUTH_CHUNKS;
     ok(kernel_auth_agreed(0), "a peer that has all chunks in its list authenticates");
-    listed = auth_chunk_count - 1;
+    listed = SCTP_AUTH_CHUNKS - 1;
     ok(!kernel_auth_agreed(0), "one that lacks one does not");
     list_error = EACCES;
     ok(!kernel_auth_agreed(0), "nor does one without a list");

@@ -1,0 +1,21 @@
+/* sctp/auth_chunks.h: what is authenticated (RFC 4895), by the engine and by the kernel's SCTP. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the peer is told by the ABORT, and the user by its end: both ends must want it, or none. */
+#define SCTP_AUTH_MISSING "this end requires sctp_auth, the other end does not have it"
+
+/* Types of the chunks that must be authenticated, whatever transport it is.
+ *
+ * INIT, INIT ACK and SHUTDOWN COMPLETE cannot be (RFC 4895 section 3.2). COOKIE ECHO and COOKIE ACK
+ * are not: they come before there is a secret, and an association in which only one end wants
+ * authentication must come up for both to be told so. HEARTBEAT and its answer are not: probes
+ * prove themselves by what they carry. */
+#define SCTP_AUTH_CHUNKS 8
+extern const uint8_t sctp_auth_chunks[SCTP_AUTH_CHUNKS];
+
+/* Whether a peer's list has all of them. */
+bool sctp_auth_chunks_listed(const uint8_t *list, size_t count);
