@@ -134,7 +134,7 @@ static void share_out(struct tunnel *first, size_t index)
         part->carriers = first->carriers;
         part->first_part = first;
         part->places = first->places;
-        part->sharing = (struct transport_sharing){.index = i, .count = count};
+        part->sharing = (struct sctp_sharing){.index = i, .count = count};
         unverified_init(&part->unverified, &part->sharing);
         memcpy(part->sharing.secret, first->sharing.secret, sizeof(part->sharing.secret));
     }
@@ -144,7 +144,7 @@ struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
                           const struct tunnel_shared *shared, char *why, size_t why_size)
 {
     struct carriers carriers;
-    struct transport_sharing sharing = {0};
+    struct sctp_sharing sharing = {0};
     char reason[256];
     if (carriers_find(&carriers, config->transport, reason, sizeof(reason)) < 0) {
         snprintf(why, why_size, "tunnel \"%s\": transport \"%s\" is not possible here: %s",

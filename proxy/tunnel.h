@@ -97,7 +97,7 @@ struct attempt_line {
 struct tunnel {
     const struct config_tunnel *config;
     struct tunnel *first_part, *next_part; /* NULL: this is the last */
-    struct transport_sharing sharing;
+    struct sctp_sharing sharing;
     struct carriers carriers;
     struct worker *home;    /* where all of it lives */
     struct worker *workers; /* all of the process */

@@ -50,7 +50,7 @@ void unverified_end(struct tunnel *tunnel)
 
 /* ---- how many ---- */
 
-void unverified_init(struct unverified *self, const struct transport_sharing *sharing)
+void unverified_init(struct unverified *self, const struct sctp_sharing *sharing)
 {
     TAILQ_INIT(&self->links);
     must(getrandom(&self->seed, sizeof(self->seed), 0) == sizeof(self->seed));

@@ -11,7 +11,7 @@
 
 struct link;
 struct tunnel;
-struct transport_sharing;
+struct sctp_sharing;
 
 /* Lines a minute about all of them; the number of the others follows. This and the numbers below
  * are for all parts of a tunnel together. */
@@ -46,7 +46,7 @@ struct unverified {
 };
 
 /* All zero before. */
-void unverified_init(struct unverified *self, const struct transport_sharing *sharing);
+void unverified_init(struct unverified *self, const struct sctp_sharing *sharing);
 
 /* Whether a line about one may be written; if not, it is counted. */
 bool unverified_may_log(struct tunnel *tunnel);

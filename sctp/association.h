@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/message.h"
+#include "sctp/sharing.h"
 #include "sctp/wire.h"
 
 #define SCTP_NETS_MAX 8
@@ -32,14 +33,6 @@
 
 struct sctp_association;
 struct sctp_congestion_ops;
-
-/* Listeners on several threads that take associations of one address between them, without a word
- * to each other: the one numbered index has those whose own tag is index modulo count. A cookie
- * that one of them made is good at each. count 0: one alone. */
-struct sctp_sharing {
-    unsigned index, count;
-    uint8_t secret[32]; /* unguessable, the same for all */
-};
 
 /* All times in microseconds. Every field is set by the caller; sctp_association_defaults gives the
  * values of RFC 9260 section 16 and ours. */

@@ -6,7 +6,7 @@
 
 #define BURST_US 1000000
 
-void answers_init(struct answers *self, const struct transport_sharing *sharing)
+void answers_init(struct answers *self, const struct sctp_sharing *sharing)
 {
     self->per_second[ANSWERS_INIT] = transport_part(sharing, ANSWERS_INITS_PER_SECOND, 1);
     self->per_second[ANSWERS_OTHER] = transport_part(sharing, ANSWERS_PER_SECOND, 1);

@@ -44,7 +44,7 @@ struct answers {
 };
 
 /* All other bytes zero. Thread: any. */
-void answers_init(struct answers *self, const struct transport_sharing *sharing);
+void answers_init(struct answers *self, const struct sctp_sharing *sharing);
 
 /* Whether one more may leave for this address; counts it if so. */
 bool answers_allow(struct answers *self, enum answers_kind kind, const struct address *to,

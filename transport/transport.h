@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/loop.h"
 #include "base/message.h"
+#include "sctp/sharing.h"
 
 struct transport;
 struct association;
@@ -25,15 +26,9 @@ struct association;
 /* Most addresses of one end, and most paths of an association. */
 #define TRANSPORT_ADDRESSES_MAX 8
 
-/* Several endpoints of a process bound to the same addresses, each on a loop of its own, that take
- * the associations of peers between them; one that connects is always alone. */
-struct transport_sharing {
-    unsigned index, count; /* this one's number, and how many there are; count 0 or 1: alone */
-    uint8_t secret[32];    /* unguessable, the same for all of them */
-};
-
-/* What one of them has of a limit that is for all together; least: however many there are. */
-static inline unsigned transport_part(const struct transport_sharing *sharing, unsigned whole,
+/* What one of several endpoints at the same addresses has of a limit that is for all together;
+ * least: however many there are. */
+static inline unsigned transport_part(const struct sctp_sharing *sharing, unsigned whole,
                                       unsigned least)
 {
     unsigned part = sharing->count > 1 ? whole / sharing->count : whole;
@@ -61,7 +56,7 @@ struct transport_options {
     const char *congestion; /* udp: "bbr", "cubic"; NULL: the default. Static. */
     bool distrusts;         /* what peers begin may cost little until association_trust */
     bool auth; /* chunks are authenticated (transport/auth.h), or there is no association */
-    struct transport_sharing sharing;
+    struct sctp_sharing sharing; /* one that connects is alone */
 };
 
 /* State of a path (RFC 9260 section 8.2, RFC 7829 section 3). */

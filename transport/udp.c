@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/check.h"
@@ -114,9 +113,7 @@ static struct sctp_listener *make_listener(struct udp *self)
     options.own_port = UDP_SCTP_PORT;
     if (self->options.distrusts && options.buffer > UDP_TRUST_ONE)
         options.buffer = UDP_TRUST_ONE;
-    options.sharing.index = self->options.sharing.index;
-    options.sharing.count = self->options.sharing.count;
-    memcpy(options.sharing.secret, self->options.sharing.secret, sizeof options.sharing.secret);
+    options.sharing = self->options.sharing;
     return sctp_listener_new(&options, udp_clock(self));
 }
 

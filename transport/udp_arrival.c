@@ -25,7 +25,7 @@ static void answer(const struct udp_arrival *a, const uint8_t *reply, size_t len
 /* Of an association of another endpoint at this address, which came with a packet of this one's. */
 static bool is_elsewhere(const struct udp_arrival *a)
 {
-    const struct transport_sharing *sharing = &a->local->transport->options.sharing;
+    const struct sctp_sharing *sharing = &a->local->transport->options.sharing;
     uint32_t tag = sctp_wire_u32(a->packet + 4);
     return sharing->count > 1 && tag && tag % sharing->count != sharing->index;
 }

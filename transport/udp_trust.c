@@ -6,7 +6,7 @@
 #include "transport/udp_association.h"
 #include "transport/udp_engine.h"
 
-void udp_trust_init(struct udp_trust *trust, const struct transport_sharing *sharing)
+void udp_trust_init(struct udp_trust *trust, const struct sctp_sharing *sharing)
 {
     trust->most = transport_part(sharing, UDP_TRUST_COUNT, 1);
     trust->most_held = transport_part(sharing, UDP_TRUST_ALL, UDP_TRUST_ONE);

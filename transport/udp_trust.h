@@ -12,7 +12,7 @@
 #include "base/address.h"
 
 struct association;
-struct transport_sharing;
+struct sctp_sharing;
 struct udp;
 struct udp_association;
 
@@ -44,7 +44,7 @@ struct udp_trust {
     uint8_t of_source[UDP_TRUST_SOURCES];
 };
 
-void udp_trust_init(struct udp_trust *trust, const struct transport_sharing *sharing);
+void udp_trust_init(struct udp_trust *trust, const struct sctp_sharing *sharing);
 
 /* Whether one more of this source may begin; drops an older one where that is needed. */
 bool udp_trust_makes_room(struct udp *transport, const struct address *from);

@@ -36,7 +36,7 @@ static unsigned allowed(struct answers *self, const char *text, unsigned asked, 
 static struct answers *fresh(void)
 {
     struct answers *self = check_alloc(sizeof *self);
-    answers_init(self, &(struct transport_sharing){0});
+    answers_init(self, &(struct sctp_sharing){0});
     return self;
 }
 
@@ -95,13 +95,13 @@ static void of_parts(void)
     char text[64];
     for (unsigned part = 0; part < 4; part++) {
         struct answers *self = check_alloc(sizeof *self);
-        answers_init(self, &(struct transport_sharing){.index = part, .count = 4});
+        answers_init(self, &(struct sctp_sharing){.index = part, .count = 4});
         source += allowed(self, "192.0.2.1:1", 1000, NOW);
         for (unsigned i = 0; i < 1000; i++) {
             snprintf(text, sizeof text, "10.%u.%u.1:9", i / 250, i % 250);
             all += allowed(self, text, 1, NOW + 10000000);
         }
-        answers_init(self, &(struct transport_sharing){.index = part, .count = 64});
+        answers_init(self, &(struct sctp_sharing){.index = part, .count = 64});
         least += allowed(self, "192.0.2.9:1", 1000, NOW + 20000000);
         free(self);
     }
