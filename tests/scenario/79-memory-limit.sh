@@ -94,24 +94,30 @@ check "nor of the other" exit_code unread2
 check "and everything is given back" wait_until 60 gives_back server
 
 stop client2
+# What SCTP itself keeps is small here, so that a few hundred connections have more than that to send.
+CLIENT_OPTIONS='buffer = 1048576;'
+write_config client3 "$(client_tunnel site "$CLIENT_SERVICES" "$REMOTE")"
+run_hawser client3
+wait_until 30 is_up client3 || fatal "the third client does not come up"
+THIRD=$(tunnel client3 '.services[0].listen')
 many=$(scaled 1500)
-start held "$TOOLS/load" hold --to "$TO" --connections "$many" --size 100000 --timeout 300
+start held "$TOOLS/load" hold --to "$THIRD" --connections "$many" --size 100000 --timeout 300
 # The server stands still while they have something to send: 16 KB of each would be 24 MB.
 full() {
-    status_has client '.tunnels[0].association.queued > 262144'
+    status_has client3 '.tunnels[0].association.queued > 262144'
 }
 held_back() {
     local before
-    before=$(tunnel client .bytes.out)
+    before=$(tunnel client3 .bytes.out)
     sleep 0.3 # between two looks
-    full && [ "$(tunnel client .bytes.out)" = "$before" ]
+    full && [ "$(tunnel client3 .bytes.out)" = "$before" ]
 }
 wait_until 60 has_line held.out '^ready' || fatal "$many connections do not come up"
 send_signal server STOP
 send_signal held USR1
 check "with nothing taken by SCTP, $many connections are held back" wait_until 10 held_back
-note "$(tunnel client .association.queued) bytes wait for SCTP"
-check "and few bytes wait for it" status_has client '.tunnels[0].association.queued < 1600000'
+note "$(tunnel client3 .association.queued) bytes wait for SCTP"
+check "and few bytes wait for it" status_has client3 '.tunnels[0].association.queued < 1600000'
 send_signal server CONT
 check "then all goes on" exit_code held 100
 finish
