@@ -52,7 +52,8 @@ all: $(BUILD)/hawser build/hawser ## build/hawser
 build/hawser: $(BUILD)/hawser
 	$(Q)ln -sfn $(VARIANT)/hawser $@
 
-$(BUILD)/hawser: $(BUILD)/proxy/main.o $(call libs_of,proxy control mux tls transport sctp config base)
+# `hawser bench resume` runs the program's own tunnels, so it is linked in.
+$(BUILD)/hawser: $(BUILD)/proxy/main.o $(call objects,$(wildcard bench/resume/*.c)) $(call libs_of,proxy control mux tls transport sctp config base)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) $(LIBS)
 

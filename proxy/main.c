@@ -9,9 +9,9 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "bench/resume/resume.h"
 #include "config/config.h"
 #include "control/status.h"
-#include "proxy/bench_resume.h"
 #include "proxy/carriers.h"
 #include "proxy/init.h"
 #include "proxy/process.h"

@@ -1,4 +1,4 @@
-/* proxy/bench_resume_memory.h: handshakes of both ends in memory, by many threads through many
+/* bench/resume/memory.h: handshakes of both ends in memory, by many threads through many
  * masters at once: what remains when everything but TLS is taken away. */
 #pragma once
 

@@ -1,11 +1,11 @@
-/* proxy/bench_resume_report.h: what `hawser bench resume` says of one mode. */
+/* bench/resume/report.h: what `hawser bench resume` says of one mode. */
 #pragma once
 
 #include <stdint.h>
 #include <stdio.h>
 
-#include "proxy/bench_resume.h"
-#include "proxy/bench_resume_memory.h"
+#include "bench/resume/memory.h"
+#include "bench/resume/resume.h"
 
 struct json_t;
 

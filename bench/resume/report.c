@@ -1,4 +1,4 @@
-#include "proxy/bench_resume_report.h"
+#include "bench/resume/report.h"
 
 #include <inttypes.h>
 #include <jansson.h>

@@ -1,4 +1,4 @@
-#include "proxy/bench_resume_memory.h"
+#include "bench/resume/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>

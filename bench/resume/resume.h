@@ -1,4 +1,4 @@
-/* proxy/bench_resume.h: `hawser bench resume`: whether children are resumed, and how fast, when
+/* bench/resume/resume.h: `hawser bench resume`: whether children are resumed, and how fast, when
  * many threads make them through many associations at once. Both ends are in this process, each
  * handshake goes over a real transport on loopback and through the code that `hawser run` runs.
  * Beside them, in the same way, children that are full handshakes; and both kinds in memory. */

@@ -1,4 +1,4 @@
-#include "proxy/bench_resume.h"
+#include "bench/resume/resume.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/message.h"
 #include "base/resolver.h"
-#include "proxy/bench_resume_report.h"
+#include "bench/resume/report.h"
 #include "proxy/init.h"
 #include "proxy/init_config.h"
 #include "proxy/sessions.h"
