@@ -16,6 +16,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
             -Wcast-qual -Wvla -Wpointer-arith -Wundef -Wwrite-strings
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SANITIZE_tsan := -fsanitize=thread -fno-omit-frame-pointer
+SANITIZE_coverage := --coverage
 SANITIZE_fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SANITIZE := $(SANITIZE_$(VARIANT))
 
@@ -23,7 +24,7 @@ ALL_CPPFLAGS := -I. -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' $(shell pkg-co
 ALL_CFLAGS   := -std=c11 $(WARNINGS) $(CFLAGS) $(SANITIZE)
 # jemalloc gives freed memory back sooner and shares less between threads than the C library's
 # allocator (docs/decisions/). The checkers bring their own.
-ALLOCATOR    := $(if $(filter asan tsan valgrind fuzz,$(VARIANT)),,-ljemalloc)
+ALLOCATOR    := $(if $(filter asan tsan valgrind fuzz coverage,$(VARIANT)),,-ljemalloc)
 # AES-GCM with wide instructions, where the architecture has the package (docs/decisions/).
 IPSEC_MB     := $(if $(wildcard /usr/include/intel-ipsec-mb.h),-lIPSec_MB)
 LIBS         := $(IPSEC_MB) -lsctp $(shell pkg-config --libs $(PKGS)) -pthread
@@ -170,6 +171,7 @@ LIMIT_tsan := 300
 REPLAYS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 RUN_TESTS = BUILD=$(BUILD) SCALE=$(or $(SCALE),$(SCALE_$(VARIANT)),1) LIMIT=$(or $(LIMIT_$(VARIANT)),120) scripts/run-tests $(ONLY)
 
+$(BUILD)/tests/fuzz/fuzz_sctp_packet: $(BUILD)/tests/lib/tap.o
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/tests/libsim.a $(call libs_of,mux control tls transport sctp config base)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
@@ -209,6 +211,14 @@ check-variant: $(BUILD)/hawser $(UNITS) $(REPLAYS)
 check-valgrind: $(UNITS) $(REPLAYS) ## unit tests, conformance and simulations under valgrind
 	$(Q)UNDER='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
 	    KINDS='unit conformance sim fuzz' BUILD=$(BUILD) LIMIT=600 scripts/run-tests $(ONLY)
+
+# make coverage: lines of sctp/ that the engine's tests run, file by file; at least 95% of all. gcov is gcc's.
+COVERING := $(filter unit/sctp/% sim/test_sctp% sim/test_congestion conformance/test_etsi fuzz/fuzz_sctp%,\
+              $(patsubst $(BUILD)/tests/%,%,$(UNITS) $(REPLAYS)))
+.PHONY: coverage
+coverage: ## lines of the engine that its tests run
+	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=coverage CC=gcc CFLAGS='-O0 -g' $(COVERING:%=build/coverage/tests/%)
+	$(Q)scripts/coverage
 
 # make fuzz: each fuzz target for SECONDS (600), two at a time, with clang's libFuzzer. Needs clang and
 # libclang-rt-14-dev (scripts/install-packages fuzz). ONLY="fuzz_packet ..." chooses.
