@@ -81,6 +81,11 @@ $(BUILD)/tools/%.so: tests/tools/preload/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fPIC -shared -o $@ $<
 
+# The transport for tests: both ends in one process.
+MEMORY := $(BUILD)/tests/libmemory.a
+$(MEMORY): $(call objects,$(wildcard tests/memory/*.c))
+	$(Q)rm -f $@ && ar rcs $@ $^
+
 # A unit test of a folder links only what that folder may use, so that layers stay honest.
 unit_base      := base
 unit_config    := config base
@@ -92,7 +97,7 @@ unit_control   := control config base
 unit_proxy     := proxy control mux tls transport sctp config base
 
 define unit_rule
-$(BUILD)/tests/unit/$(1)/test_%: $(BUILD)/tests/unit/$(1)/test_%.o $(BUILD)/tests/lib/tap.o $(call libs_of,$(unit_$(1)))
+$(BUILD)/tests/unit/$(1)/test_%: $(BUILD)/tests/unit/$(1)/test_%.o $(BUILD)/tests/lib/tap.o $(if $(filter transport proxy,$(1)),$(MEMORY)) $(call libs_of,$(unit_$(1)))
 	$$(call say,LD,$$@)
 	$$(Q)$(CC) $(ALL_LDFLAGS) -o $$@ $$^ $$(LIBS)
 endef
@@ -110,7 +115,7 @@ $(BUILD)/tests/sim/test_%: $(BUILD)/tests/sim/test_%.o $(BUILD)/tests/lib/tap.o 
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/tests/conformance/test_%: $(BUILD)/tests/conformance/test_%.o $(BUILD)/tests/lib/tap.o $(call libs_of,transport sctp base)
+$(BUILD)/tests/conformance/test_%: $(BUILD)/tests/conformance/test_%.o $(BUILD)/tests/lib/tap.o $(MEMORY) $(call libs_of,transport sctp base)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 

@@ -36,7 +36,6 @@ static const struct option_choice transports[] = {
      "a server takes both where the kernel has SCTP; a client tries `kernel` first, then `udp`, "
      "and "
      "says in the log which one it took, and why"},
-    {"memory", 0, NULL, "that transport joins two ends inside one process, for tests", NULL},
     {0},
 };
 

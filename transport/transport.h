@@ -1,8 +1,8 @@
 /* transport/transport.h: messages on numbered streams between two hosts.
  *
- * One interface for every transport (udp: SCTP of our own over UDP; kernel: Linux SCTP; memory:
- * both ends in one process). A transport is one bound endpoint: it takes part in any number of
- * associations, as the side that connects, as the side that listens, or both.
+ * One interface for every transport (udp: SCTP of our own over UDP; kernel: Linux SCTP). A
+ * transport is one bound endpoint: it takes part in any number of associations, as the side that
+ * connects, as the side that listens, or both.
  *
  * Messages of one stream arrive in order, once and whole; nothing is promised between streams.
  * Thread: everything here on the thread of the loop given to transport_open, callbacks included;
@@ -181,8 +181,10 @@ struct association {
     uint32_t pace; /* see association_pace */
 };
 
-/* By name ("udp", "kernel", "memory"); NULL if there is none. */
+/* By name ("udp", "kernel"); NULL if there is none. */
 const struct transport_ops *transport_find(const char *name);
+/* Finds this one, too: tests have one of their own (tests/memory/). Before there are threads. */
+void transport_add(const struct transport_ops *ops);
 
 /* "active", "failing"… */
 const char *transport_path_state_name(enum path_state state);

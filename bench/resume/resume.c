@@ -130,7 +130,7 @@ static bool make_files(struct bench *bench)
     return fclose(file) == 0;
 }
 
-/* The option table refuses "memory", and full handshakes, which no user has a use for. */
+/* The option table has no full handshakes, for which no user has a use. */
 static void set_hidden(struct bench *bench)
 {
     for (size_t i = 0; i < bench->config->tunnel_count; i++) {

@@ -14,7 +14,7 @@ struct bench_resume_options {
     const char
         *modes[BENCH_RESUME_MODES_MAX]; /* "full", "tls13", "psk_ke", "tls12-id", "tls12-ticket" */
     size_t mode_count;                  /* 0: all of them */
-    const char *transport;              /* "udp", "kernel" or "memory" */
+    const char *transport;              /* "udp" or "kernel" */
     bool json;
 };
 

@@ -1,6 +1,7 @@
 /* What every transport must do, tried on each: test_transport [name]. */
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
+#include "tests/memory/memory.h"
 
 static void connect_and_accept(const struct transport_ops *ops)
 {
@@ -464,6 +465,7 @@ static void run_all(const char *name, bool auth)
 
 int main(int count, char **arguments)
 {
+    transport_add(&memory_ops);
     if (count > 1) {
         run_all(arguments[1], count > 2);
     } else {

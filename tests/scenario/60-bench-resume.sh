@@ -33,11 +33,11 @@ done
 check "full: children that are full handshakes" \
     bench full --mode full --children "$(scaled 200)" --threads 4 --associations 8 --json
 check "full: none was resumed" bench_is full ".full == $(scaled 200) and .resumed == 0 and .failed == 0"
-check "in words, over the transport in memory, fewer children than threads" \
-    bench words --transport memory --children 3 --threads 4 --associations 3 --mode tls13
+check "in words, fewer children than threads" \
+    bench words --transport udp --children 3 --threads 4 --associations 3 --mode tls13
 check "they say how many were resumed" has_line words.out 'resumed +3 of 3$'
 check "and how full ones compare" \
-    has_line words.out 'full handshakes +[0-9]+ a second, .* over memory, .* times as fast'
+    has_line words.out 'full handshakes +[0-9]+ a second, .* over udp, .* times as fast'
 check "an unknown mode is refused, and the others are named" \
     test "$(bench unknown --mode tls14; echo $?)" = 2
 check "by name" has_line unknown.err 'full tls13 psk_ke tls12-id tls12-ticket'

@@ -35,9 +35,6 @@ static void test_words(void)
     says("transport = \"upd\"; ", "3: transport = \"upd\" is not known; did you mean \"udp\"?");
     says("transport = \"quic\"; ",
          "3: transport = \"quic\" is not known; write \"udp\", \"kernel\" or \"auto\"");
-    says("transport = \"memory\"; ",
-         "3: transport = \"memory\" is not possible: that transport joins two ends inside one "
-         "process, for tests; write \"udp\", \"kernel\" or \"auto\"");
     service_says("name2 = 1; connect = \"h:1\";",
                  "3: name2 is not known in a service; did you mean name?");
     ok(fixture_says(&fixture, "tunnels = ( { name = \"a b\"; } );",

@@ -22,9 +22,9 @@
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
 #include "tests/lib/tap.h"
+#include "tests/memory/memory.h"
 #include "tests/unit/proxy/certificates.h"
 #include "tests/unit/proxy/ends.h"
-#include "transport/memory.h"
 
 #define BED_SERVICES_MAX 4
 #define BED_PATIENCE_US  20000000ull /* for a machine that is busy */
@@ -367,6 +367,7 @@ static inline void bed_init(struct bed *bed, unsigned client_workers, unsigned s
 {
     *bed = (struct bed){.threads = threads, .random = tap_seed(), .loop = loop_new()};
     must(bed->loop);
+    transport_add(&memory_ops);
     bed->descriptors = bed_count_descriptors();
     ends_open(&bed->ends, bed->loop);
     side_init(&bed->client, bed, CONFIG_CLIENT, client_workers);

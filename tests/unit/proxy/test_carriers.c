@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "tests/lib/tap.h"
+#include "tests/memory/memory.h"
 
 static bool has(const struct carriers *carriers, size_t i, const char *name)
 {
@@ -18,6 +19,7 @@ static void one(void)
            carriers.count == 1 && !*carriers.why_not,
        "udp alone");
     ok(carriers_share(&carriers), "several workers may have its addresses");
+    transport_add(&memory_ops);
     ok(carriers_find(&carriers, "memory", why, sizeof why) == 0 && carriers.count == 1, "memory");
     ok(!carriers_share(&carriers), "has its own");
     ok(carriers_find(&carriers, "pigeon", why, sizeof why) < 0 && strstr(why, "pigeon"), "%s", why);

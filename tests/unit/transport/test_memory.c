@@ -1,5 +1,5 @@
 /* The faults of the memory transport, and its two ends on two threads. */
-#include "transport/memory.h"
+#include "tests/memory/memory.h"
 
 #include <sched.h>
 #include <stdatomic.h>

@@ -1,11 +1,11 @@
-#include "transport/memory.h"
+#include "tests/memory/memory.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "transport/memory_end.h"
+#include "tests/memory/memory_end.h"
 
 #define FIRST_PORT 20000
 

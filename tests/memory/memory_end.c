@@ -1,4 +1,4 @@
-#include "transport/memory_end.h"
+#include "tests/memory/memory_end.h"
 
 #include <stdio.h>
 #include <stdlib.h>

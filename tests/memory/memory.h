@@ -1,4 +1,4 @@
-/* transport/memory.h: the transport for tests: both ends in one process (on one loop or on two),
+/* tests/memory/memory.h: the transport for tests: both ends in one process (on one loop or on two),
  * with injected delay, small send queues and loss of the association. Seeded, so that a run can
  * be repeated. Addresses are any numeric address; the port names the endpoint. */
 #pragma once

@@ -1,5 +1,5 @@
-/* transport/memory_end.h: one end of an association of the memory transport, and the letters that
- * the two ends write to each other. The structures that memory*.c share. */
+/* tests/memory/memory_end.h: one end of an association of the memory transport, and the letters
+ * that the two ends write to each other. The structures that memory*.c share. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,7 +9,7 @@
 
 #include "base/mailbox.h"
 #include "base/quote.h"
-#include "transport/memory.h"
+#include "tests/memory/memory.h"
 
 #define MEMORY_DETAIL_MAX 200
 
