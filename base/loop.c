@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/busy_poll.h"
 #include "base/check.h"
+#include "base/clock.h"
 
 #define EVENTS_A_TURN 256
 
@@ -36,13 +36,6 @@ struct loop {
 
     struct loop_task tasks; /* ring; the sentinel */
 };
-
-static uint64_t monotonic_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 static int control(struct loop *loop, int operation, struct loop_fd *self, uint32_t epoll_events)
 {
@@ -76,7 +69,7 @@ struct loop *loop_new(void)
     loop->alarm.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     loop->alarm.on_events = on_alarm;
     loop->alarm_at = UINT64_MAX;
-    loop->now = monotonic_us();
+    loop->now = clock_us();
     loop->tasks.next = loop->tasks.previous = &loop->tasks;
     if (loop->epoll < 0 || loop->alarm.fd < 0 ||
         control(loop, EPOLL_CTL_ADD, &loop->alarm, EPOLLIN | EPOLLET) < 0) {
@@ -277,7 +270,7 @@ static int take_events(struct loop *loop, int timeout)
 {
     int count = epoll_wait(loop->epoll, loop->events, EVENTS_A_TURN, timeout);
     must(count >= 0 || errno == EINTR);
-    loop->now = monotonic_us();
+    loop->now = clock_us();
     return count > 0 ? count : 0;
 }
 
@@ -300,7 +293,7 @@ static uint64_t next_due(const struct loop *loop, uint64_t now, uint64_t max_wai
 
 static int wait_for_events(struct loop *loop, uint64_t max_wait_us)
 {
-    uint64_t begun = monotonic_us(), due = next_due(loop, begun, max_wait_us);
+    uint64_t begun = clock_us(), due = next_due(loop, begun, max_wait_us);
     if (due <= begun)
         return take_events(loop, 0);
     uint64_t until = begun + busy_poll_window(&loop->busy_poll, begun);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/thread.h"
 
 /* Names come from the configuration; beyond so many those that nobody waits for are forgotten. */
@@ -53,13 +54,6 @@ struct resolver {
     unsigned threads, idle, running, slow_running;
     bool closing, abandoned;
 };
-
-static uint64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 static int system_look_up(const char *host, struct addrinfo **found)
 {
@@ -388,7 +382,7 @@ struct resolver *resolver_new(const struct resolver_options *options)
     if (!resolver->options.look_up)
         resolver->options.look_up = system_look_up;
     if (!resolver->options.now_us)
-        resolver->options.now_us = monotonic_us;
+        resolver->options.now_us = clock_us;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&resolver->lock, NULL);

@@ -7,31 +7,24 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "control/status_text.h"
 
 #define ANSWER_US  5000000
 #define ANSWER_MAX (64u << 20) /* 65535 peers fit; whoever sends more is no hawser */
 
-static int64_t now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 /* Waits until fd is ready for events; false when the deadline has passed. */
-static bool wait_ready(int fd, short events, int64_t deadline)
+static bool wait_ready(int fd, short events, uint64_t deadline)
 {
     struct pollfd one = {.fd = fd, .events = events};
     for (;;) {
-        int64_t left = deadline - now_us();
-        if (left <= 0)
+        uint64_t now = clock_us();
+        if (now >= deadline)
             return false;
-        int rc = poll(&one, 1, (int)(left / 1000 + 1));
+        int rc = poll(&one, 1, (int)((deadline - now) / 1000 + 1));
         if (rc > 0)
             return true;
         if (rc < 0 && errno != EINTR)
@@ -39,7 +32,7 @@ static bool wait_ready(int fd, short events, int64_t deadline)
     }
 }
 
-static int connect_to(const char *path, int64_t deadline, FILE *err)
+static int connect_to(const char *path, uint64_t deadline, FILE *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(address.sun_path)) {
@@ -51,7 +44,7 @@ static int connect_to(const char *path, int64_t deadline, FILE *err)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int rc = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)&address, sizeof(address));
     /* A full backlog gives EAGAIN, and poll says nothing about it. */
-    while (fd >= 0 && rc && errno == EAGAIN && now_us() < deadline) {
+    while (fd >= 0 && rc && errno == EAGAIN && clock_us() < deadline) {
         poll(NULL, 0, 20);
         rc = connect(fd, (const struct sockaddr *)&address, sizeof(address));
     }
@@ -67,7 +60,7 @@ static int connect_to(const char *path, int64_t deadline, FILE *err)
 }
 
 /* Reads until the far end closes. NULL with a reason. Owns: caller frees. */
-static char *read_answer(int fd, int64_t deadline, const char **why)
+static char *read_answer(int fd, uint64_t deadline, const char **why)
 {
     size_t used = 0, room = 65536;
     char *text = check_alloc(room);
@@ -102,7 +95,7 @@ static char *read_answer(int fd, int64_t deadline, const char **why)
 static char *ask(const char *path, FILE *err)
 {
     static const char request[] = "status\n";
-    int64_t deadline = now_us() + ANSWER_US;
+    uint64_t deadline = clock_us() + ANSWER_US;
     int fd = connect_to(path, deadline, err);
     if (fd < 0)
         return NULL;

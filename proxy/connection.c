@@ -11,10 +11,10 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "proxy/connector.h"
 #include "proxy/readahead.h"
@@ -428,11 +428,8 @@ static void log_end(const struct connection *c, enum err why, const char *detail
         return;
     if (why == ERR_LOCAL_RESET && !detail)
         detail = why_reset(c);
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
     const struct log_field fields[] = {
-        {.name = "duration_us", .type = LOG_FIELD_NUMBER, .number = now_us - c->begun_us},
+        {.name = "duration_us", .type = LOG_FIELD_NUMBER, .number = clock_us() - c->begun_us},
         {.name = "bytes_in", .type = LOG_FIELD_NUMBER, .number = c->bytes_in},
         {.name = "bytes_out", .type = LOG_FIELD_NUMBER, .number = c->bytes_out},
         {.name = "reason", .type = LOG_FIELD_TEXT, .text = err_name(why)},

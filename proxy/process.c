@@ -10,10 +10,10 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/resolver.h"
 #include "base/thread.h"
@@ -379,9 +379,7 @@ int process_run(const struct config *config)
                   strerror(errno));
         return 1;
     }
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    process.started_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    process.started_us = clock_us();
     raise_descriptor_limit();
     int signals = take_signals(&process);
     log_start((enum log_level)config->log_level,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "proxy/link.h"
 #include "proxy/process.h"
 #include "proxy/reload.h"
@@ -345,19 +346,12 @@ static json_t *ask(const struct tunnel *tunnel)
     return question.answer;
 }
 
-static uint64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 char *status_report_answer(struct admin_handler *handler, const char *request)
 {
     struct process *process = container_of(handler, struct process, admin_handler);
     if (strcmp(request, "status") != 0)
         return NULL;
-    uint64_t uptime = (monotonic_us() - process->started_us) / 1000000;
+    uint64_t uptime = (clock_us() - process->started_us) / 1000000;
     json_t *tunnels = json_array();
     for (size_t i = 0; i < process->tunnel_count; i++) {
         const struct tunnel *tunnel = process->tunnels[i];

@@ -5,9 +5,9 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "tls/wide_gcm.h"
 
 #define RECORD_SIZE 16384
@@ -17,13 +17,6 @@
  * by chance in a busy user-mode kernel, which costs a processor with AES instructions nine times
  * the work: so more of them, and AES stays unless it is clearly slower. */
 #define ATTEMPTS 16
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
 
 /* ns for a record; INT64_MAX if GnuTLS has no such cipher (FIPS mode). */
 static int64_t measure(gnutls_cipher_algorithm_t algorithm)
@@ -38,10 +31,10 @@ static int64_t measure(gnutls_cipher_algorithm_t algorithm)
     int64_t best = INT64_MAX;
     for (int i = 0; i < ATTEMPTS; i++) {
         size_t size = RECORD_SIZE + TAG_SIZE;
-        int64_t began = now_ns();
+        int64_t began = (int64_t)clock_ns();
         int rc = gnutls_aead_cipher_encrypt(cipher, nonce, NONCE_SIZE, NULL, 0, TAG_SIZE, plain,
                                             RECORD_SIZE, sealed, &size);
-        int64_t took = now_ns() - began;
+        int64_t took = (int64_t)clock_ns() - began;
         if (rc == 0 && took < best)
             best = took;
     }

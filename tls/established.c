@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/wire.h"
-#include "tls/clock.h"
 #include "tls/failure.h"
 #include "tls/session_private.h"
 
@@ -190,7 +190,7 @@ static enum err take_record(struct tls_session *session, uint8_t **bytes, size_t
 static enum err on_key_update(struct tls_session *session, uint8_t wants_ours)
 {
     struct tls_established *established = session->established;
-    int64_t now = tls_clock_ms();
+    int64_t now = (int64_t)(clock_us() / 1000);
     if (established->updates_until < now)
         established->updates_until = now;
     established->updates_until += UPDATE_MS;

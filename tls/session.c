@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "base/check.h"
-#include "tls/clock.h"
+#include "base/clock.h"
 #include "tls/established.h"
 #include "tls/failure.h"
 #include "tls/handshake.h"
@@ -394,7 +394,7 @@ enum err tls_session_rekey(struct tls_session *session)
         return ERR_TLS_CLOSED;
     if (session->gnutls && gnutls_protocol_get_version(session->gnutls) != GNUTLS_TLS1_3)
         return ERR_OK;
-    int64_t now = tls_clock_ms();
+    int64_t now = (int64_t)(clock_us() / 1000);
     if (session->rekeyed_at && now - session->rekeyed_at < REKEY_PAUSE_MS)
         return ERR_AGAIN;
     /* Our own direction only: when both ends ask the other for theirs at once, GnuTLS 3.7 takes it

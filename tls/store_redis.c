@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/thread.h"
 #include "tls/store_seal.h"
 
@@ -53,13 +54,6 @@ struct tls_store_redis {
     uint64_t backoff;
     unsigned seed;
 };
-
-static uint64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 static void deliver_answer(struct mail *mail)
 {
@@ -139,19 +133,20 @@ static void back_off(struct tls_store_redis *redis)
     if (redis->backoff > BACKOFF_MAX_US)
         redis->backoff = BACKOFF_MAX_US;
     redis->retry_at =
-        now_us() + redis->backoff / 2 + (uint64_t)rand_r(&redis->seed) % (redis->backoff / 2);
+        clock_us() + redis->backoff / 2 + (uint64_t)rand_r(&redis->seed) % (redis->backoff / 2);
 }
 
 static struct timeval left_until(uint64_t deadline)
 {
-    uint64_t now = now_us(), left = deadline > now ? deadline - now : 1;
+    uint64_t now = clock_us(), left = deadline > now ? deadline - now : 1;
     return (struct timeval){.tv_sec = (time_t)(left / 1000000),
                             .tv_usec = (suseconds_t)(left % 1000000)};
 }
 
 static bool set_time(struct tls_store_redis *redis, uint64_t deadline)
 {
-    return now_us() < deadline && redisSetTimeout(redis->context, left_until(deadline)) == REDIS_OK;
+    return clock_us() < deadline &&
+           redisSetTimeout(redis->context, left_until(deadline)) == REDIS_OK;
 }
 
 /* Whether it may still become an answer to one of our commands: none of those is an array, which
@@ -194,7 +189,7 @@ static bool connect_to(struct tls_store_redis *redis, uint64_t deadline)
 {
     if (redis->context)
         return true;
-    if (now_us() < redis->retry_at)
+    if (clock_us() < redis->retry_at)
         return false;
     struct timeval left = left_until(deadline);
     redis->context = redis->host[0] == '/'
@@ -256,9 +251,9 @@ static void complete(struct tls_store_redis *redis, struct tls_store_query *quer
 
 static void answer(struct tls_store_redis *redis, struct tls_store_query *query)
 {
-    bool connected = now_us() < query->deadline && connect_to(redis, query->deadline);
+    bool connected = clock_us() < query->deadline && connect_to(redis, query->deadline);
     redisReply *reply = connected ? get_value(redis, query) : NULL;
-    complete(redis, query, reply, connected || now_us() >= query->deadline);
+    complete(redis, query, reply, connected || clock_us() >= query->deadline);
     freeReplyObject(reply);
 }
 
@@ -267,7 +262,7 @@ static void store_value(struct tls_store_redis *redis, const struct write *write
     char name[NAME_MAX_SIZE];
     int64_t left_s = write->expires_at - time(NULL);
     redisReply *reply = NULL;
-    uint64_t deadline = now_us() + redis->timeout_us;
+    uint64_t deadline = clock_us() + redis->timeout_us;
     if (left_s > 0 && connect_to(redis, deadline)) {
         size_t size;
         pthread_mutex_lock(&redis->lock);
@@ -355,7 +350,7 @@ enum err tls_store_redis_new(const struct tls_store_redis_options *options,
     redis->max_queued = options->max_queued ? options->max_queued : DEFAULT_QUEUED;
     redis->last = &redis->first;
     redis->last_write = &redis->first_write;
-    redis->seed = (unsigned)now_us();
+    redis->seed = (unsigned)clock_us();
     *out = NULL;
     enum err result = check_host(options->host, why, why_size);
     if (result == ERR_OK)
@@ -411,7 +406,7 @@ void tls_store_redis_ask(struct tls_store_redis *redis, struct tls_store_query *
     query->data = NULL;
     query->size = 0;
     query->next = NULL;
-    query->deadline = now_us() + redis->timeout_us;
+    query->deadline = clock_us() + redis->timeout_us;
     pthread_mutex_lock(&redis->lock);
     if (redis->queries >= redis->max_queued) {
         redis->statistics.unavailable++;

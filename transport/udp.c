@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "transport/udp_association.h"
 #include "transport/udp_auth.h"
 #include "transport/udp_connect.h"
@@ -58,9 +58,7 @@ void udp_flush(struct udp *transport)
 
 uint64_t udp_clock(struct udp *transport)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    uint64_t now_us = clock_us();
     if (now_us > transport->now_us)
         transport->now_us = now_us;
     return transport->now_us;
