@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/number.h"
 #include "sctp/acknowledge.h"
 #include "sctp/closing.h"
 #include "sctp/congestion.h"
@@ -160,11 +161,6 @@ uint32_t sctp_association_peer_tag(const struct sctp_association *self)
 
 /* ---- time ---- */
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Nothing but INIT and COOKIE ECHO goes before it is up, so no other timer runs: DATA behind COOKIE
  * ECHO is repeated with it. */
 uint64_t sctp_association_deadline(const struct sctp_association *self)
@@ -173,12 +169,12 @@ uint64_t sctp_association_deadline(const struct sctp_association *self)
         return SCTP_NEVER;
     if (self->state < SCTP_ESTABLISHED)
         return sctp_handshake_deadline(self);
-    uint64_t deadline = earlier(sctp_closing_deadline(self), sctp_heartbeat_deadline(self));
-    deadline = earlier(deadline, sctp_receiving_deadline(self));
+    uint64_t deadline = number_least(sctp_closing_deadline(self), sctp_heartbeat_deadline(self));
+    deadline = number_least(deadline, sctp_receiving_deadline(self));
     if (!sctp_association_may_send(self))
         return deadline;
-    deadline = earlier(deadline, sctp_recovery_deadline(self));
-    return earlier(deadline, sctp_sending_deadline(self));
+    deadline = number_least(deadline, sctp_recovery_deadline(self));
+    return number_least(deadline, sctp_sending_deadline(self));
 }
 
 void sctp_association_timeout(struct sctp_association *self, uint64_t now_us)

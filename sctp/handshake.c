@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/number.h"
 #include "sctp/closing.h"
 #include "sctp/receiving.h"
 #include "sctp/recovery.h"
@@ -239,11 +240,6 @@ static void make_auth(struct sctp_association *self, const uint8_t *random, cons
     self->auth = sctp_auth_new(own, length, peer, peer_length);
 }
 
-static uint16_t least(uint16_t a, uint16_t b)
-{
-    return a < b ? a : b;
-}
-
 /* What the peer's INIT or INIT ACK says. */
 static void take_peer(struct sctp_association *self, uint32_t window, uint32_t tsn,
                       uint16_t streams, bool is_hawser)
@@ -275,7 +271,7 @@ void sctp_handshake_init_ack(struct sctp_association *self, uint64_t now_us, uns
         sctp_trouble_add(self, now_us, SCTP_CAUSE_UNRECOGNIZED_PARAMETERS, offer.unknown[i].whole,
                          SCTP_CHUNK_HEADER + offer.unknown[i].length);
     take_peer(self, init.window, init.tsn,
-              least(self->options.streams, least(init.streams_out, init.streams_in)),
+              number_least(self->options.streams, number_least(init.streams_out, init.streams_in)),
               offer.is_hawser);
     if (self->options.auth && sctp_auth_read_parameters(init.parameters, peer, &peer_length))
         make_auth(self, handshake->random, peer, peer_length);
@@ -344,7 +340,7 @@ static void take_cookie(struct sctp_association *self, const struct sctp_cookie 
 {
     self->peer_tag = cookie->peer_tag;
     take_peer(self, cookie->peer_window, cookie->peer_tsn,
-              least(cookie->streams_out, cookie->streams_in), cookie->peer_is_hawser);
+              number_least(cookie->streams_out, cookie->streams_in), cookie->peer_is_hawser);
     if (cookie->peer_auth_length)
         make_auth(self, random, cookie->peer_auth, cookie->peer_auth_length);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/number.h"
 #include "sctp/closing.h"
 #include "sctp/handshake.h"
 #include "sctp/trouble.h"
@@ -139,11 +140,6 @@ static enum sctp_heard reply_init_ack(struct question *q, const struct sctp_cook
     return end_reply(q, &writer);
 }
 
-static uint16_t least(uint16_t a, uint16_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Sections 5.2.1 and 5.2.2: an INIT of our own that is under way is repeated, an association that
  * is up is tied. */
 static void mind_existing(const struct question *q, struct sctp_cookie *cookie)
@@ -168,8 +164,8 @@ static enum sctp_heard answer_init(struct question *q, const struct sctp_init *i
     struct sctp_cookie cookie = {.peer_tag = init->tag,
                                  .peer_tsn = init->tsn,
                                  .peer_window = init->window,
-                                 .streams_out = least(options->streams, init->streams_in),
-                                 .streams_in = least(options->streams, init->streams_out),
+                                 .streams_out = number_least(options->streams, init->streams_in),
+                                 .streams_in = number_least(options->streams, init->streams_out),
                                  .own_port = q->header.destination,
                                  .peer_port = q->header.source};
     uint8_t sealed[SCTP_COOKIE_MAX];

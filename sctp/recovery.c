@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/number.h"
 #include "sctp/delivery.h"
 
 #define AGAIN_FIRST 16
@@ -339,20 +340,15 @@ static bool look_at_t3(struct sctp_association *self, uint64_t now_us)
 
 /* ---- the timer ---- */
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 uint64_t sctp_recovery_deadline(const struct sctp_association *self)
 {
     const struct sctp_recovery *recovery = &self->recovery;
-    uint64_t at_us = earlier(recovery->rack_us, recovery->probe_us);
-    at_us = earlier(at_us, recovery->wait_us);
+    uint64_t at_us = number_least(recovery->rack_us, recovery->probe_us);
+    at_us = number_least(at_us, recovery->wait_us);
     for (unsigned i = 0; i < SCTP_NETS_MAX; i++)
         if (self->nets[i])
-            at_us = earlier(at_us, sctp_net_t3(self->nets[i], &self->options));
-    return earlier(at_us, self->flight.idle_us);
+            at_us = number_least(at_us, sctp_net_t3(self->nets[i], &self->options));
+    return number_least(at_us, self->flight.idle_us);
 }
 
 bool sctp_recovery_timeout(struct sctp_association *self, uint64_t now_us)
@@ -384,7 +380,7 @@ static void arm_probe(struct sctp_association *self, uint64_t now_us)
     if (recovery->probe_out || recovery->probe_due || recovery->is_probing_window || net->backoff)
         return;
     recovery->probe_us =
-        earlier(now_us + probe_timeout(self, net), sctp_net_t3(net, &self->options));
+        number_least(now_us + probe_timeout(self, net), sctp_net_t3(net, &self->options));
 }
 
 void sctp_recovery_sent(struct sctp_association *self, uint64_t now_us, unsigned net)

@@ -1,5 +1,7 @@
 #include "transport/backlog.h"
 
+#include "base/number.h"
+
 /* What may wait in any case. */
 #define DEPTH (256 * 1024)
 
@@ -47,11 +49,6 @@
 #define PROBE_US 100000
 /* SCTP may count round trips in whole milliseconds: one of them may be nothing but the queue. */
 #define SHORT_US 1000
-
-static size_t between(uint64_t value, size_t low, size_t high)
-{
-    return value < low ? low : value > high ? high : (size_t)value;
-}
 
 void backlog_init(struct backlog *self)
 {
@@ -151,11 +148,11 @@ static uint32_t pace_of(uint32_t congestion_window, uint32_t rtt_us)
 static size_t beyond_window(const struct backlog *self, uint32_t congestion_window, bool is_long)
 {
     if (!is_long)
-        return between(self->rate * BEYOND_US / 1000000, BEYOND_MIN, BEYOND_MAX);
+        return number_between(self->rate * BEYOND_US / 1000000, BEYOND_MIN, BEYOND_MAX);
     if (!self->is_starting)
-        return between(self->pace / 2, 0, BEYOND_MAX);
+        return number_between(self->pace / 2, 0, BEYOND_MAX);
     uint64_t turns = (uint64_t)self->pace * DOUBLE_US / BACKLOG_PACE_US;
-    return between(congestion_window, 0, between(turns, DOUBLE_SMALL, DOUBLE_MAX));
+    return number_between(congestion_window, 0, number_between(turns, DOUBLE_SMALL, DOUBLE_MAX));
 }
 
 void backlog_update(struct backlog *self, uint64_t now_us, size_t waiting,

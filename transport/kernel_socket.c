@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/number.h"
 #include "transport/kernel.h"
 #include "transport/kernel_auth.h"
 
@@ -46,14 +47,9 @@ static int set(int fd, int option, const void *value, socklen_t size)
     return setsockopt(fd, IPPROTO_SCTP, option, value, size);
 }
 
-static uint32_t clamp(uint64_t value, uint32_t low, uint32_t high)
-{
-    return value < low ? low : value > high ? high : (uint32_t)value;
-}
-
 static uint32_t milliseconds(uint64_t wanted_us, uint32_t otherwise_ms)
 {
-    return wanted_us ? clamp(wanted_us / 1000, 1, 3600 * 1000) : otherwise_ms;
+    return wanted_us ? number_between(wanted_us / 1000, 1, 3600 * 1000) : otherwise_ms;
 }
 
 /* ---- options ---- */
@@ -65,23 +61,23 @@ static int set_clock(int fd, const struct transport_options *options)
     uint64_t dead_ms = options->dead_after_us / 1000;
     struct sctp_rtoinfo rto = {
         .srto_initial =
-            milliseconds(options->rto_initial_us, clamp(dead_ms / 4, 50, RTO_INITIAL_MS)),
-        .srto_max = milliseconds(options->rto_max_us, clamp(dead_ms / 4, 100, RTO_MAX_MS)),
-        .srto_min = milliseconds(options->rto_min_us, clamp(dead_ms / 16, 20, RTO_MIN_MS)),
+            milliseconds(options->rto_initial_us, number_between(dead_ms / 4, 50, RTO_INITIAL_MS)),
+        .srto_max = milliseconds(options->rto_max_us, number_between(dead_ms / 4, 100, RTO_MAX_MS)),
+        .srto_min = milliseconds(options->rto_min_us, number_between(dead_ms / 16, 20, RTO_MIN_MS)),
     };
     /* One that contradicts the defaults of the others moves them. */
     if (rto.srto_min > rto.srto_max)
         *(options->rto_max_us ? &rto.srto_min : &rto.srto_max) =
             options->rto_max_us ? rto.srto_max : rto.srto_min;
-    rto.srto_initial = clamp(rto.srto_initial, rto.srto_min, rto.srto_max);
+    rto.srto_initial = number_between(rto.srto_initial, rto.srto_min, rto.srto_max);
     return set(fd, SCTP_RTOINFO, &rto, sizeof rto);
 }
 
 static int set_association(int fd, const struct transport_options *options)
 {
     uint32_t limit = options->association_retransmissions;
-    struct sctp_assocparams parameters = {
-        .sasoc_asocmaxrxt = (uint16_t)clamp(limit ? limit : RETRANSMISSIONS_MAX, 1, UINT16_MAX)};
+    struct sctp_assocparams parameters = {.sasoc_asocmaxrxt = (uint16_t)number_between(
+                                              limit ? limit : RETRANSMISSIONS_MAX, 1, UINT16_MAX)};
     return set(fd, SCTP_ASSOCINFO, &parameters, sizeof parameters);
 }
 
@@ -97,7 +93,7 @@ static int set_init(int fd, const struct transport_options *options)
 static uint16_t path_limit(const struct transport_options *options)
 {
     uint32_t limit = options->path_retransmissions;
-    return (uint16_t)clamp(limit ? limit : RETRANSMISSIONS_INACTIVE, 1, UINT16_MAX);
+    return (uint16_t)number_between(limit ? limit : RETRANSMISSIONS_INACTIVE, 1, UINT16_MAX);
 }
 
 static int set_paths(int fd, const struct transport_options *options)
@@ -105,7 +101,8 @@ static int set_paths(int fd, const struct transport_options *options)
     uint64_t dead_ms = options->dead_after_us / 1000;
     struct sctp_paddrparams path = {
         .spp_flags = SPP_HB_ENABLE,
-        .spp_hbinterval = clamp(options->heartbeat_us / 1000, 10, clamp(dead_ms / 5, 10, 60000)),
+        .spp_hbinterval = number_between(options->heartbeat_us / 1000, 10,
+                                         number_between(dead_ms / 5, 10, 60000)),
         .spp_pathmaxrxt = path_limit(options),
     };
     path.spp_pathmtu = options->mtu || !options->mtu_found ? options->mtu : *options->mtu_found;
@@ -116,9 +113,9 @@ static int set_paths(int fd, const struct transport_options *options)
 
 static int set_thresholds(int fd, const struct transport_options *options)
 {
-    struct sctp_paddrthlds limits = {.spt_pathmaxrxt = path_limit(options),
-                                     .spt_pathpfthld =
-                                         (uint16_t)clamp(options->failing_after, 0, UINT16_MAX)};
+    struct sctp_paddrthlds limits = {
+        .spt_pathmaxrxt = path_limit(options),
+        .spt_pathpfthld = (uint16_t)number_between(options->failing_after, 0, UINT16_MAX)};
     return set(fd, SCTP_PEER_ADDR_THLDS, &limits, sizeof limits);
 }
 
@@ -203,7 +200,8 @@ static const struct {
 
 static int wanted_buffer(const struct transport_options *options)
 {
-    return options->buffer_bytes ? (int)clamp(options->buffer_bytes, 16384, 1 << 30) : BUFFER;
+    return options->buffer_bytes ? (int)number_between(options->buffer_bytes, 16384, 1 << 30)
+                                 : BUFFER;
 }
 
 /* The kernel doubles what it is given, for its own overhead. */

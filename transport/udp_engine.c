@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "base/check.h"
+#include "base/number.h"
 #include "sctp/congestion.h"
 #include "transport/udp_association.h"
 #include "transport/udp_connect.h"
@@ -34,11 +35,6 @@
 /* A packet that is larger than its path takes is divided from here. */
 #define PACKET_MAX 65536
 
-static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
-{
-    return value < low ? low : value > high ? high : value;
-}
-
 static void draw(void *context, void *bytes, size_t length)
 {
     (void)context;
@@ -63,12 +59,14 @@ struct sctp_options udp_engine_options(const struct udp *transport, uint32_t mtu
     options.buffer = udp_engine_buffer(from);
     if (mtu)
         options.mtu = mtu;
-    options.rto_initial_us =
-        from->rto_initial_us ? from->rto_initial_us : clamp(quarter_us, 50000, RTO_INITIAL_US);
-    options.rto_min_us =
-        from->rto_min_us ? from->rto_min_us : clamp(from->dead_after_us / 16, 20000, RTO_MIN_US);
+    options.rto_initial_us = from->rto_initial_us
+                                 ? from->rto_initial_us
+                                 : number_between(quarter_us, 50000, RTO_INITIAL_US);
+    options.rto_min_us = from->rto_min_us
+                             ? from->rto_min_us
+                             : number_between(from->dead_after_us / 16, 20000, RTO_MIN_US);
     options.rto_max_us =
-        from->rto_max_us ? from->rto_max_us : clamp(quarter_us, 100000, RTO_MAX_US);
+        from->rto_max_us ? from->rto_max_us : number_between(quarter_us, 100000, RTO_MAX_US);
     options.init_retransmissions = RETRANSMISSIONS_MAX;
     options.retransmissions = most && most < RETRANSMISSIONS_MAX ? most : RETRANSMISSIONS_MAX;
     options.heartbeat_us = 0;

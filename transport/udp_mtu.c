@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/number.h"
+
 /* IP packets of this size pass every path of IPv6, and in practice of IPv4 (RFC 8899 section
  * 5.1.2, BASE_PLPMTU). */
 #define BASE_MTU 1280
@@ -20,18 +22,13 @@ _Static_assert(COMMON + 2 <= UDP_MTU_ROUND, "with the ceiling and a small probe"
 /* A path on which nothing was answered is asked again after so long. */
 #define RETRY_US (10ull * 1000 * 1000)
 
-static uint32_t clamp(uint32_t value, uint32_t low, uint32_t high)
-{
-    return value < low ? low : value > high ? high : value;
-}
-
 void udp_mtu_init(struct udp_mtu *self, const struct udp_mtu_limits *limits)
 {
     *self = (struct udp_mtu){.limits = *limits};
     struct udp_mtu_limits *own = &self->limits;
     own->ceiling = (own->ceiling < own->floor ? own->floor : own->ceiling) & ~3u;
-    own->guess = clamp(own->guess, own->floor, own->ceiling) & ~3u;
-    self->base = clamp((BASE_MTU - own->overhead) & ~3u, own->floor, own->ceiling);
+    own->guess = number_between(own->guess, own->floor, own->ceiling) & ~3u;
+    self->base = number_between((BASE_MTU - own->overhead) & ~3u, own->floor, own->ceiling);
     self->size = self->base;
 }
 
