@@ -50,7 +50,7 @@ static void remember(struct handshakes *handshakes, bool resumed)
 void handshakes_child(struct tunnel *tunnel, bool resumed, enum err why)
 {
     struct handshakes *handshakes = &tunnel->handshakes;
-    uint64_t now = loop_now(tunnel->home->loop);
+    uint64_t now = tunnel_now(tunnel);
     remember(handshakes, resumed);
     if (why != ERR_OK)
         handshakes->last_failure = why;

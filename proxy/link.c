@@ -168,7 +168,7 @@ static struct link *link_new(struct tunnel *tunnel, const struct transport_ops *
     link->tunnel = tunnel;
     link->ops = ops;
     link->state = LINK_CONNECTING;
-    link->begun_us = link->failures_us = loop_now(tunnel->home->loop);
+    link->begun_us = link->failures_us = tunnel_now(tunnel);
     link->events = (struct association_events){
         .on_up = on_up, .on_message = on_message, .on_writable = on_writable, .on_down = on_down};
     link->peer_address = *peer;

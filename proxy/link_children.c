@@ -21,16 +21,6 @@
 #define AT_ONCE_MIN    64
 #define AT_ONCE_PER_MS 16
 
-static bool is_client(const struct link *link)
-{
-    return link->tunnel->config->role == CONFIG_CLIENT;
-}
-
-static uint64_t now(const struct link *link)
-{
-    return loop_now(link->tunnel->home->loop);
-}
-
 /* ---- sessions ---- */
 
 static void deliver_start(struct mail *mail)
@@ -78,7 +68,7 @@ void link_start_children(struct link *link)
     if (link->state != LINK_READY)
         return;
     uint32_t wanted = pool_wanted(link->pool, link->children_started);
-    if (!is_client(link)) {
+    if (!tunnel_is_client(link->tunnel)) {
         uint32_t waiting = pool_waiting(link->pool);
         if (waiting) {
             mux_control_want(link->control, waiting < UINT16_MAX ? (uint16_t)waiting : UINT16_MAX);
@@ -138,7 +128,7 @@ static void forget_child(struct link *link, uint16_t id)
 static bool is_known_to_be_refused(struct link *link, enum err why)
 {
     bool was_known = link->generation_refused;
-    if (!is_client(link) || link->state != LINK_READY || why != ERR_TLS_NOT_RESUMED)
+    if (!tunnel_is_client(link->tunnel) || link->state != LINK_READY || why != ERR_TLS_NOT_RESUMED)
         return false;
     link->generation_refused = true;
     return was_known;
@@ -150,7 +140,7 @@ static bool count_failure(struct link *link, enum err why)
     counter_add(&link->tunnel->counters.children_failed, 1);
     if (is_known_to_be_refused(link, why))
         return true;
-    uint64_t forgiven = (now(link) - link->failures_us) / FORGIVENESS_US;
+    uint64_t forgiven = (tunnel_now(link->tunnel) - link->failures_us) / FORGIVENESS_US;
     link->failures = forgiven > link->failures ? 0 : link->failures - (uint32_t)forgiven;
     link->failures_us += forgiven * FORGIVENESS_US;
     if (++link->failures <= FAILURES_MAX)
@@ -237,7 +227,7 @@ void link_child_receive(struct link *link, struct message *message)
 {
     struct link_stream *stream = &link->streams[message->stream];
     int8_t newer = (int8_t)(message->epoch - stream->epoch);
-    bool begins = !is_client(link) && (newer > 0 || (!newer && !stream->strand));
+    bool begins = !tunnel_is_client(link->tunnel) && (newer > 0 || (!newer && !stream->strand));
     if (link->state == LINK_MASTER) {
         link_early_keep(link, message);
         return;
@@ -301,7 +291,7 @@ static void set_pool_timer(struct link *link, uint64_t deadline)
 static void on_pool_timer(struct loop_timer *timer)
 {
     struct link *link = container_of(timer, struct link, pool_timer);
-    set_pool_timer(link, pool_expire(link->pool, now(link)));
+    set_pool_timer(link, pool_expire(link->pool, tunnel_now(link->tunnel)));
 }
 
 static void on_stream(struct pool_waiter *waiter, uint16_t id)
@@ -332,7 +322,8 @@ void link_carry(struct link *link, struct connection *connection)
     connection->waiter.on_stream = on_stream;
     connection->waiter.on_failed = on_wait_failed;
     /* What it has waited already counts. */
-    uint64_t since = connection->waits_since_us ? connection->waits_since_us : now(link);
+    uint64_t since =
+        connection->waits_since_us ? connection->waits_since_us : tunnel_now(link->tunnel);
     enum err result =
         pool_lease(link->pool, connection->service->index, &connection->waiter, since, &id);
     if (result == ERR_OK) {
@@ -341,7 +332,7 @@ void link_carry(struct link *link, struct connection *connection)
         counter_add(&link->tunnel->counters.connections_waiting, 1);
         tunnel_waiting_begin(link->tunnel, connection);
         link_streams_waited_for(link);
-        set_pool_timer(link, pool_expire(link->pool, now(link)));
+        set_pool_timer(link, pool_expire(link->pool, tunnel_now(link->tunnel)));
     } else {
         connection_end(connection, result, NULL);
     }
@@ -373,7 +364,7 @@ void link_children_begin(struct link *link)
     link->children_initial =
         config->streams_initial < link->streams_max ? config->streams_initial : link->streams_max;
     const struct pool_options options = {
-        .side = is_client(link) ? MUX_CLIENT : MUX_SERVER,
+        .side = tunnel_is_client(link->tunnel) ? MUX_CLIENT : MUX_SERVER,
         .initial = link->children_initial,
         .max = link->streams_max,
         .waiting_max = config->waiting_max,

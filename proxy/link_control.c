@@ -115,9 +115,8 @@ void link_control_begin(struct link *link)
                                                        .on_renew = on_renew,
                                                        .on_pong = on_pong,
                                                        .on_goaway = on_goaway};
-    link->control =
-        mux_control_new(link->tunnel->config->role == CONFIG_CLIENT ? MUX_CLIENT : MUX_SERVER,
-                        &hello, &link->control_events);
+    link->control = mux_control_new(tunnel_is_client(link->tunnel) ? MUX_CLIENT : MUX_SERVER,
+                                    &hello, &link->control_events);
     link->control_task.on_run = on_control_task;
     link_control_flush(link);
 }

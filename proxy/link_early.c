@@ -11,11 +11,6 @@
 /* Of a ClientHello, all but the ticket. */
 #define HELLO_MAX 1024
 
-static bool is_client(const struct link *link)
-{
-    return link->tunnel->config->role == CONFIG_CLIENT;
-}
-
 static uint32_t early_count(const struct link *link)
 {
     const struct config_tunnel *config = link->tunnel->config;
@@ -29,7 +24,7 @@ static uint32_t early_count(const struct link *link)
 
 void link_early_begin(struct link *link)
 {
-    if (!is_client(link) || link->streams[1].strand || !link->generation ||
+    if (!tunnel_is_client(link->tunnel) || link->streams[1].strand || !link->generation ||
         tls_generation_expires_in(link->generation) <= 0 ||
         tls_generation_size(link->generation) + HELLO_MAX > EARLY_MESSAGE_MAX)
         return;
@@ -43,7 +38,7 @@ void link_early_begin(struct link *link)
 void link_early_keep(struct link *link, struct message *message)
 {
     /* A server that is verified may answer with a chain of certificates. */
-    uint32_t longest = is_client(link) ? MESSAGE_MAX : EARLY_MESSAGE_MAX;
+    uint32_t longest = tunnel_is_client(link->tunnel) ? MESSAGE_MAX : EARLY_MESSAGE_MAX;
     if (link->early.count < EARLY_MAX && message->length <= longest)
         message_queue_push(&link->early, message);
     else

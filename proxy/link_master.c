@@ -32,11 +32,6 @@
 #define RENEWALS_AT_ONCE 8
 #define RENEWAL_US       1000000
 
-static bool is_client(const struct link *link)
-{
-    return link->tunnel->config->role == CONFIG_CLIENT;
-}
-
 static void on_output(struct tls_output *output, struct message *message)
 {
     struct link_master *master = container_of(output, struct link_master, output);
@@ -151,7 +146,7 @@ static void begin_master(struct link *link, struct link_master *master, uint16_t
     master->offered = ticket;
     master->session = tls_session_new_master(master->credentials, ticket, &master->output);
     loop_timer_set(tunnel->home->loop, &master->timer,
-                   loop_now(tunnel->home->loop) + tunnel->config->tls.handshake_timeout_us);
+                   tunnel_now(tunnel) + tunnel->config->tls.handshake_timeout_us);
 }
 
 /* ---- generations ---- */
@@ -167,7 +162,7 @@ static void adopt_generation(struct link *link, struct tls_generation *generatio
     link->generation_refused = false;
     tls_credentials_unref(link->credentials);
     link->credentials = tls_credentials_ref(credentials);
-    if (!is_client(link))
+    if (!tunnel_is_client(link->tunnel))
         return;
     schedule_renewal(link);
     if (credentials != link->tunnel->credentials) /* reloaded during the handshake */
@@ -223,7 +218,7 @@ static void fail_master(struct link_master *master, enum err why, const char *de
     log_write(LOG_WARNING, LINK_ABOUT(link), "renewal of the master session failed: %s: %s",
               err_text(why), detail);
     end_master(master);
-    if (is_client(link))
+    if (tunnel_is_client(link->tunnel))
         schedule_renewal(link);
 }
 
@@ -287,7 +282,7 @@ static bool renewal_is_same_peer(struct link *link)
 static void look_for_generation(struct link *link, struct link_master *master)
 {
     bool renewal = master == &link->renewal;
-    if (is_client(link))
+    if (tunnel_is_client(link->tunnel))
         keep_ticket(master);
     if (master->generation_taken)
         return;
@@ -377,8 +372,8 @@ void link_master_advance(struct link *link, struct link_master *master)
 
 void link_master_begin(struct link *link)
 {
-    begin_master(link, &link->master, 0, 0, is_client(link));
-    if (is_client(link))
+    begin_master(link, &link->master, 0, 0, tunnel_is_client(link->tunnel));
+    if (tunnel_is_client(link->tunnel))
         link_master_advance(link, &link->master);
 }
 
@@ -386,7 +381,8 @@ void link_master_begin(struct link *link)
  * the place. */
 static bool is_early(const struct link *link, const struct message *message)
 {
-    return !is_client(link) && link->streams_max && message->stream == link->streams_max + 1 &&
+    return !tunnel_is_client(link->tunnel) && link->streams_max &&
+           message->stream == link->streams_max + 1 &&
            (int8_t)(message->epoch - link->renewal.epoch) > 0;
 }
 

@@ -29,7 +29,7 @@ static void child_usable(struct link *link, uint16_t id)
     if (++link->children_seen == link->children_initial)
         log_write(LOG_INFO, LINK_ABOUT(link), "%u streams ready, %.1f ms after the first packet",
                   link->children_initial,
-                  (double)(loop_now(link->tunnel->home->loop) - link->begun_us) / 1e3);
+                  (double)(tunnel_now(link->tunnel) - link->begun_us) / 1e3);
 }
 
 static void child_ready(struct link *link, uint16_t id, bool resumed)

@@ -9,11 +9,6 @@
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
 
-static uint64_t now(const struct link *link)
-{
-    return loop_now(link->tunnel->home->loop);
-}
-
 static void on_mail(struct mail *mail)
 {
     struct places_orders orders = places_orders(mail);
@@ -23,7 +18,7 @@ static void on_mail(struct mail *mail)
     if (orders.end) {
         link_close(link, ERR_REPLACED, NULL, false);
     } else if (orders.ask && link->state == LINK_READY) {
-        uint64_t token = now(link);
+        uint64_t token = tunnel_now(link->tunnel);
         places_asked(link->place, token);
         mux_control_ping(link->control, token);
         link_control_flush(link);
@@ -47,7 +42,7 @@ static void refuse(struct link *link)
 {
     struct places_limit limit;
     char detail[128];
-    places_limit(link->place, now(link), &limit);
+    places_limit(link->place, tunnel_now(link->tunnel), &limit);
     counter_add(&link->tunnel->counters.limit_associations, 1);
     link->is_quiet = true;
     if (limit.may_log)
@@ -61,14 +56,14 @@ static void refuse(struct link *link)
 
 static void look(struct link *link)
 {
-    enum places_result result = places_take(link->place, now(link));
+    enum places_result result = places_take(link->place, tunnel_now(link->tunnel));
     bool waited = link->place_awaited;
     if (result == PLACES_REFUSED) {
         refuse(link);
     } else if (result == PLACES_WAIT) {
         link->place_awaited = true;
         loop_timer_set(link->tunnel->home->loop, &link->place_timer,
-                       now(link) + PLACES_LOOK_EVERY_US);
+                       tunnel_now(link->tunnel) + PLACES_LOOK_EVERY_US);
     } else {
         if (result == PLACES_REPLACED)
             counter_add(&link->tunnel->counters.associations_replaced, 1);
@@ -119,7 +114,7 @@ uint32_t link_place_streams(struct link *link, uint32_t wanted)
     uint32_t streams = places_streams(link->place, wanted);
     if (streams < wanted) {
         counter_add(&link->tunnel->counters.limit_streams, 1);
-        if (log_minute_allows(&link->quota->streams_told, now(link), &left_out))
+        if (log_minute_allows(&link->quota->streams_told, tunnel_now(link->tunnel), &left_out))
             log_write(LOG_WARNING, LINK_ABOUT(link),
                       "identity.max_streams = %u is nearly used up: an association gets %u streams "
                       "instead of %u (%llu more got fewer before)",

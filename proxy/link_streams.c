@@ -91,7 +91,7 @@ void link_streams_waited_for(struct link *link)
 {
     uint64_t left_out;
     if (can_be_more(link) ||
-        !log_minute_allows(&link->streams_told, loop_now(link->tunnel->home->loop), &left_out))
+        !log_minute_allows(&link->streams_told, tunnel_now(link->tunnel), &left_out))
         return;
     log_write(LOG_WARNING, LINK_ABOUT(link),
               "all %u streams are taken: a connection waits, and is refused after %.3g s "

@@ -316,7 +316,7 @@ void strand_begin(struct strand *strand, uint8_t epoch, const struct strand_root
                    loop_now(strand->worker->loop) + tunnel->config->tls.handshake_timeout_us);
     if (!strand->session)
         fail(strand, ERR_TLS_HANDSHAKE, "GnuTLS gave no session");
-    else if (tunnel->config->role == CONFIG_CLIENT)
+    else if (tunnel_is_client(tunnel))
         advance(strand);
 }
 

@@ -13,18 +13,13 @@
 #include "proxy/sessions.h"
 #include "proxy/worker.h"
 
-static bool is_client(const struct tunnel *tunnel)
-{
-    return tunnel->config->role == CONFIG_CLIENT;
-}
-
 void tunnel_transport_options(struct tunnel *tunnel, struct transport_options *options)
 {
     const struct config_tunnel *config = tunnel->config;
     *options = (struct transport_options){
         /* stream 0 is the control channel, the last one is for renewals of the master */
         .streams = (uint16_t)(config->streams_max + 2),
-        .max_associations = is_client(tunnel) ? 1 : config->max_peers + UNVERIFIED_SILENT,
+        .max_associations = tunnel_is_client(tunnel) ? 1 : config->max_peers + UNVERIFIED_SILENT,
         .distrusts = true,
         .connect_timeout_us = config->connect_timeout_us,
         .heartbeat_us = config->heartbeat_us,
@@ -61,7 +56,7 @@ void tunnel_carry(struct tunnel *tunnel, struct connection *connection)
 
 void tunnel_link_ready(struct tunnel *tunnel, struct link *link)
 {
-    if (is_client(tunnel)) { /* a server goes on listening */
+    if (tunnel_is_client(tunnel)) { /* a server goes on listening */
         tunnel->state = "up";
         tunnel_attempt_succeeded(tunnel, link);
     }
@@ -79,7 +74,7 @@ void tunnel_link_gone(struct tunnel *tunnel, struct link *link)
     if (link->next)
         link->next->previous = link->previous;
     tunnel_services_gone(link);
-    if (!is_client(tunnel) || link->beaten)
+    if (!tunnel_is_client(tunnel) || link->beaten)
         return;
     tunnel->state = "down";
     if (!atomic_load(&tunnel->draining))
@@ -177,7 +172,7 @@ void tunnel_take_credentials(struct tunnel *first, struct tls_credentials *crede
     for (struct tunnel *part = first; part; part = part->next_part) {
         tls_credentials_unref(part->credentials);
         part->credentials = credentials ? tls_credentials_ref(credentials) : NULL;
-        part->state = !credentials ? "waiting" : is_client(part) ? "down" : "listening";
+        part->state = !credentials ? "waiting" : tunnel_is_client(part) ? "down" : "listening";
     }
     tls_credentials_unref(credentials);
 }
@@ -206,7 +201,7 @@ void tunnel_free(struct tunnel *tunnel)
 
 static int open_all(struct tunnel *tunnel, char *why, size_t why_size)
 {
-    if (!is_client(tunnel) && tunnel_endpoints_open(tunnel, why, why_size) < 0)
+    if (!tunnel_is_client(tunnel) && tunnel_endpoints_open(tunnel, why, why_size) < 0)
         return -1;
     for (size_t i = 0; i < tunnel->config->service_count; i++) {
         struct service *service = &tunnel->services[i];
@@ -245,8 +240,8 @@ int tunnel_start(struct tunnel *tunnel, char *why, size_t why_size)
         tunnel_unstart(tunnel);
         return -1;
     }
-    tunnel->state = is_client(tunnel) ? "down" : "listening";
-    if (is_client(tunnel))
+    tunnel->state = tunnel_is_client(tunnel) ? "down" : "listening";
+    if (tunnel_is_client(tunnel))
         tunnel_attempt_begin(tunnel);
     return 0;
 }

@@ -25,6 +25,7 @@
 #include "proxy/handshakes.h"
 #include "proxy/listener.h"
 #include "proxy/unverified.h"
+#include "proxy/worker.h"
 #include "tls/credentials.h"
 #include "tls/generation.h"
 #include "transport/transport.h"
@@ -144,6 +145,17 @@ struct tunnel {
     size_t parked_count;
     struct loop_timer parked_timer;
 };
+
+static inline bool tunnel_is_client(const struct tunnel *tunnel)
+{
+    return tunnel->config->role == CONFIG_CLIENT;
+}
+
+/* Of its home worker's loop. */
+static inline uint64_t tunnel_now(const struct tunnel *tunnel)
+{
+    return loop_now(tunnel->home->loop);
+}
 
 /* What config says of TLS, loaded: files, and patterns of `allow`, those of services too. sessions:
  * of the process, NULL: none. NULL with a sentence in why. Owns: caller has a reference. Thread:

@@ -16,11 +16,6 @@
 /* The same line is written again after so long. */
 #define TELL_AGAIN_US 60000000
 
-static uint64_t now(const struct tunnel *tunnel)
-{
-    return loop_now(tunnel->home->loop);
-}
-
 /* ---- the log ---- */
 
 /* FNV-1a. */
@@ -58,13 +53,13 @@ void tunnel_attempt_tell(struct tunnel *tunnel, const struct log_about *about, c
              text);
     uint64_t hash = hash_of(text) ^ 31 * hash_of(about->address ? about->address : "");
     struct attempt_line *line = find_line(tunnel, hash);
-    if (line->told_us && now(tunnel) < line->told_us + TELL_AGAIN_US) {
+    if (line->told_us && tunnel_now(tunnel) < line->told_us + TELL_AGAIN_US) {
         line->left_out++;
         return;
     }
     if (line->left_out)
         snprintf(more, sizeof(more), " (and %u times since this was last said)", line->left_out);
-    line->told_us = now(tunnel);
+    line->told_us = tunnel_now(tunnel);
     line->left_out = 0;
     log_write(LOG_WARNING, about, "%s; it tries again%s", text, more);
 }
@@ -81,9 +76,9 @@ static void attempt_later(struct tunnel *tunnel, uint64_t since_us, uint64_t lim
     uint64_t due = since_us + backoff / 2 + backoff * (chance >> 8) / (2ull << 24);
     tunnel->state = "waiting";
     loop_timer_set(tunnel->home->loop, &tunnel->reconnect, due);
-    if (due > now(tunnel))
+    if (due > tunnel_now(tunnel))
         log_write(LOG_DEBUG, LOG_ABOUT(.tunnel = tunnel->config->name), "next attempt in %.1f s",
-                  (double)(due - now(tunnel)) / 1e6);
+                  (double)(due - tunnel_now(tunnel)) / 1e6);
     tunnel->backoff_us = 2 * backoff < limit_us ? 2 * backoff : limit_us;
 }
 
@@ -100,14 +95,14 @@ static void turned_away(struct tunnel *tunnel)
     uint64_t limit = config->reconnect_refused_us > config->reconnect_max_us
                          ? config->reconnect_refused_us
                          : config->reconnect_max_us;
-    attempt_later(tunnel, now(tunnel), limit);
+    attempt_later(tunnel, tunnel_now(tunnel), limit);
 }
 
 /* One that dies as soon as it is up counts as a failure, or its peer would be asked ten times a
  * second for ever. True: it was steady, and the next attempt need not wait. */
 static bool forgive(struct tunnel *tunnel, const struct link *link)
 {
-    uint64_t lived = link->was_ready ? now(tunnel) - link->ready_us : 0;
+    uint64_t lived = link->was_ready ? tunnel_now(tunnel) - link->ready_us : 0;
     if (link->was_ready && (lived >= STEADY_US || lived >= tunnel->backoff_us))
         tunnel->backoff_us = tunnel->config->reconnect_min_us;
     return lived >= STEADY_US;
@@ -130,7 +125,7 @@ void tunnel_attempt_init(struct tunnel *tunnel)
 
 void tunnel_attempt_begin(struct tunnel *tunnel)
 {
-    tunnel->attempt_us = now(tunnel);
+    tunnel->attempt_us = tunnel_now(tunnel);
     *tunnel->why_not_first = '\0';
     tunnel_names_begin(tunnel);
 }

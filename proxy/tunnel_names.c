@@ -32,11 +32,6 @@ struct remote_lookup {
     struct remote_name names[TRANSPORT_ADDRESSES_MAX];
 };
 
-static uint64_t now(const struct tunnel *tunnel)
-{
-    return loop_now(tunnel->home->loop);
-}
-
 static void abandon(struct tunnel *tunnel)
 {
     struct remote_lookup *lookup = tunnel->lookup;
@@ -189,9 +184,9 @@ static void ask(struct tunnel *tunnel)
     struct remote_lookup *lookup = check_alloc(sizeof(*lookup));
     tunnel->lookup = lookup;
     lookup->tunnel = tunnel;
-    bool fresh = now(tunnel) >= tunnel->asked_fresh_us + FRESH_US;
+    bool fresh = tunnel_now(tunnel) >= tunnel->asked_fresh_us + FRESH_US;
     if (fresh)
-        tunnel->asked_fresh_us = now(tunnel);
+        tunnel->asked_fresh_us = tunnel_now(tunnel);
     for (size_t i = 0; i < config->remote_count; i++) {
         if (!config->remote[i].needs_lookup)
             continue;
@@ -229,7 +224,7 @@ void tunnel_names_begin(struct tunnel *tunnel)
     tunnel->lookup->impatient = false;
     tunnel->state = "resolving";
     loop_timer_set(tunnel->home->loop, &tunnel->lookup_timer,
-                   now(tunnel) + (knows_all(tunnel) ? KNOWN_NAMES_US : NAMES_US));
+                   tunnel_now(tunnel) + (knows_all(tunnel) ? KNOWN_NAMES_US : NAMES_US));
 }
 
 void tunnel_names_stop(struct tunnel *tunnel)

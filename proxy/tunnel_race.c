@@ -14,11 +14,6 @@
 /* Who was refused begins again so long after he began, while others are still under way. */
 #define AGAIN_US 500000
 
-static uint64_t now(const struct tunnel *tunnel)
-{
-    return loop_now(tunnel->home->loop);
-}
-
 /* ---- one of them ---- */
 
 static void wildcard(struct link_route *route)
@@ -59,7 +54,7 @@ static struct link *connect_by(struct tunnel *tunnel, const struct racer *racer,
     if (!config->local_count)
         wildcard(&route);
     tunnel_transport_options(tunnel, &route.options);
-    uint64_t left = tunnel->race.until_us - now(tunnel);
+    uint64_t left = tunnel->race.until_us - tunnel_now(tunnel);
     if (left < route.options.connect_timeout_us)
         route.options.connect_timeout_us = left;
     struct link *link = link_connect(tunnel, &route, why, why_size);
@@ -78,7 +73,7 @@ static void begin(struct tunnel *tunnel, struct racer *racer)
 {
     char why[256], text[ADDRESS_TEXT_MAX];
     racer->begun = true;
-    racer->next_us = now(tunnel) + AGAIN_US;
+    racer->next_us = tunnel_now(tunnel) + AGAIN_US;
     racer->link = connect_by(tunnel, racer, why, sizeof(why));
     if (racer->link)
         return;
@@ -108,8 +103,8 @@ static void split_slow(struct tunnel *tunnel)
     size_t count = race->count;
     for (size_t i = 0; i < count; i++)
         if (race->racers[i].link && race->racers[i].count > 2 &&
-            race->racers[i].next_us <= now(tunnel))
-            split(race, &race->racers[i], now(tunnel));
+            race->racers[i].next_us <= tunnel_now(tunnel))
+            split(race, &race->racers[i], tunnel_now(tunnel));
 }
 
 /* The one that is next in line does not wait when nobody runs. */
@@ -141,11 +136,11 @@ static uint64_t begin_those_due(struct tunnel *tunnel)
     split_slow(tunnel);
     for (size_t i = 0; i < race->count; i++) {
         struct racer *racer = &race->racers[i];
-        hurry(race, now(tunnel));
-        if (!racer->link && racer->next_us <= now(tunnel))
+        hurry(race, tunnel_now(tunnel));
+        if (!racer->link && racer->next_us <= tunnel_now(tunnel))
             begin(tunnel, racer);
         bool waits = !racer->link || (racer->count > 2 && !race->is_split);
-        if (waits && racer->next_us < soonest && racer->next_us > now(tunnel))
+        if (waits && racer->next_us < soonest && racer->next_us > tunnel_now(tunnel))
             soonest = racer->next_us;
     }
     return soonest;
@@ -180,12 +175,12 @@ void tunnel_race_begin(struct tunnel *tunnel)
     struct race *race = &tunnel->race;
     race->count = 0;
     race->is_split = false;
-    race->until_us = now(tunnel) + tunnel->config->connect_timeout_us;
+    race->until_us = tunnel_now(tunnel) + tunnel->config->connect_timeout_us;
     for (size_t i = 0; i < carriers->count; i++)
         race->racers[race->count++] =
             (struct racer){.ops = carriers->ops[(tunnel->carrier + i) % carriers->count],
                            .count = tunnel->remotes.count,
-                           .next_us = now(tunnel) + i * NEXT_US};
+                           .next_us = tunnel_now(tunnel) + i * NEXT_US};
     run(tunnel);
 }
 
@@ -234,7 +229,7 @@ void tunnel_race_lost(struct tunnel *tunnel, const struct link *link)
             continue;
         racer->link = NULL;
         if (link->reason == ERR_TRANSPORT_REFUSED && racer->ops->one_refusal_ends) {
-            split(race, racer, now(tunnel));
+            split(race, racer, tunnel_now(tunnel));
             racer->count = 1;
         }
         break;

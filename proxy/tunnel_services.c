@@ -18,7 +18,7 @@ static bool has_one_peer(const struct tunnel *tunnel)
 {
     if (!tunnel->credentials) /* it has not begun */
         return false;
-    return tunnel->config->role == CONFIG_CLIENT || tls_credentials_admit_one(tunnel->credentials);
+    return tunnel_is_client(tunnel) || tls_credentials_admit_one(tunnel->credentials);
 }
 
 /* The number of the first pattern that lets the peer serve it, or MAY_NOT. */
@@ -179,7 +179,7 @@ static void tell_denied(struct link *link, const struct list *denied)
     struct tunnel *tunnel = link->tunnel;
     uint64_t left_out;
     char who[512], others[32];
-    if (!log_limit_allows(&tunnel->denials, loop_now(tunnel->home->loop), &left_out))
+    if (!log_limit_allows(&tunnel->denials, tunnel_now(tunnel), &left_out))
         return;
     const struct log_field count = {
         .name = "left_out", .type = LOG_FIELD_NUMBER, .number = left_out};

@@ -7,11 +7,6 @@
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
 
-static uint64_t now(const struct tunnel *tunnel)
-{
-    return loop_now(tunnel->home->loop);
-}
-
 /* ---- the list, those that wait longest first ---- */
 
 static void unlink_parked(struct tunnel *tunnel, struct connection *connection)
@@ -65,7 +60,7 @@ static void on_timer(struct loop_timer *timer)
     struct tunnel *tunnel = container_of(timer, struct tunnel, parked_timer);
     uint64_t limit = tunnel->config->waiting_timeout_us;
     struct connection *first;
-    while ((first = tunnel->parked_first) && first->waits_since_us + limit <= now(tunnel)) {
+    while ((first = tunnel->parked_first) && first->waits_since_us + limit <= tunnel_now(tunnel)) {
         unlink_parked(tunnel, first);
         if (is_up(tunnel))
             connection_end(first, ERR_SERVICE_ABSENT, NULL);
@@ -117,7 +112,7 @@ void tunnel_waiting_begin(struct tunnel *tunnel, struct connection *connection)
     connection->waiting_events = (struct connection_events){
         .on_readable = on_readable, .on_written = on_written, .on_reset = on_reset};
     if (!connection->waits_since_us)
-        connection->waits_since_us = now(tunnel);
+        connection->waits_since_us = tunnel_now(tunnel);
     /* When the system refuses, it waits unwatched. */
     if (!connection->events)
         connection_watch(connection, tunnel->home, &connection->waiting_events);
