@@ -93,7 +93,7 @@ static enum err load_certificates(struct tls_credentials *credentials,
                                 why);
     if (result == ERR_OK)
         result = tls_own_certificate(credentials->x509, options->cert, options->key,
-                                     &credentials->expires_at, &credentials->files, why);
+                                     &credentials->files, why);
     if (result == ERR_OK && options->staple)
         result = tls_ocsp_load(credentials->x509, options->staple, &credentials->files, why);
     return result;
@@ -103,7 +103,6 @@ static enum err load_keys(struct tls_credentials *credentials, const struct tls_
                           struct tls_reason why)
 {
     enum err result;
-    credentials->expires_at = INT64_MAX;
     switch (credentials->mode) {
     case TLS_MODE_RAW_KEYS:
         result = tls_known_load(options->known, &credentials->known, &credentials->files, why);
@@ -299,18 +298,12 @@ int64_t tls_credentials_lists_until(const struct tls_credentials *credentials, c
     return tls_trust_lists_until(credentials->trust, ca, ca_size);
 }
 
-int64_t tls_credentials_expires_in(const struct tls_credentials *credentials)
-{
-    return credentials->expires_at - time(NULL);
-}
-
 enum err tls_credentials_check_pair(const char *cert, const char *key, char *why, size_t why_size)
 {
     gnutls_certificate_credentials_t x509;
-    int64_t expires_at;
     check_made(gnutls_certificate_allocate_credentials(&x509) == 0);
     enum err result =
-        tls_own_certificate(x509, cert, key, &expires_at, NULL, (struct tls_reason){why, why_size});
+        tls_own_certificate(x509, cert, key, NULL, (struct tls_reason){why, why_size});
     gnutls_certificate_free_credentials(x509);
     return result;
 }

@@ -93,9 +93,6 @@ void tls_credentials_inherit(struct tls_credentials *new, struct tls_credentials
  * one known key or one PSK. Then it is clear without a word who serves a service that listens here.
  * Thread: any. */
 bool tls_credentials_admit_one(const struct tls_credentials *credentials);
-/* Seconds until the own certificate expires, negative if it has, huge with raw keys and PSKs.
- * Thread: any. */
-int64_t tls_credentials_expires_in(const struct tls_credentials *credentials);
 /* When the first of the revocation lists expires (wall clock, seconds; INT64_MAX: never, or there
  * is none), and the name of its CA, as a person may read it. Thread: any. */
 int64_t tls_credentials_lists_until(const struct tls_credentials *credentials, char *ca,

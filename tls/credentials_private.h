@@ -31,7 +31,6 @@ struct tls_credentials {
     enum tls_resume_by resume_by;
     uint64_t rekey_bytes;
     uint32_t ticket_lifetime_s;
-    int64_t expires_at;                             /* own certificate, wall clock, seconds */
     struct gnutls_certificate_credentials_st *x509; /* shared by all sessions, only read */
     struct tls_policy policy;                       /* the same */
     struct tls_trust *trust;                        /* TLS_MODE_CERTIFICATES; NULL: pins alone */

@@ -18,7 +18,6 @@
 #define UPDATES_MAX_MS (64 * UPDATE_MS)
 
 enum handshake_type { NEW_SESSION_TICKET = 4, KEY_UPDATE = 24 };
-enum alert_level { WARNING = 1, FATAL = 2 };
 
 /* GnuTLS tells secrets as a key log (that of NSS), all along the handshake. */
 static int on_secret(gnutls_session_t gnutls, const char *label, const gnutls_datum_t *secret)
@@ -89,7 +88,7 @@ static void put_out(struct tls_session *session, enum tls_record_type type, cons
 
 void tls_established_alert(struct tls_session *session, int alert)
 {
-    uint8_t bytes[] = {alert == GNUTLS_A_CLOSE_NOTIFY ? WARNING : FATAL, (uint8_t)alert};
+    uint8_t bytes[] = {GNUTLS_AL_FATAL, (uint8_t)alert};
     put_out(session, TLS_RECORD_ALERT, bytes, sizeof bytes);
 }
 

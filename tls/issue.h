@@ -48,9 +48,3 @@ struct tls_issue_pair {
 /* Returns as tls_issue_ca. Owns: tls_issue_pair_clear. */
 enum err tls_issue_pair(struct tls_issue_pair *pair, char *why, size_t why_size);
 void tls_issue_pair_clear(struct tls_issue_pair *pair); /* wiped */
-/* The public key of a key in a PEM file or PKCS#11 token, as above, without key_pem. */
-enum err tls_issue_public(const char *key, struct tls_issue_pair *pair, char *why, size_t why_size);
-/* A line of a file of pre-shared keys: `name:` and 32 random bytes in hex, with a line end. "" if
- * the name is empty, or has a character that such a file cannot hold. */
-#define TLS_ISSUE_PSK_SIZE 256
-void tls_issue_psk(const char *name, char line[static TLS_ISSUE_PSK_SIZE]);

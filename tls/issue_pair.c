@@ -1,5 +1,4 @@
 #include <gnutls/abstract.h>
-#include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,12 +6,7 @@
 
 #include "base/check.h"
 #include "tls/issue.h"
-#include "tls/own.h"
 #include "tls/pin.h"
-
-#define PSK_SIZE 32
-/* As tls/psk.h says. */
-#define PSK_NAME_MAX 128
 
 static int describe(gnutls_privkey_t key, struct tls_issue_pair *pair)
 {
@@ -73,21 +67,6 @@ enum err tls_issue_pair(struct tls_issue_pair *pair, char *why, size_t why_size)
     return ERR_TLS_CREDENTIALS;
 }
 
-enum err tls_issue_public(const char *path, struct tls_issue_pair *pair, char *why, size_t why_size)
-{
-    gnutls_privkey_t key;
-    memset(pair, 0, sizeof *pair);
-    enum err result = tls_own_key(path, &key, (struct tls_reason){why, why_size});
-    if (result != ERR_OK)
-        return result;
-    int rc = describe(key, pair);
-    gnutls_privkey_deinit(key);
-    if (rc >= 0)
-        return ERR_OK;
-    snprintf(why, why_size, "%s has no public key: %s", path, gnutls_strerror(rc));
-    return ERR_TLS_CREDENTIALS;
-}
-
 void tls_issue_pair_clear(struct tls_issue_pair *pair)
 {
     if (pair->key_pem)
@@ -95,19 +74,4 @@ void tls_issue_pair_clear(struct tls_issue_pair *pair)
     free(pair->key_pem);
     free(pair->public_key);
     memset(pair, 0, sizeof *pair);
-}
-
-void tls_issue_psk(const char *name, char line[static TLS_ISSUE_PSK_SIZE])
-{
-    uint8_t key[PSK_SIZE];
-    size_t length = strlen(name);
-    line[0] = 0;
-    if (!length || length > PSK_NAME_MAX || strpbrk(name, " \t\r\n*#") || strstr(name, "://"))
-        return;
-    must(gnutls_rnd(GNUTLS_RND_KEY, key, sizeof key) == 0);
-    length = (size_t)snprintf(line, TLS_ISSUE_PSK_SIZE, "%s:", name);
-    for (size_t i = 0; i < PSK_SIZE; i++)
-        length += (size_t)snprintf(line + length, TLS_ISSUE_PSK_SIZE - length, "%02x", key[i]);
-    snprintf(line + length, TLS_ISSUE_PSK_SIZE - length, "\n");
-    gnutls_memset(key, 0, sizeof key);
 }

@@ -39,8 +39,7 @@ static char *usable(const char *uri)
     return copy;
 }
 
-static enum err check_dates(gnutls_x509_crt_t leaf, const char *path, int64_t *expires_at,
-                            struct tls_reason why)
+static enum err check_dates(gnutls_x509_crt_t leaf, const char *path, struct tls_reason why)
 {
     char date[32];
     time_t now = time(NULL), from = gnutls_x509_crt_get_activation_time(leaf),
@@ -52,7 +51,6 @@ static enum err check_dates(gnutls_x509_crt_t leaf, const char *path, int64_t *e
         return tls_reason_set(
             why, "the certificate in %s is not valid before %s (or the clock is wrong)", path,
             tls_pem_date(from, date));
-    *expires_at = until;
     return ERR_OK;
 }
 
@@ -79,7 +77,7 @@ static int import_certificates(const char *path, gnutls_x509_crt_t **list, unsig
 }
 
 static enum err load_certificates(const char *path, gnutls_x509_crt_t **list, unsigned *count,
-                                  int64_t *expires_at, struct tls_reason why)
+                                  struct tls_reason why)
 {
     char text[256];
     enum err result = ERR_OK;
@@ -93,7 +91,7 @@ static enum err load_certificates(const char *path, gnutls_x509_crt_t **list, un
         return tls_reason_set(why, "%s holds no usable certificate: %s", path, gnutls_strerror(rc));
     if (!*count)
         return tls_reason_set(why, "%s holds no certificate", path);
-    return check_dates((*list)[0], path, expires_at, why);
+    return check_dates((*list)[0], path, why);
 }
 
 static enum err import_key_file(gnutls_privkey_t key, const char *path, struct tls_reason why)
@@ -126,7 +124,8 @@ static enum err import_key_uri(gnutls_privkey_t key, const char *uri, struct tls
                           strstr(uri, "pin-") ? "" : " (the URI has no pin-value or pin-source)");
 }
 
-enum err tls_own_key(const char *path, struct gnutls_privkey_st **out, struct tls_reason why)
+/* From a PEM file or a token. Owns: caller, when ERR_OK. */
+static enum err load_key(const char *path, gnutls_privkey_t *out, struct tls_reason why)
 {
     gnutls_privkey_t key;
     check_made(gnutls_privkey_init(&key) == 0);
@@ -174,17 +173,16 @@ static enum err set_pair(gnutls_certificate_credentials_t x509, gnutls_x509_crt_
 }
 
 enum err tls_own_certificate(struct gnutls_certificate_credentials_st *x509, const char *cert,
-                             const char *key_path, int64_t *expires_at, struct tls_files *files,
-                             struct tls_reason why)
+                             const char *key_path, struct tls_files *files, struct tls_reason why)
 {
     gnutls_x509_crt_t *list;
     gnutls_privkey_t key;
     unsigned count;
     add_path(files, cert);
     add_path(files, key_path);
-    enum err result = load_certificates(cert, &list, &count, expires_at, why);
+    enum err result = load_certificates(cert, &list, &count, why);
     if (result == ERR_OK)
-        result = tls_own_key(key_path, &key, why);
+        result = load_key(key_path, &key, why);
     if (result == ERR_OK)
         result = set_pair(x509, list, count, key, cert, key_path, why);
     for (unsigned i = 0; i < count; i++)
@@ -217,7 +215,7 @@ enum err tls_own_raw_key(struct gnutls_certificate_credentials_st *x509, const c
     char text[256];
     gnutls_privkey_t key;
     add_path(files, path);
-    enum err result = tls_own_key(path, &key, why);
+    enum err result = load_key(path, &key, why);
     if (result != ERR_OK)
         return result;
     int rc = set_raw(x509, key);

@@ -12,12 +12,7 @@ struct gnutls_certificate_credentials_st;
 /* Certificate, chain and key into x509. ERR_OK, or ERR_TLS_CREDENTIALS with a sentence that names
  * the file or URI. */
 enum err tls_own_certificate(struct gnutls_certificate_credentials_st *x509, const char *cert,
-                             const char *key, int64_t *expires_at, struct tls_files *files,
-                             struct tls_reason why);
+                             const char *key, struct tls_files *files, struct tls_reason why);
 /* A raw public key (RFC 7250) into x509; it is made from the private one. Returns as above. */
 enum err tls_own_raw_key(struct gnutls_certificate_credentials_st *x509, const char *key,
                          struct tls_files *files, struct tls_reason why);
-
-struct gnutls_privkey_st;
-/* A private key from a PEM file or a token. Owns: caller, when ERR_OK. */
-enum err tls_own_key(const char *path, struct gnutls_privkey_st **key, struct tls_reason why);

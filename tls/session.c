@@ -337,14 +337,6 @@ static enum err send_records(struct tls_session *session, const uint8_t *from, s
     return ERR_OK;
 }
 
-static enum err may_write(const struct tls_session *session, size_t length)
-{
-    if (session->failure != ERR_OK)
-        return session->failure;
-    must(session->is_established && length <= RECORD_MAX);
-    return session->has_said_bye ? ERR_TLS_CLOSED : ERR_OK;
-}
-
 /* By itself, after so many bytes. */
 static bool is_rekey_due(const struct tls_session *session)
 {
@@ -364,11 +356,11 @@ static enum err wrote(struct tls_session *session, size_t length)
 
 enum err tls_session_write(struct tls_session *session, const void *data, size_t length)
 {
-    enum err result = may_write(session, length);
-    if (result != ERR_OK || !length)
-        return result;
-    result = session->gnutls ? send_records(session, data, length)
-                             : tls_established_write(session, data, length);
+    if (session->failure != ERR_OK || !length)
+        return session->failure;
+    must(session->is_established && length <= RECORD_MAX);
+    enum err result = session->gnutls ? send_records(session, data, length)
+                                      : tls_established_write(session, data, length);
     return result == ERR_OK ? wrote(session, length) : result;
 }
 
@@ -377,10 +369,10 @@ enum err tls_session_write_message(struct tls_session *session, struct message *
 {
     if (session->gnutls || length < COPIED_BELOW)
         return tls_session_write(session, (*plain)->data + TLS_SESSION_HEADROOM, length);
-    enum err result = may_write(session, length);
-    if (result != ERR_OK)
-        return result;
-    result = tls_established_write_message(session, *plain, length);
+    if (session->failure != ERR_OK)
+        return session->failure;
+    must(session->is_established && length <= RECORD_MAX);
+    enum err result = tls_established_write_message(session, *plain, length);
     *plain = message_new(MESSAGE_MAX);
     return result == ERR_OK ? wrote(session, length) : result;
 }
@@ -390,8 +382,6 @@ enum err tls_session_rekey(struct tls_session *session)
     if (session->failure != ERR_OK)
         return session->failure;
     must(session->is_established);
-    if (session->has_said_bye)
-        return ERR_TLS_CLOSED;
     if (session->gnutls && gnutls_protocol_get_version(session->gnutls) != GNUTLS_TLS1_3)
         return ERR_OK;
     int64_t now = (int64_t)(clock_us() / 1000);
@@ -411,17 +401,6 @@ enum err tls_session_rekey(struct tls_session *session)
     if (session->unheard < REKEYS_UNHEARD)
         session->unheard++;
     return ERR_OK;
-}
-
-void tls_session_bye(struct tls_session *session)
-{
-    if (session->failure != ERR_OK || !session->is_established || session->has_said_bye)
-        return;
-    session->has_said_bye = true;
-    if (session->gnutls)
-        gnutls_bye(session->gnutls, GNUTLS_SHUT_WR);
-    else
-        tls_established_alert(session, GNUTLS_A_CLOSE_NOTIFY);
 }
 
 enum err tls_session_export(struct tls_session *session, const char *label, uint8_t *out,

@@ -20,7 +20,7 @@ struct tls_session;
 /* Where ciphertext goes. Embedded in the owner's struct. */
 struct tls_output {
     /* Owns: the message passes to the callee, which sets stream and epoch. Called inside
-     * tls_session_handshake, _read, _write and _bye: the callee must not call into this session
+     * tls_session_handshake, _read and _write: the callee must not call into this session
      * (but for tls_session_feed of the other end). At most MESSAGE_MAX bytes each. */
     void (*on_output)(struct tls_output *self, struct message *message);
     /* Optional, and then with reply_to, the mailbox of the session's thread: lets a master of a
@@ -89,8 +89,7 @@ bool tls_session_hold(struct tls_session *session);
 void tls_session_release(struct tls_session *session);
 
 /* Encrypts at most 16384 bytes as one record and puts it out at once; 0 bytes are nothing. ERR_OK,
- * ERR_TLS_CLOSED after tls_session_bye, or what ended the session (ERR_TLS_RECORD). Only after
- * ERR_OK of the handshake. */
+ * or what ended the session (ERR_TLS_RECORD). Only after ERR_OK of the handshake. */
 enum err tls_session_write(struct tls_session *session, const void *data, size_t length);
 /* Bytes in front of the plaintext: a record's header. */
 #define TLS_SESSION_HEADROOM 5
@@ -106,9 +105,6 @@ enum err tls_session_write_message(struct tls_session *session, struct message *
  * which knows no such thing, nothing happens); ERR_AGAIN: less than 250 ms after the last one,
  * nothing happened; or as tls_session_write. */
 enum err tls_session_rekey(struct tls_session *session);
-
-/* Puts out close_notify. */
-void tls_session_bye(struct tls_session *session);
 
 /* Whether this session was resumed (after ERR_OK of the handshake). */
 bool tls_session_is_resumed(const struct tls_session *session);

@@ -57,7 +57,6 @@ struct tls_session {
     bool is_closed;  /* the peer has said close_notify */
     bool is_drained; /* GnuTLS has seen all that was fed and has nothing for us */
     bool has_read;   /* a record of data has come */
-    bool has_said_bye;
     bool
         owes_update; /* established: the peer asked for a KeyUpdate of ours, before the next data */
     uint8_t unheard; /* KeyUpdates of ours since data came */

@@ -4,7 +4,8 @@
 
 #include "tests/lib/tap.h"
 #include "tests/unit/tls/certificates.h"
-#include "tls/session.h"
+#include "tls/established.h"
+#include "tls/session_private.h"
 
 struct end {
     struct tls_output output;
@@ -90,6 +91,21 @@ static inline struct tls_credentials *load_credentials(struct tls_options option
         tap_note("credentials: %s", why);
     must(credentials);
     return credentials;
+}
+
+/* close_notify, which other makes of TLS send. */
+static inline void say_bye(struct end *end)
+{
+    struct tls_session *session = end->session;
+    if (session->gnutls) {
+        gnutls_bye(session->gnutls, GNUTLS_SHUT_WR);
+        return;
+    }
+    struct tls_record *record = &session->established->record;
+    struct message *message = message_new(2 + tls_record_overhead(record));
+    memcpy(message->data + TLS_RECORD_HEADER, (uint8_t[]){GNUTLS_AL_WARNING, 0}, 2);
+    message->length = (uint32_t)tls_record_seal(record, TLS_RECORD_ALERT, message->data, 2);
+    message_queue_push(&end->sent, message);
 }
 
 /* A master through its handshake, the client's tickets read. */

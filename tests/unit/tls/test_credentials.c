@@ -69,15 +69,6 @@ static void test_dates(void)
 {
     refuses(options_for(TLS_SERVER, "expired"), "expired.pem", "expired on");
     refuses(options_for(TLS_SERVER, "future"), "future.pem", "not valid before");
-
-    struct tls_credentials *credentials = load_credentials(options_for(TLS_SERVER, "short"));
-    int64_t left = tls_credentials_expires_in(credentials);
-    ok(left > 2 * DAY - 60 && left <= 2 * DAY, "two days left (%ld s)", (long)left);
-    clock_shift = 3 * DAY;
-    left = tls_credentials_expires_in(credentials);
-    ok(left < 0, "three days later: expired (%ld s)", (long)left);
-    clock_shift = 0;
-    tls_credentials_unref(credentials);
 }
 
 static void test_policy(void)

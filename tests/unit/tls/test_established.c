@@ -145,11 +145,11 @@ static void test_ticket(struct mixed *mixed, const char *name)
 
 static void test_goodbye(struct mixed *mixed, const char *name)
 {
-    tls_session_bye(mixed->ours->session);
+    say_bye(mixed->ours);
     deliver(mixed->ours, mixed->gnutls);
     ok(reads(mixed->gnutls) == ERR_TLS_CLOSED && passes(mixed->gnutls, mixed->ours, 10),
        "%s: GnuTLS understands our close_notify", name);
-    tls_session_bye(mixed->gnutls->session);
+    say_bye(mixed->gnutls);
     deliver(mixed->gnutls, mixed->ours);
     ok(reads(mixed->ours) == ERR_TLS_CLOSED, "%s: we GnuTLS's", name);
 }

@@ -262,8 +262,7 @@ static void step(struct play *play)
 static void end_by_us(struct play *play)
 {
     struct mixed *mixed = &play->mixed;
-    tls_session_bye(mixed->ours->session);
-    must(tls_session_write(mixed->ours->session, "x", 1) == ERR_TLS_CLOSED);
+    say_bye(mixed->ours);
     pass(mixed->ours, mixed->gnutls, SIZE_MAX);
     read_gnutls(play, ERR_TLS_CLOSED);
     write_gnutls(play);
@@ -273,7 +272,7 @@ static void end_by_us(struct play *play)
     while (play->gnutls.read < play->gnutls.sent)
         must(read_ours(play) == ERR_AGAIN);
     must(!mixed->ours->sent.first);
-    tls_session_bye(mixed->gnutls->session);
+    say_bye(mixed->gnutls);
     pass(mixed->gnutls, mixed->ours, SIZE_MAX);
     must(read_ours(play) == ERR_TLS_CLOSED);
 }
@@ -283,7 +282,7 @@ static void end_by_gnutls(struct play *play)
     struct mixed *mixed = &play->mixed;
     enum err result;
     write_gnutls(play);
-    tls_session_bye(mixed->gnutls->session);
+    say_bye(mixed->gnutls);
     pass(mixed->gnutls, mixed->ours, SIZE_MAX);
     while ((result = read_ours(play)) == ERR_AGAIN)
         ;

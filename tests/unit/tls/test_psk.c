@@ -240,15 +240,6 @@ static void test_files(void)
     options = psk_options(TLS_SERVER, "a.psk");
     options.ticket_key_file = path_of("ticket.keys");
     refuses(options, "cannot be used with pre-shared keys");
-
-    char line[TLS_ISSUE_PSK_SIZE], other[TLS_ISSUE_PSK_SIZE];
-    tls_issue_psk("made", line);
-    tls_issue_psk("made", other);
-    write_secret("made.psk", line);
-    tls_credentials_unref(load_credentials(psk_options(TLS_CLIENT, "made.psk")));
-    ok(strlen(line) == 5 + 64 + 1 && strcmp(line, other) != 0, "a key is made, and no two alike");
-    tls_issue_psk("a b", line);
-    ok(!*line, "and none with a name that no file can hold");
 }
 
 int main(void)

@@ -139,7 +139,7 @@ static void say_goodbye(void *argument)
 {
     struct pair *child = argument;
     must(carries_data(child));
-    tls_session_bye(child->client.session);
+    say_bye(&child->client);
     deliver(&child->client, &child->server);
     must(reads(&child->server) == ERR_TLS_CLOSED);
     free_pair(child);
