@@ -17,6 +17,7 @@
 #include "base/wire.h"
 #include "tls/client_cache_private.h"
 #include "tls/files.h"
+#include "tls/pem.h"
 
 static const uint8_t magic[8] = "HAWSERc1";
 
@@ -24,19 +25,6 @@ static const uint8_t magic[8] = "HAWSERc1";
 #define ENTRY_SIZE (32 + TLS_FINGERPRINT_SIZE + 8 + 1 + 4)
 /* 256 peers with two tickets of 20 KB, which is a lot. */
 #define FILE_MAX ((size_t)16 << 20)
-
-struct bytes {
-    uint8_t *data;
-    size_t size;
-};
-
-static void wipe(struct bytes *bytes)
-{
-    if (bytes->data)
-        gnutls_memset(bytes->data, 0, bytes->size);
-    free(bytes->data);
-    *bytes = (struct bytes){0};
-}
 
 static size_t size_of_peer(const struct tls_client_peer *peer)
 {
@@ -79,13 +67,13 @@ static void put_ticket(struct wire_writer *writer, const struct tls_client_peer 
 }
 
 /* From the least recently used on, so that reading leads to the same order. */
-static struct bytes encode(struct tls_client_cache *cache)
+static gnutls_datum_t encode(struct tls_client_cache *cache)
 {
     uint8_t sum[SUM_SIZE];
     pthread_mutex_lock(&cache->lock);
     struct extent extent = extent_of(cache);
-    struct bytes bytes = {.size = extent.size};
-    bytes.data = check_alloc(bytes.size);
+    gnutls_datum_t bytes = {gnutls_malloc(extent.size), (unsigned)extent.size};
+    check_made(bytes.data);
     struct wire_writer writer = wire_writer(bytes.data, bytes.size);
     wire_put_bytes(&writer, magic, sizeof magic);
     wire_put_u32(&writer, extent.tickets);
@@ -99,7 +87,7 @@ static struct bytes encode(struct tls_client_cache *cache)
     return bytes;
 }
 
-static bool write_all(int fd, const struct bytes *bytes)
+static bool write_all(int fd, const gnutls_datum_t *bytes)
 {
     size_t done = 0;
     while (done < bytes->size) {
@@ -121,7 +109,7 @@ static char *aside_of(const char *path)
     return aside;
 }
 
-static enum err write_file(const char *path, const struct bytes *bytes, struct tls_reason why)
+static enum err write_file(const char *path, const gnutls_datum_t *bytes, struct tls_reason why)
 {
     char *aside = aside_of(path);
     enum err result = ERR_OK;
@@ -144,42 +132,13 @@ out:
 enum err tls_client_cache_save(struct tls_client_cache *cache, const char *path, char *why,
                                size_t why_size)
 {
-    struct bytes bytes = encode(cache);
+    gnutls_datum_t bytes = encode(cache);
     enum err result = write_file(path, &bytes, (struct tls_reason){why, why_size});
-    wipe(&bytes);
+    tls_pem_wipe(bytes.data, bytes.size);
     return result;
 }
 
-static enum err check_file(int fd, const char *path, size_t *size, struct tls_reason why)
-{
-    enum err result = tls_files_check_secret(fd, path, FILE_MAX, size, why);
-    if (result == ERR_OK && *size < sizeof magic + 4 + SUM_SIZE)
-        result = tls_reason_set(why, "%s is no file of sessions", path);
-    return result;
-}
-
-static enum err read_file(const char *path, struct bytes *bytes, struct tls_reason why)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
-    if (fd < 0)
-        return errno == ENOENT ? ERR_OK
-                               : tls_reason_set(why, "cannot read %s: %s", path, strerror(errno));
-    enum err result = check_file(fd, path, &bytes->size, why);
-    if (result == ERR_OK) {
-        bytes->data = check_alloc(bytes->size);
-        size_t got = 0;
-        ssize_t part = 1;
-        for (; got < bytes->size && part > 0; got += part > 0 ? (size_t)part : 0)
-            part = read(fd, bytes->data + got, bytes->size - got);
-        if (got < bytes->size)
-            result = tls_reason_set(why, "cannot read %s: %s", path,
-                                    part < 0 ? strerror(errno) : "it is shorter than it was");
-    }
-    close(fd);
-    return result;
-}
-
-static bool is_intact(const struct bytes *bytes)
+static bool is_intact(const gnutls_datum_t *bytes)
 {
     uint8_t sum[SUM_SIZE];
     size_t size = bytes->size - SUM_SIZE;
@@ -208,14 +167,19 @@ enum err tls_client_cache_load(struct tls_client_cache *cache, const char *path,
                                size_t why_size)
 {
     struct tls_reason reason = {why, why_size};
-    struct bytes bytes = {0};
+    gnutls_datum_t bytes = {0};
     char *aside = aside_of(path);
     unlink(aside);
     free(aside);
-    enum err result = read_file(path, &bytes, reason);
-    if (result != ERR_OK || !bytes.data)
-        goto out;
-    if (memcmp(bytes.data, magic, sizeof magic) != 0)
+    if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+        return ERR_OK;
+    enum err result =
+        tls_pem_read_secret(path, FILE_MAX, O_NOFOLLOW, &bytes.data, &bytes.size, reason);
+    if (result != ERR_OK)
+        return result;
+    if (bytes.size < sizeof magic + 4 + SUM_SIZE)
+        result = tls_reason_set(reason, "%s is no file of sessions", path);
+    else if (memcmp(bytes.data, magic, sizeof magic) != 0)
         result = tls_reason_set(reason, "%s is no file of sessions of this version", path);
     else if (!is_intact(&bytes))
         result = tls_reason_set(reason, "%s is damaged", path);
@@ -227,7 +191,6 @@ enum err tls_client_cache_load(struct tls_client_cache *cache, const char *path,
         for (uint32_t left = wire_get_u32(&reader); left && add_ticket(cache, &reader);)
             left--;
     }
-out:
-    wipe(&bytes);
+    tls_pem_wipe(bytes.data, bytes.size);
     return result;
 }

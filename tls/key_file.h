@@ -1,13 +1,14 @@
 /* tls/key_file.h: secret keys that several servers share, in a file: one key a line, in base64, of
- * equal size; empty lines and lines that begin with # are skipped. The first key is the current
+ * equal size; "#" begins a comment. The first key is the current
  * one, the others are still accepted. Take a key out, and what it protects is refused from the next
  * reading on; associations that live keep theirs.
  *
  *   tickets (tls_options.ticket_key_file): 64 bytes a key
  *   values in Redis (tls/store_redis.h):   32 bytes a key
  *
- * Rotation without a gap: tls_key_file_rotate on one server, copy the file to the others, make all
- * of them read it again. Until the last has, tickets of the new key are not resumed there. */
+ * Rotation without a gap: a new key in front of the others on one server, copy the file to the
+ * others, make all of them read it again. Until the last has, tickets of the new key are not
+ * resumed there. */
 #pragma once
 
 #include <stddef.h>
@@ -31,11 +32,3 @@ struct tls_key_file {
 enum err tls_key_file_read(const char *path, size_t size, struct tls_key_file *file, char *why,
                            size_t why_size);
 void tls_key_file_clear(struct tls_key_file *file);
-
-/* Makes a file with one new key, mode 0600; an existing one is left alone (ERR_TLS_CREDENTIALS). */
-enum err tls_key_file_create(const char *path, size_t size, char *why, size_t why_size);
-
-/* A new key in front of the others, of which at most keep stay; the file is replaced as a whole, by
- * rename. Returns as tls_key_file_read. */
-enum err tls_key_file_rotate(const char *path, size_t size, size_t keep, char *why,
-                             size_t why_size);

@@ -20,8 +20,9 @@ static char *trim(char *line)
 enum err tls_lines_read(const char *path, struct tls_lines *lines, struct tls_reason why)
 {
     gnutls_datum_t text = {0};
-    enum err result = lines->is_secret ? tls_pem_read_secret(path, &text.data, &text.size, why)
-                                       : tls_pem_read(path, &text.data, &text.size, why);
+    enum err result = lines->secret_max ? tls_pem_read_secret(path, lines->secret_max, 0,
+                                                              &text.data, &text.size, why)
+                                        : tls_pem_read(path, &text.data, &text.size, why);
     if (result != ERR_OK)
         return result;
     char fault[256] = "", *at = (char *)text.data; /* GnuTLS ends it with a NUL */

@@ -1,13 +1,13 @@
 /* tls/lines.h: private to tls/: files of one entry per line, "#" begins a comment. */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "tls/reason.h"
 
 struct tls_lines {
-    bool is_secret; /* nobody else may use the file (tls_files_check_secret) */
+    size_t secret_max; /* not 0: nobody else may use the file, and it has no more bytes than so many
+                        * (tls_files_check_secret) */
     /* One line without comment and surrounding blanks; may be changed. ERR_OK, or
      * ERR_TLS_CREDENTIALS with what is wrong with it in why; file and line are put before it. */
     enum err (*on_line)(struct tls_lines *self, char *line, struct tls_reason why);

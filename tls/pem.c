@@ -10,8 +10,6 @@
 #include "base/check.h"
 #include "tls/files.h"
 
-#define SECRET_MAX ((size_t)16 << 20)
-
 void tls_pem_wipe(unsigned char *data, unsigned size)
 {
     if (data)
@@ -30,35 +28,36 @@ enum err tls_pem_read(const char *path, unsigned char **data, unsigned *size, st
     return ERR_OK;
 }
 
-static enum err read_all(int fd, const char *path, unsigned char *data, size_t size,
-                         struct tls_reason why)
+/* Closes fd. */
+static enum err read_secret(int fd, const char *path, size_t longest, unsigned char **data,
+                            unsigned *size, struct tls_reason why)
 {
-    size_t got = 0;
-    for (ssize_t part = 1; got < size && part > 0; got += part > 0 ? (size_t)part : 0)
-        part = read(fd, data + got, size - got);
-    return got == size ? ERR_OK : tls_reason_set(why, "cannot read %s", path);
-}
-
-enum err tls_pem_read_secret(const char *path, unsigned char **data, unsigned *size,
-                             struct tls_reason why)
-{
-    size_t whole = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return tls_reason_set(why, "cannot read %s: %s", path, strerror(errno));
-    enum err result = tls_files_check_secret(fd, path, SECRET_MAX, &whole, why);
+    size_t whole = 0, got = 0;
+    enum err result = tls_files_check_secret(fd, path, longest, &whole, why);
     if (result == ERR_OK) {
+        ssize_t part = 1;
         *data = gnutls_calloc(1, whole + 1);
-        must(*data);
+        check_made(*data);
         *size = (unsigned)whole;
-        result = read_all(fd, path, *data, whole, why);
-        if (result != ERR_OK) {
+        for (; got < whole && part > 0; got += part > 0 ? (size_t)part : 0)
+            part = read(fd, *data + got, whole - got);
+        if (got < whole) {
+            result = tls_reason_set(why, "cannot read %s: %s", path,
+                                    part < 0 ? strerror(errno) : "it is shorter than it was");
             tls_pem_wipe(*data, *size);
             *data = NULL;
         }
     }
     close(fd);
     return result;
+}
+
+enum err tls_pem_read_secret(const char *path, size_t longest, int flags, unsigned char **data,
+                             unsigned *size, struct tls_reason why)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
+    return fd < 0 ? tls_reason_set(why, "cannot read %s: %s", path, strerror(errno))
+                  : read_secret(fd, path, longest, data, size, why);
 }
 
 const char *tls_pem_date(time_t when, char text[static 32])

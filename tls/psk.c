@@ -15,6 +15,7 @@
 #define NAME_MAX_SIZE 128
 #define KEY_MIN       16
 #define KEY_MAX       64
+#define FILE_MAX      ((size_t)16 << 20)
 
 struct entry {
     char *name;
@@ -133,7 +134,7 @@ enum err tls_psk_load(const char *path, bool is_client, const char *chosen, stru
                       struct tls_files *files, struct tls_reason why)
 {
     struct tls_psk *psk = check_alloc(sizeof *psk);
-    psk->lines = (struct tls_lines){.on_line = on_line, .is_secret = true};
+    psk->lines = (struct tls_lines){.on_line = on_line, .secret_max = FILE_MAX};
     tls_files_add(files, path);
     enum err result = tls_lines_read(path, &psk->lines, why);
     if (result == ERR_OK && !psk->count)

@@ -4,6 +4,7 @@
 #include "proxy/sessions.h"
 
 #include "tests/unit/proxy/bed.h"
+#include "tests/unit/tls/key_files.h"
 #include "tls/key_file.h"
 
 static struct endpoint nobody = {.text = (char *)(uintptr_t) "unix:none"};
@@ -113,8 +114,8 @@ static void forgotten(void)
 static void redis_is_not_there(void)
 {
     struct bed bed;
-    char why[256], *keys = certificates_path("redis.keys");
-    must(tls_key_file_create(keys, 32, why, sizeof why) == ERR_OK);
+    char *keys = certificates_path("redis.keys");
+    make_key_file(keys, 32);
     bed_init(&bed, 1, 2, true);
     use_12(&bed.client);
     use_12(&bed.server);

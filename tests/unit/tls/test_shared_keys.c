@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "tests/unit/tls/clock.h"
+#include "tests/unit/tls/key_files.h"
 #include "tests/unit/tls/modes.h"
 #include "tls/key_file.h"
 #include "tls/ticket_key.h"
@@ -66,7 +67,7 @@ static void test_restart(const struct mode *mode)
 
 static void rotate(struct tls_credentials *server, size_t keep)
 {
-    must(tls_key_file_rotate(path_of("ticket.keys"), 64, keep, why, sizeof why) == ERR_OK);
+    rotate_keys(path_of("ticket.keys"), 64, keep);
     must(tls_credentials_reload_ticket_keys(server, why, sizeof why) == ERR_OK);
 }
 
@@ -189,7 +190,7 @@ static void test_options(void)
 int main(void)
 {
     make_certificates();
-    must(tls_key_file_create(path_of("ticket.keys"), 64, why, sizeof why) == ERR_OK);
+    make_key_file(path_of("ticket.keys"), 64);
     certificates_made[certificates_count++] = check_strdup("ticket.keys");
     test_restart(tls_13);
     test_restart(tickets_12);

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "tests/unit/tls/key_files.h"
 #include "tests/unit/tls/modes.h"
 #include "tls/key_file.h"
 #include "tls/session_private.h"
@@ -222,7 +223,7 @@ static void test_keys(struct tls_credentials *client)
     struct pair pair;
     open_host(&one);
     open_host(&two);
-    must(tls_key_file_rotate(path_of("redis.keys"), 32, 1, why, sizeof why) == ERR_OK);
+    rotate_keys(path_of("redis.keys"), 32, 1);
     must(tls_store_redis_reload(one.redis, why, sizeof why) == ERR_OK);
     struct tls_ticket *ticket = first_master(client, &one);
     int waits = run_master(&pair, client, &two, ticket);
@@ -466,7 +467,7 @@ int main(void)
 {
     make_certificates();
     snprintf(socket_path, sizeof socket_path, "%s", path_of("redis.sock"));
-    must(tls_key_file_create(path_of("redis.keys"), 32, why, sizeof why) == ERR_OK);
+    make_key_file(path_of("redis.keys"), 32);
     certificates_made[certificates_count++] = check_strdup("redis.keys");
     loop = loop_new();
     must(loop && mailbox_init(&box, loop) == 0);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "tests/unit/tls/clock.h"
+#include "tests/unit/tls/key_files.h"
 #include "tests/unit/tls/pair.h"
 #include "tls/credentials_private.h"
 #include "tls/pin.h"
@@ -478,8 +479,7 @@ static void test_resumption_after_reload(const char *what, bool has_file, struct
 
 static void test_resumption(void)
 {
-    must(tls_key_file_create(path_of("ticket.keys"), TLS_TICKET_KEY_SIZE, why, sizeof why) ==
-         ERR_OK);
+    make_key_file(path_of("ticket.keys"), TLS_TICKET_KEY_SIZE);
     remove_at_exit("ticket.keys");
     struct tls_options same = options_for(TLS_SERVER, "server"), next;
     const char *others[] = {"other.example"};
