@@ -145,6 +145,7 @@ void sctp_association_abort(struct sctp_association *self, const char *text)
 void sctp_association_set_buffer(struct sctp_association *self, uint32_t bytes)
 {
     self->options.buffer = bytes;
+    self->options.frugal = false;
     if (self->state >= SCTP_ESTABLISHED)
         sctp_receiving_tell(self);
 }
@@ -418,6 +419,7 @@ void sctp_association_status(const struct sctp_association *self, struct sctp_st
     status->streams = self->streams;
     status->queued = sctp_sending_queued(self);
     status->held = sctp_receiving_held(self);
+    status->kept = sctp_receiving_memory(self);
     status->memory = memory_of(self);
 }
 

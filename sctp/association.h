@@ -40,6 +40,7 @@ struct sctp_options {
     uint16_t own_port, peer_port;
     uint16_t streams; /* asked for in each direction, 1..65535 */
     uint32_t buffer;  /* bytes that the peer may make us keep; at least 1500 */
+    bool frugal;      /* little memory beyond those bytes, until sctp_association_set_buffer */
     uint32_t mtu; /* bytes of the largest SCTP packet on a net, until sctp_association_net_mtu */
     uint64_t rto_initial_us, rto_min_us, rto_max_us;
     uint32_t init_retransmissions; /* Max.Init.Retransmits */
@@ -144,7 +145,7 @@ struct sctp_event {
 /* The next one; false: none. */
 bool sctp_association_event(struct sctp_association *self, struct sctp_event *event);
 
-/* Changes options.buffer. */
+/* Changes options.buffer, and ends options.frugal. */
 void sctp_association_set_buffer(struct sctp_association *self, uint32_t bytes);
 
 /* ---- the end ---- */
@@ -207,7 +208,8 @@ struct sctp_status {
     uint64_t duplicates;    /* TSNs that came twice */
     uint64_t rejected;      /* packets or chunks dropped: wrong tag, not authentic, malformed */
     size_t queued;          /* bytes accepted and not yet sent */
-    size_t held;            /* bytes that the peer makes us keep */
+    size_t held;            /* bytes that the peer makes us keep, */
+    size_t kept;            /* and what they take as allocated */
     size_t memory;          /* bytes of all this, as allocated */
 };
 void sctp_association_status(const struct sctp_association *self, struct sctp_status *status);

@@ -38,6 +38,7 @@ struct waiting {
 
 struct sctp_reassembly {
     uint32_t next;        /* TSN: all before it are in messages */
+    bool frugal;          /* sctp_reassembly_set_frugal */
     struct message *open; /* its last fragment was next - 1; NULL: the next one begins a message */
     struct head head;     /* of the open message */
 
@@ -60,6 +61,11 @@ struct sctp_reassembly *sctp_reassembly_new(uint32_t first, uint16_t streams)
     self->next = first;
     self->streams = streams;
     return self;
+}
+
+void sctp_reassembly_set_frugal(struct sctp_reassembly *self, bool frugal)
+{
+    self->frugal = frugal;
 }
 
 size_t sctp_reassembly_held(const struct sctp_reassembly *self)
@@ -202,12 +208,27 @@ static bool same_message(const struct head *head, const struct sctp_data *data)
     return head->stream == data->stream && head->ssn == data->ssn;
 }
 
-static void begin(struct sctp_reassembly *self, const struct sctp_data *data, size_t capacity)
+static void begin(struct sctp_reassembly *self, const struct sctp_data *data)
 {
-    self->open = message_new(capacity);
+    if (data->ends)
+        self->open = message_new(data->length);
+    else
+        self->open = self->frugal ? message_new_exact(data->length) : message_new(MESSAGE_MAX);
     self->open->length = 0;
     self->head = (struct head){.ppid = data->ppid, .stream = data->stream, .ssn = data->ssn};
     self->held += SCTP_CHUNK_COST;
+}
+
+/* Of one that began while this was frugal. */
+static void make_room(struct sctp_reassembly *self, size_t length)
+{
+    struct message *open = self->open;
+    size_t needed = open->length + length, twice = 2 * (size_t)open->capacity;
+    if (needed <= open->capacity)
+        return;
+    if (!self->frugal || twice > MESSAGE_MAX)
+        twice = MESSAGE_MAX;
+    self->open = move(open, message_new_exact(needed > twice ? needed : twice));
 }
 
 /* One that is not for us takes its turn in its stream all the same, if there is such a stream. */
@@ -238,7 +259,8 @@ static enum err take_turn(struct sctp_reassembly *self, const struct sctp_data *
     if (data->length > MESSAGE_MAX - (self->open ? self->open->length : 0))
         return ERR_CONTROL_PROTOCOL;
     if (!self->open)
-        begin(self, data, data->ends ? data->length : MESSAGE_MAX);
+        begin(self, data);
+    make_room(self, data->length);
     memcpy(self->open->data + self->open->length, data->bytes, data->length);
     self->open->length += (uint32_t)data->length;
     self->held += data->length;

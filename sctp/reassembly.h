@@ -31,6 +31,9 @@ struct sctp_reassembly;
 /* first: the peer's initial TSN; streams: so many may come in. Owns: caller. */
 struct sctp_reassembly *sctp_reassembly_new(uint32_t first, uint16_t streams);
 void sctp_reassembly_free(struct sctp_reassembly *self); /* NULL is fine */
+/* frugal: the message that is being joined takes no more than twice what has come of it, instead of
+ * MESSAGE_MAX from its first byte on. That costs another copy of most bytes. */
+void sctp_reassembly_set_frugal(struct sctp_reassembly *self, bool frugal);
 
 /* Takes a copy of a chunk that has come for the first time (sctp_tsn_map_add said NEW). cumulative
  * is the map's, after it. ERR_OK, also where it is dropped because it is not for us: of another

@@ -25,10 +25,13 @@ static uint32_t window(const struct sctp_association *self)
 /* The TSN that fills the first gap is taken also when nothing else is: without it nothing could
  * ever leave. Messages that are ready are taken before the next batch; more than the buffer of
  * them in one batch is beyond what any window has told. */
-static bool has_room(const struct sctp_receiving *receiving, const struct sctp_data *data,
-                     uint32_t buffer)
+static bool has_room(const struct sctp_association *self, const struct sctp_data *data)
 {
-    uint32_t ahead = data->tsn - receiving->map.cumulative;
+    const struct sctp_receiving *receiving = &self->receiving;
+    uint32_t ahead = data->tsn - receiving->map.cumulative, buffer = self->options.buffer;
+    if (self->options.frugal &&
+        (ahead > SCTP_RECEIVING_FRUGAL_AHEAD || data->stream >= SCTP_RECEIVING_FRUGAL_STREAMS))
+        return false;
     if (ahead == 1)
         return sctp_reassembly_ready(receiving->reassembly) <= buffer;
     return ahead <= buffer / SCTP_RECEIVING_AHEAD_COST &&
@@ -52,6 +55,7 @@ void sctp_receiving_init(struct sctp_association *self, uint32_t first)
     *receiving = (struct sctp_receiving){.reassembly = sctp_reassembly_new(first, self->streams),
                                          .window_told = self->options.buffer,
                                          .turn = first};
+    sctp_reassembly_set_frugal(receiving->reassembly, self->options.frugal);
     sctp_tsn_map_init(&receiving->map, first);
 }
 
@@ -115,7 +119,7 @@ enum err sctp_receiving_data(struct sctp_association *self, uint64_t now_us,
     case SCTP_TSN_NEW:
         break;
     }
-    if (!has_room(receiving, data, self->options.buffer))
+    if (!has_room(self, data))
         return refuse(self);
     *invalid_stream = data->stream >= self->streams;
     enum err e = keep(self, data, flags);
@@ -153,6 +157,7 @@ void sctp_receiving_end(struct sctp_association *self, uint64_t now_us)
 
 void sctp_receiving_tell(struct sctp_association *self)
 {
+    sctp_reassembly_set_frugal(self->receiving.reassembly, self->options.frugal);
     self->receiving.now = self->receiving.owes = true;
 }
 

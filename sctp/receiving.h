@@ -16,6 +16,11 @@
  * the map and in the ring of early chunks costs up to this. */
 #define SCTP_RECEIVING_AHEAD_COST 32
 
+/* With options.frugal nothing is taken that is further ahead than so many TSNs, nor of a stream
+ * from this one on: both cost memory by their number. The peer sends it again. */
+#define SCTP_RECEIVING_FRUGAL_AHEAD   128
+#define SCTP_RECEIVING_FRUGAL_STREAMS 256
+
 /* first: the peer's initial TSN. self->streams and self->peer_is_hawser are known. */
 void sctp_receiving_init(struct sctp_association *self, uint32_t first);
 void sctp_receiving_fini(struct sctp_association *self);

@@ -111,6 +111,7 @@ static struct sctp_listener *make_listener(struct udp *self)
     options.own_port = UDP_SCTP_PORT;
     if (self->options.distrusts && options.buffer > UDP_TRUST_ONE)
         options.buffer = UDP_TRUST_ONE;
+    options.frugal = self->options.distrusts;
     options.sharing = self->options.sharing;
     return sctp_listener_new(&options, udp_clock(self));
 }

@@ -31,6 +31,7 @@ static void pass(struct udp_path *path, uint8_t *packet, size_t length)
     if (!udp_trust_allows(self, packet, length))
         return;
     sctp_association_input(self->engine, udp_now(self->transport), path->number, packet, length);
+    udp_trust_weigh(self);
     self->has_input = true;
     udp_receive_touch(self);
     if (self->transport->options.auth && udp_association_is_up(self) &&
@@ -162,7 +163,6 @@ static void end_batch(struct udp_association *self)
     self->has_input = false;
     self->unread = 0;
     sctp_association_input_end(self->engine, udp_now(self->transport));
-    udp_trust_weigh(self);
 }
 
 void udp_receive_deliver(struct udp *transport)
@@ -172,6 +172,7 @@ void udp_receive_deliver(struct udp *transport)
         if (self->engine)
             end_batch(self);
         udp_engine_run(self);
+        udp_trust_weigh(self); /* messages were handed on */
         udp_path_io_tell(self);
     }
     transport->delivering = transport->in_bulk = false;

@@ -106,7 +106,7 @@ void udp_trust_begin(struct association *association)
 bool udp_trust_allows(struct udp_association *self, const uint8_t *packet, size_t length)
 {
     struct udp *transport = self->transport;
-    if (!self->is_strange || self->held < UDP_TRUST_LEAST ||
+    if (!self->is_strange || self->held + length <= UDP_TRUST_LEAST ||
         transport->trust.held + length <= transport->trust.most_held ||
         !packet_data_count(packet, length))
         return true;
@@ -120,6 +120,6 @@ void udp_trust_weigh(struct udp_association *self)
         return;
     struct sctp_status status;
     sctp_association_status(self->engine, &status);
-    self->transport->trust.held += status.held - self->held;
-    self->held = status.held;
+    self->transport->trust.held += status.kept - self->held;
+    self->held = status.kept;
 }

@@ -29,11 +29,14 @@ struct udp_association;
 #define UDP_TRUST_SOURCES 4096
 
 /* What the peer may make one keep: a ClientHello and a certificate's chain in pieces, and the
- * children that may come behind it (docs/PROTOCOL.md, C2: 60 KB). Of all together, and what one may
- * take even when all have taken that. */
+ * children that may come behind it (docs/PROTOCOL.md, C2: 60 KB). Of all together, as allocated,
+ * and what one may send even when all have taken that. */
 #define UDP_TRUST_ONE   (128 * 1024)
 #define UDP_TRUST_ALL   (8 * 1024 * 1024)
-#define UDP_TRUST_LEAST (4 * 1024)
+#define UDP_TRUST_LEAST (8 * 1024)
+/* That may take so much more: 128 chunks of a few bytes (SCTP_RECEIVING_FRUGAL_AHEAD) with their
+ * ring, and the turns of 256 streams. */
+#define UDP_TRUST_ADDED (12 * 1024)
 
 struct udp_trust {
     TAILQ_HEAD(udp_trust_list, udp_association) strangers; /* oldest first */
@@ -59,7 +62,7 @@ void udp_trust_leave(struct udp_association *self);
 
 /* Whether the engine may see a packet of this association. */
 bool udp_trust_allows(struct udp_association *self, const uint8_t *packet, size_t length);
-/* After packets: how much it keeps now. */
+/* After a packet: how much it keeps now. */
 void udp_trust_weigh(struct udp_association *self);
 
 /* association_trust. */

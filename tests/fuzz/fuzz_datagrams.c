@@ -280,10 +280,11 @@ static void check_cost(void)
     {
         sum += one->held;
         count += one->is_strange;
-        must(one->held <= UDP_TRUST_ONE && (one->is_strange || !one->held));
+        must(one->held <= 2 * UDP_TRUST_ONE && (one->is_strange || !one->held));
     }
     must(count == server->trust.count);
-    must(sum == server->trust.held && sum <= UDP_TRUST_ALL + count * UDP_TRUST_LEAST);
+    must(sum == server->trust.held &&
+         sum <= UDP_TRUST_ALL + count * (UDP_TRUST_LEAST + UDP_TRUST_ADDED));
 }
 
 static void begin(uint8_t first)

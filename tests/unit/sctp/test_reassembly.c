@@ -17,10 +17,13 @@ struct receiver {
     struct sctp_reassembly *reassembly;
 };
 
+static bool frugal;
+
 static void open_receiver(struct receiver *self, uint32_t first, uint16_t streams)
 {
     sctp_tsn_map_init(&self->map, first);
     self->reassembly = sctp_reassembly_new(first, streams);
+    sctp_reassembly_set_frugal(self->reassembly, frugal);
 }
 
 static void close_receiver(struct receiver *self)
@@ -332,15 +335,52 @@ static void left_behind(void)
     close_receiver(&receiver);
 }
 
+/* A message in pieces of so many bytes: how much is allocated for those that have come, at most, as
+ * times of their number. For whom nothing is saved it is MESSAGE_MAX from the first byte on. */
+static double most_for_pieces(size_t piece, size_t pieces, size_t until)
+{
+    static const uint8_t bytes[MESSAGE_MAX];
+    struct sctp_reassembly *self = sctp_reassembly_new(1, 4);
+    size_t empty = sctp_reassembly_memory(self);
+    double most = 0;
+    sctp_reassembly_set_frugal(self, true);
+    for (uint32_t i = 0; i < pieces; i++) {
+        struct sctp_data data = {i + 1, PPID, 1, 0, i == 0, i + 1 == pieces, bytes, piece};
+        if (i == until)
+            sctp_reassembly_set_frugal(self, false);
+        must(sctp_reassembly_add(self, &data, i + 1) == ERR_OK);
+        double times = (double)(sctp_reassembly_memory(self) - empty) / (double)(piece * (i + 1));
+        most = i < until && i + 1 < pieces && times > most ? times : most;
+    }
+    struct message *message = sctp_reassembly_take(self);
+    ok(message && message->length == piece * pieces, "%zu pieces of %zu bytes become a message",
+       pieces, piece);
+    message_free(message);
+    sctp_reassembly_free(self);
+    return most;
+}
+
+static void saved(void)
+{
+    /* held counts the bytes, and the buffer has them, too */
+    ok(most_for_pieces(1400, 11, 99) <= 3.1, "for pieces no more than twice their bytes, and them");
+    ok(most_for_pieces(MESSAGE_MAX / 7, 7, 99) <= 3.1, "up to the longest message");
+    ok(most_for_pieces(1400, 11, 3) <= 3.1, "until nothing is saved any more");
+}
+
 int main(void)
 {
     srandom((unsigned)tap_seed());
-    for (size_t i = 0; i < sizeof firsts / sizeof firsts[0]; i++) {
-        few(firsts[i]);
-        many(firsts[i], 1);
-        many(firsts[i], 10);
-        many(firsts[i], 1000);
+    for (size_t i = 0; i < 2 * sizeof firsts / sizeof firsts[0]; i++) {
+        uint32_t first = firsts[i / 2];
+        frugal = i % 2;
+        few(first);
+        many(first, 1);
+        many(first, 10);
+        many(first, 1000);
     }
+    frugal = false;
+    saved();
     many(0xfffffff0, 300);
     numbers_wrap();
     contradictions();

@@ -524,6 +524,39 @@ static void far_ahead(uint32_t first)
     close_one(self);
 }
 
+/* What costs memory by its number waits until nothing is saved any more. */
+static void frugal(uint32_t first)
+{
+    struct sctp_association *self = open_one(first, 1 << 17);
+    self->streams = 65535;
+    self->options.frugal = true;
+    sctp_receiving_fini(self);
+    sctp_receiving_init(self, first);
+    struct sctp_data piece = whole(first, SCTP_RECEIVING_FRUGAL_STREAMS - 1, 0, 1);
+    piece.ends = false;
+    packet(self, piece);
+    packet(self, whole(first + SCTP_RECEIVING_FRUGAL_AHEAD, 1, 1, 10));
+    bool taken = !self->counters.rejected && sctp_receiving_cumulative(self) == first;
+    ok(taken && sctp_receiving_memory(self) < 4096,
+       "a first byte, and a chunk as far ahead as may be: %zu bytes", sctp_receiving_memory(self));
+    packet(self, whole(first + SCTP_RECEIVING_FRUGAL_AHEAD + 1, 1, 2, 10));
+    ok(self->counters.rejected == 1, "one TSN more is not taken");
+    packet(self, whole(first + 2, SCTP_RECEIVING_FRUGAL_STREAMS, 0, 10));
+    ok(self->counters.rejected == 2, "nor a stream more");
+    self->options.frugal = false;
+    sctp_receiving_tell(self);
+    piece.begins = false;
+    piece.ends = true;
+    piece.tsn++;
+    packet(self, piece);
+    packet(self, whole(first + 2, SCTP_RECEIVING_FRUGAL_STREAMS, 0, 10));
+    packet(self, whole(first + SCTP_RECEIVING_FRUGAL_AHEAD + 1, 1, 2, 10));
+    ok(self->counters.rejected == 2 && take_all(self) == 2 &&
+           sctp_receiving_cumulative(self) == first + 2,
+       "both are, later");
+    close_one(self);
+}
+
 /* Whole messages whose turn never comes. */
 static void left_out(uint32_t first)
 {
@@ -575,6 +608,7 @@ int main(void)
         by_turns(firsts[i], 100, 17 * 4);
         unordered(firsts[i]);
         far_ahead(firsts[i]);
+        frugal(firsts[i]);
         left_out(firsts[i]);
         too_much(firsts[i]);
     }

@@ -386,13 +386,13 @@ static void what_the_unverified_may_keep(void)
        "those that are not verified can say what a handshake says");
     size_t most = 0;
     for (int i = 0; i < MANY; i++) {
-        send_all_but_first(observers[i], &bed, 300000, observers[i]->acknowledged + 100);
+        send_all_but_first(observers[i], &bed, 300000, observers[i]->acknowledged + 30);
         size_t held = held_by(inside(server_side[i]));
         most = held > most ? held : most;
     }
     ok(most > 100000 && most <= UDP_TRUST_ONE, "one takes no more than its share (%zu)", most);
     ok(server->trust.held > UDP_TRUST_ALL / 2 &&
-           server->trust.held <= UDP_TRUST_ALL + MANY * (UDP_TRUST_LEAST + 1500),
+           server->trust.held <= UDP_TRUST_ALL + MANY * (UDP_TRUST_LEAST + UDP_TRUST_ADDED),
        "all no more than theirs (%zu)", server->trust.held);
     for (int i = 0; i < MANY; i++)
         association_trust(server_side[i]->association);
