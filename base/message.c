@@ -127,10 +127,8 @@ struct message *message_new(size_t capacity)
     return message ? clear(message, capacity) : message_new_exact(capacity);
 }
 
-struct message *message_fit(struct message *message)
+struct message *message_exact(struct message *message)
 {
-    if (message->length > MESSAGE_SMALL / 2 || message->capacity < 2 * message->length)
-        return message;
     struct message *exact = message_new_exact(message->length);
     exact->length = message->length;
     exact->stream = message->stream;
@@ -138,6 +136,12 @@ struct message *message_fit(struct message *message)
     memcpy(exact->data, message->data, message->length);
     message_free(message);
     return exact;
+}
+
+struct message *message_fit(struct message *message)
+{
+    bool small = message->length <= MESSAGE_SMALL / 2;
+    return small && message->capacity >= 2 * message->length ? message_exact(message) : message;
 }
 
 void message_free(struct message *message)

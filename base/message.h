@@ -34,6 +34,9 @@ struct message *message_new(size_t capacity);
 /* With exactly so many, not from the cache: for those that wait long, and by the thousand. Owns:
  * caller. Thread: any. */
 struct message *message_new_exact(size_t capacity);
+/* The same in room of exactly its length. What is in it, stream and epoch are kept, the links not.
+ * Owns: caller. */
+struct message *message_exact(struct message *message);
 /* The same in room of its size, where it is small and took 2 KB: for those that wait, by the
  * thousand. What is in it, stream and epoch are kept, the links not. Owns: caller. */
 struct message *message_fit(struct message *message);

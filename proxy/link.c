@@ -37,7 +37,7 @@ static void on_gone(struct loop_task *task)
 {
     struct link *link = container_of(task, struct link, gone_task);
     struct tunnel *tunnel = link->tunnel;
-    for (uint32_t i = 0; link->streams && i < link->granted; i++)
+    for (uint32_t i = 0; i < link->stream_count; i++)
         strand_free(link->streams[i].strand);
     transport_free(link->own_transport);
     tunnel_link_gone(tunnel, link);
@@ -59,7 +59,7 @@ static void on_share_stop(struct mail *mail)
 {
     struct link_share *share = container_of(mail, struct link_share, stop);
     struct link *link = share->link;
-    for (uint32_t i = 1; link->streams && i < link->granted; i++) {
+    for (uint32_t i = 1; i < link->stream_count; i++) {
         struct strand *strand = link->streams[i].strand;
         if (!strand || strand->worker != share->worker)
             continue;
@@ -101,9 +101,9 @@ static struct link *of_events(struct association_events *events)
 static void on_answer(struct association_events *events)
 {
     struct link *link = of_events(events);
-    if (link->state != LINK_CONNECTING)
+    if (link->state != LINK_CONNECTING || link->streams)
         return;
-    link->streams = check_alloc(link->wanted * sizeof(*link->streams));
+    link_streams_open(link, link->wanted);
     link_master_begin(link);
     link_send_now(link);
 }
@@ -118,7 +118,7 @@ static void on_up(struct association_events *events, uint16_t streams)
     link->granted = link->streams && streams > link->wanted ? link->wanted : streams;
     link->state = LINK_MASTER;
     if (!link->streams)
-        link->streams = check_alloc(streams * sizeof(*link->streams));
+        link_streams_open(link, link->own_transport ? streams : 1);
     link_paths_up(link);
     if (streams < 3) {
         link_close(link, ERR_CONTROL_PROTOCOL, "the peer grants fewer than 3 SCTP streams", false);

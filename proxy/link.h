@@ -169,7 +169,8 @@ struct link {
         STREAMS_BY_IDENTITY
     } streams_limiter;
     struct log_minute streams_told;
-    struct link_stream *streams; /* granted of them */
+    struct link_stream *streams; /* stream_count of them: a server has granted ones */
+    uint32_t stream_count;       /* only once the peer is verified, before that stream 0 */
     uint16_t first_unused;       /* no lower stream is CHILD_NONE */
     uint32_t children_started;   /* not yet usable */
     uint32_t children_at_once;   /* client: no more of these */
@@ -292,6 +293,9 @@ void link_master_end(struct link *link);
 void link_place_take(struct link *link);
 /* The answer to a question of link_place.c. */
 void link_place_answered(struct link *link, uint64_t token);
+/* Room for so many streams, or for more than there was; the first one is kept. No pointer to it may
+ * be held. */
+void link_streams_open(struct link *link, uint32_t count);
 /* The peer's HELLO allows so many: sets streams_max, and who limits it. */
 void link_streams_agree(struct link *link, uint32_t peers);
 /* Who limits them, for people (text may be used for it) and for programs. */

@@ -225,13 +225,13 @@ static void feed(struct mail *mail)
 
 void link_child_receive(struct link *link, struct message *message)
 {
-    struct link_stream *stream = &link->streams[message->stream];
-    int8_t newer = (int8_t)(message->epoch - stream->epoch);
-    bool begins = !tunnel_is_client(link->tunnel) && (newer > 0 || (!newer && !stream->strand));
     if (link->state == LINK_MASTER) {
         link_early_keep(link, message);
         return;
     }
+    struct link_stream *stream = &link->streams[message->stream];
+    int8_t newer = (int8_t)(message->epoch - stream->epoch);
+    bool begins = !tunnel_is_client(link->tunnel) && (newer > 0 || (!newer && !stream->strand));
     if (link->state != LINK_READY || newer < 0 || (newer > 0 && !begins)) {
         message_free(message);
         return;
@@ -388,7 +388,7 @@ void link_children_end(struct link *link)
     struct pool *pool = link->pool;
     link->pool = NULL;
     pool_free(pool);
-    for (uint32_t i = 1; link->streams && i < link->granted; i++)
+    for (uint32_t i = 1; i < link->stream_count; i++)
         if (link->streams[i].child >= CHILD_USABLE)
             counter_sub(&link->tunnel->counters.children_ready, 1);
 }

@@ -39,8 +39,9 @@ void link_early_keep(struct link *link, struct message *message)
 {
     /* A server that is verified may answer with a chain of certificates. */
     uint32_t longest = tunnel_is_client(link->tunnel) ? MESSAGE_MAX : EARLY_MESSAGE_MAX;
-    if (link->early.count < EARLY_MAX && message->length <= longest)
-        message_queue_push(&link->early, message);
+    if (link->early.count < EARLY_MAX && message->length <= longest &&
+        unverified_may_keep(link, sizeof(*message) + message->length))
+        message_queue_push(&link->early, message_exact(message));
     else
         message_free(message);
 }

@@ -235,6 +235,8 @@ static void first_master_verified(struct link *link)
         forget_tickets(&link->master);
     }
     unverified_leave(link);
+    if (link->stream_count < link->granted)
+        link_streams_open(link, link->granted);
     snprintf(link->peer_name, sizeof(link->peer_name), "%s", tls_session_peer(session));
     link->tls_version = tls_session_version(session);
     link->tls_cipher = tls_session_cipher(session);

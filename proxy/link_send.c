@@ -194,7 +194,7 @@ void link_send_clear(struct link *link)
     loop_task_cancel(link->tunnel->home->loop, &link->send_task);
     link->held_first = NULL;
     link->held_last = &link->held_first;
-    for (uint32_t i = 0; link->streams && i < link->granted; i++) {
+    for (uint32_t i = 0; i < link->stream_count; i++) {
         scheduler_remove(&link->scheduler, &link->streams[i].entry);
         count_out(link, link->streams[i].out.bytes);
         message_queue_clear(&link->streams[i].out);

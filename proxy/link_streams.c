@@ -1,6 +1,8 @@
 /* How many streams an association has, who limits that, and what is said of it. */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "proxy/link.h"
 #include "proxy/quota.h"
@@ -16,6 +18,24 @@ static const char *const limiters[] = {[STREAMS_BY_BOTH] = "both",
 const char *link_streams_limiter(const struct link *link)
 {
     return limiters[link->streams_limiter];
+}
+
+/* Only the master's has messages by now, and none a strand. */
+void link_streams_open(struct link *link, uint32_t count)
+{
+    struct link_stream *streams = check_alloc(count * sizeof(*streams)), *old = link->streams;
+    if (old) {
+        must(link->stream_count == 1);
+        scheduler_remove(&link->scheduler, &old->entry);
+        streams->epoch = old->epoch;
+        for (struct message *message; (message = message_queue_pop(&old->out));)
+            message_queue_push(&streams->out, message);
+        if (streams->out.first)
+            scheduler_add(&link->scheduler, &streams->entry);
+        free(old);
+    }
+    link->streams = streams;
+    link->stream_count = count;
 }
 
 void link_streams_agree(struct link *link, uint32_t peers)

@@ -55,6 +55,7 @@ void unverified_init(struct unverified *self, const struct sctp_sharing *sharing
     TAILQ_INIT(&self->links);
     must(getrandom(&self->seed, sizeof(self->seed), 0) == sizeof(self->seed));
     self->lines.per_minute = transport_part(sharing, UNVERIFIED_LINES, 1);
+    self->most_early = transport_part(sharing, UNVERIFIED_EARLY_ALL, UNVERIFIED_EARLY_LEAST);
     self->most = transport_part(sharing, UNVERIFIED_MAX, 1);
     self->most_of_source =
         transport_part(sharing, UNVERIFIED_OF_SOURCE, UNVERIFIED_OF_SOURCE_LEAST);
@@ -96,6 +97,19 @@ void unverified_enter(struct link *link)
     self->count++;
 }
 
+bool unverified_may_keep(struct link *link, size_t bytes)
+{
+    struct unverified *self = &link->tunnel->unverified;
+    struct unverified_entry *entry = &link->unverified;
+    if (!entry->is_in)
+        return true;
+    if (entry->early + bytes > UNVERIFIED_EARLY_LEAST && self->early + bytes > self->most_early)
+        return false;
+    entry->early += bytes;
+    self->early += bytes;
+    return true;
+}
+
 void unverified_leave(struct link *link)
 {
     struct unverified *self = &link->tunnel->unverified;
@@ -105,5 +119,7 @@ void unverified_leave(struct link *link)
     TAILQ_REMOVE(&self->links, link, unverified.link);
     self->of_source[entry->source]--;
     self->count--;
+    self->early -= entry->early;
+    entry->early = 0;
     entry->is_in = false;
 }

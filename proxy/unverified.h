@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -26,6 +27,10 @@ struct sctp_sharing;
 #define UNVERIFIED_OF_SOURCE 32
 /* A part's number for a source is no less. */
 #define UNVERIFIED_OF_SOURCE_LEAST 8
+/* What they may make us keep before HELLO (docs/PROTOCOL.md, C2), as allocated: all of them
+ * together, and each even when all have taken that. A client's sixteen children take 20 KB. */
+#define UNVERIFIED_EARLY_ALL   (8u * 1024 * 1024)
+#define UNVERIFIED_EARLY_LEAST (8u * 1024)
 /* Sources that share a place share an allowance; who has which place is not to be guessed. */
 #define UNVERIFIED_SOURCES 4096
 
@@ -34,6 +39,7 @@ struct unverified_entry {
     TAILQ_ENTRY(link) link;
     uint16_t source;
     bool is_in;
+    size_t early; /* bytes */
 };
 
 struct unverified {
@@ -42,6 +48,7 @@ struct unverified {
     uint64_t seed;
     TAILQ_HEAD(unverified_list, link) links; /* oldest first */
     unsigned count, most, most_of_source;
+    size_t early, most_early; /* bytes, of all of them */
     uint8_t of_source[UNVERIFIED_SOURCES];
 };
 
@@ -54,5 +61,8 @@ void unverified_end(struct tunnel *tunnel);
 
 /* A server's new association; another may be ended to make room. */
 void unverified_enter(struct link *link);
+/* Whether it may make us keep so many bytes more before HELLO; they count if so, until it leaves.
+ */
+bool unverified_may_keep(struct link *link, size_t bytes);
 /* It is verified, or ends. A no-op when it has left. */
 void unverified_leave(struct link *link);

@@ -143,7 +143,7 @@ static struct message *move(struct message *old, struct message *fresh)
 static void let_wait(struct sctp_reassembly *self, struct message *message, uint16_t ssn)
 {
     if (message->capacity - message->length > message->length / 4)
-        message = move(message, message_new_exact(message->length));
+        message = message_exact(message);
     if (self->table_count >= self->table_size)
         grow_table(self);
     struct waiting *one = check_alloc(sizeof *one), **place = place_of(self, message->stream, ssn);
