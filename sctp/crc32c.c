@@ -130,7 +130,8 @@ TARGET static inline uint32_t three_streams(uint32_t crc, const uint8_t *at, siz
 
 TARGET static uint32_t advance(uint32_t crc, const uint8_t *at, size_t length)
 {
-    pthread_once(&tables_once, fill_tables);
+    if (length >= 3 * SHORT_STREAM)
+        pthread_once(&tables_once, fill_tables);
     for (; length >= 3 * LONG_STREAM; at += 3 * LONG_STREAM, length -= 3 * LONG_STREAM)
         crc = three_streams(crc, at, LONG_STREAM, skip_long);
     for (; length >= 3 * SHORT_STREAM; at += 3 * SHORT_STREAM, length -= 3 * SHORT_STREAM)
@@ -146,46 +147,73 @@ TARGET static uint32_t advance(uint32_t crc, const uint8_t *at, size_t length)
 
 #if defined(__x86_64__)
 
-#define FOLDED  256  /* bytes that are left of all that was folded */
-#define FOLD_IT 4096 /* shorter packets take longer so */
+#define FOLD_LEAST 256 /* four times 64 */
 
-/* Carry-less products of 64 bytes each: what comes 2048 bits later has the same remainder as what
- * it is added to (Gopal et al., "Fast CRC computation using PCLMULQDQ"). field, added
- * to where a packet has its checksum, takes it away. Returns how many bytes went; rest, begun with
- * 0, then has the CRC of them. */
-__attribute__((target("avx512f,vpclmulqdq"))) static size_t
-fold(uint32_t field, const uint8_t *at, size_t length, uint8_t rest[FOLDED])
+/* Carry-less products of 64 bytes each (Gopal et al., "Fast CRC computation using PCLMULQDQ"): what
+ * comes a number of bits later has the same remainder as what it is added to. */
+#define FOLD __attribute__((target("avx512f,vpclmulqdq,sse4.2")))
+
+FOLD static inline __m512i fold(__m512i sum, __m512i by, __m512i later)
 {
-    const __m512i by =
-        _mm512_broadcast_i32x4(_mm_setr_epi32((int)0xdcb17aa4, 0, (int)0xb9e02b86, 0));
-    __m512i sums[FOLDED / 64];
-    size_t done = FOLDED;
-    for (int i = 0; i < FOLDED / 64; i++)
-        sums[i] = _mm512_loadu_si512(at + 64 * i);
-    sums[0] =
-        _mm512_xor_si512(sums[0], _mm512_zextsi128_si512(_mm_setr_epi32(-1, 0, (int)field, 0)));
-    for (; done + FOLDED <= length; done += FOLDED)
-        for (int i = 0; i < FOLDED / 64; i++)
-            sums[i] = _mm512_ternarylogic_epi64(_mm512_clmulepi64_epi128(sums[i], by, 0x00),
-                                                _mm512_clmulepi64_epi128(sums[i], by, 0x11),
-                                                _mm512_loadu_si512(at + done + 64 * i), 0x96);
-    memcpy(rest, sums, FOLDED);
-    return done;
+    return _mm512_ternarylogic_epi64(_mm512_clmulepi64_epi128(sum, by, 0x00),
+                                     _mm512_clmulepi64_epi128(sum, by, 0x11), later, 0x96);
 }
 
-#define FOLDS
-static uint32_t begin_by_folding(uint32_t field, const uint8_t **at, size_t *length)
+/* Powers of x for that many bits, for the two halves of 128 bits. */
+#define BY_512  _mm512_set4_epi32(0, (int)0x9e4addf8, 0, 0x740eef02)
+#define BY_1024 _mm512_set4_epi32(0, 0x0d3b6092, 0, 0x6992cea2)
+#define BY_1536 _mm512_set4_epi32(0, (int)0xab7aff2a, 0, (int)0xa87ab8a8)
+#define BY_2048 _mm512_set4_epi32(0, (int)0xb9e02b86, 0, (int)0xdcb17aa4)
+/* Each lane on the last one: by 384, 256, 128 bits. */
+#define TO_LAST                                                                                    \
+    _mm512_setr_epi32(0x1c291d04, 0, (int)0xddc0152b, 0, 0x3da6d0cb, 0, (int)0xba4fc28e, 0,        \
+                      (int)0xf20c0dfe, 0, 0x493c7d27, 0, 0, 0, 0, 0)
+
+FOLD static uint32_t finish_fold(__m512i sum)
 {
-    if (*length < FOLD_IT || !__builtin_cpu_supports("avx512f") ||
+    uint64_t lanes[8];
+    _mm512_storeu_si512(lanes, fold(sum, TO_LAST, _mm512_maskz_mov_epi64(0xc0, sum)));
+    uint64_t crc = _mm_crc32_u64(0, lanes[0] ^ lanes[2] ^ lanes[4] ^ lanes[6]);
+    return (uint32_t)_mm_crc32_u64(crc, lanes[1] ^ lanes[3] ^ lanes[5] ^ lanes[7]);
+}
+
+/* A multiple of 4 bytes, at least FOLD_LEAST. Zeros before the first bytes, to which the CRC so far
+ * is added, change nothing: so the first 64 bytes are filled up with them, and all others are
+ * whole. */
+FOLD static uint32_t by_folding(uint32_t crc, const uint8_t *at, size_t length)
+{
+    unsigned zeros = (unsigned)(-length % 64 / 4);
+    __mmask16 rest = (__mmask16)(0xffffu << zeros);
+    const uint8_t *end = at + length;
+    at -= 4 * zeros;
+    __m512i a = _mm512_xor_si512(_mm512_maskz_loadu_epi32(rest, at),
+                                 _mm512_maskz_set1_epi32((__mmask16)(1u << zeros), (int)crc));
+    __m512i b = _mm512_loadu_si512(at + 64), c = _mm512_loadu_si512(at + 128),
+            d = _mm512_loadu_si512(at + 192);
+    for (at += 256; end - at >= 256; at += 256) {
+        a = fold(a, BY_2048, _mm512_loadu_si512(at));
+        b = fold(b, BY_2048, _mm512_loadu_si512(at + 64));
+        c = fold(c, BY_2048, _mm512_loadu_si512(at + 128));
+        d = fold(d, BY_2048, _mm512_loadu_si512(at + 192));
+    }
+    d = fold(a, BY_1536, fold(b, BY_1024, fold(c, BY_512, d)));
+    for (; at < end; at += 64)
+        d = fold(d, BY_512, _mm512_loadu_si512(at));
+    return finish_fold(d);
+}
+
+TARGET static uint32_t by_instructions(uint32_t crc, const uint8_t *at, size_t length)
+{
+    if (length < FOLD_LEAST || !__builtin_cpu_supports("avx512f") ||
         !__builtin_cpu_supports("vpclmulqdq"))
-        return UINT32_MAX;
-    uint8_t rest[FOLDED];
-    size_t done = fold(field, *at, *length, rest);
-    *at += done;
-    *length -= done;
-    return advance(0, rest, sizeof rest);
+        return advance(crc, at, length);
+    for (; length % 4; at++, length--)
+        crc = STEP1(crc, at);
+    return by_folding(crc, at, length);
 }
 
+#else
+#define by_instructions advance
 #endif
 
 static bool has_instruction(void)
@@ -199,7 +227,7 @@ static bool has_instruction(void)
 
 static uint32_t proceed(uint32_t crc, const uint8_t *at, size_t length)
 {
-    return has_instruction() ? advance(crc, at, length) : by_tables(crc, at, length);
+    return has_instruction() ? by_instructions(crc, at, length) : by_tables(crc, at, length);
 }
 
 const char *crc32c_kind(void)
@@ -221,35 +249,15 @@ const char *crc32c_kind(void)
 
 #endif
 
-#ifndef FOLDS
-static uint32_t begin_by_folding(uint32_t field, const uint8_t **at, size_t *length)
-{
-    (void)field;
-    (void)at;
-    (void)length;
-    return UINT32_MAX;
-}
-#endif
-
 uint32_t crc32c_compute(const void *data, size_t length)
 {
-    const uint8_t *at = data;
-    uint32_t crc = begin_by_folding(0, &at, &length);
-    return htole32(~proceed(crc, at, length));
+    return htole32(~proceed(UINT32_MAX, data, length));
 }
 
 uint32_t crc32c_packet(const void *packet, size_t length)
 {
-    const uint8_t *at = packet;
-    uint32_t field;
-    memcpy(&field, at + FIELD_AT, sizeof field);
-    uint32_t crc = begin_by_folding(field, &at, &length);
-    if (at == packet) {
-        uint8_t head[CRC32C_FIELD_END] = {0};
-        memcpy(head, at, FIELD_AT);
-        crc = proceed(crc, head, sizeof head);
-        at += sizeof head;
-        length -= sizeof head;
-    }
-    return htole32(~proceed(crc, at, length));
+    uint8_t head[CRC32C_FIELD_END] = {0};
+    memcpy(head, packet, FIELD_AT);
+    uint32_t crc = proceed(UINT32_MAX, head, sizeof head);
+    return htole32(~proceed(crc, (const uint8_t *)packet + sizeof head, length - sizeof head));
 }
