@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "sctp/umac.h"
 #include "sctp/wire.h"
 
 /* Section 3.2: these cannot be authenticated, whatever CHUNKS says. */
@@ -304,7 +305,7 @@ static union mac *make_mac(const struct key *key, uint16_t hmac, const struct ve
 
 /* ---- MACs ---- */
 
-#define NONCE   8
+#define NONCE   SCTP_UMAC_NONCE
 #define MAC_MAX 32
 
 /* Bytes of it in the AUTH chunk. */
@@ -335,10 +336,7 @@ static void compute(union mac *mac, uint16_t hmac, const uint8_t *chunk, const u
         hmac_sha256_digest(&mac->sha256, size, out);
     } else {
         memcpy(out, chunk + HEAD, NONCE);
-        umac128_set_nonce(&mac->umac, NONCE, out);
-        umac128_update(&mac->umac, head_size, head);
-        umac128_update(&mac->umac, rest_size, rest);
-        umac128_digest(&mac->umac, UMAC128_DIGEST_SIZE, out + NONCE);
+        sctp_umac(&mac->umac, out, head, rest, rest_size, out + NONCE);
     }
 }
 
