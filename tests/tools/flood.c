@@ -1,6 +1,6 @@
 /* tests/tools/flood.c: many strangers at once, for an endpoint of the udp transport.
  *
- *     flood --to ADDRESS --then nothing|raw|up
+ *     flood --to ADDRESS --then nothing|raw|up|hello
  *           [--rate N] [--count N] [--sources N] [--stay MS]
  *
  * nothing: forged INITs. Each comes from another address of 127/8 and from a port that is closed at
@@ -11,9 +11,12 @@
  * up: associations that come up (INIT, COOKIE ECHO) and say nothing. They stay until the end, and
  * --stay ms longer.
  *
+ * hello: the same, and each begins TLS with a true ClientHello behind its cookie, which costs the
+ * server a key exchange and a signature, and goes no further.
+ *
  * --count of them (1000), --rate a second at most (as fast as it can), of --sources addresses
- * (1000). Prints how many were sent and, with up, how many came up, how many were told no, and the
- * longest wait for one. */
+ * (1000). Prints how many were sent and, with up and hello, how many came up, how many were told
+ * no, and the longest wait for one. */
 #include <getopt.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -144,6 +147,35 @@ static void forge(uint64_t count, uint64_t rate, uint64_t sources)
 
 /* ---- that come up ---- */
 
+static bool greets; /* --then hello */
+
+/* A TLS 1.3 ClientHello as one DATA chunk, in stream 0 (docs/PROTOCOL.md, S3): any 32 bytes are a
+ * key of X25519. */
+static void put_hello(struct wire_writer *writer, uint64_t chance)
+{
+    static const uint8_t head[] = {22, 3, 1, 0, 132, 1, 0, 0, 128, 3, 3};
+    static const uint8_t suites[] = {0, 0, 6, 0x13, 1, 0x13, 2, 0x13, 3, 1, 0, 0, 81};
+    static const uint8_t extensions[] = {
+        0, 43, 0, 3,  2, 3,  4,                                    /* TLS 1.3 */
+        0, 10, 0, 4,  0, 2,  0, 29,                                /* X25519 */
+        0, 13, 0, 14, 0, 12, 4, 3,  5, 3,  8, 4, 8, 5, 8, 6, 8, 7, /* signatures */
+        0, 45, 0, 2,  1, 1,                                        /* PSK with a key exchange */
+        0, 51, 0, 38, 0, 36, 0, 29, 0, 32,
+    };
+    uint8_t *chunk = sctp_wire_begin(writer, SCTP_CHUNK_DATA, SCTP_FLAG_BEGIN | SCTP_FLAG_END);
+    wire_put_u32(writer, 1); /* our first TSN */
+    wire_put_u32(writer, 0);
+    wire_put_u32(writer, 0x48575300);
+    wire_put_bytes(writer, head, sizeof head);
+    for (int i = 0; i < 4; i++)
+        wire_put_u64(writer, pattern_mix(chance + (uint64_t)i));
+    wire_put_bytes(writer, suites, sizeof suites);
+    wire_put_bytes(writer, extensions, sizeof extensions);
+    for (int i = 4; i < 8; i++)
+        wire_put_u64(writer, pattern_mix(chance + (uint64_t)i));
+    sctp_wire_end(writer, chunk);
+}
+
 enum { NO, YES, SILENT };
 
 /* The first datagram to this SCTP port that begins with a chunk of this type; its length. 0: an
@@ -167,6 +199,18 @@ static size_t wait_for(int fd, uint16_t port, uint8_t type, int *result)
     return 0;
 }
 
+static size_t make_echo(uint16_t port, uint32_t tag, const uint8_t *cookie, size_t size)
+{
+    struct wire_writer writer = wire_writer(packet, sizeof(packet));
+    sctp_wire_put_header(&writer, &(struct sctp_header){port, PORT, tag});
+    sctp_wire_put_chunk(&writer, SCTP_CHUNK_COOKIE_ECHO, 0, cookie, size);
+    if (greets)
+        put_hello(&writer, tag);
+    size_t length = (size_t)(writer.at - packet);
+    sctp_wire_seal(packet, length);
+    return length;
+}
+
 static int come_up(int fd, uint16_t port)
 {
     int result = SILENT;
@@ -176,9 +220,7 @@ static int come_up(int fd, uint16_t port)
     for (size_t at = SCTP_HEADER + 20; at + 4 <= length;) {
         size_t size = sctp_wire_u16(answer + at + 2);
         if (sctp_wire_u16(answer + at) == SCTP_PARAMETER_STATE_COOKIE) {
-            struct wire_writer writer = begin(port, tag, SCTP_CHUNK_COOKIE_ECHO);
-            wire_put_bytes(&writer, answer + at + 4, size - 4);
-            send(fd, packet, finish(&writer), 0);
+            send(fd, packet, make_echo(port, tag, answer + at + 4, size - 4), 0);
             return wait_for(fd, port, SCTP_CHUNK_COOKIE_ACK, &result) ? YES : result;
         }
         at += (size + 3) & ~(size_t)3;
@@ -210,7 +252,7 @@ static void rise(uint64_t count, uint64_t rate, uint64_t sources)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: flood --to ADDRESS --then nothing|raw|up ...: see the source\n");
+    fprintf(stderr, "usage: flood --to ADDRESS --then nothing|raw|up|hello ...: see the source\n");
     return 2;
 }
 
@@ -244,7 +286,7 @@ int main(int argc, char **argv)
         forge(count, rate, sources);
     else if (!strcmp(then, "raw"))
         forge_raw(count, rate, sources);
-    else if (!strcmp(then, "up"))
+    else if ((greets = !strcmp(then, "hello")) || !strcmp(then, "up"))
         rise(count, rate, sources);
     else
         return usage();
