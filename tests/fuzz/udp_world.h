@@ -37,6 +37,7 @@ static struct world {
     size_t path_mtu; /* bytes of UDP that pass unfragmented */
     /* Strangers' addresses: what they have sent in their names, and what was sent to them. */
     size_t asked[WORLD_STRANGERS], answered[WORLD_STRANGERS];
+    bool known[WORLD_STRANGERS]; /* somebody there has shown that he gets what is sent there */
     void (*on_sent)(const struct world_packet *packet);
 } world;
 
@@ -183,6 +184,7 @@ static void world_begin(uint64_t seed, size_t path_mtu)
     world.path_mtu = path_mtu;
     memset(world.asked, 0, sizeof world.asked);
     memset(world.answered, 0, sizeof world.answered);
+    memset(world.known, 0, sizeof world.known);
 }
 
 static void world_end(void)
