@@ -59,9 +59,14 @@ static inline uint64_t wire_get(struct wire_reader *r, size_t width)
 #define wire_get_u32(r) ((uint32_t)wire_get((r), 4))
 #define wire_get_u64(r) (wire_get((r), 8))
 
+static inline size_t wire_room(const struct wire_writer *w)
+{
+    return w->overrun ? 0 : (size_t)(w->end - w->at);
+}
+
 static inline void wire_put(struct wire_writer *w, uint64_t value, size_t width)
 {
-    if (w->overrun || (size_t)(w->end - w->at) < width) {
+    if (wire_room(w) < width) {
         w->overrun = true;
         return;
     }
@@ -76,7 +81,7 @@ static inline void wire_put(struct wire_writer *w, uint64_t value, size_t width)
 
 static inline void wire_put_bytes(struct wire_writer *w, const void *data, size_t length)
 {
-    if (w->overrun || (size_t)(w->end - w->at) < length) {
+    if (wire_room(w) < length) {
         w->overrun = true;
         return;
     }

@@ -56,7 +56,7 @@ struct sctp_association *sctp_association_connect(const struct sctp_options *opt
                                                   uint64_t now_us)
 {
     struct sctp_association *self = sctp_association_new(options, now_us);
-    sctp_handshake_begin(self, now_us);
+    sctp_handshake_begin(self);
     return self;
 }
 

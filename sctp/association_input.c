@@ -87,49 +87,35 @@ static void take_sack(struct arrival *a)
         reject(a);
 }
 
-/* Whether the causes add up; the text is that of the user's reason (section 3.3.10.12). */
-static bool read_causes(const struct sctp_chunk *chunk, const uint8_t **text, size_t *text_length)
-{
-    struct wire_reader causes = wire_reader(chunk->value, chunk->length);
-    struct sctp_parameter cause;
-    *text = NULL;
-    *text_length = 0;
-    while (sctp_wire_next_parameter(&causes, &cause))
-        if (cause.type == SCTP_CAUSE_USER_ABORT) {
-            *text = cause.value;
-            *text_length = cause.length;
-        }
-    return !causes.overrun;
-}
-
-/* One with a format error is dropped (section 3.3.7). */
+/* One with a format error is dropped (section 3.3.7). The text is that of the user's reason
+ * (section 3.3.10.12). */
 static void take_abort(struct arrival *a)
 {
     struct sctp_association *self = a->self;
-    const uint8_t *text;
-    size_t text_length;
-    if (!read_causes(&a->chunk, &text, &text_length)) {
+    struct wire_reader causes = wire_reader(a->chunk.value, a->chunk.length);
+    struct sctp_parameter cause;
+    if (!sctp_wire_adds_up(causes)) {
         reject(a);
         return;
     }
+    if (!sctp_wire_find(causes, SCTP_CAUSE_USER_ABORT, &cause))
+        cause.length = 0;
     enum err reason = ERR_TRANSPORT_ABORTED;
     self->unknown_there = a->chunk.flags & SCTP_FLAG_REFLECTED;
     if (self->state < SCTP_ESTABLISHED)
         reason = ERR_TRANSPORT_REFUSED;
     else if (self->unknown_there && self->is_peer_closing && sctp_sending_is_done(self))
         reason = ERR_TRANSPORT_CLOSED; /* only its last word was lost */
-    sctp_association_end(self, reason, text, text_length);
+    sctp_association_end(self, reason, cause.value, cause.length);
 }
 
 static void take_error(struct arrival *a)
 {
     struct wire_reader causes = wire_reader(a->chunk.value, a->chunk.length);
     struct sctp_parameter cause;
-    while (sctp_wire_next_parameter(&causes, &cause))
-        if (cause.type == SCTP_CAUSE_STALE_COOKIE && a->self->state == SCTP_COOKIE_ECHOED) {
-            sctp_handshake_stale(a->self, a->now_us);
-            return;
-        }
+    if (a->self->state == SCTP_COOKIE_ECHOED &&
+        sctp_wire_find(causes, SCTP_CAUSE_STALE_COOKIE, &cause))
+        sctp_handshake_stale(a->self);
 }
 
 static void take_init_ack(struct arrival *a)
@@ -156,7 +142,7 @@ static void take_heartbeat(struct arrival *a)
 static void take_heartbeat_ack(struct arrival *a)
 {
     if (a->self->state >= SCTP_ESTABLISHED)
-        sctp_heartbeat_answered(a->self, a->now_us, a->net, &a->chunk);
+        sctp_heartbeat_answered(a->self, a->now_us, &a->chunk);
 }
 
 static void take_shutdown_ack(struct arrival *a)
@@ -164,7 +150,7 @@ static void take_shutdown_ack(struct arrival *a)
     if (a->self->state < SCTP_ESTABLISHED)
         sctp_closing_stranger(a->self, sctp_wire_u32(a->packet + 4));
     else
-        sctp_closing_shutdown_ack(a->self, a->now_us);
+        sctp_closing_shutdown_ack(a->self);
 }
 
 /* False: nothing behind it is read. */
@@ -322,7 +308,7 @@ void sctp_association_input(struct sctp_association *self, uint64_t now_us, unsi
         sctp_closing_heard(self, now_us);
     read_chunks(&a, tag);
     if (a.had_data && self->state == SCTP_SHUTDOWN_SENT)
-        sctp_closing_data(self, now_us);
+        sctp_closing_data(self);
 }
 
 void sctp_association_input_end(struct sctp_association *self, uint64_t now_us)

@@ -17,11 +17,6 @@ struct departure {
     uint8_t *auth; /* its AUTH chunk; NULL: none yet */
 };
 
-static uint32_t mtu_of(const struct sctp_association *self, unsigned net)
-{
-    return self->nets[net] ? self->nets[net]->mtu : self->options.mtu;
-}
-
 /* ---- what is wanted ---- */
 
 static bool wants_control(const struct sctp_association *self, unsigned *net)
@@ -57,7 +52,8 @@ static bool plan_rest(struct sctp_association *self, uint64_t now_us, struct sct
     plan->control = wants_control(self, &net);
     plan->data = sctp_association_may_send(self) && net == self->used &&
                  sctp_sending_wants(self, now_us, wants);
-    if (plan->data && wants->size > mtu_of(self, net)) { /* made for a larger net: it goes alone */
+    if (plan->data &&
+        wants->size > sctp_association_mtu(self, net)) { /* made for a larger net: it goes alone */
         plan->control = false;
         return true;
     }
@@ -86,7 +82,7 @@ bool sctp_association_wants(struct sctp_association *self, uint64_t now_us,
     else if (!any && self->state != SCTP_ENDED)
         any = plan_rest(self, now_us, wants);
     if (!plan->data)
-        wants->size = mtu_of(self, wants->net);
+        wants->size = sctp_association_mtu(self, wants->net);
     return any;
 }
 
@@ -98,7 +94,7 @@ static bool cover(struct departure *d, uint8_t type, size_t size)
 {
     const struct sctp_auth *auth = d->self->auth;
     bool needs = auth && !d->auth && sctp_auth_must_send(auth, type);
-    size_t room = (size_t)(d->writer.end - d->writer.at);
+    size_t room = wire_room(&d->writer);
     if (room < size + (needs ? sctp_auth_size(auth) : 0))
         return false;
     if (needs)

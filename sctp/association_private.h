@@ -190,6 +190,11 @@ struct sctp_association *sctp_association_new(const struct sctp_options *options
 /* The net of that number, made when it is first used: in COOKIE_WAIT with the round trip of INIT
  * and INIT ACK, if INIT was sent once. */
 struct sctp_net *sctp_association_net(struct sctp_association *self, uint64_t now_us, unsigned net);
+/* Bytes of the largest packet there. */
+static inline uint32_t sctp_association_mtu(const struct sctp_association *self, unsigned net)
+{
+    return self->nets[net] ? self->nets[net]->mtu : self->options.mtu;
+}
 /* Up, from now on, by the net in use. */
 void sctp_association_up(struct sctp_association *self, uint64_t now_us);
 /* Over; text is kept (at most SCTP_TEXT_MAX bytes). A no-op when it is over already. */

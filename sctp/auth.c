@@ -359,7 +359,7 @@ size_t sctp_auth_size(const struct sctp_auth *self)
 uint8_t *sctp_auth_begin(const struct sctp_auth *self, struct wire_writer *writer)
 {
     static const uint8_t zeros[MAC_MAX];
-    if (writer->overrun || (size_t)(writer->end - writer->at) < sctp_auth_size(self))
+    if (wire_room(writer) < sctp_auth_size(self))
         return NULL;
     uint8_t *chunk = sctp_wire_begin(writer, SCTP_CHUNK_AUTH, 0);
     wire_put_u16(writer, self->used->number);

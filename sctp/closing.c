@@ -13,12 +13,7 @@
 
 static uint64_t timeout_of(const struct sctp_association *self)
 {
-    const struct sctp_options *options = &self->options;
-    const struct sctp_net *net = self->nets[self->used];
-    uint64_t rto = net ? sctp_net_rto(net, options) : options->rto_initial_us;
-    for (unsigned i = 0; i < self->closing.sent && rto < options->rto_max_us; i++)
-        rto *= 2;
-    return rto < options->rto_max_us ? rto : options->rto_max_us;
+    return sctp_net_timeout(self->nets[self->used], &self->options, self->closing.sent);
 }
 
 /* What the user is told when the peer has nothing more to say. */
@@ -142,9 +137,8 @@ void sctp_closing_repeat(struct sctp_association *self)
     self->closing.owes_shutdown_ack = true;
 }
 
-void sctp_closing_shutdown_ack(struct sctp_association *self, uint64_t now_us)
+void sctp_closing_shutdown_ack(struct sctp_association *self)
 {
-    (void)now_us;
     if (self->state != SCTP_SHUTDOWN_SENT && self->state != SCTP_SHUTDOWN_ACK_SENT)
         return;
     sctp_association_end(self, orderly(self), NULL, 0);
@@ -164,10 +158,9 @@ void sctp_closing_stranger(struct sctp_association *self, uint32_t tag)
     self->closing.reflected_tag = tag;
 }
 
-void sctp_closing_data(struct sctp_association *self, uint64_t now_us)
+void sctp_closing_data(struct sctp_association *self)
 {
-    (void)now_us; /* T2 starts anew with the SHUTDOWN */
-    self->closing.owes_shutdown = true;
+    self->closing.owes_shutdown = true; /* T2 starts anew with it */
 }
 
 void sctp_closing_abort(struct sctp_association *self, uint16_t cause, const void *value,

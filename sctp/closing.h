@@ -9,7 +9,7 @@ void sctp_closing_begin(struct sctp_association *self, uint64_t now_us);
 void sctp_closing_continue(struct sctp_association *self, uint64_t now_us);
 void sctp_closing_shutdown(struct sctp_association *self, uint64_t now_us,
                            const struct sctp_chunk *chunk);
-void sctp_closing_shutdown_ack(struct sctp_association *self, uint64_t now_us);
+void sctp_closing_shutdown_ack(struct sctp_association *self);
 void sctp_closing_shutdown_complete(struct sctp_association *self);
 /* INIT, or the cookie of a restart, has come in SHUTDOWN_ACK_SENT: SHUTDOWN ACK goes again
  * (sections 9.2, 5.2.4 A). */
@@ -20,7 +20,7 @@ void sctp_closing_stranger(struct sctp_association *self, uint32_t tag);
 /* A packet of the peer's while SHUTDOWN is out: it lives, so T2 counts anew. */
 void sctp_closing_heard(struct sctp_association *self, uint64_t now_us);
 /* DATA has come while SHUTDOWN is out: SACK and SHUTDOWN go again. */
-void sctp_closing_data(struct sctp_association *self, uint64_t now_us);
+void sctp_closing_data(struct sctp_association *self);
 /* An ABORT is owed from now on; value: the text of causes 12 and 13. */
 void sctp_closing_abort(struct sctp_association *self, uint16_t cause, const void *value,
                         size_t length);

@@ -191,11 +191,6 @@ uint64_t sctp_cookie_tie(struct sctp_cookie_secrets *self, uint32_t own_tag, uin
 
 /* ---- the cookie ---- */
 
-static size_t padded(size_t length)
-{
-    return (length + 3) & ~(size_t)3;
-}
-
 static void put_body(struct wire_writer *writer, uint8_t flags, const struct sctp_cookie *cookie)
 {
     static const uint8_t zeros[3];
@@ -212,7 +207,7 @@ static void put_body(struct wire_writer *writer, uint8_t flags, const struct sct
     if (flags & FLAG_TIED)
         wire_put_u64(writer, cookie->tie);
     wire_put_bytes(writer, cookie->peer_auth, auth);
-    wire_put_bytes(writer, zeros, padded(auth) - auth);
+    wire_put_bytes(writer, zeros, sctp_wire_padded(auth) - auth);
 }
 
 size_t sctp_cookie_seal(struct sctp_cookie_secrets *self, uint64_t now_us,
@@ -252,7 +247,7 @@ static bool read_body(const uint8_t *bytes, size_t length, uint64_t now_us,
     cookie->peer_is_hawser = flags & FLAG_OURS;
     cookie->is_kept = flags & FLAG_KEPT;
     cookie->peer_auth_length = auth;
-    const uint8_t *parameters = wire_get_bytes(&reader, padded(auth));
+    const uint8_t *parameters = wire_get_bytes(&reader, sctp_wire_padded(auth));
     if (!parameters || wire_left(&reader) != MAC || auth > SCTP_AUTH_PARAMETERS_MAX)
         return false;
     memcpy(cookie->peer_auth, parameters, auth);

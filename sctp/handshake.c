@@ -99,18 +99,6 @@ void sctp_handshake_end_chunk(struct wire_writer *writer, uint8_t *chunk,
 
 /* ---- T1 ---- */
 
-/* Doubled with each time that it expired; by the round trip of INIT and INIT ACK where that is
- * known (section 6.3). */
-static uint64_t timeout_of(const struct sctp_association *self)
-{
-    const struct sctp_options *options = &self->options;
-    const struct sctp_net *net = self->nets[self->used];
-    uint64_t rto_us = net ? sctp_net_rto(net, options) : options->rto_initial_us;
-    for (unsigned i = 1; i < self->handshake->sent && rto_us < options->rto_max_us; i++)
-        rto_us *= 2;
-    return rto_us < options->rto_max_us ? rto_us : options->rto_max_us;
-}
-
 static void set_due(struct sctp_handshake *handshake)
 {
     handshake->sent = 0;
@@ -144,11 +132,10 @@ static uint32_t draw(const struct sctp_options *options)
     return number;
 }
 
-void sctp_handshake_begin(struct sctp_association *self, uint64_t now_us)
+void sctp_handshake_begin(struct sctp_association *self)
 {
     struct sctp_options *options = &self->options;
     struct sctp_handshake *handshake = check_alloc(sizeof *handshake);
-    (void)now_us;
     self->handshake = handshake;
     self->own_tag = draw(options);
     self->own_tag += self->own_tag == 0;
@@ -197,7 +184,8 @@ bool sctp_handshake_put(struct sctp_association *self, uint64_t now_us, struct w
     handshake->is_due = handshake->takes_early = false;
     handshake->sent++;
     handshake->sent_us = now_us;
-    handshake->deadline_us = now_us + timeout_of(self);
+    handshake->deadline_us =
+        now_us + sctp_net_timeout(self->nets[self->used], &self->options, handshake->sent - 1);
     return !writer->overrun;
 }
 
@@ -310,10 +298,9 @@ void sctp_handshake_cookie_ack(struct sctp_association *self, uint64_t now_us)
     finish(self, now_us);
 }
 
-void sctp_handshake_stale(struct sctp_association *self, uint64_t now_us)
+void sctp_handshake_stale(struct sctp_association *self)
 {
     struct sctp_handshake *handshake = self->handshake;
-    (void)now_us;
     if (++handshake->stale > self->options.init_retransmissions) {
         sctp_association_end(self, ERR_TRANSPORT_TIMEOUT, NULL, 0);
         return;

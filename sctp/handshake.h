@@ -40,7 +40,7 @@ static inline uint32_t sctp_handshake_first_tsn(const struct sctp_options *optio
 /* ---- the side that connects ---- */
 
 /* COOKIE_WAIT: draws tag and TSN; INIT is due, or the caller's to send. */
-void sctp_handshake_begin(struct sctp_association *self, uint64_t now_us);
+void sctp_handshake_begin(struct sctp_association *self);
 void sctp_handshake_fini(struct sctp_association *self);
 
 /* The INIT chunk, always the same bytes. */
@@ -52,7 +52,7 @@ void sctp_handshake_init_ack(struct sctp_association *self, uint64_t now_us, uns
 /* The next two in COOKIE_ECHOED only (sections 5.2.5, 5.2.6). */
 void sctp_handshake_cookie_ack(struct sctp_association *self, uint64_t now_us);
 /* ERROR "stale cookie": begins anew with INIT, which is now ours to send (section 5.2.6). */
-void sctp_handshake_stale(struct sctp_association *self, uint64_t now_us);
+void sctp_handshake_stale(struct sctp_association *self);
 
 /* INIT or COOKIE ECHO is due. Writes it; the rest of the packet may be used for DATA behind COOKIE
  * ECHO, for nothing behind INIT. */

@@ -12,11 +12,6 @@
 /* What stands before the info of an answer, at most, and padding: AUTH is 40 bytes. */
 #define AROUND (SCTP_HEADER + 40 + SCTP_CHUNK_HEADER + 3)
 
-static uint32_t mtu_of(const struct sctp_association *self, unsigned net)
-{
-    return self->nets[net] ? self->nets[net]->mtu : self->options.mtu;
-}
-
 /* ---- the peer's ---- */
 
 void sctp_heartbeat_asked(struct sctp_association *self, unsigned net,
@@ -24,7 +19,7 @@ void sctp_heartbeat_asked(struct sctp_association *self, unsigned net,
 {
     struct sctp_heartbeat *heartbeat = &self->heartbeat;
     if (heartbeat->echo_count == SCTP_HEARTBEAT_ECHOES ||
-        chunk->length + AROUND > mtu_of(self, net)) {
+        chunk->length + AROUND > sctp_association_mtu(self, net)) {
         self->counters.rejected++;
         return;
     }
@@ -35,18 +30,13 @@ void sctp_heartbeat_asked(struct sctp_association *self, unsigned net,
     echo->net = (uint8_t)net;
 }
 
-static size_t padded(size_t length)
-{
-    return (length + 3) & ~(size_t)3;
-}
-
 /* One that does not fit behind others waits for the next packet. */
 static void put_echoes(struct sctp_heartbeat *heartbeat, unsigned net, struct wire_writer *writer)
 {
     unsigned kept = 0;
     for (unsigned i = 0; i < heartbeat->echo_count; i++) {
         struct sctp_echo *echo = &heartbeat->echoes[i];
-        bool fits = (size_t)(writer->end - writer->at) >= SCTP_CHUNK_HEADER + padded(echo->length);
+        bool fits = wire_room(writer) >= SCTP_CHUNK_HEADER + sctp_wire_padded(echo->length);
         if (echo->net != net || !fits) {
             heartbeat->echoes[kept++] = *echo;
             continue;
@@ -59,21 +49,11 @@ static void put_echoes(struct sctp_heartbeat *heartbeat, unsigned net, struct wi
 
 /* ---- our own ---- */
 
-static uint64_t rto_of(const struct sctp_association *self, unsigned net)
-{
-    return self->nets[net] ? sctp_net_rto(self->nets[net], &self->options)
-                           : self->options.rto_initial_us;
-}
-
 /* Interval + RTO, of which half is random (section 8.3), doubled for each one not answered. */
 static void arm(struct sctp_association *self, uint64_t now_us)
 {
     struct sctp_heartbeat *heartbeat = &self->heartbeat;
-    uint64_t rto = rto_of(self, self->used);
-    for (unsigned i = 0; i < heartbeat->unanswered && rto < self->options.rto_max_us; i++)
-        rto *= 2;
-    if (rto > self->options.rto_max_us)
-        rto = self->options.rto_max_us;
+    uint64_t rto = sctp_net_timeout(self->nets[self->used], &self->options, heartbeat->unanswered);
     uint32_t chance;
     self->options.random(self->options.random_context, &chance, sizeof chance);
     heartbeat->next_us = now_us + self->options.heartbeat_us + rto / 2 + chance % (rto + 1);
@@ -93,7 +73,7 @@ void sctp_heartbeat_fini(struct sctp_association *self)
     heartbeat->echo_count = 0;
 }
 
-void sctp_heartbeat_answered(struct sctp_association *self, uint64_t now_us, unsigned net,
+void sctp_heartbeat_answered(struct sctp_association *self, uint64_t now_us,
                              const struct sctp_chunk *chunk)
 {
     struct sctp_heartbeat *heartbeat = &self->heartbeat;
@@ -105,7 +85,6 @@ void sctp_heartbeat_answered(struct sctp_association *self, uint64_t now_us, uns
         self->counters.rejected++;
         return;
     }
-    (void)net; /* it was asked on heartbeat->net; an answer may come by another one */
     if (self->nets[heartbeat->net]) {
         sctp_net_measured(self->nets[heartbeat->net], &self->options, now_us - heartbeat->asked_us);
         self->nets[heartbeat->net]->errors = 0;
@@ -149,7 +128,7 @@ static void put_own(struct sctp_association *self, uint64_t now_us, struct wire_
 {
     struct sctp_heartbeat *heartbeat = &self->heartbeat;
     uint8_t info[INFO_SIZE];
-    if ((size_t)(writer->end - writer->at) < SCTP_CHUNK_HEADER + sizeof info)
+    if (wire_room(writer) < SCTP_CHUNK_HEADER + sizeof info)
         return;
     struct wire_writer value = wire_writer(info, sizeof info);
     self->options.random(self->options.random_context, &heartbeat->nonce, sizeof heartbeat->nonce);

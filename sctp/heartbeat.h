@@ -7,7 +7,7 @@ void sctp_heartbeat_init(struct sctp_association *self, uint64_t now_us);
 void sctp_heartbeat_fini(struct sctp_association *self);
 void sctp_heartbeat_asked(struct sctp_association *self, unsigned net,
                           const struct sctp_chunk *chunk);
-void sctp_heartbeat_answered(struct sctp_association *self, uint64_t now_us, unsigned net,
+void sctp_heartbeat_answered(struct sctp_association *self, uint64_t now_us,
                              const struct sctp_chunk *chunk);
 bool sctp_heartbeat_wants(const struct sctp_association *self, unsigned *net);
 /* As many of them as fit. */

@@ -329,12 +329,9 @@ enum sctp_heard sctp_listener_input(struct sctp_listener *self, uint64_t now_us,
 
 static bool says_stale(const struct sctp_chunk *chunk)
 {
-    struct wire_reader causes = wire_reader(chunk->value, chunk->length);
     struct sctp_parameter cause;
-    while (sctp_wire_next_parameter(&causes, &cause))
-        if (cause.type == SCTP_CAUSE_STALE_COOKIE)
-            return true;
-    return false;
+    return sctp_wire_find(wire_reader(chunk->value, chunk->length), SCTP_CAUSE_STALE_COOKIE,
+                          &cause);
 }
 
 /* Section 8.4 in its order; 0: no answer. One difference: a COOKIE ECHO whose cookie is not good is

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/number.h"
 #include "sctp/association.h"
 
 /* Doubled more often than this, every RTO has reached its maximum. */
@@ -49,9 +50,7 @@ void sctp_net_restart(struct sctp_net *net, const struct sctp_options *options, 
 
 static uint64_t within(uint64_t rto_us, const struct sctp_options *options)
 {
-    if (rto_us < options->rto_min_us)
-        return options->rto_min_us;
-    return rto_us > options->rto_max_us ? options->rto_max_us : rto_us;
+    return number_between(rto_us, options->rto_min_us, options->rto_max_us);
 }
 
 /* Section 6.3.1, C2, C3, C4 (a granularity of 1 us), C6 and C7. */
@@ -79,8 +78,14 @@ void sctp_net_measured(struct sctp_net *net, const struct sctp_options *options,
 
 uint64_t sctp_net_rto(const struct sctp_net *net, const struct sctp_options *options)
 {
-    unsigned backoff = net->backoff < BACKOFF_MAX ? net->backoff : BACKOFF_MAX;
-    return within(net->rto_us << backoff, options);
+    return within(net->rto_us << number_least(net->backoff, BACKOFF_MAX), options);
+}
+
+uint64_t sctp_net_timeout(const struct sctp_net *net, const struct sctp_options *options,
+                          unsigned times)
+{
+    uint64_t rto_us = net ? sctp_net_rto(net, options) : options->rto_initial_us;
+    return number_least(rto_us << number_least(times, BACKOFF_MAX), options->rto_max_us);
 }
 
 uint64_t sctp_net_t3(const struct sctp_net *net, const struct sctp_options *options)

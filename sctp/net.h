@@ -63,5 +63,9 @@ void sctp_net_restart(struct sctp_net *net, const struct sctp_options *options, 
 void sctp_net_measured(struct sctp_net *net, const struct sctp_options *options, uint64_t rtt_us);
 /* RTO with its backoff. */
 uint64_t sctp_net_rto(const struct sctp_net *net, const struct sctp_options *options);
+/* A time-out that has been so many times in vain, and is doubled for each: of T1, T2, heartbeats.
+ * net NULL: there is none yet. */
+uint64_t sctp_net_timeout(const struct sctp_net *net, const struct sctp_options *options,
+                          unsigned times);
 /* When T3 of this net expires (section 6.3.2); UINT64_MAX: nothing is in flight. */
 uint64_t sctp_net_t3(const struct sctp_net *net, const struct sctp_options *options);

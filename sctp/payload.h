@@ -1,5 +1,5 @@
 /* sctp/payload.h: how a message of any SCTP transport marks itself on the wire: the
- * payload protocol identifier is "HWS" and the epoch. */
+ * payload protocol identifier is "HWS" and the epoch (docs/PROTOCOL.md rule S3). */
 #pragma once
 
 #define SCTP_MESSAGE_PPID       0x48575300u

@@ -6,10 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
-
-/* docs/PROTOCOL.md rule S3. */
-#define PPID      0x48575300u
-#define PPID_MASK 0xffffff00u
+#include "sctp/payload.h"
 
 #define RING_MIN  64u
 #define TABLE_MIN 16u
@@ -237,8 +234,8 @@ static void finish(struct sctp_reassembly *self)
     struct message *message = self->open;
     self->open = NULL;
     message->stream = self->head.stream;
-    message->epoch = (uint8_t)(self->head.ppid & ~PPID_MASK);
-    if ((self->head.ppid & PPID_MASK) != PPID) {
+    message->epoch = (uint8_t)(self->head.ppid & SCTP_MESSAGE_EPOCH_MASK);
+    if ((self->head.ppid & SCTP_MESSAGE_PPID_MASK) != SCTP_MESSAGE_PPID) {
         self->held -= message->length;
         message->length = 0;
     }

@@ -13,8 +13,7 @@ static size_t held(const struct sctp_association *self)
  * section 6.2, RFC 1122 section 4.2.3.3: silly windows). */
 static uint32_t window(const struct sctp_association *self)
 {
-    const struct sctp_net *net = self->nets[self->used];
-    uint32_t buffer = self->options.buffer, least = net ? net->mtu : self->options.mtu;
+    uint32_t buffer = self->options.buffer, least = sctp_association_mtu(self, self->used);
     size_t used = held(self);
     uint32_t left = used < buffer ? (uint32_t)(buffer - used) : 0;
     if (least > buffer / 2)
@@ -272,8 +271,8 @@ static void put_blocks(struct sctp_association *self, struct wire_writer *writer
 bool sctp_receiving_put(struct sctp_association *self, struct wire_writer *writer)
 {
     struct sctp_receiving *receiving = &self->receiving;
-    size_t room = (size_t)(writer->end - writer->at), gaps = 0;
-    if (writer->overrun || room < SCTP_SACK_HEADER)
+    size_t room = wire_room(writer), gaps = 0;
+    if (room < SCTP_SACK_HEADER)
         return false;
     size_t numbers = (room - SCTP_SACK_HEADER) / 4, duplicates = 0;
     uint32_t twice[SCTP_TSN_DUPLICATES];

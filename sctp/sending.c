@@ -37,11 +37,6 @@ void sctp_sending_fini(struct sctp_association *self)
 
 /* ---- what may be sent ---- */
 
-static uint32_t padded(uint32_t length)
-{
-    return (length + 3) & ~3u;
-}
-
 static uint32_t overhead(const struct sctp_association *self)
 {
     bool auth = self->auth && sctp_auth_must_send(self->auth, SCTP_CHUNK_DATA);
@@ -83,7 +78,7 @@ static uint32_t next_length(const struct sctp_association *self, size_t room)
         return 0;
     uint32_t left = sending->queue.first->length - sending->offset;
     size_t most = room - SCTP_DATA_HEADER;
-    if (padded(left) <= most)
+    if (sctp_wire_padded(left) <= most)
         return left;
     return most < LEAST_PIECE ? 0 : (uint32_t)most & ~3u;
 }
@@ -103,8 +98,8 @@ static bool may_cut(struct sctp_association *self, uint64_t now_us, const struct
 /* A packet that repeats is as large as it was, whatever the net takes by now. */
 static size_t again_size(const struct sctp_association *self, uint32_t tsn, size_t size)
 {
-    size_t needed =
-        overhead(self) + SCTP_DATA_HEADER + padded(sctp_flight_chunk(&self->flight, tsn)->length);
+    size_t needed = overhead(self) + SCTP_DATA_HEADER +
+                    sctp_wire_padded(sctp_flight_chunk(&self->flight, tsn)->length);
     return needed > size ? needed : size;
 }
 
@@ -202,24 +197,12 @@ uint32_t sctp_sending_oversized(const struct sctp_association *self, uint32_t mt
     uint32_t count = 0, most = mtu & ~3u, head = overhead(self) + SCTP_DATA_HEADER;
     for (uint32_t tsn = flight->una; tsn != flight->next_tsn; tsn++) {
         const struct sctp_sent *chunk = sctp_flight_chunk(flight, tsn);
-        count += !(chunk->flags & SCTP_SENT_ACKED) && head + padded(chunk->length) > most;
+        count += !(chunk->flags & SCTP_SENT_ACKED) && head + sctp_wire_padded(chunk->length) > most;
     }
     return count;
 }
 
 /* ---- cutting ---- */
-
-static uint8_t *put_u16(uint8_t *at, uint32_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-    return at + 2;
-}
-
-static uint8_t *put_u32(uint8_t *at, uint32_t value)
-{
-    return put_u16(put_u16(at, value >> 16), value);
-}
 
 /* Section 3.3.1. There is room for it. */
 static void put_chunk(struct wire_writer *writer, uint32_t tsn, const struct sctp_sent *chunk,
@@ -231,11 +214,11 @@ static void put_chunk(struct wire_writer *writer, uint32_t tsn, const struct sct
     uint8_t *at = writer->at;
     *at++ = SCTP_CHUNK_DATA;
     *at++ = flags;
-    at = put_u16(at, SCTP_DATA_HEADER + chunk->length);
-    at = put_u32(at, tsn);
-    at = put_u16(at, message->stream);
-    at = put_u16(at, chunk->ssn);
-    at = put_u32(at, SCTP_MESSAGE_PPID | message->epoch);
+    at = sctp_wire_store_u16(at, SCTP_DATA_HEADER + chunk->length);
+    at = sctp_wire_store_u32(at, tsn);
+    at = sctp_wire_store_u16(at, message->stream);
+    at = sctp_wire_store_u16(at, chunk->ssn);
+    at = sctp_wire_store_u32(at, SCTP_MESSAGE_PPID | message->epoch);
     memcpy(at, message->data + chunk->offset, chunk->length);
     at += chunk->length;
     while ((at - writer->at) % 4)
@@ -285,20 +268,15 @@ static struct sctp_sent *cut(struct sctp_association *self, uint32_t length)
     return chunk;
 }
 
-static size_t room_of(const struct wire_writer *writer)
-{
-    return (size_t)(writer->end - writer->at);
-}
-
 /* Less than a piece is left, and more packets follow: each of a train has the same size. */
 static void pad(struct wire_writer *writer)
 {
-    size_t room = room_of(writer) & ~(size_t)3;
+    size_t room = wire_room(writer) & ~(size_t)3;
     if (room < SCTP_CHUNK_HEADER || room >= SCTP_DATA_HEADER + LEAST_PIECE)
         return;
     memset(writer->at, 0, room);
     writer->at[0] = SCTP_CHUNK_PAD;
-    put_u16(writer->at + 2, (uint32_t)room);
+    sctp_wire_store_u16(writer->at + 2, (uint32_t)room);
     writer->at += room;
 }
 
@@ -316,7 +294,7 @@ static void put_new(struct sctp_association *self, struct wire_writer *writer)
 {
     struct sctp_sending *sending = &self->sending;
     while (sending->queue.first && has_tsns(self)) {
-        uint32_t fits = next_length(self, room_of(writer)), length = window_allows(self, fits);
+        uint32_t fits = next_length(self, wire_room(writer)), length = window_allows(self, fits);
         if (!length || (length < fits && sending->put.count))
             break;
         if (length > sending->peer_window)
@@ -341,7 +319,7 @@ static void put_again(struct sctp_association *self, struct wire_writer *writer)
         struct sctp_sent *chunk = sctp_flight_chunk(&self->flight, tsn);
         if (put->count && tsn != put->first_tsn + put->count)
             return;
-        if (room_of(writer) < SCTP_DATA_HEADER + padded(chunk->length))
+        if (wire_room(writer) < SCTP_DATA_HEADER + sctp_wire_padded(chunk->length))
             return;
         if (!put->count++) {
             put->first_tsn = tsn;

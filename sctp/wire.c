@@ -4,11 +4,6 @@
 
 #define CHECKSUM_AT 8
 
-static size_t padded(size_t length)
-{
-    return (length + 3) & ~(size_t)3;
-}
-
 /* ---- reading ---- */
 
 static bool chunks_add_up(const uint8_t *at, size_t left)
@@ -17,8 +12,8 @@ static bool chunks_add_up(const uint8_t *at, size_t left)
         size_t length = sctp_wire_u16(at + 2);
         if (length < SCTP_CHUNK_HEADER || length > left)
             return false;
-        at += padded(length);
-        left -= padded(length);
+        at += sctp_wire_padded(length);
+        left -= sctp_wire_padded(length);
     }
     return true;
 }
@@ -56,7 +51,7 @@ static const uint8_t *next_item(struct wire_reader *reader, size_t *length)
         reader->overrun = true;
         return NULL;
     }
-    reader->at += padded(*length) < left ? padded(*length) : left;
+    reader->at += sctp_wire_padded(*length) < left ? sctp_wire_padded(*length) : left;
     *length -= SCTP_CHUNK_HEADER;
     return item;
 }
@@ -114,7 +109,15 @@ bool sctp_wire_read_sack(const struct sctp_chunk *chunk, struct sctp_sack *sack)
     return chunk->length == fixed + 4 * ((size_t)sack->gap_count + sack->duplicate_count);
 }
 
-static bool parameters_add_up(struct wire_reader parameters)
+bool sctp_wire_find(struct wire_reader parameters, uint16_t type, struct sctp_parameter *found)
+{
+    while (sctp_wire_next_parameter(&parameters, found))
+        if (found->type == type)
+            return true;
+    return false;
+}
+
+bool sctp_wire_adds_up(struct wire_reader parameters)
 {
     struct sctp_parameter parameter;
     while (sctp_wire_next_parameter(&parameters, &parameter))
@@ -131,17 +134,10 @@ bool sctp_wire_read_init(const struct sctp_chunk *chunk, struct sctp_init *init)
     init->streams_in = wire_get_u16(&reader);
     init->tsn = wire_get_u32(&reader);
     init->parameters = reader;
-    return !reader.overrun && parameters_add_up(reader);
+    return !reader.overrun && sctp_wire_adds_up(reader);
 }
 
 /* ---- writing ---- */
-
-static uint8_t *store_u16(uint8_t *at, uint16_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-    return at + 2;
-}
 
 /* Once for each packet: by wire_put, byte by byte, it took a third more time. */
 void sctp_wire_put_header(struct wire_writer *writer, const struct sctp_header *header)
@@ -150,10 +146,9 @@ void sctp_wire_put_header(struct wire_writer *writer, const struct sctp_header *
         writer->overrun = true;
         return;
     }
-    uint8_t *at = store_u16(writer->at, header->source);
-    at = store_u16(at, header->destination);
-    at = store_u16(at, (uint16_t)(header->tag >> 16));
-    at = store_u16(at, (uint16_t)header->tag);
+    uint8_t *at = sctp_wire_store_u16(writer->at, header->source);
+    at = sctp_wire_store_u16(at, header->destination);
+    at = sctp_wire_store_u32(at, header->tag);
     memset(at, 0, 4);
     writer->at = at + 4;
 }
@@ -181,9 +176,8 @@ void sctp_wire_end(struct wire_writer *writer, uint8_t *chunk)
         writer->overrun = true;
         return;
     }
-    chunk[2] = (uint8_t)(length >> 8);
-    chunk[3] = (uint8_t)length;
-    wire_put_bytes(writer, zeros, padded(length) - length);
+    sctp_wire_store_u16(chunk + 2, length);
+    wire_put_bytes(writer, zeros, sctp_wire_padded(length) - length);
 }
 
 void sctp_wire_put_chunk(struct wire_writer *writer, uint8_t type, uint8_t flags, const void *value,

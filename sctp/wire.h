@@ -123,6 +123,11 @@ bool sctp_wire_next_chunk(struct wire_reader *chunks, struct sctp_chunk *chunk);
  * add up: then reader->overrun is set. */
 bool sctp_wire_next_parameter(struct wire_reader *reader, struct sctp_parameter *parameter);
 
+/* Whether there is one of that type among them; *found: the first. */
+bool sctp_wire_find(struct wire_reader parameters, uint16_t type, struct sctp_parameter *found);
+/* Whether all of them add up. */
+bool sctp_wire_adds_up(struct wire_reader parameters);
+
 /* False: the chunk is too short for its type, or does not add up. DATA of no bytes is read (length
  * 0), because its TSN must be reported (section 6.2). */
 bool sctp_wire_read_data(const struct sctp_chunk *chunk, struct sctp_data *data);
@@ -139,6 +144,12 @@ static inline uint32_t sctp_wire_u32(const uint8_t *at)
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
+/* With what fills up its last 4 bytes (section 3.2). */
+static inline size_t sctp_wire_padded(size_t length)
+{
+    return (length + 3) & ~(size_t)3;
+}
+
 /* Block i: TSNs cumulative + *start to cumulative + *end. */
 static inline void sctp_wire_gap(const struct sctp_sack *sack, unsigned i, uint16_t *start,
                                  uint16_t *end)
@@ -148,6 +159,19 @@ static inline void sctp_wire_gap(const struct sctp_sack *sack, unsigned i, uint1
 }
 
 /* ---- writing ---- */
+
+/* Where there is room. Return what is behind it. */
+static inline uint8_t *sctp_wire_store_u16(uint8_t *at, size_t value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+    return at + 2;
+}
+
+static inline uint8_t *sctp_wire_store_u32(uint8_t *at, uint32_t value)
+{
+    return sctp_wire_store_u16(sctp_wire_store_u16(at, value >> 16), value);
+}
 
 void sctp_wire_put_header(struct wire_writer *writer, const struct sctp_header *header);
 

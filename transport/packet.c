@@ -14,7 +14,7 @@ bool packet_tag_reflected(const uint8_t *packet)
 
 static size_t padded_length(const uint8_t *chunk)
 {
-    return ((size_t)sctp_wire_u16(chunk + 2) + 3) & ~(size_t)3;
+    return sctp_wire_padded(sctp_wire_u16(chunk + 2));
 }
 
 uint8_t packet_type(const uint8_t *packet, size_t length)

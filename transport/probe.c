@@ -27,8 +27,7 @@ static bool is_marked(const uint8_t *packet, size_t length)
 
 static bool is_padding(const uint8_t *chunk, size_t length)
 {
-    return length >= 4 && chunk[0] == SCTP_CHUNK_PAD &&
-           ((size_t)chunk[2] << 8 | chunk[3]) == length;
+    return length >= 4 && chunk[0] == SCTP_CHUNK_PAD && sctp_wire_u16(chunk + 2) == length;
 }
 
 enum probe_kind probe_read(const uint8_t *packet, size_t length, struct probe *probe)
@@ -83,8 +82,7 @@ void probe_ask_sized(uint8_t *packet, size_t size, struct packet_ports ports, ui
     probe_ask(packet, ports, tag, probe);
     memset(packet + PROBE_SIZE, 0, padding);
     packet[PROBE_SIZE] = SCTP_CHUNK_PAD;
-    packet[PROBE_SIZE + 2] = (uint8_t)(padding >> 8);
-    packet[PROBE_SIZE + 3] = (uint8_t)padding;
+    sctp_wire_store_u16(packet + PROBE_SIZE + 2, (uint32_t)padding);
     sctp_wire_seal(packet, size);
 }
 

@@ -74,7 +74,7 @@ static size_t chunk_length(const uint8_t *chunk, size_t left)
 {
     if (chunk[0] == SCTP_CHUNK_AUTH)
         return left;
-    size_t padded = (((size_t)chunk[2] << 8 | chunk[3]) + 3) & ~(size_t)3;
+    size_t padded = sctp_wire_padded(sctp_wire_u16(chunk + 2));
     return padded < 4 || padded > left ? left : padded;
 }
 
@@ -123,8 +123,8 @@ static bool read_piece(const uint8_t *packet, size_t length, struct piece *piece
 {
     if (length <= UDP_PIECE_HEADER)
         return false;
-    size_t size = (size_t)packet[SCTP_HEADER + 2] << 8 | packet[SCTP_HEADER + 3];
-    if (SCTP_HEADER + ((size + 3) & ~(size_t)3) < length || SCTP_HEADER + size <= UDP_PIECE_HEADER)
+    size_t size = sctp_wire_u16(packet + SCTP_HEADER + 2);
+    if (SCTP_HEADER + sctp_wire_padded(size) < length || SCTP_HEADER + size <= UDP_PIECE_HEADER)
         return false; /* something behind it, or nothing in it */
     struct wire_reader reader =
         wire_reader(packet + MARK_AT + MARK_SIZE, SCTP_HEADER + size - MARK_AT - MARK_SIZE);
