@@ -34,15 +34,13 @@ static void leave_rest(struct sctp_association *self, uint32_t number, uint32_t 
     if (!sctp_flight_knows(&self->flight, number))
         return;
     const struct sctp_packet *packet = sctp_flight_packet(&self->flight, number);
-    uint32_t end = packet->first_tsn + packet->chunk_count;
+    uint32_t begin = packet->first_tsn, end = begin + packet->chunk_count;
     if (!(packet->flags & SCTP_PACKET_ACKED) ||
-        (!sctp_flight_before(packet->first_tsn, first) && !sctp_flight_before(last + 1, end)))
+        (!sctp_flight_before(begin, first) && !sctp_flight_before(last + 1, end)))
         return;
-    for (uint32_t tsn = packet->first_tsn; tsn != end; tsn++) {
-        if (tsn - first <= last - first || !sctp_flight_is_outstanding(&self->flight, tsn))
-            continue;
-        const struct sctp_sent *chunk = sctp_flight_chunk(&self->flight, tsn);
-        if (chunk->packet == number && !(chunk->flags & SCTP_SENT_ACKED))
+    for (uint32_t tsn = begin; tsn != end; tsn++) {
+        const struct sctp_sent *chunk = sctp_flight_borne(&self->flight, number, tsn - begin);
+        if (tsn - first > last - first && chunk && !(chunk->flags & SCTP_SENT_ACKED))
             sctp_recovery_queue(self, tsn);
     }
 }

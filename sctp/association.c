@@ -399,13 +399,12 @@ static size_t memory_of(const struct sctp_association *self)
 {
     const struct sctp_flight *flight = &self->flight;
     size_t bytes = sizeof *self + (self->handshake ? sizeof *self->handshake : 0);
-    bytes += flight->packet_size * sizeof *flight->packets;
-    bytes += flight->chunk_size * sizeof *flight->chunks;
+    bytes += sctp_flight_memory(flight) + flight->outstanding;
     bytes += self->sending.ssn_count * sizeof *self->sending.ssns + self->sending.queue.bytes;
     bytes += self->acknowledge.capacity * sizeof *self->acknowledge.intervals;
     for (unsigned i = 0; i < 2; i++)
         bytes += self->recovery.again[i].size * sizeof *self->recovery.again[i].tsns;
-    bytes += sctp_receiving_memory(self) + flight->outstanding;
+    bytes += sctp_receiving_memory(self);
     for (unsigned i = 0; i < SCTP_NETS_MAX; i++)
         bytes += self->nets[i] ? sizeof *self->nets[i] : 0;
     return bytes;

@@ -93,7 +93,7 @@ static void take_abort(struct arrival *a)
 {
     struct sctp_association *self = a->self;
     struct wire_reader causes = wire_reader(a->chunk.value, a->chunk.length);
-    struct sctp_parameter cause;
+    struct sctp_parameter cause = {0};
     if (!sctp_wire_adds_up(causes)) {
         reject(a);
         return;

@@ -62,7 +62,6 @@ static void count(struct sctp_association *self, uint64_t now_us, uint32_t numbe
         return;
     net->has_acked = true;
     net->rack_packet = number;
-    net->rack_sent_us = packet->sent_us;
     net->rack_rtt_us = rtt_us;
 }
 
@@ -82,11 +81,8 @@ static bool is_waiting(const struct sctp_association *self, uint32_t number,
                        const struct sctp_packet *packet)
 {
     for (uint32_t i = 0; i < packet->chunk_count; i++) {
-        uint32_t tsn = packet->first_tsn + i;
-        if (!sctp_flight_is_outstanding(&self->flight, tsn))
-            continue;
-        const struct sctp_sent *chunk = sctp_flight_chunk(&self->flight, tsn);
-        if (chunk->packet == number && chunk->flags & SCTP_SENT_QUEUED)
+        const struct sctp_sent *chunk = sctp_flight_borne(&self->flight, number, i);
+        if (chunk && chunk->flags & SCTP_SENT_QUEUED)
             return true;
     }
     return false;
@@ -97,11 +93,8 @@ static void return_to_flight(struct sctp_association *self, uint32_t number,
 {
     struct sctp_net *net = self->nets[packet->net];
     for (uint32_t i = 0; i < packet->chunk_count; i++) {
-        uint32_t tsn = packet->first_tsn + i;
-        if (!sctp_flight_is_outstanding(&self->flight, tsn))
-            continue;
-        struct sctp_sent *chunk = sctp_flight_chunk(&self->flight, tsn);
-        if (chunk->packet == number)
+        struct sctp_sent *chunk = sctp_flight_borne(&self->flight, number, i);
+        if (chunk)
             chunk->flags &= (uint8_t)~SCTP_SENT_QUEUED;
     }
     if (!net->in_flight || sctp_flight_before(number, net->oldest))

@@ -117,6 +117,17 @@ static inline struct sctp_sent *sctp_flight_chunk(const struct sctp_flight *flig
     return &flight->chunks[tsn & (flight->chunk_size - 1)];
 }
 
+/* The i-th chunk of that packet, as far as it is outstanding and was in no later one; else NULL. */
+static inline struct sctp_sent *sctp_flight_borne(const struct sctp_flight *flight, uint32_t number,
+                                                  uint32_t i)
+{
+    uint32_t tsn = sctp_flight_packet(flight, number)->first_tsn + i;
+    if (!sctp_flight_is_outstanding(flight, tsn))
+        return NULL;
+    struct sctp_sent *chunk = sctp_flight_chunk(flight, tsn);
+    return chunk->packet == number ? chunk : NULL;
+}
+
 /* The chunk's bytes will not be needed any more. */
 static inline void sctp_flight_release(struct sctp_sent *chunk)
 {

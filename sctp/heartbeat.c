@@ -85,7 +85,7 @@ void sctp_heartbeat_answered(struct sctp_association *self, uint64_t now_us,
         self->counters.rejected++;
         return;
     }
-    if (self->nets[heartbeat->net]) {
+    if (self->nets[heartbeat->net]) { /* the answer may come by another one */
         sctp_net_measured(self->nets[heartbeat->net], &self->options, now_us - heartbeat->asked_us);
         self->nets[heartbeat->net]->errors = 0;
     }

@@ -26,9 +26,9 @@ struct sctp_net {
     uint32_t oldest;     /* where in_flight is not 0: no packet before it is one of those */
     uint64_t heard_us;   /* last acknowledgement of data sent here */
     /* RACK (RFC 8985 section 6.1) */
-    bool has_acked;       /* the next three are set */
+    bool has_acked;       /* the next two are set */
     uint32_t rack_packet; /* number of the packet that was sent last of those acknowledged */
-    uint64_t rack_sent_us, rack_rtt_us;
+    uint64_t rack_rtt_us;
     bool has_newest;        /* the next one is set */
     uint32_t newest_packet; /* the highest acknowledged of those that repeat nothing */
     bool reordering_seen;

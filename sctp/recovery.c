@@ -90,12 +90,9 @@ static void queue_chunks(struct sctp_association *self, uint32_t number,
                          const struct sctp_packet *packet)
 {
     for (uint32_t i = 0; i < packet->chunk_count; i++) {
-        uint32_t tsn = packet->first_tsn + i;
-        if (!sctp_flight_is_outstanding(&self->flight, tsn))
-            continue;
-        const struct sctp_sent *chunk = sctp_flight_chunk(&self->flight, tsn);
-        if (chunk->packet == number && !(chunk->flags & SCTP_SENT_ACKED))
-            sctp_recovery_queue(self, tsn);
+        const struct sctp_sent *chunk = sctp_flight_borne(&self->flight, number, i);
+        if (chunk && !(chunk->flags & SCTP_SENT_ACKED))
+            sctp_recovery_queue(self, packet->first_tsn + i);
     }
 }
 
@@ -307,7 +304,7 @@ void sctp_recovery_repeat(struct sctp_association *self, uint32_t number)
 
 /* ---- T3 (RFC 9260 section 6.3.3) ---- */
 
-static bool time_out(struct sctp_association *self, uint64_t now_us, unsigned n)
+static void time_out(struct sctp_association *self, uint64_t now_us, unsigned n)
 {
     struct sctp_recovery *recovery = &self->recovery;
     struct sctp_net *net = self->nets[n];
@@ -318,24 +315,20 @@ static bool time_out(struct sctp_association *self, uint64_t now_us, unsigned n)
     net->backoff++;
     lose(self, now_us, n, probing ? UNTOLD : BY_TIMEOUT);
     if (probing && heard) /* section 6.1 A: then its window may stay closed for ever */
-        return false;
+        return;
     net->errors++;
-    if (++recovery->errors <= self->options.retransmissions)
-        return false;
-    sctp_association_end(self, ERR_TRANSPORT_LOST, NULL, 0);
-    return true;
+    if (++recovery->errors > self->options.retransmissions)
+        sctp_association_end(self, ERR_TRANSPORT_LOST, NULL, 0);
 }
 
 /* Each net has its own: what is answered on one says nothing of what went by another. Seen in the
  * simulator: after a change of path the rest of the old flight was lost, and went again one packet
  * for each probe, since each answer to a probe started T3 anew. */
-static bool look_at_t3(struct sctp_association *self, uint64_t now_us)
+static void look_at_t3(struct sctp_association *self, uint64_t now_us)
 {
-    for (unsigned i = 0; i < SCTP_NETS_MAX; i++)
-        if (self->nets[i] && now_us >= sctp_net_t3(self->nets[i], &self->options) &&
-            time_out(self, now_us, i))
-            return true;
-    return false;
+    for (unsigned i = 0; i < SCTP_NETS_MAX && self->state != SCTP_ENDED; i++)
+        if (self->nets[i] && now_us >= sctp_net_t3(self->nets[i], &self->options))
+            time_out(self, now_us, i);
 }
 
 /* ---- the timer ---- */
@@ -351,7 +344,7 @@ uint64_t sctp_recovery_deadline(const struct sctp_association *self)
     return number_least(at_us, self->flight.idle_us);
 }
 
-bool sctp_recovery_timeout(struct sctp_association *self, uint64_t now_us)
+void sctp_recovery_timeout(struct sctp_association *self, uint64_t now_us)
 {
     struct sctp_recovery *recovery = &self->recovery;
     sctp_flight_rest(&self->flight, now_us);
@@ -367,7 +360,7 @@ bool sctp_recovery_timeout(struct sctp_association *self, uint64_t now_us)
         recovery->probe_due = true;
         self->nets[self->used]->t3_from_us = now_us;
     }
-    return look_at_t3(self, now_us);
+    look_at_t3(self, now_us);
 }
 
 /* No probe before the last one is answered, nor while the peer's window is closed, nor after T3:

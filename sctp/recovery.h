@@ -8,8 +8,8 @@
 /* The nearest of: a packet becomes lost by RACK, a probe, T3, the rings are given back.
  * SCTP_NEVER: nothing in flight. */
 uint64_t sctp_recovery_deadline(const struct sctp_association *self);
-/* True: the association has had too many time-outs in a row (section 8.1) and is over. */
-bool sctp_recovery_timeout(struct sctp_association *self, uint64_t now_us);
+/* The association is over when it has had too many time-outs in a row (section 8.1). */
+void sctp_recovery_timeout(struct sctp_association *self, uint64_t now_us);
 /* By RACK, once a batch. */
 void sctp_recovery_detect(struct sctp_association *self, uint64_t now_us);
 /* Data were sent on that net, as self->sending.put says, in the latest packet: (re)arms the timer.
