@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/number.h"
 
 #define UNIX_PREFIX          "unix:"
 #define UNIX_PATH_LONGEST    (sizeof((struct sockaddr_un *)0)->sun_path - 1)
@@ -242,4 +243,9 @@ uint64_t address_source(const struct address *address)
            address->any.sa_family == AF_INET ? (const uint8_t *)&address->in.sin_addr : bytes + 12,
            sizeof host);
     return (uint64_t)host << 32 | 0xffff;
+}
+
+size_t address_place(const struct address *address, uint64_t seed, size_t places)
+{
+    return number_mix(address_source(address) ^ seed) % places;
 }

@@ -61,15 +61,6 @@ void unverified_init(struct unverified *self, const struct sctp_sharing *sharing
         transport_part(sharing, UNVERIFIED_OF_SOURCE, UNVERIFIED_OF_SOURCE_LEAST);
 }
 
-/* Finalizer of MurmurHash3, as in transport/path.c. */
-static uint16_t place_of(const struct unverified *self, const struct address *address)
-{
-    uint64_t hash = address_source(address) ^ self->seed;
-    hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccdull;
-    hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53ull;
-    return (hash ^ hash >> 33) % UNVERIFIED_SOURCES;
-}
-
 static struct link *oldest_of(const struct unverified *self, uint16_t source)
 {
     struct link *link;
@@ -85,7 +76,7 @@ void unverified_enter(struct link *link)
 {
     struct unverified *self = &link->tunnel->unverified;
     struct unverified_entry *entry = &link->unverified;
-    entry->source = place_of(self, &link->peer_address);
+    entry->source = (uint16_t)address_place(&link->peer_address, self->seed, UNVERIFIED_SOURCES);
     if (self->of_source[entry->source] >= self->most_of_source)
         link_close(oldest_of(self, entry->source), ERR_TLS_TIMEOUT,
                    "made room for newer ones of this source", false);

@@ -14,14 +14,6 @@ void answers_init(struct answers *self, const struct sctp_sharing *sharing)
     must(getrandom(&self->seed, sizeof self->seed, 0) == sizeof self->seed);
 }
 
-/* Finalizer of MurmurHash3, as in transport/path.c. */
-static uint64_t mix(uint64_t hash)
-{
-    hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccdull;
-    hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53ull;
-    return hash ^ hash >> 33;
-}
-
 /* When the allowance will be back if one is taken, in ns; 0: there is none. */
 static uint64_t taken(uint64_t spent_until_ns, uint64_t now_us, unsigned per_second)
 {
@@ -33,7 +25,7 @@ static uint64_t taken(uint64_t spent_until_ns, uint64_t now_us, unsigned per_sec
 bool answers_allow(struct answers *self, enum answers_kind kind, const struct address *to,
                    uint64_t now_us)
 {
-    size_t place = (size_t)mix(mix(address_source(to) ^ self->seed)) % ANSWERS_SOURCES;
+    size_t place = address_place(to, self->seed, ANSWERS_SOURCES);
     uint64_t *of_source = &self->source_spent_until_ns[place], *all = &self->spent_until_ns[kind];
     uint64_t source_ns = taken(*of_source, now_us, self->of_source),
              all_ns = taken(*all, now_us, self->per_second[kind]);

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "base/check.h"
+#include "base/number.h"
 
 #define FIRST_BUCKETS 64
 
@@ -42,16 +43,6 @@ struct path_key path_key_of_tag(uint32_t tag, uint16_t peer_port, uint16_t own_p
     return key;
 }
 
-/* Finalizer of MurmurHash3, applied to each word: every bit of the input reaches every bit of
- * the result, which with a secret seed is enough for a table that is not a target by itself. */
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    hash ^= word;
-    hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccdull;
-    hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53ull;
-    return hash ^ hash >> 33;
-}
-
 static size_t bucket_of(const struct path_table *table, const struct path_key *key)
 {
     uint64_t words[6] = {0};
@@ -59,7 +50,7 @@ static size_t bucket_of(const struct path_table *table, const struct path_key *k
     memcpy(words, key, sizeof *key);
     uint64_t hash = table->seed;
     for (int i = 0; i < 6; i++)
-        hash = mix(hash, words[i]);
+        hash = number_mix(hash ^ words[i]);
     return (size_t)hash & table->mask;
 }
 

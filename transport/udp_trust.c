@@ -15,15 +15,6 @@ void udp_trust_init(struct udp_trust *trust, const struct sctp_sharing *sharing)
     must(getrandom(&trust->seed, sizeof trust->seed, 0) == sizeof trust->seed);
 }
 
-/* Finalizer of MurmurHash3, as in transport/path.c. */
-static size_t place_of(const struct udp_trust *trust, const struct address *address)
-{
-    uint64_t hash = address_source(address) ^ trust->seed;
-    hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccdull;
-    hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53ull;
-    return (hash ^ hash >> 33) % UDP_TRUST_SOURCES;
-}
-
 /* ---- how many ---- */
 
 static struct udp_association *oldest_of(struct udp_trust *trust, size_t place)
@@ -57,7 +48,7 @@ bool udp_trust_makes_room(struct udp *transport, const struct address *from)
     struct udp_trust *trust = &transport->trust;
     if (!transport->options.distrusts)
         return true;
-    size_t place = place_of(trust, from);
+    size_t place = address_place(from, trust->seed, UDP_TRUST_SOURCES);
     if (trust->of_source[place] >= trust->most_of_source) {
         struct udp_association *oldest = oldest_of(trust, place);
         if (udp_now(transport) < oldest->begun_us + UDP_TRUST_YOUNG_US)
@@ -74,7 +65,8 @@ void udp_trust_enter(struct udp_association *self)
         return;
     self->is_strange = true;
     self->begun_us = udp_now(self->transport);
-    self->source = (uint16_t)place_of(trust, &udp_path_in_use(self)->route.to);
+    self->source =
+        (uint16_t)address_place(&udp_path_in_use(self)->route.to, trust->seed, UDP_TRUST_SOURCES);
     TAILQ_INSERT_TAIL(&trust->strangers, self, strange_link);
     trust->of_source[self->source]++;
     trust->count++;
