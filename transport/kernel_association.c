@@ -9,7 +9,6 @@
 
 #include "base/check.h"
 #include "sctp/auth_chunks.h"
-#include "transport/auth.h"
 #include "transport/kernel_auth.h"
 #include "transport/kernel_listener.h"
 #include "transport/kernel_mtu.h"
@@ -203,7 +202,8 @@ static void up(struct kernel_association *self, const struct address *peer)
         return; /* ended meanwhile: the next notification says why */
     if (transport->options.auth && !kernel_auth_agreed(self->fd.fd)) {
         if (!self->events)
-            auth_log_refusal(peer, &transport->lines, loop_now(transport->loop));
+            transport_tell_unheard(peer, ERR_TRANSPORT_AUTH, "", &transport->lines,
+                                   loop_now(transport->loop));
         kernel_socket_abort(self->fd.fd, 0, SCTP_AUTH_MISSING);
         kernel_association_end(self, ERR_TRANSPORT_AUTH, "");
         return;

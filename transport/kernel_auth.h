@@ -1,4 +1,4 @@
-/* transport/kernel_auth.h: authenticated chunks of the kernel transport (transport/auth.h).
+/* transport/kernel_auth.h: authenticated chunks of the kernel transport (sctp/auth_chunks.h).
  *
  * Needs net.sctp.auth_enable = 1: SCTP_AUTH_SUPPORTED (Linux 5.4) would switch it on for one
  * socket, but not for those that are branched off from it. */

@@ -16,6 +16,7 @@
 
 #include "base/address.h"
 #include "base/error.h"
+#include "base/log_limit.h"
 #include "base/loop.h"
 #include "base/message.h"
 #include "sctp/sharing.h"
@@ -55,7 +56,7 @@ struct transport_options {
     uint32_t buffer_bytes;  /* of each of SCTP's two socket buffers; 0: default */
     const char *congestion; /* udp: "bbr", "cubic"; NULL: the default. Static. */
     bool distrusts;         /* what peers begin may cost little until association_trust */
-    bool auth; /* chunks are authenticated (transport/auth.h), or there is no association */
+    bool auth; /* chunks are authenticated (sctp/auth_chunks.h), or there is no association */
     struct sctp_sharing sharing; /* one that connects is alone */
 };
 
@@ -185,6 +186,10 @@ struct association {
 const struct transport_ops *transport_find(const char *name);
 /* Finds this one, too: tests have one of their own (tests/memory/). Before there are threads. */
 void transport_add(const struct transport_ops *ops);
+
+/* To the log, as the limit allows: of a peer whose association no user has heard of. */
+void transport_tell_unheard(const struct address *peer, enum err reason, const char *detail,
+                            struct log_limit *limit, uint64_t now_us);
 
 /* "active", "failing"… */
 const char *transport_path_state_name(enum path_state state);

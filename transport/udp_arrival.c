@@ -1,7 +1,6 @@
 #include "transport/udp_arrival.h"
 
 #include "base/check.h"
-#include "transport/auth.h"
 #include "transport/udp_association.h"
 #include "transport/udp_auth.h"
 #include "transport/udp_engine.h"
@@ -91,7 +90,8 @@ static void log_refusal(const struct udp_arrival *a)
 {
     struct udp *transport = a->local->transport;
     struct address plain = datagram_plain_address(a->from);
-    auth_log_refusal(&plain, &transport->lines, loop_now(transport->loop));
+    transport_tell_unheard(&plain, ERR_TRANSPORT_AUTH, "", &transport->lines,
+                           loop_now(transport->loop));
 }
 
 /* A restart begins where the association is that it ends. It cannot be authenticated. */

@@ -5,8 +5,6 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/log.h"
-#include "transport/auth.h"
 #include "transport/udp_connect.h"
 #include "transport/udp_engine.h"
 #include "transport/udp_path_io.h"
@@ -43,12 +41,8 @@ static void tell_unheard(struct udp_association *self, const char *detail)
 {
     struct udp *transport = self->transport;
     struct address plain = datagram_plain_address(&udp_path_in_use(self)->route.to);
-    char text[ADDRESS_TEXT_MAX];
-    uint64_t left_out;
-    if (log_limit_allows(&transport->lines, loop_now(transport->loop), &left_out))
-        log_write(LOG_WARNING, LOG_ABOUT(.address = address_format(&plain, text)),
-                  "no association: %s: %s (%llu more since the last line)",
-                  err_text(ERR_TRANSPORT_ABORTED), detail, (unsigned long long)left_out);
+    transport_tell_unheard(&plain, ERR_TRANSPORT_ABORTED, detail, &transport->lines,
+                           loop_now(transport->loop));
 }
 
 void udp_association_end(struct udp_association *self, enum err reason, const char *detail)

@@ -1,4 +1,4 @@
-/* transport/udp_auth.h: authenticated chunks of the udp transport (transport/auth.h). */
+/* transport/udp_auth.h: authenticated chunks of the udp transport (sctp/auth_chunks.h). */
 #pragma once
 
 #include "transport/udp.h"

@@ -1,4 +1,4 @@
-/* Authenticated chunks (transport/auth.h) on the udp transport: what somebody on the path can no
+/* Authenticated chunks (sctp/auth_chunks.h) on the udp transport: what somebody on the path can no
  * longer forge, and how peers are found out to be gone. Keys: tests/conformance/test_auth.c. */
 #include <sys/epoll.h>
 #include <unistd.h>
