@@ -55,14 +55,11 @@ enum probe_kind probe_read(const uint8_t *packet, size_t length, struct probe *p
     return question ? PROBE_QUESTION : PROBE_ANSWER;
 }
 
-void probe_ask(uint8_t packet[PROBE_SIZE], struct packet_ports ports, uint32_t tag,
+void probe_ask(uint8_t *packet, size_t size, struct packet_ports ports, uint32_t tag,
                const struct probe *probe)
 {
-    struct wire_writer writer = wire_writer(packet, PROBE_SIZE);
-    wire_put_u16(&writer, ports.source);
-    wire_put_u16(&writer, ports.destination);
-    wire_put_u32(&writer, tag);
-    wire_put_u32(&writer, 0);
+    struct wire_writer writer = wire_writer(packet, size);
+    sctp_wire_put_header(&writer, &(struct sctp_header){ports.source, ports.destination, tag});
     wire_put_u8(&writer, SCTP_CHUNK_HEARTBEAT);
     wire_put_u8(&writer, 0);
     wire_put_u16(&writer, CHUNK_SIZE);
@@ -72,17 +69,11 @@ void probe_ask(uint8_t packet[PROBE_SIZE], struct packet_ports ports, uint32_t t
     wire_put_u32(&writer, (uint32_t)probe->flags << 24);
     wire_put_u32(&writer, probe->path);
     wire_put_bytes(&writer, probe->nonce, PROBE_NONCE);
-    sctp_wire_seal(packet, PROBE_SIZE);
-}
-
-void probe_ask_sized(uint8_t *packet, size_t size, struct packet_ports ports, uint32_t tag,
-                     const struct probe *probe)
-{
-    size_t padding = size - PROBE_SIZE;
-    probe_ask(packet, ports, tag, probe);
-    memset(packet + PROBE_SIZE, 0, padding);
-    packet[PROBE_SIZE] = SCTP_CHUNK_PAD;
-    sctp_wire_store_u16(packet + PROBE_SIZE + 2, (uint32_t)padding);
+    if (size > PROBE_SIZE) {
+        memset(writer.at, 0, size - PROBE_SIZE);
+        *writer.at = SCTP_CHUNK_PAD;
+        sctp_wire_store_u16(writer.at + 2, size - PROBE_SIZE);
+    }
     sctp_wire_seal(packet, size);
 }
 

@@ -46,12 +46,10 @@ struct probe {
 /* Reads a packet that passed sctp_wire_check. probe is set for a question or an answer. */
 enum probe_kind probe_read(const uint8_t *packet, size_t length, struct probe *probe);
 
-/* Makes a sealed question. */
-void probe_ask(uint8_t packet[PROBE_SIZE], struct packet_ports ports, uint32_t tag,
+/* Makes a sealed question in a packet of this size: PROBE_SIZE, or a multiple of 4 above, which a
+ * PAD chunk fills. */
+void probe_ask(uint8_t *packet, size_t size, struct packet_ports ports, uint32_t tag,
                const struct probe *probe);
-/* The same in a packet of this size, a multiple of 4 above PROBE_SIZE, filled by a PAD chunk. */
-void probe_ask_sized(uint8_t *packet, size_t size, struct packet_ports ports, uint32_t tag,
-                     const struct probe *probe);
 
 /* Makes the sealed answer of a question's packet in place; tag: the asker's. Without padding. */
 void probe_answer(uint8_t packet[PROBE_SIZE], uint32_t tag);

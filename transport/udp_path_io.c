@@ -145,17 +145,25 @@ static bool is_known(const struct udp_path *path)
     return choice->options.chooses || choice->paths[path->number].confirmed;
 }
 
+void udp_path_io_question(const struct udp_path *path, uint8_t *packet, size_t size,
+                          uint8_t nonce[PROBE_NONCE])
+{
+    const struct udp_association *self = path->owner;
+    struct packet_ports ports = {self->own_port, self->peer_port};
+    struct probe probe = {.path = path->number};
+    if (path->number == self->choice.in_use)
+        probe.flags = PROBE_IN_USE;
+    must(getrandom(probe.nonce, sizeof probe.nonce, 0) == sizeof probe.nonce);
+    probe_ask(packet, size, ports, self->peer_tag, &probe);
+    memcpy(nonce, probe.nonce, PROBE_NONCE);
+}
+
 static void ask(struct udp_association *self, unsigned number)
 {
     struct udp_path *path = self->paths[number];
-    struct probe probe = {.path = number};
-    uint8_t packet[PROBE_SIZE];
-    if (number == self->choice.in_use)
-        probe.flags = PROBE_IN_USE;
-    must(getrandom(probe.nonce, sizeof probe.nonce, 0) == sizeof probe.nonce);
-    probe_ask(packet, (struct packet_ports){self->own_port, self->peer_port}, self->peer_tag,
-              &probe);
-    udp_paths_asked(&self->choice, number, probe.nonce, now_of(self));
+    uint8_t packet[PROBE_SIZE], nonce[PROBE_NONCE];
+    udp_path_io_question(path, packet, sizeof packet, nonce);
+    udp_paths_asked(&self->choice, number, nonce, now_of(self));
     if (is_known(path) ||
         answers_allow(&self->transport->answers, ANSWERS_OTHER, &path->route.to, now_of(self)))
         datagram_send(&path->local->socket, &path->route, packet, sizeof packet);

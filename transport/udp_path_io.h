@@ -44,6 +44,9 @@ enum udp_take udp_path_io_take(struct udp_path *path, uint8_t **packet, size_t *
 /* The packet that came on this path is the peer's: it lives, uses the path, and moves data. */
 void udp_path_io_believe(struct udp_path *path, const uint8_t *packet, size_t length);
 
+/* Makes the packet of a question, of that size. */
+void udp_path_io_question(const struct udp_path *path, uint8_t *packet, size_t size,
+                          uint8_t nonce[PROBE_NONCE]);
 /* Answers a probe, in place; at addresses that are not confirmed not too often. */
 void udp_path_io_answer(struct udp_path *path, uint8_t *packet);
 

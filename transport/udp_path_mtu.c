@@ -2,13 +2,13 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/random.h>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "transport/probe.h"
 #include "transport/route.h"
 #include "transport/udp_association.h"
+#include "transport/udp_path_io.h"
 
 /* For the peer to answer beyond the round trip, when its loop is busy with a bulk; and all together
  * where no round trip was measured. */
@@ -68,18 +68,9 @@ static void tell(const struct udp_path *path, uint32_t old, unsigned blackholes)
 
 static void ask(struct udp_path *path, uint32_t size)
 {
-    struct udp_association *self = path->owner;
-    struct probe probe = {.path = path->number};
-    uint8_t packet[UINT16_MAX];
-    if (probe.path == self->choice.in_use)
-        probe.flags = PROBE_IN_USE;
-    must(getrandom(probe.nonce, sizeof probe.nonce, 0) == sizeof probe.nonce);
-    struct packet_ports ports = {self->own_port, self->peer_port};
-    if (size == PROBE_SIZE)
-        probe_ask(packet, ports, self->peer_tag, &probe);
-    else
-        probe_ask_sized(packet, size, ports, self->peer_tag, &probe);
-    udp_mtu_asked(&path->mtu, size, probe.nonce);
+    uint8_t packet[UINT16_MAX], nonce[PROBE_NONCE];
+    udp_path_io_question(path, packet, size, nonce);
+    udp_mtu_asked(&path->mtu, size, nonce);
     datagram_send_whole(&path->local->socket, &path->route, packet, size);
 }
 

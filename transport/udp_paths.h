@@ -66,7 +66,7 @@ struct udp_paths {
     uint8_t changed; /* bit set: for the caller to tell and to clear */
 
     /* private */
-    uint64_t busy_until_us, ticked_us, due_us;
+    uint64_t busy_until_us, due_us;
     unsigned left; /* path that was left for in_use at left_us */
     uint64_t left_us, learned_us;
 };

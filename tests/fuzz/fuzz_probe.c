@@ -20,7 +20,7 @@ static void check_written(const uint8_t *packet, struct packet_ports ports, bool
                           const struct probe *probe)
 {
     uint8_t again[PROBE_SIZE];
-    probe_ask(again, ports, packet_tag(packet), probe);
+    probe_ask(again, PROBE_SIZE, ports, packet_tag(packet), probe);
     must(!memcmp(again, packet, 8));
     must(!memcmp(again + SCTP_HEADER + 1, packet + SCTP_HEADER + 1, PROBE_SIZE - SCTP_HEADER - 1));
     must(packet[SCTP_HEADER] == (question ? SCTP_CHUNK_HEARTBEAT : SCTP_CHUNK_HEARTBEAT_ACK));
@@ -37,7 +37,7 @@ static void check_sized(size_t size, struct packet_ports ports, const struct pro
     struct sctp_header seen;
     size = PROBE_SIZE + 4 + 4 * (size % 400);
     uint8_t *packet = check_alloc(size);
-    probe_ask_sized(packet, size, ports, 5, probe);
+    probe_ask(packet, size, ports, 5, probe);
     must(sctp_wire_check(packet, size, &seen));
     must(probe_read(packet, size, &read) == PROBE_QUESTION);
     must_be_equal(&read, probe);

@@ -9,7 +9,7 @@ static const struct probe question = {
 
 static void make(uint8_t packet[PROBE_SIZE])
 {
-    probe_ask(packet, (struct packet_ports){1000, 2000}, 0x11223344, &question);
+    probe_ask(packet, PROBE_SIZE, (struct packet_ports){1000, 2000}, 0x11223344, &question);
 }
 
 static void round_trip(void)
@@ -46,13 +46,13 @@ static void sized(void)
     struct probe probe;
     bool all = true;
     for (size_t size = PROBE_SIZE + 4; size <= sizeof packet; size += 4 + size / 8 * 4) {
-        probe_ask_sized(packet, size, ports, 0x11223344, &question);
+        probe_ask(packet, size, ports, 0x11223344, &question);
         all = all && sctp_wire_check(packet, size, &header) &&
               probe_read(packet, size, &probe) == PROBE_QUESTION && probe.path == 5 &&
               (size == PROBE_SIZE + 4 || probe_read(packet, size - 4, &probe) == PROBE_BAD);
     }
     ok(all, "a question of any size reads like a small one, and only as a whole");
-    probe_ask_sized(packet, 1000, ports, 0x11223344, &question);
+    probe_ask(packet, 1000, ports, 0x11223344, &question);
     packet[PROBE_SIZE] = SCTP_CHUNK_DATA;
     ok(probe_read(packet, 1000, &probe) == PROBE_BAD, "what is behind it is padding or refused");
     packet[PROBE_SIZE] = SCTP_CHUNK_PAD;

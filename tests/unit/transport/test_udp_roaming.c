@@ -309,7 +309,7 @@ static void broken_probes(void)
     for (unsigned i = 0; i < 2000; i++) {
         uint8_t packet[PROBE_SIZE];
         struct probe probe = {.flags = (uint8_t)(i % 4), .path = i % 9};
-        probe_ask(packet, (struct packet_ports){0, 0}, packet_tag(relay->data), &probe);
+        probe_ask(packet, PROBE_SIZE, (struct packet_ports){0, 0}, packet_tag(relay->data), &probe);
         memcpy(packet, relay->data, 4);
         if (i % 3)
             packet[SCTP_HEADER] = SCTP_CHUNK_HEARTBEAT_ACK;

@@ -163,7 +163,7 @@ static void path_that_ends_under_a_packet(void)
     must(observer->sack_length);
     struct probe probe = {.path = 0, .nonce = {1, 2, 3}};
     uint8_t packet[PROBE_SIZE];
-    probe_ask(packet, observer->ports, w.tag, &probe);
+    probe_ask(packet, PROBE_SIZE, observer->ports, w.tag, &probe);
     stranger_send(w.fd, &observer->server, packet, sizeof packet);
     ok(bed_wait(&bed, make_path_and_leave_it, &w, 15 * SECOND),
        "a path of somebody who saw packets comes and goes");
