@@ -8,7 +8,7 @@
 struct service {
     struct pool_service_options map;
     uint32_t leased, waiting;
-    struct pool_waiter *first, *last; /* oldest first, so in the order of their deadlines */
+    TAILQ_HEAD(, pool_waiter) waiters; /* oldest first, so in the order of their deadlines */
 };
 
 struct pool {
@@ -32,6 +32,7 @@ struct pool *pool_new(const struct pool_options *options)
     pool_idle_init(&pool->idle, options->max);
     for (size_t i = 0; i < options->service_count; i++) {
         pool->services[i].map = options->services[i];
+        TAILQ_INIT(&pool->services[i].waiters);
         pool->reserve += missing(&pool->services[i]);
     }
     return pool;
@@ -40,41 +41,16 @@ struct pool *pool_new(const struct pool_options *options)
 static void unlink_waiter(struct pool *pool, struct pool_waiter *waiter)
 {
     struct service *service = &pool->services[waiter->service];
-    if (waiter->previous)
-        waiter->previous->next = waiter->next;
-    else
-        service->first = waiter->next;
-    if (waiter->next)
-        waiter->next->previous = waiter->previous;
-    else
-        service->last = waiter->previous;
-    waiter->next = waiter->previous = NULL;
+    TAILQ_REMOVE(&service->waiters, waiter, others);
     service->waiting--;
     pool->waiting--;
-}
-
-static void push_waiter(struct pool *pool, size_t index, struct pool_waiter *waiter,
-                        uint64_t deadline_us)
-{
-    struct service *service = &pool->services[index];
-    waiter->service = index;
-    waiter->deadline_us = deadline_us;
-    waiter->next = NULL;
-    waiter->previous = service->last;
-    if (service->last)
-        service->last->next = waiter;
-    else
-        service->first = waiter;
-    service->last = waiter;
-    service->waiting++;
-    pool->waiting++;
 }
 
 void pool_dismiss_service(struct pool *pool, size_t index)
 {
     struct pool_waiter *waiter;
     must(index < pool->options.service_count);
-    while ((waiter = pool->services[index].first)) {
+    while ((waiter = TAILQ_FIRST(&pool->services[index].waiters))) {
         unlink_waiter(pool, waiter);
         waiter->on_failed(waiter, ERR_TUNNEL_DOWN);
     }
@@ -113,25 +89,25 @@ static uint16_t take(struct pool *pool, struct service *service)
     return stream;
 }
 
-/* The waiter that has waited longest of those that may have a stream. */
-static struct pool_waiter *choose_waiter(const struct pool *pool)
+/* The one that has waited longest: of those that may have a stream, or of all. NULL: none. */
+static struct pool_waiter *oldest_waiter(const struct pool *pool, bool may_have_stream)
 {
-    struct pool_waiter *chosen = NULL;
-    for (size_t i = 0; i < pool->options.service_count; i++) {
+    struct pool_waiter *oldest = NULL;
+    for (size_t i = 0; pool->waiting && i < pool->options.service_count; i++) {
         const struct service *service = &pool->services[i];
-        if (!service->first || !may_lease(pool, service))
-            continue;
-        if (!chosen || service->first->deadline_us < chosen->deadline_us)
-            chosen = service->first;
+        struct pool_waiter *waiter = TAILQ_FIRST(&service->waiters);
+        if (waiter && (!may_have_stream || may_lease(pool, service)) &&
+            (!oldest || waiter->deadline_us < oldest->deadline_us))
+            oldest = waiter;
     }
-    return chosen;
+    return oldest;
 }
 
 /* A waiter may call back, so nothing is kept across on_stream. */
 static void serve_waiters(struct pool *pool)
 {
     while (pool->waiting && pool->idle.count) {
-        struct pool_waiter *waiter = choose_waiter(pool);
+        struct pool_waiter *waiter = oldest_waiter(pool, true);
         if (!waiter)
             return;
         unlink_waiter(pool, waiter);
@@ -171,7 +147,11 @@ enum err pool_lease(struct pool *pool, size_t index, struct pool_waiter *waiter,
     }
     if (pool->waiting >= pool->options.waiting_max)
         return ERR_QUEUE_FULL;
-    push_waiter(pool, index, waiter, now_us + pool->options.waiting_us);
+    waiter->service = index;
+    waiter->deadline_us = now_us + pool->options.waiting_us;
+    TAILQ_INSERT_TAIL(&service->waiters, waiter, others);
+    service->waiting++;
+    pool->waiting++;
     return ERR_AGAIN;
 }
 
@@ -213,21 +193,10 @@ uint32_t pool_wanted(const struct pool *pool, uint32_t under_way)
     return wanted < left ? wanted : left;
 }
 
-static struct pool_waiter *first_deadline(const struct pool *pool)
-{
-    struct pool_waiter *first = NULL;
-    for (size_t i = 0; pool->waiting && i < pool->options.service_count; i++) {
-        struct pool_waiter *waiter = pool->services[i].first;
-        if (waiter && (!first || waiter->deadline_us < first->deadline_us))
-            first = waiter;
-    }
-    return first;
-}
-
 uint64_t pool_expire(struct pool *pool, uint64_t now_us)
 {
     struct pool_waiter *waiter;
-    while ((waiter = first_deadline(pool)) && waiter->deadline_us <= now_us) {
+    while ((waiter = oldest_waiter(pool, false)) && waiter->deadline_us <= now_us) {
         unlink_waiter(pool, waiter);
         waiter->on_failed(waiter, ERR_QUEUE_TIMEOUT);
     }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/error.h"
 #include "mux/stream.h"
@@ -39,9 +40,9 @@ struct pool_waiter {
     void (*on_stream)(struct pool_waiter *self, uint16_t stream);
     /* It waited in vain: ERR_QUEUE_TIMEOUT, or ERR_TUNNEL_DOWN from pool_free and pool_dismiss. */
     void (*on_failed)(struct pool_waiter *self, enum err why);
-    struct pool_waiter *next, *previous; /* private */
-    size_t service;                      /* private */
-    uint64_t deadline_us;                /* private */
+    TAILQ_ENTRY(pool_waiter) others; /* private, as all below */
+    size_t service;
+    uint64_t deadline_us;
 };
 
 /* Owns: caller, pool_free. */

@@ -2,16 +2,10 @@
 
 enum place { PLACE_NONE, PLACE_FRESH, PLACE_OLD, PLACE_RESTING, PLACE_SPARSE };
 
-static void list_init(struct scheduler_list *list)
-{
-    list->first = NULL;
-    list->last = &list->first;
-}
-
 void scheduler_init(struct scheduler *scheduler)
 {
-    list_init(&scheduler->fresh);
-    list_init(&scheduler->old);
+    TAILQ_INIT(&scheduler->fresh);
+    TAILQ_INIT(&scheduler->old);
     scheduler->sent = 0;
     scheduler->active = 0;
     scheduler->quantum = SCHEDULER_QUANTUM;
@@ -24,20 +18,14 @@ void scheduler_set_quantum(struct scheduler *scheduler, uint32_t quantum)
 
 static void append(struct scheduler_list *list, struct scheduler_entry *entry, enum place place)
 {
-    entry->next = NULL;
-    entry->link = list->last;
+    TAILQ_INSERT_TAIL(list, entry, others);
     entry->list = (uint8_t)place;
-    *list->last = entry;
-    list->last = &entry->next;
 }
 
 static void prepend(struct scheduler_list *list, struct scheduler_entry *entry, enum place place)
 {
-    entry->next = list->first;
-    entry->link = &list->first;
+    TAILQ_INSERT_HEAD(list, entry, others);
     entry->list = (uint8_t)place;
-    *(list->first ? &list->first->link : &list->last) = &entry->next;
-    list->first = entry;
 }
 
 static void begin_round(const struct scheduler *scheduler, struct scheduler_entry *entry)
@@ -63,19 +51,9 @@ static bool is_active(const struct scheduler_entry *entry)
     return entry->list == PLACE_FRESH || entry->list == PLACE_OLD;
 }
 
-static struct scheduler_list *list_of(struct scheduler *scheduler,
-                                      const struct scheduler_entry *entry)
-{
-    return entry->list == PLACE_FRESH ? &scheduler->fresh : &scheduler->old;
-}
-
 static void take_out(struct scheduler *scheduler, struct scheduler_entry *entry)
 {
-    *entry->link = entry->next;
-    if (entry->next)
-        entry->next->link = entry->link;
-    else
-        list_of(scheduler, entry)->last = entry->link;
+    TAILQ_REMOVE(entry->list == PLACE_FRESH ? &scheduler->fresh : &scheduler->old, entry, others);
     entry->list = PLACE_NONE;
 }
 
@@ -117,9 +95,9 @@ void scheduler_add(struct scheduler *scheduler, struct scheduler_entry *entry)
 struct scheduler_entry *scheduler_next(struct scheduler *scheduler)
 {
     for (;;) {
-        struct scheduler_entry *entry = scheduler->fresh.first;
+        struct scheduler_entry *entry = TAILQ_FIRST(&scheduler->fresh);
         if (!entry)
-            entry = scheduler->old.first;
+            entry = TAILQ_FIRST(&scheduler->old);
         if (!entry)
             return NULL;
         if (entry->list == PLACE_RESTING || entry->list == PLACE_SPARSE) {

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 /* 16 full records: what belongs to one stream is read together from its socket, arrives together
  * and is written with one system call. With four records 16 bulk connections take a tenth more time
@@ -16,15 +17,12 @@
 #define SCHEDULER_SMALL (4 * 16645)
 
 struct scheduler_entry {
-    struct scheduler_entry *next, **link; /* link: what points here */
-    uint64_t since;                       /* scheduler.sent when it got its quantum */
-    int32_t deficit;                      /* bytes it may still send this round */
-    uint8_t list;                         /* enum place of scheduler.c; 0: none */
+    TAILQ_ENTRY(scheduler_entry) others;
+    uint64_t since;  /* scheduler.sent when it got its quantum */
+    int32_t deficit; /* bytes it may still send this round */
+    uint8_t list;    /* enum place of scheduler.c; 0: none */
 };
-
-struct scheduler_list {
-    struct scheduler_entry *first, **last;
-};
+TAILQ_HEAD(scheduler_list, scheduler_entry);
 
 /* fresh: began to send just now, before all others. old: in turn. An entry that has nothing more
  * rests in its place of old until its turn comes, so that pausing does not make it fresh each time
