@@ -18,6 +18,7 @@ struct tls_client_cache *tls_client_cache_new(size_t max_peers)
 {
     struct tls_client_cache *cache = check_alloc(sizeof *cache);
     pthread_mutex_init(&cache->lock, NULL);
+    TAILQ_INIT(&cache->peers);
     cache->max_peers = max_peers ? max_peers : DEFAULT_PEERS;
     return cache;
 }
@@ -34,27 +35,16 @@ struct tls_client_cache_key tls_client_cache_key(const struct tls_credentials *c
     return key;
 }
 
-static void unlink_peer(struct tls_client_cache *cache, struct tls_client_peer *peer)
-{
-    *(peer->newer ? &peer->newer->older : &cache->newest) = peer->older;
-    *(peer->older ? &peer->older->newer : &cache->oldest) = peer->newer;
-}
-
-static void link_newest(struct tls_client_cache *cache, struct tls_client_peer *peer)
-{
-    peer->newer = NULL;
-    peer->older = cache->newest;
-    *(cache->newest ? &cache->newest->newer : &cache->oldest) = peer;
-    cache->newest = peer;
-}
-
 static struct tls_client_peer *find(struct tls_client_cache *cache,
                                     const struct tls_client_cache_key *key)
 {
-    struct tls_client_peer *peer = cache->newest;
-    while (peer && memcmp(&peer->key, key, sizeof *key) != 0)
-        peer = peer->older;
-    return peer;
+    struct tls_client_peer *peer;
+    TAILQ_FOREACH(peer, &cache->peers, by_use)
+    {
+        if (memcmp(&peer->key, key, sizeof *key) == 0)
+            return peer;
+    }
+    return NULL;
 }
 
 static struct tls_ticket *remove_ticket(struct tls_client_cache *cache,
@@ -72,7 +62,7 @@ static void drop_peer(struct tls_client_cache *cache, struct tls_client_peer *pe
 {
     while (peer->count)
         tls_ticket_free(remove_ticket(cache, peer, peer->count - 1));
-    unlink_peer(cache, peer);
+    TAILQ_REMOVE(&cache->peers, peer, by_use);
     cache->statistics.peers--;
     free(peer);
 }
@@ -102,8 +92,8 @@ struct tls_ticket *tls_client_cache_take(struct tls_client_cache *cache,
                                     newest->data_size);
         else if (newest)
             ticket = remove_ticket(cache, peer, peer->count - 1);
-        unlink_peer(cache, peer);
-        link_newest(cache, peer);
+        TAILQ_REMOVE(&cache->peers, peer, by_use);
+        TAILQ_INSERT_HEAD(&cache->peers, peer, by_use);
         if (!peer->count)
             drop_peer(cache, peer);
     }
@@ -117,13 +107,14 @@ static struct tls_client_peer *add_peer(struct tls_client_cache *cache,
                                         const struct tls_client_cache_key *key)
 {
     if (cache->statistics.peers >= cache->max_peers) {
-        cache->statistics.evicted += cache->oldest->count;
-        drop_peer(cache, cache->oldest);
+        struct tls_client_peer *oldest = TAILQ_LAST(&cache->peers, tls_client_peers);
+        cache->statistics.evicted += oldest->count;
+        drop_peer(cache, oldest);
     }
     struct tls_client_peer *peer = check_alloc(sizeof *peer);
     peer->key = *key;
     cache->statistics.peers++;
-    link_newest(cache, peer);
+    TAILQ_INSERT_HEAD(&cache->peers, peer, by_use);
     return peer;
 }
 
@@ -193,8 +184,8 @@ void tls_client_cache_free(struct tls_client_cache *cache)
 {
     if (!cache)
         return;
-    while (cache->oldest)
-        drop_peer(cache, cache->oldest);
+    for (struct tls_client_peer *peer; (peer = TAILQ_FIRST(&cache->peers));)
+        drop_peer(cache, peer);
     pthread_mutex_destroy(&cache->lock);
     free(cache);
 }

@@ -18,6 +18,7 @@
 #include "tls/client_cache_private.h"
 #include "tls/files.h"
 #include "tls/pem.h"
+#include "tls/wipe.h"
 
 static const uint8_t magic[8] = "HAWSERc1";
 
@@ -44,7 +45,9 @@ struct extent {
 static struct extent extent_of(const struct tls_client_cache *cache)
 {
     struct extent extent = {.size = sizeof magic + 4 + SUM_SIZE};
-    for (const struct tls_client_peer *peer = cache->newest; peer; peer = peer->older) {
+    const struct tls_client_peer *peer;
+    TAILQ_FOREACH(peer, &cache->peers, by_use)
+    {
         size_t more = size_of_peer(peer);
         if (more > FILE_MAX - extent.size)
             break;
@@ -77,7 +80,8 @@ static gnutls_datum_t encode(struct tls_client_cache *cache)
     struct wire_writer writer = wire_writer(bytes.data, bytes.size);
     wire_put_bytes(&writer, magic, sizeof magic);
     wire_put_u32(&writer, extent.tickets);
-    for (const struct tls_client_peer *peer = extent.first; peer; peer = peer->newer)
+    for (const struct tls_client_peer *peer = extent.first; peer;
+         peer = TAILQ_PREV(peer, tls_client_peers, by_use))
         for (size_t i = 0; i < peer->count; i++)
             put_ticket(&writer, peer, peer->tickets[i]);
     pthread_mutex_unlock(&cache->lock);
@@ -134,7 +138,7 @@ enum err tls_client_cache_save(struct tls_client_cache *cache, const char *path,
 {
     gnutls_datum_t bytes = encode(cache);
     enum err result = write_file(path, &bytes, (struct tls_reason){why, why_size});
-    tls_pem_wipe(bytes.data, bytes.size);
+    tls_wipe_datum(bytes.data, bytes.size);
     return result;
 }
 
@@ -191,6 +195,6 @@ enum err tls_client_cache_load(struct tls_client_cache *cache, const char *path,
         for (uint32_t left = wire_get_u32(&reader); left && add_ticket(cache, &reader);)
             left--;
     }
-    tls_pem_wipe(bytes.data, bytes.size);
+    tls_wipe_datum(bytes.data, bytes.size);
     return result;
 }

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/wire.h"
+#include "tls/wipe.h"
 
 /* Each part goes in with its length, so that no two lists of parts look the same. */
 static void add(gnutls_hash_hd_t hash, const void *data, size_t size)
@@ -38,9 +39,7 @@ static void add_file(gnutls_hash_hd_t hash, const char *path)
     if (gnutls_load_file(path, &content) < 0)
         content = (gnutls_datum_t){0};
     add(hash, content.data, content.size);
-    if (content.data)
-        gnutls_memset(content.data, 0, content.size);
-    gnutls_free(content.data);
+    tls_wipe_datum(content.data, content.size);
 }
 
 static void add_list(gnutls_hash_hd_t hash, const char *const *list, size_t count)

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "tls/generation_private.h"
+#include "tls/wipe.h"
 
 struct tls_generation *tls_generation_new(void)
 {
@@ -28,19 +29,12 @@ struct tls_generation *tls_generation_ref(struct tls_generation *generation)
     return generation;
 }
 
-static void wipe_and_free(void *secret, size_t size)
-{
-    if (secret)
-        gnutls_memset(secret, 0, size);
-    free(secret);
-}
-
 void tls_generation_unref(struct tls_generation *generation)
 {
     if (!generation ||
         atomic_fetch_sub_explicit(&generation->references, 1, memory_order_acq_rel) != 1)
         return;
-    wipe_and_free(generation->data, generation->data_size);
+    tls_wipe_free(generation->data, generation->data_size);
     tls_ticket_key_unref(generation->ticket_key);
     tls_identity_unref(generation->identity);
     free(generation);

@@ -12,6 +12,7 @@
 #include "tls/resume.h"
 #include "tls/signer_private.h"
 #include "tls/verify.h"
+#include "tls/wipe.h"
 
 /* The code that our callbacks return to stop GnuTLS; the reason is in the session by then. */
 #define STOP GNUTLS_E_INSUFFICIENT_CREDENTIALS
@@ -116,8 +117,7 @@ static void keep_ticket(struct tls_session *session, int64_t expires_at)
         master->ticket = tls_ticket_new(session->credentials->fingerprint, expires_at,
                                         is_12(session), data.data, data.size);
     }
-    gnutls_memset(data.data, 0, data.size);
-    gnutls_free(data.data);
+    tls_wipe_datum(data.data, data.size);
 }
 
 /* Master, both sides: NewSessionTicket comes or goes (RFC 8446 section 4.6.1). On its way in the
@@ -176,8 +176,7 @@ static int64_t expiry_12(const struct tls_session *session)
     if (gnutls_session_is_resumed(session->gnutls) &&
         gnutls_session_get_data2(session->gnutls, &data) == 0) {
         began = gnutls_db_check_entry_time(&data);
-        gnutls_memset(data.data, 0, data.size);
-        gnutls_free(data.data);
+        tls_wipe_datum(data.data, data.size);
     }
     return began + lifetime;
 }

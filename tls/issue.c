@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "tls/wipe.h"
 
 /* A certificate made just now must be valid on hosts whose clocks are a little behind. */
 #define BACKDATED_S 3600
@@ -172,9 +173,7 @@ void tls_issue_free(struct tls_issue *issue)
 {
     if (!issue)
         return;
-    if (issue->key_pem.data)
-        gnutls_memset(issue->key_pem.data, 0, issue->key_pem.size);
-    gnutls_free(issue->key_pem.data);
+    tls_wipe_datum(issue->key_pem.data, issue->key_pem.size);
     gnutls_free(issue->cert_pem.data);
     if (issue->cert)
         gnutls_x509_crt_deinit(issue->cert);

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "tls/issue.h"
 #include "tls/pin.h"
+#include "tls/wipe.h"
 
 static int describe(gnutls_privkey_t key, struct tls_issue_pair *pair)
 {
@@ -39,11 +40,9 @@ static int export_key(gnutls_privkey_t key, struct tls_issue_pair *pair)
         return rc;
     rc = gnutls_x509_privkey_export2_pkcs8(plain, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN,
                                            &pem);
-    if (rc >= 0) {
+    if (rc >= 0)
         pair->key_pem = check_strdup((const char *)pem.data);
-        gnutls_memset(pem.data, 0, pem.size);
-    }
-    gnutls_free(pem.data);
+    tls_wipe_datum(pem.data, pem.size);
     gnutls_x509_privkey_deinit(plain);
     return rc;
 }
@@ -69,9 +68,7 @@ enum err tls_issue_pair(struct tls_issue_pair *pair, char *why, size_t why_size)
 
 void tls_issue_pair_clear(struct tls_issue_pair *pair)
 {
-    if (pair->key_pem)
-        gnutls_memset(pair->key_pem, 0, strlen(pair->key_pem));
-    free(pair->key_pem);
+    tls_wipe_free(pair->key_pem, pair->key_pem ? strlen(pair->key_pem) : 0);
     free(pair->public_key);
     memset(pair, 0, sizeof *pair);
 }

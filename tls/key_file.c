@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "tls/lines.h"
+#include "tls/wipe.h"
 
 /* Eight lines of 64 bytes in base64 take 712; the rest is room for remarks. */
 #define FILE_MAX 8192
@@ -30,8 +31,7 @@ static enum err on_line(struct tls_lines *lines, char *line, struct tls_reason w
         memcpy(file->keys[file->count++], raw.data, raw.size);
     else
         result = tls_reason_set(why, "a key of %u bytes, %zu are needed", raw.size, reading->size);
-    gnutls_memset(raw.data, 0, raw.size);
-    gnutls_free(raw.data);
+    tls_wipe_datum(raw.data, raw.size);
     return result;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tls/pem.h"
+#include "tls/wipe.h"
 
 static char *trim(char *line)
 {
@@ -39,6 +40,6 @@ enum err tls_lines_read(const char *path, struct tls_lines *lines, struct tls_re
             tls_reason_set(why, "%s:%u: %s", path, number, fault);
         at = end;
     }
-    tls_pem_wipe(text.data, text.size);
+    tls_wipe_datum(text.data, text.size);
     return result;
 }

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "tls/pem.h"
+#include "tls/wipe.h"
 
 /* A response that does not say when the next comes is believed for as long (GnuTLS: 3 days). */
 #define VALID_S (3 * 24 * 3600)
@@ -87,7 +88,7 @@ enum err tls_ocsp_load(struct gnutls_certificate_credentials_st *x509, const cha
     gnutls_free(own);
     gnutls_ocsp_resp_deinit(response);
     gnutls_free(der.data);
-    tls_pem_wipe(text.data, text.size);
+    tls_wipe_datum(text.data, text.size);
     return result;
 }
 

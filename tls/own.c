@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "tls/pem.h"
+#include "tls/wipe.h"
 
 /* A URI as a person may read it: it may have the PIN inside. */
 static const char *without_pin(const char *uri, char text[static 256])
@@ -72,7 +73,7 @@ static int import_certificates(const char *path, gnutls_x509_crt_t **list, unsig
     if (*result != ERR_OK)
         return 0;
     int rc = gnutls_x509_crt_list_import2(list, count, &pem, GNUTLS_X509_FMT_PEM, 0);
-    tls_pem_wipe(pem.data, pem.size);
+    tls_wipe_datum(pem.data, pem.size);
     return rc;
 }
 
@@ -101,7 +102,7 @@ static enum err import_key_file(gnutls_privkey_t key, const char *path, struct t
     if (result != ERR_OK)
         return result;
     int rc = gnutls_privkey_import_x509_raw(key, &pem, GNUTLS_X509_FMT_PEM, NULL, 0);
-    tls_pem_wipe(pem.data, pem.size);
+    tls_wipe_datum(pem.data, pem.size);
     if (rc == GNUTLS_E_DECRYPTION_FAILED)
         return tls_reason_set(
             why, "the key in %s is protected by a passphrase; it must be stored without", path);

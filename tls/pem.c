@@ -9,13 +9,7 @@
 
 #include "base/check.h"
 #include "tls/files.h"
-
-void tls_pem_wipe(unsigned char *data, unsigned size)
-{
-    if (data)
-        gnutls_memset(data, 0, size);
-    gnutls_free(data);
-}
+#include "tls/wipe.h"
 
 enum err tls_pem_read(const char *path, unsigned char **data, unsigned *size, struct tls_reason why)
 {
@@ -44,7 +38,7 @@ static enum err read_secret(int fd, const char *path, size_t longest, unsigned c
         if (got < whole) {
             result = tls_reason_set(why, "cannot read %s: %s", path,
                                     part < 0 ? strerror(errno) : "it is shorter than it was");
-            tls_pem_wipe(*data, *size);
+            tls_wipe_datum(*data, *size);
             *data = NULL;
         }
     }

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "tls/client_hello.h"
 #include "tls/store_redis.h"
+#include "tls/wipe.h"
 
 /* A question to the store of other servers. Outlives the session that asked, if need be. */
 struct tls_resume_wait {
@@ -42,9 +43,7 @@ static bool make_key(const struct tls_session *session, const uint8_t *id, size_
 
 static void remember(struct tls_master *master, const uint8_t *data, size_t size)
 {
-    if (master->stored)
-        gnutls_memset(master->stored, 0, master->stored_size);
-    free(master->stored);
+    tls_wipe_free(master->stored, master->stored_size);
     master->stored = check_alloc(size);
     master->stored_size = size;
     memcpy(master->stored, data, size);
@@ -110,8 +109,7 @@ static gnutls_datum_t on_retrieve(void *pointer, gnutls_datum_t id)
         tls_store_get(store, &key, &data, &size, &expires_at)) {
         remember(session->master, data, size);
         copy = copy_for_gnutls(data, size);
-        gnutls_memset(data, 0, size);
-        free(data);
+        tls_wipe_free(data, size);
     }
     return copy;
 }
@@ -175,9 +173,7 @@ static void on_answer(struct tls_store_query *query)
     struct tls_session *session = wait->session;
     if (session)
         keep_answer(session, query);
-    if (query->data)
-        gnutls_memset(query->data, 0, query->size);
-    free(query->data);
+    tls_wipe_free(query->data, query->size);
     free(wait);
     if (!session)
         return;

@@ -14,6 +14,7 @@
 #include "tls/resume.h"
 #include "tls/session_private.h"
 #include "tls/signer_private.h"
+#include "tls/wipe.h"
 
 /* Largest plaintext of a record (RFC 8446 section 5.1). */
 #define RECORD_MAX 16384
@@ -212,9 +213,7 @@ static void free_master(struct tls_master *master)
     tls_ticket_free(master->ticket);
     tls_ticket_free(master->offered);
     tls_ticket_key_unref(master->key);
-    if (master->stored)
-        gnutls_memset(master->stored, 0, master->stored_size);
-    free(master->stored);
+    tls_wipe_free(master->stored, master->stored_size);
     free(master);
 }
 

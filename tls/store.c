@@ -5,16 +5,18 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <time.h>
 
 #include "base/check.h"
+#include "tls/wipe.h"
 
 #define DEFAULT_ENTRIES 10000
 #define DEFAULT_BYTES   (32u << 20)
 
 struct entry {
-    struct entry *chained;       /* same bucket */
-    struct entry *newer, *older; /* by last use */
+    struct entry *chained; /* same bucket */
+    TAILQ_ENTRY(entry) by_use;
     struct tls_store_key key;
     int64_t expires_at;
     size_t size;
@@ -24,7 +26,7 @@ struct entry {
 struct shard {
     pthread_mutex_t lock; /* guards all below */
     struct entry **buckets;
-    struct entry *newest, *oldest;
+    TAILQ_HEAD(by_use, entry) by_use; /* the last used first */
     struct tls_store_statistics statistics;
 };
 
@@ -52,6 +54,7 @@ struct tls_store *tls_store_new(const struct tls_store_options *options)
         store->bucket_count *= 2;
     for (size_t i = 0; i < TLS_STORE_SHARDS; i++) {
         pthread_mutex_init(&store->shards[i].lock, NULL);
+        TAILQ_INIT(&store->shards[i].by_use);
         store->shards[i].buckets =
             check_alloc(store->bucket_count * sizeof *store->shards[i].buckets);
     }
@@ -93,29 +96,14 @@ static struct entry **find(const struct tls_store *store, struct shard *shard,
     return link;
 }
 
-static void unlink_used(struct shard *shard, struct entry *entry)
-{
-    *(entry->newer ? &entry->newer->older : &shard->newest) = entry->older;
-    *(entry->older ? &entry->older->newer : &shard->oldest) = entry->newer;
-}
-
-static void link_newest(struct shard *shard, struct entry *entry)
-{
-    entry->newer = NULL;
-    entry->older = shard->newest;
-    *(shard->newest ? &shard->newest->newer : &shard->oldest) = entry;
-    shard->newest = entry;
-}
-
 static void discard(struct shard *shard, struct entry **link)
 {
     struct entry *entry = *link;
     *link = entry->chained;
-    unlink_used(shard, entry);
+    TAILQ_REMOVE(&shard->by_use, entry, by_use);
     shard->statistics.entries--;
     shard->statistics.bytes -= entry->size;
-    gnutls_memset(entry, 0, sizeof *entry + entry->size);
-    free(entry);
+    tls_wipe_free(entry, sizeof *entry + entry->size);
 }
 
 static bool discard_if_expired(struct shard *shard, struct entry **link, int64_t now)
@@ -129,9 +117,11 @@ static bool discard_if_expired(struct shard *shard, struct entry **link, int64_t
 
 static void make_room(struct tls_store *store, struct shard *shard, size_t size, int64_t now)
 {
-    while (shard->oldest && (shard->statistics.entries >= store->shard_entries ||
-                             shard->statistics.bytes + size > store->shard_bytes)) {
-        struct entry **link = find(store, shard, &shard->oldest->key);
+    struct entry *oldest;
+    while ((oldest = TAILQ_LAST(&shard->by_use, by_use)) &&
+           (shard->statistics.entries >= store->shard_entries ||
+            shard->statistics.bytes + size > store->shard_bytes)) {
+        struct entry **link = find(store, shard, &oldest->key);
         if (discard_if_expired(shard, link, now))
             continue;
         discard(shard, link);
@@ -150,7 +140,7 @@ static void insert(struct tls_store *store, struct shard *shard, const struct tl
     memcpy(entry->data, data, size);
     entry->chained = *bucket;
     *bucket = entry;
-    link_newest(shard, entry);
+    TAILQ_INSERT_HEAD(&shard->by_use, entry, by_use);
     shard->statistics.entries++;
     shard->statistics.bytes += size;
     shard->statistics.stored++;
@@ -187,8 +177,8 @@ bool tls_store_get(struct tls_store *store, const struct tls_store_key *key, uin
     struct entry **link = find(store, shard, key);
     struct entry *entry = discard_if_expired(shard, link, time(NULL)) ? NULL : *link;
     if (entry) {
-        unlink_used(shard, entry);
-        link_newest(shard, entry);
+        TAILQ_REMOVE(&shard->by_use, entry, by_use);
+        TAILQ_INSERT_HEAD(&shard->by_use, entry, by_use);
         *data = check_alloc(entry->size);
         *size = entry->size;
         *expires_at = entry->expires_at;
@@ -244,8 +234,8 @@ void tls_store_unref(struct tls_store *store)
         return;
     for (size_t i = 0; i < TLS_STORE_SHARDS; i++) {
         struct shard *shard = &store->shards[i];
-        while (shard->oldest)
-            discard(shard, find(store, shard, &shard->oldest->key));
+        for (struct entry *entry; (entry = TAILQ_FIRST(&shard->by_use));)
+            discard(shard, find(store, shard, &entry->key));
         free(shard->buckets);
         pthread_mutex_destroy(&shard->lock);
     }

@@ -5,6 +5,7 @@
 #include <gnutls/gnutls.h>
 #include <hiredis/hiredis.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "tls/store_seal.h"
+#include "tls/wipe.h"
 
 #define DEFAULT_TIMEOUT_MS 50
 #define DEFAULT_QUEUED     1024
@@ -26,7 +28,7 @@
 
 /* A value on its way to Redis. */
 struct write {
-    struct write *next;
+    STAILQ_ENTRY(write) others;
     struct tls_store_key key;
     int64_t expires_at;
     size_t size;
@@ -41,10 +43,9 @@ struct tls_store_redis {
 
     pthread_mutex_t lock; /* of all below, but for the last group */
     pthread_cond_t asked;
-    struct tls_store_query *first, **last; /* not begun */
-    struct tls_store_query *current;       /* being answered */
-    struct write *first_write, **last_write;
-    uint32_t queries, writes; /* how many wait */
+    TAILQ_HEAD(, tls_store_query) queries; /* not begun */
+    STAILQ_HEAD(, write) writes;
+    uint32_t query_count, write_count;
     struct tls_key_file keys;
     struct tls_store_redis_statistics statistics;
     bool closing;
@@ -53,6 +54,7 @@ struct tls_store_redis {
     uint64_t retry_at;     /* µs, monotonic: before that there is no new attempt */
     uint64_t backoff;
     unsigned seed;
+    atomic_bool is_connected; /* the same, for who asks */
 };
 
 static void deliver_answer(struct mail *mail)
@@ -65,9 +67,7 @@ static void deliver_answer(struct mail *mail)
 static void answer_locked(struct tls_store_query *query)
 {
     if (query->is_abandoned) {
-        if (query->data)
-            gnutls_memset(query->data, 0, query->size);
-        free(query->data);
+        tls_wipe_free(query->data, query->size);
         free(query);
         return;
     }
@@ -75,46 +75,17 @@ static void answer_locked(struct tls_store_query *query)
     mailbox_post(query->reply_to, &query->mail);
 }
 
-static void unlink_locked(struct tls_store_redis *redis, struct tls_store_query *query)
+/* Out of the queue. */
+static void take_locked(struct tls_store_redis *redis, struct tls_store_query *query)
 {
-    *query->link = query->next;
-    if (query->next)
-        query->next->link = query->link;
-    else
-        redis->last = query->link;
-    query->link = NULL;
-    redis->queries--;
+    TAILQ_REMOVE(&redis->queries, query, others);
+    query->is_waiting = false;
+    redis->query_count--;
 }
 
 static void free_write(struct write *write)
 {
-    gnutls_memset(write->data, 0, write->size);
-    free(write);
-}
-
-static struct write *take_write_locked(struct tls_store_redis *redis)
-{
-    struct write *write = redis->first_write;
-    redis->first_write = write->next;
-    if (!redis->first_write)
-        redis->last_write = &redis->first_write;
-    redis->writes--;
-    return write;
-}
-
-static void drop_writes_locked(struct tls_store_redis *redis)
-{
-    while (redis->first_write) {
-        free_write(take_write_locked(redis));
-        redis->statistics.dropped++;
-    }
-}
-
-static void set_connected(struct tls_store_redis *redis, bool connected)
-{
-    pthread_mutex_lock(&redis->lock);
-    redis->statistics.is_connected = connected;
-    pthread_mutex_unlock(&redis->lock);
+    tls_wipe_free(write, sizeof *write + write->size);
 }
 
 static void disconnect(struct tls_store_redis *redis)
@@ -122,7 +93,7 @@ static void disconnect(struct tls_store_redis *redis)
     if (redis->context)
         redisFree(redis->context);
     redis->context = NULL;
-    set_connected(redis, false);
+    redis->is_connected = false;
 }
 
 /* The next attempt: later each time, and not with all other servers at the same moment. */
@@ -200,7 +171,7 @@ static bool connect_to(struct tls_store_redis *redis, uint64_t deadline)
         return false;
     }
     redis->backoff = 0;
-    set_connected(redis, true);
+    redis->is_connected = true;
     return true;
 }
 
@@ -229,7 +200,6 @@ static void complete(struct tls_store_redis *redis, struct tls_store_query *quer
                      const redisReply *reply, bool was_connected)
 {
     pthread_mutex_lock(&redis->lock);
-    redis->current = NULL;
     struct tls_store_redis_statistics *statistics = &redis->statistics;
     query->answer = TLS_STORE_NO_ANSWER;
     if (!reply || reply->type == REDIS_REPLY_ERROR) {
@@ -292,14 +262,16 @@ static void *serve(void *argument)
     struct tls_store_redis *redis = argument;
     pthread_mutex_lock(&redis->lock);
     while (!redis->closing) {
-        if (redis->first) {
-            struct tls_store_query *query = redis->current = redis->first;
-            unlink_locked(redis, query);
+        struct tls_store_query *query = TAILQ_FIRST(&redis->queries);
+        struct write *write = STAILQ_FIRST(&redis->writes);
+        if (query) {
+            take_locked(redis, query);
             pthread_mutex_unlock(&redis->lock);
             answer(redis, query);
             pthread_mutex_lock(&redis->lock);
-        } else if (redis->first_write) {
-            struct write *write = take_write_locked(redis);
+        } else if (write) {
+            STAILQ_REMOVE_HEAD(&redis->writes, others);
+            redis->write_count--;
             pthread_mutex_unlock(&redis->lock);
             store_value(redis, write);
             free_write(write);
@@ -318,9 +290,7 @@ static void destroy(struct tls_store_redis *redis)
     tls_key_file_clear(&redis->keys);
     pthread_cond_destroy(&redis->asked);
     pthread_mutex_destroy(&redis->lock);
-    if (redis->password)
-        gnutls_memset(redis->password, 0, strlen(redis->password));
-    free(redis->password);
+    tls_wipe_free(redis->password, redis->password ? strlen(redis->password) : 0);
     free(redis->key_path);
     free(redis->host);
     free(redis);
@@ -348,8 +318,8 @@ enum err tls_store_redis_new(const struct tls_store_redis_options *options,
     redis->port = options->port;
     redis->timeout_us = (options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS) * 1000;
     redis->max_queued = options->max_queued ? options->max_queued : DEFAULT_QUEUED;
-    redis->last = &redis->first;
-    redis->last_write = &redis->first_write;
+    TAILQ_INIT(&redis->queries);
+    STAILQ_INIT(&redis->writes);
     redis->seed = (unsigned)clock_us();
     *out = NULL;
     enum err result = check_host(options->host, why, why_size);
@@ -374,13 +344,15 @@ void tls_store_redis_free(struct tls_store_redis *redis)
         return;
     pthread_mutex_lock(&redis->lock);
     redis->closing = true;
-    while (redis->first) {
-        struct tls_store_query *query = redis->first;
-        unlink_locked(redis, query);
+    for (struct tls_store_query *query; (query = TAILQ_FIRST(&redis->queries));) {
+        take_locked(redis, query);
         query->answer = TLS_STORE_NO_ANSWER;
         answer_locked(query);
     }
-    drop_writes_locked(redis);
+    for (struct write *write; (write = STAILQ_FIRST(&redis->writes));) {
+        STAILQ_REMOVE_HEAD(&redis->writes, others);
+        free_write(write);
+    }
     pthread_cond_signal(&redis->asked);
     pthread_mutex_unlock(&redis->lock);
     thread_join(redis->thread);
@@ -402,22 +374,19 @@ enum err tls_store_redis_reload(struct tls_store_redis *redis, char *why, size_t
 
 void tls_store_redis_ask(struct tls_store_redis *redis, struct tls_store_query *query)
 {
-    query->is_abandoned = false;
+    query->is_abandoned = query->is_waiting = false;
     query->data = NULL;
     query->size = 0;
-    query->next = NULL;
     query->deadline = clock_us() + redis->timeout_us;
     pthread_mutex_lock(&redis->lock);
-    if (redis->queries >= redis->max_queued) {
+    if (redis->query_count >= redis->max_queued) {
         redis->statistics.unavailable++;
-        query->link = NULL;
         query->answer = TLS_STORE_NO_ANSWER;
         answer_locked(query);
     } else {
-        query->link = redis->last;
-        *redis->last = query;
-        redis->last = &query->next;
-        redis->queries++;
+        TAILQ_INSERT_TAIL(&redis->queries, query, others);
+        query->is_waiting = true;
+        redis->query_count++;
         pthread_cond_signal(&redis->asked);
     }
     pthread_mutex_unlock(&redis->lock);
@@ -426,9 +395,9 @@ void tls_store_redis_ask(struct tls_store_redis *redis, struct tls_store_query *
 bool tls_store_redis_cancel(struct tls_store_redis *redis, struct tls_store_query *query)
 {
     pthread_mutex_lock(&redis->lock);
-    bool waits = query->link != NULL;
+    bool waits = query->is_waiting;
     if (waits)
-        unlink_locked(redis, query);
+        take_locked(redis, query);
     else
         query->is_abandoned = true;
     pthread_mutex_unlock(&redis->lock);
@@ -444,11 +413,10 @@ void tls_store_redis_put(struct tls_store_redis *redis, const struct tls_store_k
     write->size = size;
     memcpy(write->data, data, size);
     pthread_mutex_lock(&redis->lock);
-    bool has_room = redis->writes < redis->max_queued;
+    bool has_room = redis->write_count < redis->max_queued;
     if (has_room) {
-        *redis->last_write = write;
-        redis->last_write = &write->next;
-        redis->writes++;
+        STAILQ_INSERT_TAIL(&redis->writes, write, others);
+        redis->write_count++;
         pthread_cond_signal(&redis->asked);
     } else {
         redis->statistics.dropped++;
@@ -463,5 +431,6 @@ void tls_store_redis_statistics(struct tls_store_redis *redis,
 {
     pthread_mutex_lock(&redis->lock);
     *out = redis->statistics;
+    out->is_connected = redis->is_connected;
     pthread_mutex_unlock(&redis->lock);
 }

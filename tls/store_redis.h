@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/error.h"
 #include "base/mailbox.h"
@@ -53,9 +54,10 @@ struct tls_store_query {
     uint8_t *data; /* of a hit. Owns: the asker wipes and frees it. */
     size_t size;
     int64_t expires_at;
-    struct mail mail;                     /* private from here on */
-    struct tls_store_query *next, **link; /* link NULL: not in the queue (any more) */
-    uint64_t deadline;                    /* µs, monotonic */
+    struct mail mail; /* private from here on */
+    TAILQ_ENTRY(tls_store_query) others;
+    uint64_t deadline; /* µs, monotonic */
+    bool is_waiting;   /* in the queue */
     bool is_abandoned;
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/wire.h"
+#include "tls/wipe.h"
 
 #define VERSION     1
 #define KEY_ID_SIZE 8
@@ -55,8 +56,7 @@ uint8_t *tls_store_seal(const struct tls_key_file *keys, const struct tls_store_
     must(gnutls_aead_cipher_encrypt(cipher, nonce, NONCE_SIZE, key, sizeof *key, TAG_SIZE, plain,
                                     EXPIRY_SIZE + size, sealed + HEAD_SIZE, &left) == 0);
     gnutls_aead_cipher_deinit(cipher);
-    gnutls_memset(plain, 0, EXPIRY_SIZE + size);
-    free(plain);
+    tls_wipe_free(plain, EXPIRY_SIZE + size);
     *sealed_size = HEAD_SIZE + left;
     return sealed;
 }
@@ -93,8 +93,7 @@ bool tls_store_unseal(const struct tls_key_file *keys, const struct tls_store_ke
     gnutls_aead_cipher_deinit(cipher);
     if (rc < 0) {
         /* It may be the true session: only its tag was changed. */
-        gnutls_memset(plain, 0, sealed_size - HEAD_SIZE - TAG_SIZE);
-        free(plain);
+        tls_wipe_free(plain, sealed_size - HEAD_SIZE - TAG_SIZE);
         return false;
     }
     struct wire_reader reader = wire_reader(plain, left);
@@ -102,7 +101,6 @@ bool tls_store_unseal(const struct tls_key_file *keys, const struct tls_store_ke
     *size = left - EXPIRY_SIZE;
     *data = check_alloc(*size);
     memcpy(*data, plain + EXPIRY_SIZE, *size);
-    gnutls_memset(plain, 0, left);
-    free(plain);
+    tls_wipe_free(plain, left);
     return true;
 }

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "tls/credentials_private.h"
 #include "tls/ticket_private.h"
+#include "tls/wipe.h"
 
 struct tls_ticket *tls_ticket_new(const uint8_t fingerprint[TLS_FINGERPRINT_SIZE],
                                   int64_t expires_at, bool is_reusable, const uint8_t *data,
@@ -29,7 +30,6 @@ void tls_ticket_free(struct tls_ticket *ticket)
 {
     if (!ticket)
         return;
-    gnutls_memset(ticket->data, 0, ticket->data_size);
-    free(ticket->data);
+    tls_wipe_free(ticket->data, ticket->data_size);
     free(ticket);
 }

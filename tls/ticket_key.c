@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/wire.h"
+#include "tls/wipe.h"
 
 /* How many ticket lifetimes a derived key of GnuTLS is current. */
 #define DERIVED_LIFETIMES 3
@@ -40,8 +41,7 @@ void tls_ticket_key_unref(struct tls_ticket_key *key)
 {
     if (!key || atomic_fetch_sub_explicit(&key->references, 1, memory_order_acq_rel) != 1)
         return;
-    gnutls_memset(key, 0, sizeof *key);
-    free(key);
+    tls_wipe_free(key, sizeof *key);
 }
 
 /* SHA3-512(period in 8 bytes, our secret): the first 16 bytes are the name of the derived key. */

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "tls/pem.h"
+#include "tls/wipe.h"
 
 /* RSA from 2048 bits, no SHA-1: what GnuTLS calls 112 bits of security. */
 #define VERIFY_FLAGS GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_MEDIUM)
@@ -59,7 +60,7 @@ static enum err load_authorities(struct tls_trust *trust, const char *path, stru
     if (result != ERR_OK)
         return result;
     int rc = gnutls_x509_crt_list_import2(&list, &count, &pem, GNUTLS_X509_FMT_PEM, 0);
-    tls_pem_wipe(pem.data, pem.size);
+    tls_wipe_datum(pem.data, pem.size);
     if (rc < 0)
         return tls_reason_set(why, "%s holds no usable CA certificate: %s", path,
                               gnutls_strerror(rc));
@@ -149,7 +150,7 @@ static enum err import_lists(const char *path, gnutls_x509_crl_t **list, unsigne
     int rc = gnutls_x509_crl_list_import2(list, count, &text, GNUTLS_X509_FMT_PEM, 0);
     if (rc < 0)
         rc = gnutls_x509_crl_list_import2(list, count, &text, GNUTLS_X509_FMT_DER, 0);
-    tls_pem_wipe(text.data, text.size);
+    tls_wipe_datum(text.data, text.size);
     if (rc < 0)
         return tls_reason_set(why, "%s holds no usable revocation list: %s", path,
                               gnutls_strerror(rc));
