@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/address.h"
 #include "base/error.h"
@@ -73,10 +74,10 @@ struct connection {
     bool dead;        /* deaf, and sends nothing more */
     bool error_taken; /* by a write: to a read RST looks like FIN now */
     int error;        /* errno of the read or write that failed last; 0: none */
-    struct loop_timer patience;                   /* while it is dead */
-    struct connection_events waiting_events;      /* of proxy/tunnel_waiting.c */
-    struct connection *list_next, *list_previous; /* parked in its tunnel */
-    uint64_t written_us;                          /* when bytes_in was last counted; loop_now */
+    struct loop_timer patience;              /* while it is dead */
+    struct connection_events waiting_events; /* of proxy/tunnel_waiting.c */
+    TAILQ_ENTRY(connection) others;          /* parked in its tunnel */
+    uint64_t written_us;                     /* when bytes_in was last counted; loop_now */
     uint64_t bytes_in, bytes_out; /* from the tunnel to the socket; from the socket to the tunnel */
 };
 

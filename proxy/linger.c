@@ -23,16 +23,14 @@ struct lingering {
     size_t left;   /* that were untaken at the last look */
     uint64_t look; /* us between this look and the next */
     uint64_t idle; /* us without progress */
-    struct lingering *next, *previous;
+    LIST_ENTRY(lingering) others;
 };
 
 static void end(struct lingering *l, enum err why)
 {
     struct worker *worker = l->connection->worker;
     loop_timer_cancel(worker->loop, &l->timer);
-    *(l->previous ? &l->previous->next : &worker->lingering) = l->next;
-    if (l->next)
-        l->next->previous = l->previous;
+    LIST_REMOVE(l, others);
     worker->lingering_bytes -= l->bytes;
     connection_end(l->connection, why, l->detail);
     free(l->detail);
@@ -112,16 +110,13 @@ static void add(struct connection *c, enum err why, const char *detail)
                             .timer.on_expire = on_look,
                             .why = why,
                             .detail = detail ? check_strdup(detail) : NULL,
-                            .left = connection_untaken(c),
-                            .next = worker->lingering};
+                            .left = connection_untaken(c)};
     c->events = &l->events;
     for (const struct message *piece = c->backlog.first; piece; piece = piece->next)
         l->bytes += piece->length - piece->offset;
     worker->lingering_bytes += l->bytes;
     connection_hold(c, l->bytes); /* the lease gives its window back */
-    if (l->next)
-        l->next->previous = l;
-    worker->lingering = l;
+    LIST_INSERT_HEAD(&worker->lingering, l, others);
     if (why != ERR_CLOSED)
         look_in(l, LOOK_FIRST_US);
 }
@@ -159,6 +154,6 @@ bool linger_is_full(const struct worker *worker)
 
 void linger_end_all(struct worker *worker, enum err why)
 {
-    for (struct lingering *l; (l = worker->lingering);)
+    for (struct lingering *l; (l = LIST_FIRST(&worker->lingering));)
         end(l, l->why == ERR_CLOSED ? why : l->why);
 }

@@ -269,7 +269,7 @@ void tunnel_close(struct tunnel *tunnel, enum err why)
 bool tunnel_is_gone(const struct tunnel *tunnel)
 {
     return !tunnel->links && !tunnel->lookup && !loop_timer_is_set(&tunnel->reconnect) &&
-           !tunnel->parked_first;
+           TAILQ_EMPTY(&tunnel->parked);
 }
 
 struct service *tunnel_find_target(struct tunnel *tunnel, const char *name)

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/queue.h>
 
 #include "base/log.h"
 #include "base/log_limit.h"
@@ -141,7 +142,7 @@ struct tunnel {
     struct log_limit denials; /* lines about services that a peer may not serve */
 
     /* connections that came while no association was up; those that wait longest first */
-    struct connection *parked_first, *parked_last;
+    TAILQ_HEAD(parked_connections, connection) parked;
     size_t parked_count;
     struct loop_timer parked_timer;
 };

@@ -11,11 +11,7 @@
 
 static void unlink_parked(struct tunnel *tunnel, struct connection *connection)
 {
-    *(connection->list_previous ? &connection->list_previous->list_next : &tunnel->parked_first) =
-        connection->list_next;
-    *(connection->list_next ? &connection->list_next->list_previous : &tunnel->parked_last) =
-        connection->list_previous;
-    connection->list_next = connection->list_previous = NULL;
+    TAILQ_REMOVE(&tunnel->parked, connection, others);
     connection->parked = false;
     tunnel->parked_count--;
     counter_sub(&tunnel->counters.connections_waiting, 1);
@@ -24,14 +20,13 @@ static void unlink_parked(struct tunnel *tunnel, struct connection *connection)
 /* Those that come back from a pool have waited longer than those that came here first. */
 static void link_parked(struct tunnel *tunnel, struct connection *connection)
 {
-    struct connection *before = tunnel->parked_last;
+    struct connection *before = TAILQ_LAST(&tunnel->parked, parked_connections);
     while (before && before->waits_since_us > connection->waits_since_us)
-        before = before->list_previous;
-    connection->list_previous = before;
-    connection->list_next = before ? before->list_next : tunnel->parked_first;
-    *(connection->list_next ? &connection->list_next->list_previous : &tunnel->parked_last) =
-        connection;
-    *(before ? &before->list_next : &tunnel->parked_first) = connection;
+        before = TAILQ_PREV(before, parked_connections, others);
+    if (before)
+        TAILQ_INSERT_AFTER(&tunnel->parked, before, connection, others);
+    else
+        TAILQ_INSERT_HEAD(&tunnel->parked, connection, others);
     connection->parked = true;
     tunnel->parked_count++;
     counter_add(&tunnel->counters.connections_waiting, 1);
@@ -39,9 +34,10 @@ static void link_parked(struct tunnel *tunnel, struct connection *connection)
 
 static void set_timer(struct tunnel *tunnel)
 {
-    if (tunnel->parked_first)
+    const struct connection *first = TAILQ_FIRST(&tunnel->parked);
+    if (first)
         loop_timer_set(tunnel->home->loop, &tunnel->parked_timer,
-                       tunnel->parked_first->waits_since_us + tunnel->config->waiting_timeout_us);
+                       first->waits_since_us + tunnel->config->waiting_timeout_us);
     else
         loop_timer_cancel(tunnel->home->loop, &tunnel->parked_timer);
 }
@@ -60,7 +56,8 @@ static void on_timer(struct loop_timer *timer)
     struct tunnel *tunnel = container_of(timer, struct tunnel, parked_timer);
     uint64_t limit = tunnel->config->waiting_timeout_us;
     struct connection *first;
-    while ((first = tunnel->parked_first) && first->waits_since_us + limit <= tunnel_now(tunnel)) {
+    while ((first = TAILQ_FIRST(&tunnel->parked)) &&
+           first->waits_since_us + limit <= tunnel_now(tunnel)) {
         unlink_parked(tunnel, first);
         if (is_up(tunnel))
             connection_end(first, ERR_SERVICE_ABSENT, NULL);
@@ -72,6 +69,7 @@ static void on_timer(struct loop_timer *timer)
 
 void tunnel_waiting_init(struct tunnel *tunnel)
 {
+    TAILQ_INIT(&tunnel->parked);
     tunnel->parked_timer.on_expire = on_timer;
 }
 
@@ -138,13 +136,13 @@ void tunnel_waiting_park(struct tunnel *tunnel, struct connection *connection)
     }
     tunnel_waiting_begin(tunnel, connection);
     link_parked(tunnel, connection);
-    if (tunnel->parked_first == connection)
+    if (TAILQ_FIRST(&tunnel->parked) == connection)
         set_timer(tunnel);
 }
 
 struct connection *tunnel_waiting_unpark(struct tunnel *tunnel)
 {
-    struct connection *first = tunnel->parked_first;
+    struct connection *first = TAILQ_FIRST(&tunnel->parked);
     if (first) {
         unlink_parked(tunnel, first);
         tunnel_waiting_end(first);
@@ -157,9 +155,9 @@ struct connection *tunnel_waiting_unpark(struct tunnel *tunnel)
 void tunnel_waiting_release(struct tunnel *tunnel)
 {
     struct connection *next;
-    for (struct connection *parked = tunnel->parked_first; parked; parked = next) {
+    for (struct connection *parked = TAILQ_FIRST(&tunnel->parked); parked; parked = next) {
         struct link *link = tunnel_services_carrier(parked->service);
-        next = parked->list_next;
+        next = TAILQ_NEXT(parked, others);
         if (!link)
             continue;
         unlink_parked(tunnel, parked);

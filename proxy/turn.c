@@ -4,24 +4,15 @@
 
 static void queue_share(struct turn *turn, struct turn_share *share)
 {
-    share->next = NULL;
     share->queued = true;
-    if (turn->last)
-        turn->last->next = share;
-    else
-        turn->first = share;
-    turn->last = share;
+    TAILQ_INSERT_TAIL(&turn->shares, share, others);
     loop_timer_set(turn->loop, &turn->timer, loop_now(turn->loop) + 1); /* not in this turn */
 }
 
-static struct turn_share *next_share(struct turn *turn)
+static void drop_share(struct turn *turn, struct turn_share *share)
 {
-    struct turn_share *share = turn->first;
-    turn->first = share->next;
-    if (!turn->first)
-        turn->last = NULL;
     share->queued = false;
-    return share;
+    TAILQ_REMOVE(&turn->shares, share, others);
 }
 
 static void wait(struct turn *turn, struct turn_share *share, struct turn_taker *taker)
@@ -29,24 +20,17 @@ static void wait(struct turn *turn, struct turn_share *share, struct turn_taker 
     if (taker->waits)
         return;
     taker->waits = true;
-    taker->next = NULL;
-    if (share->last)
-        share->last->next = taker;
-    else
-        share->first = taker;
-    share->last = taker;
+    if (TAILQ_EMPTY(&share->takers))
+        TAILQ_INIT(&share->takers); /* it may be zero-initialised */
+    TAILQ_INSERT_TAIL(&share->takers, taker, others);
     if (!share->queued)
         queue_share(turn, share);
 }
 
-static struct turn_taker *next_taker(struct turn_share *share)
+static void drop_taker(struct turn_share *share, struct turn_taker *taker)
 {
-    struct turn_taker *taker = share->first;
-    share->first = taker->next;
-    if (!share->first)
-        share->last = NULL;
     taker->waits = false;
-    return taker;
+    TAILQ_REMOVE(&share->takers, taker, others);
 }
 
 /* In a new turn everything is there again. */
@@ -66,22 +50,25 @@ static bool has_room(struct turn *turn, struct turn_share *share)
 /* Each taker once, at most: one that waits again does so for the next turn. */
 static void run_share(struct turn *turn, struct turn_share *share)
 {
-    const struct turn_taker *end = share->last;
-    for (bool more = true; more && share->first && has_room(turn, share);) {
-        struct turn_taker *taker = next_taker(share);
+    const struct turn_taker *end = TAILQ_LAST(&share->takers, turn_takers);
+    struct turn_taker *taker;
+    for (bool more = true;
+         more && (taker = TAILQ_FIRST(&share->takers)) && has_room(turn, share);) {
+        drop_taker(share, taker);
         more = taker != end;
         taker->on_turn(taker);
     }
-    if (share->first && !share->queued)
+    if (!TAILQ_EMPTY(&share->takers) && !share->queued)
         queue_share(turn, share);
 }
 
 static void on_turn(struct loop_timer *timer)
 {
     struct turn *turn = container_of(timer, struct turn, timer);
-    const struct turn_share *end = turn->last;
-    for (bool more = true; more && turn->first;) {
-        struct turn_share *share = next_share(turn);
+    const struct turn_share *end = TAILQ_LAST(&turn->shares, turn_shares);
+    struct turn_share *share;
+    for (bool more = true; more && (share = TAILQ_FIRST(&turn->shares));) {
+        drop_share(turn, share);
         more = share != end;
         run_share(turn, share);
     }
@@ -90,6 +77,7 @@ static void on_turn(struct loop_timer *timer)
 void turn_init(struct turn *turn, struct loop *loop)
 {
     *turn = (struct turn){.loop = loop, .timer.on_expire = on_turn};
+    TAILQ_INIT(&turn->shares);
 }
 
 bool turn_may_begin(struct turn *turn, struct turn_share *share, struct turn_taker *taker)
@@ -114,35 +102,13 @@ bool turn_spend(struct turn *turn, struct turn_share *share, struct turn_taker *
     return false;
 }
 
-static void drop_taker(struct turn_share *share, struct turn_taker *taker)
-{
-    struct turn_taker *before = NULL, *at = share->first;
-    for (; at != taker; at = at->next)
-        before = at;
-    *(before ? &before->next : &share->first) = taker->next;
-    if (share->last == taker)
-        share->last = before;
-    taker->waits = false;
-}
-
-static void drop_share(struct turn *turn, struct turn_share *share)
-{
-    struct turn_share *before = NULL, *at = turn->first;
-    for (; at != share; at = at->next)
-        before = at;
-    *(before ? &before->next : &turn->first) = share->next;
-    if (turn->last == share)
-        turn->last = before;
-    share->queued = false;
-}
-
 void turn_leave(struct turn *turn, struct turn_share *share, struct turn_taker *taker)
 {
     if (!taker->waits)
         return;
     drop_taker(share, taker);
-    if (!share->first && share->queued)
+    if (TAILQ_EMPTY(&share->takers) && share->queued)
         drop_share(turn, share);
-    if (!turn->first)
+    if (TAILQ_EMPTY(&turn->shares))
         loop_timer_cancel(turn->loop, &turn->timer);
 }

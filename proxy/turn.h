@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/loop.h"
 
@@ -23,7 +24,7 @@
 
 struct turn_taker {
     void (*on_turn)(struct turn_taker *self); /* go on */
-    struct turn_taker *next;
+    TAILQ_ENTRY(turn_taker) others;
     bool waits;
     uint64_t turn; /* of done; loop_now */
     size_t done;
@@ -31,8 +32,8 @@ struct turn_taker {
 
 /* Zero-initialised it has no takers. */
 struct turn_share {
-    struct turn_taker *first, *last; /* that wait */
-    struct turn_share *next;         /* in turn, while one waits */
+    TAILQ_HEAD(turn_takers, turn_taker) takers; /* that wait */
+    TAILQ_ENTRY(turn_share) others;             /* in turn, while one waits */
     bool queued;
     uint64_t turn;
     size_t done;
@@ -41,7 +42,7 @@ struct turn_share {
 struct turn {
     struct loop *loop;
     struct loop_timer timer;
-    struct turn_share *first, *last; /* with takers that wait */
+    TAILQ_HEAD(turn_shares, turn_share) shares; /* with takers that wait */
 };
 
 void turn_init(struct turn *turn, struct loop *loop);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/loop.h"
 #include "base/mailbox.h"
@@ -32,7 +33,7 @@ struct worker {
     bool runs;                 /* for worker_call: from worker_start to worker_join */
     struct resolver *resolver; /* of the process */
     struct turn turn;
-    struct lingering *lingering; /* proxy/linger.h */
+    LIST_HEAD(, lingering) lingering; /* proxy/linger.h */
     size_t lingering_bytes;
     uint64_t patience_us;      /* WORKER_PATIENCE_US, but in tests */
     struct gathered gathered;  /* within connection_deliver to connection_push */

@@ -66,7 +66,7 @@ static void association_ends(void)
 static bool is_lingering(const struct side *side)
 {
     for (unsigned i = 0; i < side->worker_count; i++)
-        if (side->workers[i].lingering)
+        if (LIST_FIRST(&side->workers[i].lingering))
             return true;
     return false;
 }

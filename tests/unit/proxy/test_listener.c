@@ -28,6 +28,7 @@ static void init(struct bed *bed)
     local_init(&bed->local, NULL);
     bed->local.tunnel_config.waiting_max = 1000;
     bed->local.tunnel_config.waiting_timeout_us = 60000000;
+    TAILQ_INIT(&bed->local.tunnel.parked);
     bed->local.tunnel.parked_timer.on_expire = on_parked_too_long;
     bed->local.service_config.endpoint.address = local_loopback();
 }
@@ -79,7 +80,7 @@ static void accepts(void)
     ok(open_listener(&bed) == 0 && bed.listener.address.in.sin_port, "port 0 takes a free one");
     int fd = connect_to(&bed.listener.address);
     local_expect(&bed.local, waiting(&bed) == 1, "a client is accepted");
-    const struct connection *connection = bed.local.tunnel.parked_first;
+    const struct connection *connection = TAILQ_FIRST(&bed.local.tunnel.parked);
     struct address client = {.length = sizeof client.in};
     char text[ADDRESS_TEXT_MAX];
     must(getsockname(fd, &client.any, &client.length) == 0);
@@ -113,8 +114,9 @@ static void many_at_once(void)
        (unsigned long long)waiting(&bed));
     local_expect(&bed.local, waiting(&bed) == 200, "the others in the next ones");
     bool differ = true;
-    for (const struct connection *a = bed.local.tunnel.parked_first; a; a = a->list_next)
-        for (const struct connection *b = a->list_next; b; b = b->list_next)
+    for (const struct connection *a = TAILQ_FIRST(&bed.local.tunnel.parked); a;
+         a = TAILQ_NEXT(a, others))
+        for (const struct connection *b = TAILQ_NEXT(a, others); b; b = TAILQ_NEXT(b, others))
             differ &= a->id != b->id;
     ok(differ, "each has an id of its own");
     for (size_t i = 0; i < 200; i++)

@@ -121,7 +121,7 @@ static void impatient_clients(void)
                side_count(&bed.client, connections_total) == 11 &&
                    side_count(&bed.client, connections_waiting) == 1,
                "ten clients have gone and wait no more, one has only sent its FIN");
-    ok(bed.client.tunnel->parked_first && bed.client.tunnel->parked_count == 1,
+    ok(TAILQ_FIRST(&bed.client.tunnel->parked) && bed.client.tunnel->parked_count == 1,
        "it is still there");
     side_start(&bed.server);
     struct pair *pair = bed_connect(&bed, end_sends(10), end_sends(10));

@@ -110,7 +110,7 @@ static void rules_change(void)
     set_rules(&bed, &nobodys);
     bed_pause(&bed, 5000);
     ok(side_count(&bed.server, connections_waiting) == 1 && !waits->target &&
-           bed.server.tunnel->parked_first,
+           TAILQ_FIRST(&bed.server.tunnel->parked),
        "when nobody may serve it, it waits in the tunnel");
     set_rules(&bed, &others);
     bed_expect(&bed, has_come(waits), "when somebody else may, it goes through");

@@ -149,7 +149,7 @@ static void leaves(void)
     ok(strcmp(order, "abcd|acd") == 0, "one that ends does not go on (%s)", order);
     turn_leave(&turn, &share, &c.taker);
     turn_leave(&turn, &share, &a.taker);
-    ok(!share.queued && !share.first, "nor does an association without any");
+    ok(!share.queued && TAILQ_EMPTY(&share.takers), "nor does an association without any");
     turn_leave(&turn, &other, &d.taker);
     ok(!loop_timer_is_set(&turn.timer), "and nothing is left to wait for");
     next_turn(loop);
