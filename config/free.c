@@ -1,70 +1,65 @@
+/* What the option table knows of is freed by it, so that no option can be forgotten. */
 #include <stdlib.h>
 
 #include "config/config.h"
+#include "config/option.h"
 
-static void free_endpoints(struct endpoint *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        endpoint_clear(&list[i]);
-    free(list);
-}
+static void free_values(enum option_section section, void *base);
 
-static void free_texts(char **list, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        free(list[i]);
-    free(list);
-}
-
-static void free_tls(struct config_tls *tls)
-{
-    char *texts[] = {
-        tls->ca,  tls->crl,          tls->cert,     tls->key,  tls->staple,         tls->known,
-        tls->psk, tls->psk_identity, tls->priority, tls->peer, tls->ticket_key_file};
-    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-        free(texts[i]);
-    free_texts(tls->pins, tls->pin_count);
-    free_texts(tls->allow, tls->allow_count);
-}
-
-static void free_sessions(struct config_sessions *sessions)
-{
-    free(sessions->file);
-    free(sessions->redis.key_file);
-    free(sessions->redis.password);
-    endpoint_clear(&sessions->redis.address);
-}
-
-static void free_services(struct config_service *services, size_t count)
+static void free_array(const struct option *option, void *array, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        free(services[i].name);
-        endpoint_clear(&services[i].endpoint);
-        free_texts(services[i].allow, services[i].allow_count);
+        void *element = (char *)array + i * option->element;
+        if (option->type == OPTION_GROUPS)
+            free_values(option->group, element);
+        else if (option->type == OPTION_ADDRESSES)
+            endpoint_clear(element);
+        else
+            free(*(char **)element);
     }
-    free(services);
+    free(array);
 }
 
-static void free_tunnel(struct config_tunnel *tunnel)
+static void free_value(const struct option *option, void *base)
 {
-    free(tunnel->name);
-    free(tunnel->transport);
-    free(tunnel->congestion);
-    free_endpoints(tunnel->local, tunnel->local_count);
-    free_endpoints(tunnel->remote, tunnel->remote_count);
-    free_tls(&tunnel->tls);
-    free_services(tunnel->services, tunnel->service_count);
+    void *field = (char *)base + option->offset;
+    switch (option->type) {
+    case OPTION_GROUP:
+        free_values(option->group, base);
+        break;
+    case OPTION_GROUPS:
+    case OPTION_ADDRESSES:
+    case OPTION_NAMES:
+        free_array(option, *(void **)field,
+                   *(size_t *)(void *)((char *)base + option->count_offset));
+        break;
+    case OPTION_LISTEN:
+    case OPTION_CONNECT:
+        endpoint_clear(field); /* a service's has two rows: the second time it is empty */
+        break;
+    case OPTION_INTEGER:
+    case OPTION_SECONDS:
+    case OPTION_BOOL:
+    case OPTION_MODE:
+    case OPTION_CHOICE:
+        break;
+    default:
+        free(*(char **)field);
+    }
+}
+
+static void free_values(enum option_section section, void *base)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if (option_table[i].section == section)
+            free_value(&option_table[i], base);
 }
 
 void config_free(struct config *config)
 {
     if (!config)
         return;
-    for (size_t i = 0; i < config->tunnel_count; i++)
-        free_tunnel(&config->tunnels[i]);
-    free(config->tunnels);
-    free_sessions(&config->sessions);
-    free(config->admin_socket);
+    free_values(SECTION_ROOT, config);
     free(config->directory);
     free(config->file);
     free(config);

@@ -31,10 +31,9 @@ static void unknown_key(struct loading *loading, enum option_section section,
 {
     char suggestion[512];
     const char *key = config_setting_name(setting);
-    problems_add(loading->problems, PROBLEM_ERROR, value_place(loading, setting),
-                 "%s%.63s is not known %s; %s", option_sections[section].prefix, key,
-                 option_sections[section].where,
-                 option_suggest(section, key, suggestion, sizeof(suggestion)));
+    value_complain(loading, setting, "%s%.63s is not known %s; %s", option_sections[section].prefix,
+                   key, option_sections[section].where,
+                   option_suggest(section, key, suggestion, sizeof(suggestion)));
 }
 
 static void wrong_role(struct loading *loading, const struct option *option,
@@ -46,9 +45,9 @@ static void wrong_role(struct loading *loading, const struct option *option,
                           : strcmp(option->key, "remote") == 0
                               ? "write local = [ … ], or role = \"client\""
                               : "remove it here";
-    problems_add(loading->problems, PROBLEM_ERROR, value_place(loading, setting),
-                 "%s%s is only for role = \"%s\"; %s", option_sections[option->section].prefix,
-                 option->key, is_for_client ? "client" : "server", instead);
+    value_complain(loading, setting, "%s%s is only for role = \"%s\"; %s",
+                   option_sections[option->section].prefix, option->key,
+                   is_for_client ? "client" : "server", instead);
 }
 
 /* The elements of tunnels or services. */
@@ -64,9 +63,8 @@ static void read_groups(struct loading *loading, const struct option *option,
     }
     size_t elements = (size_t)config_setting_length(setting);
     if ((double)elements < option->min || (double)elements > option->max) {
-        problems_add(loading->problems, PROBLEM_ERROR, value_place(loading, setting),
-                     "%s has %zu elements; %.10g to %.10g are allowed", option->key, elements,
-                     option->min, option->max);
+        value_complain(loading, setting, "%s has %zu elements; %.10g to %.10g are allowed",
+                       option->key, elements, option->min, option->max);
         return;
     }
     loading_set_place(loading, array, value_place(loading, setting));
@@ -74,9 +72,9 @@ static void read_groups(struct loading *loading, const struct option *option,
     for (size_t i = 0; i < elements; i++) {
         const config_setting_t *one = config_setting_get_elem(setting, (unsigned)i);
         if (!config_setting_is_group(one)) {
-            problems_add(loading->problems, PROBLEM_ERROR, value_place(loading, one),
-                         "an element of %s must be a group { … }; write %s = ( { … }, { … } );",
-                         option->key, option->key);
+            value_complain(loading, one,
+                           "an element of %s must be a group { … }; write %s = ( { … }, { … } );",
+                           option->key, option->key);
             continue;
         }
         void *element = (char *)*array + (*count)++ * option->element;
@@ -123,9 +121,9 @@ static void require_options(struct loading *loading, enum option_section section
         if (option->section != section || (option->required & role) != role ||
             config_setting_get_member(setting, option->key))
             continue;
-        problems_add(loading->problems, PROBLEM_ERROR, value_place(loading, setting),
-                     "%s has no %s; write %s = %s;", option_sections[section].name, option->key,
-                     option->key, value_example(option, text, sizeof(text)));
+        value_complain(loading, setting, "%s has no %s; write %s = %s;",
+                       option_sections[section].name, option->key, option->key,
+                       value_example(option, text, sizeof(text)));
     }
 }
 
@@ -137,10 +135,10 @@ static void read_direction(struct loading *loading, const config_setting_t *sett
     bool connects = config_setting_get_member(setting, "connect");
     service->direction = connects ? CONFIG_CONNECT : CONFIG_LISTEN;
     if (listens == connects)
-        problems_add(loading->problems, PROBLEM_ERROR, value_place(loading, setting),
-                     "a service has %s; write listen = \"…\" where connections are accepted, "
-                     "connect = \"…\" at the other end",
-                     listens ? "both listen and connect" : "neither listen nor connect");
+        value_complain(loading, setting,
+                       "a service has %s; write listen = \"…\" where connections are accepted, "
+                       "connect = \"…\" at the other end",
+                       listens ? "both listen and connect" : "neither listen nor connect");
 }
 
 static void require_one(struct loading *loading, const config_setting_t *setting, const char *key,
@@ -149,9 +147,8 @@ static void require_one(struct loading *loading, const config_setting_t *setting
     char text[128];
     const struct option *option = option_find(SECTION_TLS, key);
     if (!config_setting_get_member(setting, key))
-        problems_add(loading->problems, PROBLEM_ERROR, value_place(loading, setting),
-                     "tls has no %s; write %s = %s;%s", key, key,
-                     value_example(option, text, sizeof(text)), more);
+        value_complain(loading, setting, "tls has no %s; write %s = %s;%s", key, key,
+                       value_example(option, text, sizeof(text)), more);
 }
 
 /* What tls needs depends on how the peer is known. */

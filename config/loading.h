@@ -13,17 +13,11 @@ struct loading {
     struct config *config;
     struct problems *problems;
     struct sources *sources;
-    struct loading_slot *slots; /* where each value that the file gives is written: a hash table */
-    size_t slot_count, slots_used;
+    void *given;         /* where each value that the file gives is written: of tsearch(3) */
     bool files_may_come; /* one that cannot be read is no mistake */
 };
 
-struct loading_slot {
-    const void *field; /* NULL: free */
-    struct place place;
-};
-
-/* Frees the table. */
+/* Frees what it has noted. */
 void loading_clear(struct loading *loading);
 
 /* Notes that the value at field is written at place. */
@@ -32,3 +26,8 @@ void loading_set_place(struct loading *loading, const void *field, struct place 
 bool loading_is_given(const struct loading *loading, const void *field);
 /* Where it is written; if it is a default, where `owner` is. */
 struct place loading_place(const struct loading *loading, const void *field, const void *owner);
+
+/* A problem with the value at field, as loading_place says; kind: ERROR or WARNING. */
+#define complain(loading, kind, field, owner, ...)                                                 \
+    problems_add((loading)->problems, PROBLEM_##kind, loading_place((loading), (field), (owner)),  \
+                 __VA_ARGS__)

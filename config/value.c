@@ -87,9 +87,7 @@ struct place value_place(const struct loading *loading, const config_setting_t *
                           line ? line : 1};
 }
 
-#define complain(value, ...)                                                                       \
-    problems_add((value)->loading->problems, PROBLEM_ERROR,                                        \
-                 value_place((value)->loading, (value)->setting), __VA_ARGS__)
+#define refuse(value, ...) value_complain((value)->loading, (value)->setting, __VA_ARGS__)
 
 static const char *prefix(const struct option *option)
 {
@@ -136,10 +134,9 @@ void value_wrong_type(struct loading *loading, const struct option *option,
                       const config_setting_t *setting)
 {
     char text[128];
-    problems_add(loading->problems, PROBLEM_ERROR, value_place(loading, setting),
-                 "%s%s must be %s, not %s; write for example %s = %s;", prefix(option), option->key,
-                 types[option->type].name, found_type(setting), option->key,
-                 example(option, setting, text, sizeof(text)));
+    value_complain(loading, setting, "%s%s must be %s, not %s; write for example %s = %s;",
+                   prefix(option), option->key, types[option->type].name, found_type(setting),
+                   option->key, example(option, setting, text, sizeof(text)));
 }
 
 static void wrong_type(const struct value *value)
@@ -154,8 +151,8 @@ static const char *text_of(const struct value *value)
     if (!text)
         wrong_type(value);
     else if (strlen(text) > TEXT_MAX)
-        complain(value, "%s%s is longer than %d characters", prefix(value->option),
-                 value->option->key, TEXT_MAX);
+        refuse(value, "%s%s is longer than %d characters", prefix(value->option),
+               value->option->key, TEXT_MAX);
     else
         return text;
     return NULL;
@@ -169,9 +166,9 @@ static bool is_in_range(const struct value *value, double number)
     /* A number that libconfig wrapped has its own error, and is not what the file says. */
     if (problems_has_error(value->loading->problems, value_place(value->loading, value->setting)))
         return false;
-    complain(value, "%s%s = %.15g is out of range; %.15g to %.15g%s%s is allowed", prefix(option),
-             option->key, number, option->min, option->max, *option->unit ? " " : "",
-             *option->unit ? (strcmp(option->unit, "s") == 0 ? "seconds" : option->unit) : "");
+    refuse(value, "%s%s = %.15g is out of range; %.15g to %.15g%s%s is allowed", prefix(option),
+           option->key, number, option->min, option->max, *option->unit ? " " : "",
+           *option->unit ? (strcmp(option->unit, "s") == 0 ? "seconds" : option->unit) : "");
     return false;
 }
 
@@ -224,8 +221,8 @@ static void read_text(const struct value *value)
         return;
     size_t length = strlen(text);
     if ((double)length < option->min || (double)length > option->max)
-        complain(value, "%s%s is %zu characters long; %.10g to %.10g are allowed", prefix(option),
-                 option->key, length, option->min, option->max);
+        refuse(value, "%s%s is %zu characters long; %.10g to %.10g are allowed", prefix(option),
+               option->key, length, option->min, option->max);
     else
         store_text(value->field, text);
 }
@@ -237,10 +234,10 @@ static void read_name(const struct value *value)
         return;
     size_t fine = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
     if (text[fine] || fine < value->option->min || fine > value->option->max)
-        complain(value,
-                 "name = \"%s\" cannot be used; 1 to 63 letters, digits, '.', '_' and '-' are "
-                 "allowed",
-                 text);
+        refuse(value,
+               "name = \"%s\" cannot be used; 1 to 63 letters, digits, '.', '_' and '-' are "
+               "allowed",
+               text);
     else
         store_text(value->field, text);
 }
@@ -253,10 +250,10 @@ static void read_mode(const struct value *value)
     char *end;
     unsigned long mode = strtoul(text, &end, 8);
     if (!*text || *end || mode > (unsigned long)value->option->max)
-        complain(value,
-                 "%s = \"%s\" is not a file mode; octal digits from \"0000\" to \"0777\" are "
-                 "allowed",
-                 value->option->key, text);
+        refuse(value,
+               "%s = \"%s\" is not a file mode; octal digits from \"0000\" to \"0777\" are "
+               "allowed",
+               value->option->key, text);
     else
         store_number(value->field, value->option->size, mode);
 }
@@ -276,7 +273,7 @@ static void read_file(const struct value *value)
 {
     const char *text = text_of(value);
     if (text && !*text)
-        complain(value, "%s%s is empty; write a path", prefix(value->option), value->option->key);
+        refuse(value, "%s%s is empty; write a path", prefix(value->option), value->option->key);
     else if (text && value->option->type == OPTION_OBJECT && strncmp(text, "pkcs11:", 7) == 0)
         store_text(value->field, text);
     else if (text)
@@ -293,8 +290,8 @@ static void read_socket(const struct value *value)
     bool has_prefix = strncmp(text, "unix:", 5) == 0;
     snprintf(address, sizeof(address), "%s%s", has_prefix ? "" : "unix:", text);
     if (endpoint_parse(&endpoint, address, value->loading->config->directory, why, sizeof(why)))
-        complain(value, "%s%s = \"%s\" cannot be used: %s", prefix(value->option),
-                 value->option->key, text, why);
+        refuse(value, "%s%s = \"%s\" cannot be used: %s", prefix(value->option), value->option->key,
+               text, why);
     else
         store_text(value->field, endpoint.address.un.sun_path);
     endpoint_clear(&endpoint);
@@ -309,11 +306,11 @@ static void unknown_word(const struct value *value, const char *word)
             nearest_offer(&nearest, c->word);
     option_choice_words(value->option, words, sizeof(words));
     if (nearest.best)
-        complain(value, "%s%s = \"%s\" is not known; did you mean \"%s\"?", prefix(value->option),
-                 value->option->key, word, nearest.best);
+        refuse(value, "%s%s = \"%s\" is not known; did you mean \"%s\"?", prefix(value->option),
+               value->option->key, word, nearest.best);
     else
-        complain(value, "%s%s = \"%s\" is not known; write %s", prefix(value->option),
-                 value->option->key, word, words);
+        refuse(value, "%s%s = \"%s\" is not known; write %s", prefix(value->option),
+               value->option->key, word, words);
 }
 
 static void read_choice(const struct value *value)
@@ -326,9 +323,9 @@ static void read_choice(const struct value *value)
     if (!choice)
         unknown_word(value, word);
     else if (choice->refused)
-        complain(value, "%s%s = \"%s\" is not possible: %s; write %s", prefix(value->option),
-                 value->option->key, word, choice->refused,
-                 option_choice_words(value->option, words, sizeof(words)));
+        refuse(value, "%s%s = \"%s\" is not possible: %s; write %s", prefix(value->option),
+               value->option->key, word, choice->refused,
+               option_choice_words(value->option, words, sizeof(words)));
     else
         store_choice(value->option, choice, value->field);
 }
@@ -344,7 +341,7 @@ static void read_endpoint(const struct value *value)
         value->option->type == OPTION_LISTEN ? ENDPOINTS_LISTEN : ENDPOINTS_CONNECT;
     if (endpoints_parse(&endpoint, text, use, value->loading->config->directory, why,
                         sizeof(why))) {
-        complain(value, "%s = \"%s\" cannot be used: %s", value->option->key, text, why);
+        refuse(value, "%s = \"%s\" cannot be used: %s", value->option->key, text, why);
         return;
     }
     endpoint_clear(value->field);
@@ -376,8 +373,8 @@ static size_t make_array(const struct value *value, void **array)
     }
     size_t count = element_count(value->setting);
     if ((double)count < option->min || (double)count > option->max) {
-        complain(value, "%s%s has %zu elements; %.10g to %.10g are allowed", prefix(option),
-                 option->key, count, option->min, option->max);
+        refuse(value, "%s%s has %zu elements; %.10g to %.10g are allowed", prefix(option),
+               option->key, count, option->min, option->max);
         return 0;
     }
     *array = check_alloc(count * option->element);
@@ -404,7 +401,7 @@ static void read_addresses(const struct value *value)
         struct endpoint *endpoint = &(*list)[*array_count(value)];
         if (endpoints_parse(endpoint, text, is_local ? ENDPOINTS_LOCAL : ENDPOINTS_REMOTE, NULL,
                             why, sizeof(why)))
-            complain(&one, "%s \"%s\" cannot be used: %s", value->option->key, text, why);
+            refuse(&one, "%s \"%s\" cannot be used: %s", value->option->key, text, why);
         else
             ++*array_count(value);
     }
@@ -419,7 +416,7 @@ static void read_names(const struct value *value)
         one.setting = element(value->setting, i);
         const char *text = text_of(&one);
         if (text && !*text)
-            complain(&one, "%s%s has an empty name", prefix(value->option), value->option->key);
+            refuse(&one, "%s%s has an empty name", prefix(value->option), value->option->key);
         else if (text)
             (*list)[(*array_count(value))++] = check_strdup(text);
     }

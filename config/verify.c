@@ -14,10 +14,6 @@
 
 #define THREADS_MAX 256 /* of options.def */
 
-#define complain(loading, kind, field, owner, ...)                                                 \
-    problems_add((loading)->problems, PROBLEM_##kind, loading_place((loading), (field), (owner)),  \
-                 __VA_ARGS__)
-
 static void derive_threads(struct loading *loading)
 {
     struct config *config = loading->config;

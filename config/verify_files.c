@@ -49,10 +49,9 @@ static bool check_file(struct loading *loading, const void *owner, struct checke
     if (loading->files_may_come)
         return false;
     bool is_missing = strcmp(why, strerror(ENOENT)) == 0;
-    problems_add(loading->problems, PROBLEM_ERROR, loading_place(loading, file.field, owner),
-                 "%s: cannot read %s: %s%s", file.name, *file.field, why,
-                 is_missing ? "; a relative path begins at the configuration file's directory"
-                            : "");
+    complain(loading, ERROR, file.field, owner, "%s: cannot read %s: %s%s", file.name, *file.field,
+             why,
+             is_missing ? "; a relative path begins at the configuration file's directory" : "");
     return false;
 }
 
@@ -63,11 +62,10 @@ static void check_private(struct loading *loading, const struct config_tunnel *t
 {
     if (!(status->st_mode & (S_IRWXO | S_IWGRP)))
         return;
-    problems_add(loading->problems, PROBLEM_WARNING,
-                 loading_place(loading, &tunnel->tls.key, tunnel),
-                 "tls.key: others can %s the private key %s (mode %04o); run chmod 600 on it",
-                 status->st_mode & S_IROTH ? "read" : "reach", tunnel->tls.key,
-                 (unsigned)(status->st_mode & 07777));
+    complain(loading, WARNING, &tunnel->tls.key, tunnel,
+             "tls.key: others can %s the private key %s (mode %04o); run chmod 600 on it",
+             status->st_mode & S_IROTH ? "read" : "reach", tunnel->tls.key,
+             (unsigned)(status->st_mode & 07777));
 }
 
 /* What is wrong with the certificate alone does not name the key's file. */
@@ -76,9 +74,8 @@ static void complain_of_pair(struct loading *loading, const struct config_tunnel
 {
     const struct config_tls *tls = &tunnel->tls;
     bool of_cert = strstr(why, tls->cert) && !strstr(why, tls->key);
-    problems_add(loading->problems, PROBLEM_ERROR,
-                 loading_place(loading, of_cert ? &tls->cert : &tls->key, tunnel), "tls.%s: %s",
-                 of_cert ? "cert" : "key", why);
+    complain(loading, ERROR, of_cert ? &tls->cert : &tls->key, tunnel, "tls.%s: %s",
+             of_cert ? "cert" : "key", why);
 }
 
 void verify_files_tls(struct loading *loading, const struct config_tunnel *tunnel,
@@ -114,11 +111,10 @@ void verify_files_sessions(struct loading *loading)
     if (sessions->file)
         verify_files_directory(loading, sessions->file, "sessions.file", &sessions->file);
     if (sessions->redis.password && stat(config->file, &status) == 0 && status.st_mode & S_IROTH)
-        problems_add(loading->problems, PROBLEM_WARNING,
-                     loading_place(loading, &sessions->redis.password, NULL),
-                     "redis.password: others can read it in this file (mode %04o); run chmod 600 "
-                     "on it",
-                     (unsigned)(status.st_mode & 07777));
+        complain(loading, WARNING, &sessions->redis.password, NULL,
+                 "redis.password: others can read it in this file (mode %04o); run chmod 600 "
+                 "on it",
+                 (unsigned)(status.st_mode & 07777));
 }
 
 void verify_files_directory(struct loading *loading, const char *path, const char *what,
@@ -130,7 +126,7 @@ void verify_files_directory(struct loading *loading, const char *path, const cha
     char *directory = strndup(path, (size_t)(slash - path));
     check_made(directory);
     if (access(directory, F_OK))
-        problems_add(loading->problems, PROBLEM_WARNING, loading_place(loading, field, field),
-                     "the directory %s of %s: %s", directory, what, strerror(errno));
+        complain(loading, WARNING, field, field, "the directory %s of %s: %s", directory, what,
+                 strerror(errno));
     free(directory);
 }

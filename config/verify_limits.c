@@ -7,10 +7,6 @@
 #define IDENTITY_ASSOCIATIONS  256
 #define IDENTITY_STREAMS_SHARE 8
 
-#define complain(loading, field, owner, ...)                                                       \
-    problems_add((loading)->problems, PROBLEM_WARNING, loading_place((loading), (field), (owner)), \
-                 __VA_ARGS__)
-
 static void derive_identity(struct loading *loading, struct config_tunnel *tunnel)
 {
     struct config_identity *identity = &tunnel->identity;
@@ -41,25 +37,25 @@ static void verify_identity(struct loading *loading, const struct config_tunnel 
     const struct config_identity *identity = &tunnel->identity;
     uint64_t limit = loading->config->memory_limit;
     if (identity->max_associations > tunnel->max_peers)
-        complain(loading, &identity->max_associations, tunnel,
+        complain(loading, WARNING, &identity->max_associations, tunnel,
                  "identity.max_associations = %" PRIu32 " is more than max_peers = %" PRIu32
                  "; max_peers decides",
                  identity->max_associations, tunnel->max_peers);
     if (loading_is_given(loading, &identity->max_connections) &&
         identity->max_connections > identity->max_streams)
-        complain(loading, &identity->max_connections, tunnel,
+        complain(loading, WARNING, &identity->max_connections, tunnel,
                  "identity.max_connections = %" PRIu32
                  " is more than identity.max_streams = %" PRIu32
                  ", and each connection takes a stream; raise that",
                  identity->max_connections, identity->max_streams);
     if (identity->memory > limit)
-        complain(loading, &identity->memory, tunnel,
+        complain(loading, WARNING, &identity->memory, tunnel,
                  "identity.memory = %" PRIu64 " is more than memory_limit = %" PRIu64
                  "; memory_limit decides",
                  identity->memory, limit);
 }
 
-/* proxy/promise.h: this much is counted for a connection at least. */
+/* CREDIT_PROMISED_MIN of mux/credit.h: this much is counted for a connection at least. */
 #define CONNECTION_LEAST 4096
 
 static void verify_memory(struct loading *loading, const struct config_tunnel *tunnel)
@@ -68,7 +64,7 @@ static void verify_memory(struct loading *loading, const struct config_tunnel *t
     uint64_t connections = config->memory_limit / CONNECTION_LEAST;
     if (!loading_is_given(loading, &config->memory_limit) || tunnel->streams_max <= connections)
         return;
-    complain(loading, &config->memory_limit, NULL,
+    complain(loading, WARNING, &config->memory_limit, NULL,
              "memory_limit = %" PRIu64 " leaves room for %" PRIu64
              " connections, fewer than streams.max = %" PRIu32 "%s of tunnel \"%s\"; raise it, or "
              "lower streams.max",

@@ -5,10 +5,6 @@
 
 #include "config/endpoints.h"
 
-#define complain(loading, kind, field, owner, ...)                                                 \
-    problems_add((loading)->problems, PROBLEM_##kind, loading_place((loading), (field), (owner)),  \
-                 __VA_ARGS__)
-
 /* ---- the clock ---- */
 
 /* A default gives way to a short dead_after: several time-outs have to fit into it. */

@@ -3,10 +3,6 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#define complain(loading, kind, field, owner, ...)                                                 \
-    problems_add((loading)->problems, PROBLEM_##kind, loading_place((loading), (field), (owner)),  \
-                 __VA_ARGS__)
-
 /* An option that is given, and why that cannot be. */
 struct clash {
     const void *field;
