@@ -9,11 +9,6 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "transport/kernel_association.h"
-#include "transport/kernel_auth.h"
-#include "transport/kernel_listener.h"
-#include "transport/kernel_path.h"
-#include "transport/kernel_send.h"
 #include "transport/kernel_socket.h"
 
 /* Opening a socket loads the module where that is allowed. */

@@ -1,4 +1,4 @@
-#include "transport/kernel_association.h"
+#include "transport/kernel.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,13 +9,6 @@
 
 #include "base/check.h"
 #include "sctp/auth_chunks.h"
-#include "transport/kernel_auth.h"
-#include "transport/kernel_listener.h"
-#include "transport/kernel_mtu.h"
-#include "transport/kernel_path.h"
-#include "transport/kernel_receive.h"
-#include "transport/kernel_send.h"
-#include "transport/kernel_socket.h"
 
 /* Silence is found out within this share of dead_after more. */
 #define LOOKS 8

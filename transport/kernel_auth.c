@@ -1,4 +1,4 @@
-#include "transport/kernel_auth.h"
+#include "transport/kernel.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -9,9 +9,6 @@
 
 #include "base/check.h"
 #include "sctp/auth_chunks.h"
-#include "transport/kernel_association.h"
-#include "transport/kernel_send.h"
-#include "transport/kernel_socket.h"
 
 /* A list of chunks has a byte for each of the 256 types at most. */
 #define CHUNKS_MAX 256

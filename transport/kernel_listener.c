@@ -1,4 +1,4 @@
-#include "transport/kernel_listener.h"
+#include "transport/kernel.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,8 +11,6 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "transport/kernel_association.h"
-#include "transport/kernel_socket.h"
 
 /* No more than this many associations begin in one turn of the loop. */
 #define EVENTS_A_TURN 64

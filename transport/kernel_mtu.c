@@ -1,8 +1,6 @@
-#include "transport/kernel_mtu.h"
+#include "transport/kernel.h"
 
 #include "base/log.h"
-#include "transport/kernel_association.h"
-#include "transport/kernel_path.h"
 
 /* An eighth of dead_after each: 4 s, if that is 15 s. When packets have become smaller, nothing is
  * sent again before the next time-out, which may have doubled to 10 s meanwhile. */

@@ -1,4 +1,4 @@
-#include "transport/kernel_path.h"
+#include "transport/kernel.h"
 
 #include <netinet/in.h>
 #include <netinet/sctp.h>
@@ -6,8 +6,6 @@
 #include <sys/socket.h>
 
 #include "base/check.h"
-#include "transport/kernel_association.h"
-#include "transport/kernel_socket.h"
 
 #define SCHEDULER_ROUND_ROBIN 2 /* as in kernel_socket.c */
 

@@ -1,4 +1,4 @@
-#include "transport/kernel_receive.h"
+#include "transport/kernel.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,10 +11,6 @@
 #include "base/check.h"
 #include "base/quote.h"
 #include "sctp/payload.h"
-#include "transport/kernel_association.h"
-#include "transport/kernel_auth.h"
-#include "transport/kernel_path.h"
-#include "transport/kernel_socket.h"
 
 /* Other associations of the loop get their turn after so many. */
 #define MESSAGES_A_TURN 256

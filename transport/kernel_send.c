@@ -1,4 +1,4 @@
-#include "transport/kernel_send.h"
+#include "transport/kernel.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,9 +10,6 @@
 
 #include "base/check.h"
 #include "sctp/payload.h"
-#include "transport/kernel_association.h"
-#include "transport/kernel_auth.h"
-#include "transport/kernel_socket.h"
 
 /* Messages of one turn are given to the kernel together, so that small ones share packets; beyond
  * this many bytes at once, so that the peer's processor works at the same time as ours. */

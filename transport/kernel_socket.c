@@ -14,7 +14,6 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "transport/kernel.h"
-#include "transport/kernel_auth.h"
 
 /* One association has one window and one send buffer for all its streams, and the kernel does not
  * tune them: 4 MB carry 300 Mbit/s over a round trip of 100 ms. */
