@@ -1,4 +1,4 @@
-/* sctp/bbr.h: BBRv3 as draft-ietf-ccwg-bbr (2026-08-03) has it, with the six deviations D1 to D6
+/* sctp/bbr.h: BBRv3 as draft-ietf-ccwg-bbr (2026-08-03) has it, with the seven deviations D1 to D7
  * of docs/decisions/033-congestion-control.md. Names are the draft's, sections are cited by their
  * titles. sctp/bbr.c has states and control, sctp/bbr_model.c the model of the path,
  * sctp/bbr_probe.c the ProbeBW cycle. Private to these three. Pure.
@@ -68,6 +68,11 @@
 #define SCTP_BBR_D6_RATE  70
 #define SCTP_BBR_D6_KEPT  90
 #define SCTP_BBR_D6_RAISE 4
+/* D7: in Startup a round that the sender's user limited counts for the plateau all the same if a
+ * queue stood in it, and so much was sent: else a connection whose own window is less than the path
+ * holds keeps Startup's pace for ever, and each time its window opens it is a burst of nearly three
+ * times the rate. */
+#define SCTP_BBR_D7_PACKETS UINT64_C(44)
 
 enum sctp_bbr_state {
     SCTP_BBR_STARTUP,
@@ -116,6 +121,7 @@ struct sctp_bbr {
     bool calm;           /* the last round; D1, D2 */
     unsigned margin;     /* percent; D5 */
     bool slow, was_slow; /* D6 */
+    bool fills;          /* D7: the last round was not calm, and large */
     /* Full pipe. */
     uint64_t full_bw;
     unsigned full_bw_count;

@@ -102,8 +102,9 @@ void sctp_bbr_model_spurious(struct sctp_bbr *self, uint32_t size)
 
 /* How much longer the round's round trips were, on average, than those of the best round in the
  * last 5 to 10 s. A least round trip would not do: with jitter it is a lucky one. */
-static void judge_queue(struct sctp_bbr *self, uint64_t now_us)
+static void judge_queue(struct sctp_bbr *self, uint64_t now_us, uint64_t sent)
 {
+    self->fills = false;
     if (!self->round_rtts)
         return;
     uint64_t mean_us = self->round_rtt_us / self->round_rtts;
@@ -122,6 +123,7 @@ static void judge_queue(struct sctp_bbr *self, uint64_t now_us)
     uint64_t base_us = sctp_bbr_least(self->base_rtt_us[0], self->base_rtt_us[1]);
     uint64_t more_us = since(mean_us, base_us);
     self->calm = more_us <= sctp_bbr_most(base_us / SCTP_BBR_CALM_SHARE, SCTP_BBR_CALM_US);
+    self->fills = !self->calm && sent >= SCTP_BBR_D7_PACKETS * self->base.mss;
     self->margin = SCTP_BBR_MARGIN;
     if (more_us > sctp_bbr_most(base_us / SCTP_BBR_D5_SHARE, SCTP_BBR_CALM_US))
         self->margin = (unsigned)sctp_bbr_least(
@@ -191,7 +193,7 @@ static void judge_losses(struct sctp_bbr *self, const struct sctp_sample *sample
     uint64_t delivered = since(sample->total_delivered, self->round_delivered);
     uint64_t sent = sctp_bbr_least(delivered, SCTP_CONGESTION_BYTES_MAX) + self->round_lost;
     sent = sctp_bbr_least(sent, SCTP_CONGESTION_BYTES_MAX);
-    judge_queue(self, sample->now_us);
+    judge_queue(self, sample->now_us, sent);
     learn_floor(self, sent);
     bool too_many = self->loss_in_round && self->round_lost > tolerated(self, sent);
     if (self->round_lost > sent / 100 * SCTP_BBR_LOSSY_PERCENT)
@@ -272,10 +274,12 @@ static void update_aggregation(struct sctp_bbr *self, const struct sctp_sample *
         self->extra_acked = sctp_bbr_most(self->extra_acked, self->extra_filter[i]);
 }
 
-/* "Exiting Acceleration Based on Bandwidth Plateau"; rounds in T3's recovery say nothing (D3). */
+/* "Exiting Acceleration Based on Bandwidth Plateau"; rounds in T3's recovery say nothing (D3),
+ * those that the sender's user limits only beside a queue of Startup's (D7). */
 static void check_full_bw(struct sctp_bbr *self, const struct sctp_sample *sample)
 {
-    if (self->full_bw_now || !self->round_start || sample->limited || !sample->rate ||
+    bool says_much = !sample->limited || (self->state == SCTP_BBR_STARTUP && self->fills);
+    if (self->full_bw_now || !self->round_start || !says_much || !sample->rate ||
         sample->by_timeout)
         return;
     if (sample->rate >= self->full_bw * FULL_PERCENT / 100) {

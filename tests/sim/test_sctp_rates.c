@@ -126,10 +126,31 @@ static const struct row rows[] = {
     {"100 Mbit/s, 30 ms, a queue of 200 ms", &sctp_cubic_ops, 1, 12, 11.0, 0, 0, HOME},
 };
 
+#define BULK(count)                                                                                \
+    {                                                                                              \
+        .kind = SIM_BULK, .streams = count, .least = MESSAGE_MAX, .most = MESSAGE_MAX              \
+    }
+
+/* What else may go over a line than bulk on 16 streams. */
+static const struct load {
+    struct row row;
+    struct sim_work work;
+    uint32_t buffer; /* of the receiver; 0: that of the world */
+} loads[] = {
+    /* All waits behind each gap for a round trip, and the sender needs another to hear of its end:
+     * as much as lines of 1 Gbit/s hold three times. */
+    {{"one stream on 1 Gbit/s, 100 ms, 0.01% lost", &sctp_bbr_ops, 3, 10, 100, 2, 35, FAT},
+     BULK(1),
+     32 << 20},
+    /* As the window of a connection allows it: all of it at once behind each gap, then nothing. */
+    {{"10 MB of credit on 1 Gbit/s, 100 ms, 0.01% lost", &sctp_bbr_ops, 5, 5, 60, 2, 35, FAT},
+     {.kind = SIM_BULK, .streams = 1, .least = MESSAGE_MAX, .most = MESSAGE_MAX, .burst = 600},
+     32 << 20},
+};
+
 static struct sim_work bulk(void)
 {
-    return (struct sim_work){
-        .kind = SIM_BULK, .streams = 16, .least = MESSAGE_MAX, .most = MESSAGE_MAX};
+    return (struct sim_work)BULK(16);
 }
 
 static struct sim_work ask(bool answers)
@@ -168,14 +189,17 @@ struct result {
     char wrong[300];
 };
 
-static struct result run(const struct row *row, uint64_t seed, unsigned seconds)
+static struct result run(const struct row *row, const struct load *load, uint64_t seed,
+                         unsigned seconds)
 {
     struct result result = {0};
     struct sim_options *o = malloc(sizeof *o);
     begin(o, seed, &row->line);
     for (unsigned i = 0; i < 2; i++)
         o->sctp[i].congestion = row->congestion;
-    o->work[0][0] = bulk();
+    if (load && load->buffer)
+        o->sctp[1].buffer = load->buffer;
+    o->work[0][0] = load ? load->work : bulk();
     o->work[0][1] = ask(false);
     o->work[1][0] = ask(true);
     struct sim_world *world = sim_world_new(o);
@@ -207,7 +231,8 @@ static struct result run(const struct row *row, uint64_t seed, unsigned seconds)
     return result;
 }
 
-static void test_row(const struct row *row)
+/* load NULL: bulk. */
+static void test_row(const struct row *row, const struct load *load)
 {
     double rates[SEEDS_MAX], q50[SEEDS_MAX], q95[SEEDS_MAX], round[SEEDS_MAX];
     double again = 0, spurious = 0, window = 0;
@@ -215,7 +240,7 @@ static void test_row(const struct row *row)
     unsigned seeds = seeds_wanted ? seeds_wanted : (row->seeds + scale - 1) / scale;
     unsigned seconds = scale > 1 && row->seconds > 8 ? 8 : row->seconds, timeouts = 0, wrong = 0;
     for (unsigned i = 0; i < seeds; i++) {
-        struct result r = run(row, 100 + i, seconds);
+        struct result r = run(row, load, 100 + i, seconds);
         if (r.wrong[0] && !wrong++)
             tap_note("%s", r.wrong);
         rates[i] = r.rate;
@@ -313,7 +338,10 @@ int main(void)
     unsigned step = scale >= 8 ? 6 : scale >= 4 ? 3 : 1;
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i += only ? 1 : step)
         if (!only || strstr(rows[i].name, only))
-            test_row(&rows[i]);
+            test_row(&rows[i], NULL);
+    for (unsigned i = 0; i < sizeof loads / sizeof *loads; i++)
+        if (only ? strstr(loads[i].row.name, only) != NULL : step == 1)
+            test_row(&loads[i].row, &loads[i]);
     if (only ? strstr("share", only) != NULL : step == 1)
         test_shares();
     return tap_done();

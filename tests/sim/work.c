@@ -6,9 +6,10 @@
 #include "base/check.h"
 #include "tests/sim/world.h"
 
-#define TABLE   65536
-#define NEVER   UINT64_MAX
-#define AT_ONCE 200000 /* messages taken in one go: nobody's queue may be that long */
+#define TABLE        65536
+#define NEVER        UINT64_MAX
+#define CREDIT_FIRST 16u
+#define AT_ONCE      200000 /* messages taken in one go: nobody's queue may be that long */
 
 static uint8_t table[TABLE + MESSAGE_MAX];
 
@@ -174,6 +175,19 @@ void sim_user_answered(struct sim_end *end)
             send_one(end, i);
 }
 
+/* BULK by credit: how much of one stream may be on its way grows with what was taken, as the
+ * windows of connections do. What the peer has taken is known at once, but looked at only when a
+ * packet comes. */
+static bool has_credit(const struct sim_end *end, unsigned i)
+{
+    const struct sim_work *work = work_of(end, i);
+    if (work->kind != SIM_BULK || !work->burst)
+        return true;
+    uint32_t taken = end->peer->user.received[work->stream],
+             window = CREDIT_FIRST + taken < work->burst ? CREDIT_FIRST + taken : work->burst;
+    return end->user.running[i].sent < (uint64_t)taken + window;
+}
+
 /* What somebody waits for first, what only fills the line last. */
 static const enum sim_work_kind order[] = {SIM_EARLY, SIM_ANSWER, SIM_ASK,
                                            SIM_BURST, SIM_TALK,   SIM_BULK};
@@ -191,7 +205,7 @@ void sim_user_send(struct sim_end *end)
             struct sim_running *running = &user->running[i];
             if (work_of(end, i)->kind != order[rank] || user->is_closing)
                 continue;
-            while (running->pending || (running->ready && !is_over(end, i))) {
+            while (running->pending || (running->ready && !is_over(end, i) && has_credit(end, i))) {
                 if (!send_one(end, i))
                     return;
                 if (++taken > AT_ONCE) {

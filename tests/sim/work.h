@@ -31,7 +31,7 @@ struct sim_work {
     uint64_t begin_us, end_us; /* after it is up; end 0: never */
     uint64_t messages;         /* at most; 0: no limit */
     uint64_t pause_us;         /* TALK: on average */
-    uint32_t burst;
+    uint32_t burst; /* BURST: at once; BULK of one stream: that many not taken yet; 0: no limit */
 };
 
 #define SIM_ROUNDS 4096

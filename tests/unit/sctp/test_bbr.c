@@ -1,5 +1,5 @@
 /* BBR by hand-made samples: how each state is entered and left, what is learnt of the path, and the
- * six deviations from the draft, each with what happens without it. */
+ * seven deviations from the draft, each with what happens without it. */
 #include "sctp/bbr.h"
 
 #include <string.h>
@@ -21,7 +21,8 @@ struct path {
     struct sctp_bbr *bbr;
     uint64_t now_us, delivered, lost, rtt_us, rate, in_flight, sent_at; /* sent_at: delivered */
     uint64_t start_us;
-    unsigned step; /* batches of the round trip */
+    unsigned step;  /* batches of the round trip */
+    unsigned batch; /* packets of each */
     bool skips_probe_rtt;
     bool is_stuck; /* in_flight is what it is, whatever the window */
     bool limited, in_recovery, by_timeout;
@@ -29,7 +30,8 @@ struct path {
 
 static struct path begin(void)
 {
-    struct path path = {.now_us = 1000000, .rtt_us = RTT_US, .rate = RATE, .in_flight = BDP};
+    struct path path = {
+        .now_us = 1000000, .rtt_us = RTT_US, .rate = RATE, .in_flight = BDP, .batch = BATCH};
     path.base = ops->make(path.now_us, MSS, RTT_US);
     path.bbr = container_of(path.base, struct sctp_bbr, base);
     return path;
@@ -91,7 +93,7 @@ static bool step(struct path *path)
     if (path->skips_probe_rtt)
         path->bbr->probe_rtt_stamp_us = path->now_us;
     path->now_us = path->start_us + path->rtt_us * path->step / batches;
-    acknowledge(path, BATCH * MSS);
+    acknowledge(path, path->batch * MSS);
     if (path->step < batches)
         return false;
     path->step = 0;
@@ -200,6 +202,35 @@ static void plateau(void)
     round_trip(&path);
     ok(is_in(&path, "drain"), "three end it");
     ok(near((double)path.base->pace, 0.5 * 0.99 * (double)path.bbr->max_bw, 0.1), "half as fast");
+    end(&path);
+}
+
+/* D7. */
+static void limited_startup(void)
+{
+    struct path path = begin();
+    path.limited = true;
+    for (unsigned i = 0; i < 10; i++)
+        round_trip(&path);
+    ok(is_in(&path, "startup"), "D7: rounds that lack data say nothing without a queue");
+    path.rtt_us = RTT_US + RTT_US / 8 + 2000;
+    for (unsigned i = 0; i < 3; i++)
+        round_trip(&path);
+    ok(is_in(&path, "startup"), "D7: nor do two with one");
+    for (unsigned i = 0; i < 2; i++)
+        round_trip(&path);
+    ok(!is_in(&path, "startup"), "D7: but a third ends startup: the bursts are the queue");
+    end(&path);
+
+    path = begin();
+    path.limited = true;
+    path.batch = 2;
+    for (unsigned i = 0; i < 10; i++)
+        round_trip(&path);
+    path.rtt_us = 2 * RTT_US;
+    for (unsigned i = 0; i < 20; i++)
+        round_trip(&path);
+    ok(is_in(&path, "startup"), "D7: small rounds have not made the queue that they meet");
     end(&path);
 }
 
@@ -901,6 +932,7 @@ int main(void)
 {
     first();
     plateau();
+    limited_startup();
     drain();
     cycle();
     reno_rounds();
