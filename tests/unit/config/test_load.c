@@ -13,7 +13,7 @@ static void test_defaults(void)
     ok(config->threads == (uint32_t)sysconf(_SC_NPROCESSORS_ONLN), "a thread for each core");
     ok(config->memory_limit == 268435456 && !config->admin_socket, "top level");
     ok(t->role == CONFIG_CLIENT && t->streams_initial == 16 && t->streams_max == 2048, "streams");
-    ok(t->window_initial == 262144 && t->window_max == 16777216, "window");
+    ok(t->window_initial == 262144 && t->window_max == 33554432, "window");
     ok(t->waiting_max == 4096 && t->waiting_timeout_us == 10000000, "waiting");
     ok(t->reconnect_min_us == 100000 && t->reconnect_max_us == 500000 &&
            t->reconnect_refused_us == 30000000,

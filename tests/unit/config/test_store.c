@@ -43,7 +43,7 @@ int main(void)
     store_standard(option_find(SECTION_SERVICE_STREAMS, "max"), &service);
     ok(config.log_level == LOG_INFO && tunnel.tls.resume_required, "defaults: words");
     ok(strcmp(tunnel.transport, "udp") == 0, "defaults: a word stored as text");
-    ok(tunnel.window_max == 16777216 && service.socket_mode == 0600 && service.keepalive,
+    ok(tunnel.window_max == 33554432 && service.socket_mode == 0600 && service.keepalive,
        "defaults: numbers, modes and booleans");
     ok(service.streams_max == 0, "a derived default is left alone");
     free(tunnel.transport);

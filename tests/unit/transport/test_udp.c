@@ -5,6 +5,7 @@
 
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
+#include "transport/udp_engine.h"
 
 /* Limit for silent peers: short, because the tests wait for it. */
 #define PATIENCE (SECOND * 2 / 5)
@@ -380,8 +381,18 @@ static void idle_cost(void)
     free(user);
 }
 
+/* tests/sim/test_sctp_rates.c: "one stream" says why. */
+static void buffer_by_default(void)
+{
+    ok(udp_engine_buffer(&(struct transport_options){0}) == 32u << 20,
+       "one stream that waits behind a gap is not held up at 1 Gbit/s, 100 ms");
+    ok(udp_engine_buffer(&(struct transport_options){.buffer_bytes = 65536}) == 65536,
+       "but by the options");
+}
+
 int main(void)
 {
+    buffer_by_default();
     vanishes_while_idle();
     vanishes_under_load();
     survives_an_outage();
