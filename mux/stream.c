@@ -155,17 +155,3 @@ uint64_t mux_stream_sent(const struct mux_stream *s)
 {
     return s->out.sent;
 }
-
-const char *mux_stream_state(const struct mux_stream *s)
-{
-    static const char *const names[] = {"unbound", "idle", "opening", "opened", "open"};
-    if (!mux_stream_has_lease(s))
-        return names[s->state];
-    if (mux_stream_is_silent(s))
-        return "reset";
-    if (s->own_end == END_FIN)
-        return "half-closed here";
-    if (s->peer_end == END_FIN)
-        return "half-closed there";
-    return names[s->state];
-}

@@ -127,5 +127,3 @@ bool mux_stream_is_idle(const struct mux_stream *stream);
 /* Bytes of on_data / on_fill in this lease, or in the last one while idle. */
 uint64_t mux_stream_received(const struct mux_stream *stream);
 uint64_t mux_stream_sent(const struct mux_stream *stream);
-/* State's name, for logs and tests. */
-const char *mux_stream_state(const struct mux_stream *stream);

@@ -8,25 +8,13 @@
 #define CLIENT_HELLO     1
 
 /* Extension types (RFC 5077, RFC 8446). */
-#define SESSION_TICKET     35
-#define PRE_SHARED_KEY     41
-#define SUPPORTED_VERSIONS 43
+#define SESSION_TICKET 35
+#define PRE_SHARED_KEY 41
 
 static struct wire_reader part(struct wire_reader *reader, size_t length)
 {
     const uint8_t *bytes = wire_get_bytes(reader, length);
     return bytes ? wire_reader(bytes, length) : (struct wire_reader){.overrun = true};
-}
-
-/* RFC 8446 section 4.2.1: a length in one byte, then versions of two. */
-static bool lists_13(struct wire_reader body)
-{
-    struct wire_reader versions = part(&body, wire_get_u8(&body));
-    while (wire_left(&versions) >= 2) {
-        if (wire_get_u16(&versions) == 0x0304)
-            return true;
-    }
-    return false;
 }
 
 static void read_extensions(struct wire_reader extensions, struct tls_client_hello *out)
@@ -37,8 +25,6 @@ static void read_extensions(struct wire_reader extensions, struct tls_client_hel
         struct wire_reader body = part(&extensions, length);
         if (type == SESSION_TICKET || type == PRE_SHARED_KEY)
             out->has_ticket = out->has_ticket || wire_left(&body);
-        else if (type == SUPPORTED_VERSIONS)
-            out->offers_13 = lists_13(body);
     }
 }
 

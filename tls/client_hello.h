@@ -10,7 +10,6 @@ struct tls_client_hello {
     const uint8_t *session_id; /* inside of the bytes that were looked at */
     size_t session_id_size;    /* 0 to 32 */
     bool has_ticket;           /* of TLS 1.2, or a pre-shared key of TLS 1.3 */
-    bool offers_13;            /* then the session id may mean nothing (RFC 8446 appendix D.4) */
 };
 
 /* Whether bytes begin with a whole ClientHello in one record. Nothing of it is trusted, nor checked

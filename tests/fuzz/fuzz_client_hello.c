@@ -29,7 +29,6 @@ time_t time(time_t *now)
 static bool is_same(const struct tls_client_hello *a, const struct tls_client_hello *b)
 {
     return a->session_id_size == b->session_id_size && a->has_ticket == b->has_ticket &&
-           a->offers_13 == b->offers_13 &&
            (!a->session_id_size || !memcmp(a->session_id, b->session_id, a->session_id_size));
 }
 
@@ -129,15 +128,12 @@ static void put_extension(struct wire_writer *w, struct wire_reader *script,
     wire_put_u16(w, type);
     if (type == 43) {
         size_t count = more % 6;
-        bool has_13 = false;
         wire_put_u16(w, 1 + 2 * count);
         wire_put_u8(w, 2 * count);
         for (size_t i = 0; i < count; i++) {
             uint16_t version = about & 0x40 && i == 2 ? 0x0304 : wire_get_u16(script);
-            has_13 = has_13 || version == 0x0304;
             wire_put_u16(w, version);
         }
-        expected->offers_13 = has_13;
     } else if (about & 0x80 && (type == 35 || type == 41)) {
         put_ticket(w, more);
         expected->has_ticket = true;

@@ -67,8 +67,7 @@ static void wrong(struct end *end, bool is_wrong, const char *what)
     if (!is_wrong || end->sim->options.is_hostile)
         return;
     if (!end->sim->wrong++)
-        tap_note("stream %u side %d lease %u %s: %s", end->id, (int)end->side, end->leases,
-                 mux_stream_state(end->stream), what);
+        tap_note("stream %u side %d lease %u: %s", end->id, (int)end->side, end->leases, what);
 }
 
 static struct end *end_of(struct mux_stream_events *events)
