@@ -120,7 +120,7 @@ static void refused(struct connection *c, int error)
 }
 
 /* Writes the backlog, then the FIN; tells how many bytes left. False: it takes nothing any more. */
-static bool flush(struct connection *c)
+bool connection_flush(struct connection *c)
 {
     size_t written = 0;
     int error = 0;
@@ -164,7 +164,7 @@ static void on_socket(struct loop_fd *socket, uint32_t events)
     if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         go_on_reading(c); /* what has a backlog does not end in this */
     if (writes)
-        flush(c);
+        connection_flush(c);
 }
 
 enum err connection_watch(struct connection *c, struct worker *worker,
@@ -399,12 +399,6 @@ size_t connection_untaken(const struct connection *c)
         ioctl(c->socket.fd, SIOCOUTQ, &sent) < 0)
         sent = 0;
     return bytes + (size_t)sent;
-}
-
-/* What was delivered before the socket was connected leaves now. */
-bool connection_flush(struct connection *c)
-{
-    return flush(c);
 }
 
 static bool is_refusal(enum err why)

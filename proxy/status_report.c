@@ -11,9 +11,10 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "proxy/link.h"
+#include "proxy/places.h"
 #include "proxy/process.h"
 #include "proxy/reload.h"
-#include "proxy/status_limits.h"
+#include "proxy/tunnel.h"
 #include "proxy/worker.h"
 
 static const char *const link_states[] = {[LINK_CONNECTING] = "connecting",
@@ -21,9 +22,24 @@ static const char *const link_states[] = {[LINK_CONNECTING] = "connecting",
                                           [LINK_READY] = "up",
                                           [LINK_CLOSING] = "closing"};
 
-static json_t *number(uint64_t value)
+/* Names come from certificates: JSON takes only UTF-8, and a terminal only what can be printed. */
+static json_t *printable(const char *name)
 {
-    return json_integer((json_int_t)value);
+    char text[1024];
+    size_t length = 0;
+    for (; length < sizeof(text) - 1 && name[length]; length++)
+        text[length] = name[length] >= ' ' && name[length] <= '~' ? name[length] : '?';
+    return json_stringn(text, length);
+}
+
+/* Who limits the streams; null: the peer's HELLO has not come. */
+static json_t *report_limit(const struct link *link)
+{
+    if (!link->streams_max)
+        return json_null();
+    return json_pack("{s:s, s:I, s:I}", "by", link_streams_limiter(link), "here",
+                     (json_int_t)link->tunnel->config->streams_max, "far_end",
+                     (json_int_t)link->peer_streams);
 }
 
 /* What a congestion control of ours says; null: the transport has another. */
@@ -54,11 +70,6 @@ static json_t *report_paths(const struct association_status *status)
                       (json_int_t)path->congestion_window, "congestion", report_congestion(path)));
     }
     return paths;
-}
-
-static json_t *printable(const char *name)
-{
-    return status_limits_printable(name);
 }
 
 static json_t *report_tls(const struct link *link)
@@ -97,8 +108,9 @@ static json_t *report_link(struct link *link)
         (json_int_t)status.retransmissions, "lost", (json_int_t)status.lost, "spurious",
         (json_int_t)status.spurious, "loss_probes", (json_int_t)status.probes, "timeouts",
         (json_int_t)status.timeouts, "streams", (json_int_t)link->streams_max, "streams_limit",
-        status_limits_streams(link), "queued", status_limits_queued(link), "paths",
-        report_paths(&status), "tls", report_tls(link));
+        report_limit(link), "queued",
+        json_integer((json_int_t)atomic_load_explicit(&link->queued, memory_order_relaxed)),
+        "paths", report_paths(&status), "tls", report_tls(link));
 }
 
 /* null: nobody. */
@@ -109,6 +121,33 @@ static json_t *report_carrier(struct service *service)
         return json_null();
     return json_pack("{s:o, s:o}", "peer", printable(link->peer_name), "association",
                      report_link_id(link));
+}
+
+static json_t *report_memory(const struct mux_budget *budget)
+{
+    uint64_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
+    return json_pack("{s:I, s:I}", "used", (json_int_t)used, "limit", (json_int_t)budget->limit);
+}
+
+static void report_quota(void *all, struct quota *quota)
+{
+    const struct config_identity *limits = quota->limits;
+    json_array_append_new(
+        all, json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "identity",
+                       printable(quota->label), "associations", (json_int_t)quota->associations,
+                       "max_associations", (json_int_t)limits->max_associations, "connections",
+                       (json_int_t)atomic_load(&quota->connections), "max_connections",
+                       (json_int_t)limits->max_connections, "streams", (json_int_t)quota->streams,
+                       "max_streams", (json_int_t)limits->max_streams, "memory",
+                       report_memory(&quota->budget)));
+}
+
+/* What each client takes of a server's tunnel. */
+static json_t *report_identities(const struct tunnel *tunnel)
+{
+    json_t *all = json_array();
+    places_each_identity(tunnel->places, report_quota, all);
+    return all;
 }
 
 /* What all parts of a tunnel have; counted part by part, on the worker of each. */
@@ -144,7 +183,7 @@ static json_t *report_counters(const struct counters *counters)
 {
     json_t *all = json_object();
 #define COUNTER_ROW(name, kind, help)                                                              \
-    json_object_set_new(all, #name, number(counter_get(&counters->name)));
+    json_object_set_new(all, #name, json_integer((json_int_t)counter_get(&counters->name)));
 #include "control/counters.def"
 #undef COUNTER_ROW
     return all;
@@ -243,7 +282,7 @@ static json_t *report_tunnel(const struct tunnel *tunnel, struct sum *sum)
         json_array_append_new(services, report_service(&tunnel->services[i], &sum->services[i]));
     json_object_set_new(object, "services", services);
     if (config->role == CONFIG_SERVER)
-        json_object_set_new(object, "identities", status_limits_identities(tunnel));
+        json_object_set_new(object, "identities", report_identities(tunnel));
     return object;
 }
 
@@ -367,7 +406,7 @@ char *status_report_answer(struct admin_handler *handler, const char *request)
                   (json_int_t)getpid(), "uptime_s", (json_int_t)uptime, "threads",
                   (json_int_t)process->worker_count, "draining", (int)process->draining, "sessions",
                   report_sessions(&process->sessions), "reloads", report_reloads(process->reload),
-                  "memory", status_limits_memory(&process->budget), "tunnels", tunnels);
+                  "memory", report_memory(&process->budget), "tunnels", tunnels);
     char *text = json_dumps(report, JSON_COMPACT);
     json_decref(report);
     return text;

@@ -32,7 +32,7 @@ struct remote_lookup {
     struct remote_name names[TRANSPORT_ADDRESSES_MAX];
 };
 
-static void abandon(struct tunnel *tunnel)
+void tunnel_names_stop(struct tunnel *tunnel)
 {
     struct remote_lookup *lookup = tunnel->lookup;
     loop_timer_cancel(tunnel->home->loop, &tunnel->lookup_timer);
@@ -120,7 +120,7 @@ static void go_on(struct tunnel *tunnel)
     tunnel->remotes = gather(tunnel);
     log_unresolved(tunnel);
     if (!tunnel->lookup->pending || !tunnel->remotes.count)
-        abandon(tunnel);
+        tunnel_names_stop(tunnel);
     if (tunnel->remotes.count)
         tunnel_race_begin(tunnel);
     else
@@ -132,7 +132,7 @@ static void came_late(struct tunnel *tunnel)
 {
     struct remotes remotes = gather(tunnel);
     if (!tunnel->lookup->pending)
-        abandon(tunnel);
+        tunnel_names_stop(tunnel);
     if (!tunnel_race_is_on(tunnel) || is_equal(&remotes, &tunnel->remotes))
         return;
     tunnel->remotes = remotes;
@@ -225,9 +225,4 @@ void tunnel_names_begin(struct tunnel *tunnel)
     tunnel->state = "resolving";
     loop_timer_set(tunnel->home->loop, &tunnel->lookup_timer,
                    tunnel_now(tunnel) + (knows_all(tunnel) ? KNOWN_NAMES_US : NAMES_US));
-}
-
-void tunnel_names_stop(struct tunnel *tunnel)
-{
-    abandon(tunnel);
 }
