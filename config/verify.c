@@ -7,10 +7,6 @@
 
 #include "base/check.h"
 #include "config/endpoints.h"
-#include "config/verify_files.h"
-#include "config/verify_limits.h"
-#include "config/verify_paths.h"
-#include "config/verify_tls.h"
 
 #define THREADS_MAX 256 /* of options.def */
 

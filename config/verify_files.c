@@ -1,4 +1,4 @@
-#include "config/verify_files.h"
+#include "config/verify.h"
 
 #include <errno.h>
 #include <fcntl.h>

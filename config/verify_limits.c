@@ -1,4 +1,4 @@
-#include "config/verify_limits.h"
+#include "config/verify.h"
 
 #include <inttypes.h>
 

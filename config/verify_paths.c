@@ -1,4 +1,4 @@
-#include "config/verify_paths.h"
+#include "config/verify.h"
 
 #include <inttypes.h>
 #include <string.h>

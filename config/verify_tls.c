@@ -1,4 +1,4 @@
-#include "config/verify_tls.h"
+#include "config/verify.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "config/verify_files.h"
+#include "config/verify.h"
 
 #include "tests/lib/tap.h"
 #include "tests/unit/config/fixture.h"
