@@ -44,6 +44,12 @@ void endpoint_clear(struct endpoint *endpoint);
  * Returns text. Thread: any. */
 const char *address_format(const struct address *address, char text[static ADDRESS_TEXT_MAX]);
 
+/* Of an IP address, in the order of the network. */
+static inline in_port_t address_port(const struct address *address)
+{
+    return address->any.sa_family == AF_INET6 ? address->in6.sin6_port : address->in.sin_port;
+}
+
 /* Same family, host and port (and scope of IPv6). */
 bool address_equal(const struct address *a, const struct address *b);
 

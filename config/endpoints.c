@@ -78,18 +78,13 @@ enum err endpoints_parse(struct endpoint *endpoint, const char *text, enum endpo
     return e;
 }
 
-static in_port_t port(const struct address *address)
-{
-    return address->any.sa_family == AF_INET ? address->in.sin_port : address->in6.sin6_port;
-}
-
 bool endpoints_collide(const struct address *a, const struct address *b)
 {
     if (a->any.sa_family != b->any.sa_family)
         return false;
     if (a->any.sa_family == AF_UNIX)
         return strcmp(a->un.sun_path, b->un.sun_path) == 0;
-    if (port(a) != port(b) || port(a) == 0)
+    if (address_port(a) != address_port(b) || address_port(a) == 0)
         return false;
     return endpoints_is_any(a) || endpoints_is_any(b) || address_equal(a, b);
 }

@@ -58,10 +58,7 @@ void verify_paths_clock(struct loading *loading, struct config_tunnel *tunnel)
 
 static uint16_t port_of(const struct endpoint *endpoint)
 {
-    if (endpoint->needs_lookup)
-        return endpoint->port;
-    return ntohs(endpoint->address.any.sa_family == AF_INET6 ? endpoint->address.in6.sin6_port
-                                                             : endpoint->address.in.sin_port);
+    return endpoint->needs_lookup ? endpoint->port : ntohs(address_port(&endpoint->address));
 }
 
 static sa_family_t family_of(const struct endpoint *endpoint)

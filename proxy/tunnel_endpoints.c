@@ -18,11 +18,6 @@ static struct association_events *on_incoming(struct transport_acceptor *accepto
     return link_accept(tunnel, association, peer);
 }
 
-static in_port_t port_of(const struct address *address)
-{
-    return address->any.sa_family == AF_INET6 ? address->in6.sin6_port : address->in.sin_port;
-}
-
 /* Where to bind: at what another part has bound, or another transport, so that a port that the
  * system chose is the same with both; the kernel's SCTP needs one port at all of them. */
 static size_t addresses_to_bind(const struct tunnel *tunnel,
@@ -39,8 +34,9 @@ static size_t addresses_to_bind(const struct tunnel *tunnel,
     }
     for (size_t i = 0; i < config->local_count; i++) {
         addresses[i] = config->local[i].address;
-        one_port = one_port && port_of(transport_local_at(tunnel->endpoints[0].transport, i)) ==
-                                   port_of(transport_local(tunnel->endpoints[0].transport));
+        one_port =
+            one_port && address_port(transport_local_at(tunnel->endpoints[0].transport, i)) ==
+                            address_port(transport_local(tunnel->endpoints[0].transport));
     }
     for (size_t i = 0; one_port && i < config->local_count; i++)
         addresses[i] = *transport_local_at(tunnel->endpoints[0].transport, i);
