@@ -10,6 +10,7 @@
 #include "transport/udp_connect.h"
 #include "transport/udp_engine.h"
 #include "transport/udp_receive.h"
+#include "transport/udp_rest.h"
 
 static bool udp_available(char *why, size_t why_size)
 {
@@ -139,6 +140,7 @@ static enum err udp_open(struct loop *loop, const struct address *locals, size_t
     answers_init(&self->answers, &options->sharing);
     self->strays.per_second = self->unconfirmed.per_second =
         transport_part(&options->sharing, STRAY_PER_SECOND, 1);
+    self->questions_per_second = transport_part(&options->sharing, UDP_REST_QUESTIONS, 1);
     udp_trust_init(&self->trust, &options->sharing);
     if (acceptor)
         self->listener = make_listener(self);

@@ -92,6 +92,7 @@ struct udp_association {
     bool is_counted;     /* in transport->accepted */
     bool tagged;         /* by_tag is in the table */
     bool doubted;        /* see udp_auth_doubt */
+    bool takes_rest;     /* the peer knows what the rest of an answer is (transport/probe.h) */
     uint8_t narrowed;    /* bit set: packets were too large for that path */
     uint16_t streams;
     uint16_t own_port, peer_port;
@@ -156,6 +157,7 @@ struct udp {
     struct udp_association_list all;
     struct udp_trust trust;
     size_t accepted;                                 /* that peers began */
+    unsigned questions_per_second;                   /* of all: transport/udp_rest.h */
     struct udp_association *touched, **last_touched; /* had packets in this bulk */
     struct udp_path *latest;                         /* of the last packet: likely the next, too */
     bool in_bulk; /* packets have come that were not delivered yet */

@@ -194,6 +194,17 @@ static void out_of_time(struct udp_association *self)
     udp_association_end(self, ERR_TRANSPORT_TIMEOUT, why);
 }
 
+/* Timers of silence on a grid, so that one turn of the loop sees to those of many associations; the
+ * last one is exact. */
+#define SILENCE_GRID 16
+
+static uint64_t look_at(const struct udp_association *self, uint64_t limit)
+{
+    uint64_t grid = self->transport->options.dead_after_us / SILENCE_GRID + 1;
+    uint64_t at = limit / grid * grid;
+    return at > loop_now(self->transport->loop) ? at : limit;
+}
+
 /* A stranger must have said something in time. Probes make every living peer heard within
  * dead_after. When it had begun to shut down and only
  * its last word was lost, everything has been delivered. */
@@ -210,7 +221,7 @@ static void on_timer(struct loop_timer *timer)
     }
     uint64_t limit = self->heard_us + self->transport->options.dead_after_us;
     if (loop_now(self->transport->loop) < limit)
-        loop_timer_set(self->transport->loop, timer, limit);
+        loop_timer_set(self->transport->loop, timer, look_at(self, limit));
     else
         udp_association_end(self, self->peer_closing ? ERR_TRANSPORT_CLOSED : ERR_TRANSPORT_LOST,
                             "");

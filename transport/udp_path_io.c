@@ -13,6 +13,7 @@
 #include "transport/udp_engine.h"
 #include "transport/udp_path_mtu.h"
 #include "transport/udp_receive.h"
+#include "transport/udp_rest.h"
 
 /* Denser probes of a path would be a load of their own: 100 a second. */
 #define FAST_MIN_US 10000
@@ -247,16 +248,18 @@ void udp_path_io_init(struct udp_association *self, bool chooses)
         fast_us = FAST_MIN_US;
     self->path_timer = (struct loop_timer){.on_expire = on_path_timer};
     udp_path_mtu_init(self);
-    udp_paths_init(&self->choice,
-                   &(struct udp_paths_options){.chooses = chooses,
-                                               .heartbeat_us = heartbeat_us(options),
-                                               .fast_us = fast_us,
-                                               .failing_after = options->failing_after,
-                                               .inactive_after = options->path_retransmissions});
+    udp_paths_init(&self->choice, &(struct udp_paths_options){
+                                      .chooses = chooses,
+                                      .heartbeat_us = heartbeat_us(options),
+                                      .rest_us = options->dead_after_us / UDP_REST_IN_DEAD_AFTER,
+                                      .fast_us = fast_us,
+                                      .failing_after = options->failing_after,
+                                      .inactive_after = options->path_retransmissions});
 }
 
 void udp_path_io_up(struct udp_association *self)
 {
+    udp_rest_up(self);
     udp_path_io_tags(self);
     udp_paths_use(&self->choice, self->choice.in_use, now_of(self));
     self->used = self->choice.in_use;
@@ -312,7 +315,7 @@ void udp_path_io_answer(struct udp_path *path, uint8_t *packet)
         (!stray_allow(&self->transport->unconfirmed, &path->node.key, now_of(self)) ||
          !answers_allow(&self->transport->answers, ANSWERS_OTHER, &path->route.to, now_of(self))))
         return;
-    probe_answer(packet, self->peer_tag);
+    probe_answer(packet, self->peer_tag, udp_rest_ask(self));
     datagram_send(&path->local->socket, &path->route, packet, PROBE_SIZE);
 }
 
@@ -346,6 +349,7 @@ static void take_probe(struct udp_association *self, struct udp_path *path, uint
         udp_paths_heard(&self->choice, number, proved && probe->flags & PROBE_IN_USE, now_of(self));
     } else {
         learn_kind(self);
+        udp_rest_take(self, probe->rest);
     }
     go_on(self);
 }

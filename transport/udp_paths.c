@@ -37,6 +37,7 @@ void udp_paths_init(struct udp_paths *self, const struct udp_paths_options *opti
         self->options.fast_us = UDP_PATHS_FAST_US;
     self->left = TRANSPORT_ADDRESSES_MAX;
     self->due_us = UINT64_MAX;
+    self->idle_us = options->heartbeat_us;
 }
 
 void udp_paths_fini(struct udp_paths *self)
@@ -281,9 +282,9 @@ static uint64_t interval_unconfirmed(const struct udp_paths *self,
 static uint64_t interval_in_use(const struct udp_paths *self, const struct udp_path_health *path,
                                 uint64_t now_us)
 {
-    uint64_t idle = self->options.heartbeat_us, busy;
+    uint64_t idle = self->idle_us, busy;
     if (!self->known)
-        return path->asked < 3 ? UNMEASURED_EVERY_US : idle;
+        return path->asked < 3 ? UNMEASURED_EVERY_US : self->options.heartbeat_us;
     if (self->count > 1)
         busy = fast_interval(self, path);
     else
@@ -309,7 +310,9 @@ static uint64_t interval(const struct udp_paths *self, unsigned number, uint64_t
         return fast < idle ? fast : idle;
     if (number == self->in_use)
         return interval_in_use(self, path, now_us);
-    return in_trouble(self, now_us) && fast < idle ? fast : idle;
+    if (in_trouble(self, now_us))
+        return fast < idle ? fast : idle;
+    return self->idle_us;
 }
 
 static uint64_t due(const struct udp_paths *self, unsigned number, uint64_t now_us)

@@ -32,6 +32,7 @@
 struct udp_paths_options {
     bool chooses; /* we began the association; else it follows */
     uint64_t heartbeat_us;
+    uint64_t rest_us;                       /* most that udp_paths_rest may ask for */
     uint64_t fast_us;                       /* instead of UDP_PATHS_FAST_US; 0: that */
     uint32_t failing_after, inactive_after; /* time-outs that are borne: 0 and up */
 };
@@ -66,7 +67,7 @@ struct udp_paths {
     uint8_t changed; /* bit set: for the caller to tell and to clear */
 
     /* private */
-    uint64_t busy_until_us, due_us;
+    uint64_t idle_us, busy_until_us, due_us;
     unsigned left; /* path that was left for in_use at left_us */
     uint64_t left_us, learned_us;
 };
@@ -112,6 +113,15 @@ void udp_paths_suspect(struct udp_paths *self, unsigned path, uint64_t now_us);
 
 /* Whether it is not healthy, or its answer takes longer than usual. */
 bool udp_paths_doubtful(const struct udp_path_health *path, uint64_t now_us);
+
+/* Healthy paths are asked only so often while nothing moves, if that is longer than a heartbeat:
+ * one end has many associations. */
+static inline void udp_paths_rest(struct udp_paths *self, uint64_t rest_us)
+{
+    uint64_t most = self->options.rest_us, least = self->options.heartbeat_us;
+    rest_us = rest_us < most ? rest_us : most;
+    self->idle_us = rest_us > least ? rest_us : least;
+}
 
 static inline bool udp_paths_healthy(const struct udp_path_health *path)
 {

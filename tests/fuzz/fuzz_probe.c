@@ -28,7 +28,8 @@ static void check_written(const uint8_t *packet, struct packet_ports ports, bool
 
 static void must_be_equal(const struct probe *a, const struct probe *b)
 {
-    must(a->flags == b->flags && a->path == b->path && !memcmp(a->nonce, b->nonce, PROBE_NONCE));
+    must(a->flags == b->flags && a->rest == b->rest && a->path == b->path &&
+         !memcmp(a->nonce, b->nonce, PROBE_NONCE));
 }
 
 static void check_sized(size_t size, struct packet_ports ports, const struct probe *probe)
@@ -50,14 +51,15 @@ static void check_question(uint8_t *packet, struct packet_ports ports, const str
     struct sctp_header seen;
     uint8_t before[PROBE_SIZE];
     memcpy(before, packet, sizeof before);
-    must(!(probe->flags & PROBE_BY_OURS));
-    probe_answer(packet, 0x01020304);
+    must(!(probe->flags & PROBE_BY_OURS) && !probe->rest);
+    probe_answer(packet, 0x01020304, before[PROBE_SIZE - 1]);
     must(sctp_wire_check(packet, PROBE_SIZE, &seen));
     must(seen.source == ports.destination && seen.destination == ports.source);
     must(packet_tag(packet) == 0x01020304);
     must(probe_read(packet, PROBE_SIZE, &answer) == PROBE_ANSWER);
     must(answer.path == probe->path && !memcmp(answer.nonce, probe->nonce, PROBE_NONCE));
     must(answer.flags == (probe->flags | PROBE_BY_OURS));
+    must(answer.rest == before[PROBE_SIZE - 1]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

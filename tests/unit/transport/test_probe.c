@@ -24,14 +24,14 @@ static void round_trip(void)
     ok(probe_read(packet, sizeof packet, &probe) == PROBE_QUESTION && probe.path == 5 &&
            probe.flags == PROBE_IN_USE && !memcmp(probe.nonce, question.nonce, PROBE_NONCE),
        "and reads as it was written");
-    probe_answer(packet, 0x55667788);
+    probe_answer(packet, 0x55667788, 7);
     ok(sctp_wire_check(packet, sizeof packet, &ports) && ports.source == 2000 &&
            ports.destination == 1000 && packet_tag(packet) == 0x55667788,
        "its answer goes back");
     ok(probe_read(packet, sizeof packet, &probe) == PROBE_ANSWER && probe.path == 5 &&
-           probe.flags == (PROBE_IN_USE | PROBE_BY_OURS) &&
+           probe.flags == (PROBE_IN_USE | PROBE_BY_OURS) && probe.rest == 7 &&
            !memcmp(probe.nonce, question.nonce, PROBE_NONCE),
-       "with all that was asked, and the mark");
+       "with all that was asked, the mark, and the rest that is asked for");
     make(packet);
     packet[SCTP_HEADER] = SCTP_CHUNK_HEARTBEAT_ACK;
     ok(probe_read(packet, sizeof packet, &probe) == PROBE_ANSWER && !(probe.flags & PROBE_BY_OURS),
@@ -59,7 +59,7 @@ static void sized(void)
     packet[SCTP_HEADER] = SCTP_CHUNK_HEARTBEAT_ACK;
     ok(probe_read(packet, 1000, &probe) == PROBE_BAD, "a padded answer is refused");
     packet[SCTP_HEADER] = SCTP_CHUNK_HEARTBEAT;
-    probe_answer(packet, 0x55667788);
+    probe_answer(packet, 0x55667788, 0);
     ok(sctp_wire_check(packet, PROBE_SIZE, &header) &&
            probe_read(packet, PROBE_SIZE, &probe) == PROBE_ANSWER,
        "its answer is small");
@@ -70,6 +70,16 @@ static enum probe_kind with(size_t at, uint8_t value)
     uint8_t packet[PROBE_SIZE];
     struct probe probe;
     make(packet);
+    packet[at] = value;
+    return probe_read(packet, sizeof packet, &probe);
+}
+
+static enum probe_kind answer_with(size_t at, uint8_t value)
+{
+    uint8_t packet[PROBE_SIZE];
+    struct probe probe;
+    make(packet);
+    probe_answer(packet, 0x55667788, 0);
     packet[at] = value;
     return probe_read(packet, sizeof packet, &probe);
 }
@@ -85,9 +95,13 @@ static void refused(void)
     } bad[] = {{13, 1, "flags of the chunk"},    {15, 36, "length of the chunk"},
                {17, 2, "type of the parameter"}, {19, 32, "length of the parameter"},
                {28, 4, "unknown flag"},          {28, 1, "question that claims to be answered"},
-               {29, 1, "reserved byte"},         {31, 1, "reserved byte"}};
+               {29, 1, "rest in a question"},    {30, 1, "reserved byte"},
+               {31, 1, "reserved byte"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ok(with(bad[i].at, bad[i].value) == PROBE_BAD, "bad: %s", bad[i].what);
+    ok(answer_with(29, 255) == PROBE_ANSWER && answer_with(30, 1) == PROBE_BAD &&
+           answer_with(31, 1) == PROBE_BAD,
+       "an answer may ask for a rest, its other bytes are reserved");
     uint8_t packet[PROBE_SIZE + 8] = {0};
     struct probe probe;
     make(packet);

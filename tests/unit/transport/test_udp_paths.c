@@ -32,8 +32,9 @@ static void begin(bool chooses, unsigned paths)
     udp_paths_fini(&world.self);
     memset(&world, 0, sizeof world);
     world.now = 1000 * SECOND;
-    udp_paths_init(&world.self,
-                   &(struct udp_paths_options){.chooses = chooses, .heartbeat_us = SECOND});
+    udp_paths_init(&world.self, &(struct udp_paths_options){.chooses = chooses,
+                                                            .heartbeat_us = SECOND,
+                                                            .rest_us = 5 * SECOND});
     for (unsigned i = 0; i < paths; i++)
         udp_paths_add(&world.self, world.now, false);
     udp_paths_use(&world.self, 0, world.now);
@@ -139,6 +140,65 @@ static void idle_is_cheap(void)
     ok(world.asked[0] - before <= 1, "and not at all while the other asks");
     run(4 * SECOND, false);
     ok(world.asked[0] - before >= 3, "until it is silent");
+}
+
+/* The side that is asked has many associations. */
+static void rests(void)
+{
+    begin(true, 1);
+    run(2 * SECOND, false);
+    udp_paths_rest(&world.self, 3 * SECOND);
+    unsigned before = world.asked[0];
+    run(30 * SECOND, false);
+    ok(world.asked[0] - before >= 9 && world.asked[0] - before <= 11,
+       "a path that rests for 3 s is asked %u times in 30 s", world.asked[0] - before);
+    before = world.asked[0];
+    run(SECOND, true);
+    ok(world.asked[0] - before >= 4, "but as ever once data moves");
+    world.dead[0] = true;
+    run(4 * SECOND, false);
+    before = world.asked[0];
+    run(2 * SECOND, false);
+    ok(world.asked[0] - before >= 2, "and no less than at each heartbeat without an answer");
+    world.dead[0] = false;
+    run(SECOND + 100 * MS, false);
+    ok(state(0) == PATH_ACTIVE, "so that it is found when it is back");
+    udp_paths_rest(&world.self, SECOND / 2);
+    before = world.asked[0];
+    run(10 * SECOND, false);
+    ok(world.asked[0] - before >= 9 && world.asked[0] - before <= 11,
+       "a rest below the heartbeat is none");
+    udp_paths_rest(&world.self, 3600 * SECOND);
+    run(SECOND, false);
+    before = world.asked[0];
+    run(20 * SECOND, false);
+    ok(world.asked[0] - before >= 4 && world.asked[0] - before <= 5,
+       "nor is it longer than may be");
+}
+
+static void rests_and_listens(void)
+{
+    begin(false, 1);
+    run(2 * SECOND, false);
+    udp_paths_rest(&world.self, 3 * SECOND);
+    unsigned before = world.asked[0];
+    for (int i = 0; i < 10; i++) {
+        udp_paths_heard(&world.self, 0, true, world.now);
+        run(3 * SECOND, false);
+    }
+    ok(world.asked[0] == before, "the side that listens does not ask while the other does");
+    run(3 * SECOND, false);
+    ok(world.asked[0] - before >= 1, "until it is silent");
+    begin(true, 2);
+    run(SECOND, false);
+    udp_paths_rest(&world.self, 3 * SECOND);
+    run(5 * SECOND, false);
+    world.dead[0] = true;
+    uint64_t cut = world.now;
+    run(SECOND, true);
+    ok(world.self.in_use == 1 && world.switched_us - cut < 400 * MS,
+       "of two that rest the other is used %.3f s after data begin to move",
+       (double)(world.switched_us - cut) / SECOND);
 }
 
 static void flapping(void)
@@ -353,6 +413,8 @@ int main(void)
 {
     cut_and_back();
     idle_is_cheap();
+    rests();
+    rests_and_listens();
     flapping();
     lossy();
     all_dead();

@@ -89,7 +89,7 @@ static void on_spy(struct loop_fd *fd, uint32_t events)
         struct probe probe;
         if (self->data_length && length == PROBE_SIZE &&
             probe_read(bytes, (size_t)length, &probe) == PROBE_QUESTION) {
-            probe_answer(bytes, packet_tag(self->data));
+            probe_answer(bytes, packet_tag(self->data), 0);
             send_to(fd->fd, &self->server, bytes, PROBE_SIZE);
         }
     }

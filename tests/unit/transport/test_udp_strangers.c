@@ -133,7 +133,7 @@ static bool make_path_and_leave_it(void *argument)
     while ((length = recv(w->fd, packet, sizeof packet, MSG_DONTWAIT)) > 0) {
         if (length < PROBE_SIZE || packet[SCTP_HEADER] != SCTP_CHUNK_HEARTBEAT || w->answered)
             continue;
-        probe_answer(packet, w->tag);
+        probe_answer(packet, w->tag, 0);
         stranger_send(w->fd, &w->observer->server, packet, PROBE_SIZE);
         w->answered = true;
     }
