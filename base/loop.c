@@ -172,6 +172,8 @@ static void grow_heap(struct loop *loop)
 void loop_timer_set(struct loop *loop, struct loop_timer *self, uint64_t deadline_us)
 {
     int at = self->index;
+    if (at != 0 && self->deadline == deadline_us)
+        return;
     if (at == 0) {
         grow_heap(loop);
         at = ++loop->timers;
