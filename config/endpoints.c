@@ -1,6 +1,5 @@
 #include "config/endpoints.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 

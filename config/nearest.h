@@ -1,8 +1,6 @@
 /* config/nearest.h: the known word that a misspelt one was probably meant to be. */
 #pragma once
 
-#include <stddef.h>
-
 /* Insertions, deletions, replacements and swaps of neighbours (Damerau-Levenshtein, each pair of
  * letters swapped at most once) that turn a into b; upper and lower case count as the same.
  * Words longer than 63 letters are far from everything. */

@@ -1,7 +1,5 @@
 #include "mux/budget.h"
 
-#include <stddef.h>
-
 static uint64_t limit_for(const struct mux_budget *budget, enum mux_budget_use use)
 {
     switch (use) {

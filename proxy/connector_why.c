@@ -7,8 +7,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/check.h"
-
 static enum err code_of(int error)
 {
     switch (error) {

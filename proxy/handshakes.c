@@ -1,7 +1,5 @@
 #include "proxy/handshakes.h"
 
-#include <stdio.h>
-
 #include "base/log.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"

@@ -3,7 +3,6 @@
 
 #include "proxy/sessions.h"
 #include "proxy/tunnel.h"
-#include "tls/store.h"
 
 static const enum tls_version versions[] = {[CONFIG_TLS_DEFAULT] = TLS_VERSION_DEFAULT,
                                             [CONFIG_TLS_1_2] = TLS_VERSION_1_2,

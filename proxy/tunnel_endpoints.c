@@ -1,6 +1,5 @@
 /* A server's endpoints: for each transport one, bound to all its addresses. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/check.h"
 #include "base/log.h"

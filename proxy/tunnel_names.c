@@ -2,7 +2,6 @@
  * answered, or not in time, has the addresses of its last answer: name service is often away for as
  * long as the network is. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/check.h"
 #include "base/log.h"

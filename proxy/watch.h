@@ -6,7 +6,6 @@
  * these files. Thread: the loop's. */
 #pragma once
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/loop.h"

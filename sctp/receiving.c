@@ -1,7 +1,5 @@
 #include "sctp/receiving.h"
 
-#include "base/check.h"
-
 /* ---- what may be kept ---- */
 
 static size_t held(const struct sctp_association *self)

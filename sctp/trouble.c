@@ -1,7 +1,6 @@
 #include "sctp/trouble.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/check.h"
 

@@ -6,7 +6,6 @@
  * Both: version, cipher, the peer's identity, and the time when tickets stop being valid. */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

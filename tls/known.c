@@ -1,6 +1,5 @@
 #include "tls/known.h"
 
-#include <ctype.h>
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <stdio.h>

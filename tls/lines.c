@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 #include <gnutls/gnutls.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "tls/pem.h"

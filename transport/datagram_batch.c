@@ -1,6 +1,5 @@
 #include "transport/datagram_batch.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 

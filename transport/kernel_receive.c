@@ -8,7 +8,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "base/check.h"
 #include "base/quote.h"
 #include "sctp/payload.h"
 

@@ -16,7 +16,6 @@
  * Pure: neither clock nor sockets. Thread: any. */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

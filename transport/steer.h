@@ -4,8 +4,6 @@
  * Pure system calls. Thread: any. */
 #pragma once
 
-#include <stdint.h>
-
 #include "base/address.h"
 
 /* Whether nobody has that address and port: a socket that shares would join those of any process of

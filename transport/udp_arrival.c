@@ -1,9 +1,7 @@
 #include "transport/udp_arrival.h"
 
-#include "base/check.h"
 #include "transport/udp_association.h"
 #include "transport/udp_auth.h"
-#include "transport/udp_engine.h"
 #include "transport/udp_path_io.h"
 #include "transport/udp_receive.h"
 

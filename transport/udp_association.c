@@ -8,7 +8,6 @@
 #include "transport/udp_connect.h"
 #include "transport/udp_engine.h"
 #include "transport/udp_path_io.h"
-#include "transport/udp_path_mtu.h"
 #include "transport/udp_receive.h"
 
 /* ---- the end ---- */

@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "transport/probe.h"
 #include "transport/route.h"
-#include "transport/udp_association.h"
 #include "transport/udp_path_io.h"
 
 /* For the peer to answer beyond the round trip, when its loop is busy with a bulk; and all together
