@@ -228,7 +228,8 @@ bool address_equal(const struct address *a, const struct address *b)
     }
 }
 
-uint64_t address_source(const struct address *address)
+/* A number for the owner, as far as that can be seen. */
+static uint64_t source_of(const struct address *address)
 {
     const uint8_t *bytes = address->in6.sin6_addr.s6_addr;
     uint64_t prefix = 0;
@@ -247,5 +248,5 @@ uint64_t address_source(const struct address *address)
 
 size_t address_place(const struct address *address, uint64_t seed, size_t places)
 {
-    return number_mix(address_source(address) ^ seed) % places;
+    return number_mix(source_of(address) ^ seed) % places;
 }

@@ -53,8 +53,7 @@ static inline in_port_t address_port(const struct address *address)
 /* Same family, host and port (and scope of IPv6). */
 bool address_equal(const struct address *a, const struct address *b);
 
-/* A number for whom an address belongs to, as far as that can be seen: equal for one IPv4 address
- * (mapped or not), for one /64 of IPv6 (what a site has to itself); 0: all others. */
-uint64_t address_source(const struct address *address);
-/* The same as one of so many places: without the seed nobody can tell who shares his. */
+/* One of so many places for whom an address belongs to, as far as that can be seen: the same for
+ * one IPv4 address (mapped or not), for one /64 of IPv6 (what a site has to itself), for all
+ * others. Without the seed nobody can tell who shares his. */
 size_t address_place(const struct address *address, uint64_t seed, size_t places);

@@ -63,17 +63,17 @@ static void set_pace(struct sctp_bbr *self, unsigned percent)
 {
     unsigned margin = self->state == SCTP_BBR_CRUISE ? self->margin : SCTP_BBR_MARGIN; /* D5 */
     uint64_t pace = self->bw * percent / 100 * (100 - margin) / 100;
-    pace = sctp_bbr_most(pace, least_pace(self));
+    pace = number_most(pace, least_pace(self));
     if (self->full_bw_reached || pace > self->pace)
-        self->pace = sctp_bbr_least(pace, SCTP_CONGESTION_RATE_MAX);
-    uint64_t quantum = sctp_bbr_least(self->pace / QUANTUM_SHARE, SCTP_CONGESTION_QUANTUM);
-    self->quantum = sctp_bbr_most(quantum, packets(self, QUANTUM_LEAST));
+        self->pace = number_least(pace, SCTP_CONGESTION_RATE_MAX);
+    uint64_t quantum = number_least(self->pace / QUANTUM_SHARE, SCTP_CONGESTION_QUANTUM);
+    self->quantum = number_most(quantum, packets(self, QUANTUM_LEAST));
 }
 
 static uint64_t probe_rtt_window(const struct sctp_bbr *self)
 {
     uint64_t bdp = sctp_bbr_model_bdp(self, self->bw, PROBE_RTT_GAIN);
-    return sctp_bbr_most(bdp, packets(self, SCTP_BBR_MIN_PIPE));
+    return number_most(bdp, packets(self, SCTP_BBR_MIN_PIPE));
 }
 
 /* "Bounding cwnd Based on Recent Congestion". */
@@ -84,8 +84,8 @@ static uint64_t volume_bound(const struct sctp_bbr *self)
         bound = sctp_bbr_probe_headroom(self);
     else if (sctp_bbr_is_probing_bw(self))
         bound = self->inflight_longterm;
-    bound = sctp_bbr_least(bound, self->inflight_shortterm);
-    return sctp_bbr_most(bound, packets(self, SCTP_BBR_MIN_PIPE));
+    bound = number_least(bound, self->inflight_shortterm);
+    return number_most(bound, packets(self, SCTP_BBR_MIN_PIPE));
 }
 
 static void set_window(struct sctp_bbr *self, uint64_t acked)
@@ -93,14 +93,14 @@ static void set_window(struct sctp_bbr *self, uint64_t acked)
     uint64_t most = sctp_bbr_model_bdp(self, self->bw, gains[self->state].window);
     most = sctp_bbr_model_quantized(self, most + self->extra_acked);
     if (self->full_bw_reached)
-        self->window = sctp_bbr_least(self->window + acked, most);
+        self->window = number_least(self->window + acked, most);
     else if (self->window < most || self->delivered < packets(self, SCTP_CONGESTION_FIRST_PACKETS))
         self->window += acked;
-    self->window = sctp_bbr_most(self->window, packets(self, SCTP_BBR_MIN_PIPE));
+    self->window = number_most(self->window, packets(self, SCTP_BBR_MIN_PIPE));
     if (self->state == SCTP_BBR_PROBE_RTT)
-        self->window = sctp_bbr_least(self->window, probe_rtt_window(self));
-    self->window = sctp_bbr_least(self->window, volume_bound(self));
-    self->window = sctp_bbr_least(self->window, SCTP_CONGESTION_BYTES_MAX);
+        self->window = number_least(self->window, probe_rtt_window(self));
+    self->window = number_least(self->window, volume_bound(self));
+    self->window = number_least(self->window, SCTP_CONGESTION_BYTES_MAX);
 }
 
 /* What the rest of the engine sees. */
@@ -112,10 +112,10 @@ static void publish(struct sctp_bbr *self, uint64_t now_us)
         sctp_congestion_pace(base, self->pace, 1000000, 100);
         return;
     }
-    uint64_t most = sctp_bbr_most(sctp_bbr_model_bdp(self, self->max_bw, 200),
-                                  SCTP_CONGESTION_SHORT_WINDOW_MAX);
-    base->window = sctp_bbr_most(base->window, SCTP_CONGESTION_SHORT_WINDOW);
-    base->window = sctp_bbr_least(base->window, most);
+    uint64_t most =
+        number_most(sctp_bbr_model_bdp(self, self->max_bw, 200), SCTP_CONGESTION_SHORT_WINDOW_MAX);
+    base->window = number_most(base->window, SCTP_CONGESTION_SHORT_WINDOW);
+    base->window = number_least(base->window, most);
     sctp_congestion_unpaced(base);
 }
 
@@ -124,12 +124,12 @@ static void save_window(struct sctp_bbr *self)
     if (!self->in_recovery && self->state != SCTP_BBR_PROBE_RTT)
         self->prior_window = self->window;
     else
-        self->prior_window = sctp_bbr_most(self->prior_window, self->window);
+        self->prior_window = number_most(self->prior_window, self->window);
 }
 
 static void restore_window(struct sctp_bbr *self)
 {
-    self->window = sctp_bbr_most(self->window, self->prior_window);
+    self->window = number_most(self->window, self->prior_window);
 }
 
 /* ---- states ---- */
@@ -143,7 +143,7 @@ static void first_pace(struct sctp_bbr *self, uint64_t rtt_us)
 static struct sctp_congestion *make(uint64_t now_us, uint32_t mss, uint64_t rtt_us)
 {
     struct sctp_bbr *self = check_alloc(sizeof *self);
-    rtt_us = sctp_bbr_least(rtt_us, SCTP_CONGESTION_TIME_MAX);
+    rtt_us = number_least(rtt_us, SCTP_CONGESTION_TIME_MAX);
     self->base.ops = &sctp_bbr_ops;
     self->base.mss = mss ? mss : 1;
     self->random = now_us ^ rtt_us << 32 ^ 1;
@@ -236,13 +236,13 @@ static void check_probe_rtt(struct sctp_bbr *self, const struct sctp_sample *sam
 static struct sctp_sample clamped(const struct sctp_bbr *self, const struct sctp_sample *sample)
 {
     struct sctp_sample clean = *sample;
-    clean.acked = sctp_bbr_least(clean.acked, SCTP_CONGESTION_BYTES_MAX);
-    clean.in_flight = sctp_bbr_least(clean.in_flight, SCTP_CONGESTION_BYTES_MAX);
-    clean.prior_in_flight = sctp_bbr_least(clean.prior_in_flight, SCTP_CONGESTION_BYTES_MAX);
-    clean.rtt_us = sctp_bbr_least(clean.rtt_us, SCTP_CONGESTION_TIME_MAX);
-    clean.delivered = sctp_bbr_least(clean.delivered, SCTP_CONGESTION_BYTES_MAX);
-    clean.rate = sctp_bbr_least(clean.rate, SCTP_CONGESTION_RATE_MAX);
-    clean.tx_in_flight = sctp_bbr_least(clean.tx_in_flight, SCTP_CONGESTION_BYTES_MAX);
+    clean.acked = number_least(clean.acked, SCTP_CONGESTION_BYTES_MAX);
+    clean.in_flight = number_least(clean.in_flight, SCTP_CONGESTION_BYTES_MAX);
+    clean.prior_in_flight = number_least(clean.prior_in_flight, SCTP_CONGESTION_BYTES_MAX);
+    clean.rtt_us = number_least(clean.rtt_us, SCTP_CONGESTION_TIME_MAX);
+    clean.delivered = number_least(clean.delivered, SCTP_CONGESTION_BYTES_MAX);
+    clean.rate = number_least(clean.rate, SCTP_CONGESTION_RATE_MAX);
+    clean.tx_in_flight = number_least(clean.tx_in_flight, SCTP_CONGESTION_BYTES_MAX);
     /* "Ignore low rate samples during ProbeRTT": of what was sent in it, or just after it. */
     if (clean.has_packet && clean.prior_delivered >= self->ignored_from &&
         clean.prior_delivered < self->ignored_until)
@@ -299,10 +299,9 @@ static void undo(struct sctp_bbr *self)
     restore_window(self);
     self->loss_in_round = false;
     sctp_bbr_model_forget_full_bw(self);
-    self->bw_shortterm = sctp_bbr_most(self->bw_shortterm, self->undo.bw_shortterm);
-    self->inflight_shortterm =
-        sctp_bbr_most(self->inflight_shortterm, self->undo.inflight_shortterm);
-    self->inflight_longterm = sctp_bbr_most(self->inflight_longterm, self->undo.inflight_longterm);
+    self->bw_shortterm = number_most(self->bw_shortterm, self->undo.bw_shortterm);
+    self->inflight_shortterm = number_most(self->inflight_shortterm, self->undo.inflight_shortterm);
+    self->inflight_longterm = number_most(self->inflight_longterm, self->undo.inflight_longterm);
     if (self->undo.state == SCTP_BBR_STARTUP && self->state != SCTP_BBR_STARTUP) {
         self->full_bw_reached = false;
         if (self->state != SCTP_BBR_PROBE_RTT)
@@ -355,7 +354,7 @@ static void sent(struct sctp_congestion *base, uint64_t now_us, uint32_t size, u
 static void mtu(struct sctp_congestion *base, uint32_t mss)
 {
     base->mss = mss ? mss : 1;
-    base->window = sctp_bbr_most(base->window, base->mss); /* until the next acknowledgement */
+    base->window = number_most(base->window, base->mss); /* until the next acknowledgement */
     base->quantum = base->quantum > base->mss ? base->quantum : base->mss;
 }
 

@@ -7,6 +7,7 @@
  * acknowledgements is clamped first (bbr.c: clamped), so that no product overflows. */
 #pragma once
 
+#include "base/number.h"
 #include "sctp/congestion.h"
 
 #define SCTP_BBR_NONE UINT64_MAX /* the draft's Infinity */
@@ -154,16 +155,6 @@ struct sctp_bbr {
         enum sctp_bbr_state state; /* STARTUP or UP: it was left for a loss */
     } undo;
 };
-
-static inline uint64_t sctp_bbr_least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static inline uint64_t sctp_bbr_most(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
 
 static inline bool sctp_bbr_is_probing_bw(const struct sctp_bbr *self)
 {

@@ -50,14 +50,14 @@ uint64_t sctp_bbr_model_bdp(const struct sctp_bbr *self, uint64_t bw, unsigned p
 {
     if (self->min_rtt_us == SCTP_BBR_NONE)
         return (uint64_t)self->base.mss * SCTP_CONGESTION_FIRST_PACKETS;
-    return sctp_bbr_least(bw * self->min_rtt_us / SECOND_US, SCTP_CONGESTION_BYTES_MAX) * percent /
+    return number_least(bw * self->min_rtt_us / SECOND_US, SCTP_CONGESTION_BYTES_MAX) * percent /
            100;
 }
 
 uint64_t sctp_bbr_model_quantized(const struct sctp_bbr *self, uint64_t bytes)
 {
-    bytes = sctp_bbr_most(bytes, SCTP_BBR_OFFLOAD_QUANTA * self->quantum);
-    bytes = sctp_bbr_most(bytes, (uint64_t)SCTP_BBR_MIN_PIPE * self->base.mss);
+    bytes = number_most(bytes, SCTP_BBR_OFFLOAD_QUANTA * self->quantum);
+    bytes = number_most(bytes, (uint64_t)SCTP_BBR_MIN_PIPE * self->base.mss);
     return self->state == SCTP_BBR_UP ? bytes + 2 * (uint64_t)self->base.mss : bytes;
 }
 
@@ -74,7 +74,7 @@ static uint64_t square_root(uint64_t value)
 
 uint64_t sctp_bbr_model_allowed(const struct sctp_bbr *self, uint64_t bytes)
 {
-    bytes = sctp_bbr_least(bytes, SCTP_CONGESTION_BYTES_MAX);
+    bytes = number_least(bytes, SCTP_CONGESTION_BYTES_MAX);
     uint64_t mean = bytes * (SCTP_BBR_LOSS_THRESH + self->loss_floor) / SCTP_BBR_WHOLE;
     uint64_t variance = bytes / self->base.mss * self->loss_floor;       /* packets, of WHOLE */
     uint64_t deviation = square_root(variance) * self->base.mss / 31623; /* its root */
@@ -88,7 +88,7 @@ void sctp_bbr_model_lost(struct sctp_bbr *self, const struct sctp_loss *loss)
     self->loss_in_round = true;
     if (loss->by_timeout) /* D3 */
         return;
-    self->round_lost = sctp_bbr_least(self->round_lost + loss->size, SCTP_CONGESTION_BYTES_MAX);
+    self->round_lost = number_least(self->round_lost + loss->size, SCTP_CONGESTION_BYTES_MAX);
     if (self->state == SCTP_BBR_STARTUP && !loss->adjacent)
         self->lost_ranges++;
 }
@@ -119,16 +119,16 @@ static void judge_queue(struct sctp_bbr *self, uint64_t now_us, uint64_t sent)
         self->base_rtt_us[1] = self->base_rtt_us[0];
         self->base_rtt_us[0] = mean_us;
     }
-    self->base_rtt_us[0] = sctp_bbr_least(self->base_rtt_us[0], mean_us);
-    uint64_t base_us = sctp_bbr_least(self->base_rtt_us[0], self->base_rtt_us[1]);
+    self->base_rtt_us[0] = number_least(self->base_rtt_us[0], mean_us);
+    uint64_t base_us = number_least(self->base_rtt_us[0], self->base_rtt_us[1]);
     uint64_t more_us = since(mean_us, base_us);
-    self->calm = more_us <= sctp_bbr_most(base_us / SCTP_BBR_CALM_SHARE, SCTP_BBR_CALM_US);
+    self->calm = more_us <= number_most(base_us / SCTP_BBR_CALM_SHARE, SCTP_BBR_CALM_US);
     self->fills = !self->calm && sent >= SCTP_BBR_D7_PACKETS * self->base.mss;
     self->margin = SCTP_BBR_MARGIN;
-    if (more_us > sctp_bbr_most(base_us / SCTP_BBR_D5_SHARE, SCTP_BBR_CALM_US))
-        self->margin = (unsigned)sctp_bbr_least(
+    if (more_us > number_most(base_us / SCTP_BBR_D5_SHARE, SCTP_BBR_CALM_US))
+        self->margin = (unsigned)number_least(
             SCTP_BBR_D5_LEAST + more_us * SCTP_BBR_D5_PERCENT / base_us, SCTP_BBR_D5_MOST);
-    self->slow = more_us > sctp_bbr_most(base_us, SCTP_BBR_D6_US) &&
+    self->slow = more_us > number_most(base_us, SCTP_BBR_D6_US) &&
                  self->bw_latest < self->bw * SCTP_BBR_D6_RATE / 100;
 }
 
@@ -142,9 +142,8 @@ static void learn_floor(struct sctp_bbr *self, uint64_t sent)
     int64_t change = (rate - (int64_t)self->loss_floor) / 64 * packets;
     int64_t floor =
         (int64_t)self->loss_floor + change / (packets + (int64_t)self->floor_packets) * 64;
-    self->floor_packets =
-        sctp_bbr_least(self->floor_packets + (uint64_t)packets, SCTP_BBR_D1_WEIGHT);
-    self->loss_floor = floor < 0 ? 0 : sctp_bbr_least((uint64_t)floor, SCTP_BBR_D1_MOST);
+    self->floor_packets = number_least(self->floor_packets + (uint64_t)packets, SCTP_BBR_D1_WEIGHT);
+    self->loss_floor = floor < 0 ? 0 : number_least((uint64_t)floor, SCTP_BBR_D1_MOST);
 }
 
 /* Beside a queue no more than the line itself loses; so the draft has it. CoDel drops few. */
@@ -163,9 +162,9 @@ static void lower_bounds(struct sctp_bbr *self)
         self->bw_shortterm = self->max_bw;
     if (self->inflight_shortterm == SCTP_BBR_NONE)
         self->inflight_shortterm = self->window;
-    self->bw_shortterm = sctp_bbr_most(self->bw_latest, self->bw_shortterm * SCTP_BBR_BETA / 100);
+    self->bw_shortterm = number_most(self->bw_latest, self->bw_shortterm * SCTP_BBR_BETA / 100);
     self->inflight_shortterm =
-        sctp_bbr_most(self->inflight_latest, self->inflight_shortterm * SCTP_BBR_BETA / 100);
+        number_most(self->inflight_latest, self->inflight_shortterm * SCTP_BBR_BETA / 100);
 }
 
 /* D6: the line may be as fast again as it was before: as in UP, a quarter more each round. */
@@ -184,15 +183,15 @@ static void leave_startup(struct sctp_bbr *self)
     self->undo.state = SCTP_BBR_STARTUP;
     self->full_bw_reached = true;
     self->inflight_longterm =
-        sctp_bbr_most(sctp_bbr_model_bdp(self, self->max_bw, 100), self->inflight_latest);
+        number_most(sctp_bbr_model_bdp(self, self->max_bw, 100), self->inflight_latest);
 }
 
 /* Once a round. */
 static void judge_losses(struct sctp_bbr *self, const struct sctp_sample *sample)
 {
     uint64_t delivered = since(sample->total_delivered, self->round_delivered);
-    uint64_t sent = sctp_bbr_least(delivered, SCTP_CONGESTION_BYTES_MAX) + self->round_lost;
-    sent = sctp_bbr_least(sent, SCTP_CONGESTION_BYTES_MAX);
+    uint64_t sent = number_least(delivered, SCTP_CONGESTION_BYTES_MAX) + self->round_lost;
+    sent = number_least(sent, SCTP_CONGESTION_BYTES_MAX);
     judge_queue(self, sample->now_us, sent);
     learn_floor(self, sent);
     bool too_many = self->loss_in_round && self->round_lost > tolerated(self, sent);
@@ -222,8 +221,8 @@ static void judge_losses(struct sctp_bbr *self, const struct sctp_sample *sample
 static void note_latest(struct sctp_bbr *self, const struct sctp_sample *sample)
 {
     self->loss_round_start = false;
-    self->bw_latest = sctp_bbr_most(self->bw_latest, sample->rate);
-    self->inflight_latest = sctp_bbr_most(self->inflight_latest, sample->delivered);
+    self->bw_latest = number_most(self->bw_latest, sample->rate);
+    self->inflight_latest = number_most(self->inflight_latest, sample->delivered);
     if (!sample->has_packet || sample->prior_delivered < self->loss_round_delivered)
         return;
     self->loss_round_delivered = sample->total_delivered;
@@ -245,8 +244,8 @@ static void update_max_bw(struct sctp_bbr *self, const struct sctp_sample *sampl
     if (!sample->rate || (sample->limited && sample->rate < self->max_bw))
         return;
     uint64_t *slot = &self->bw_filter[self->cycle % 2];
-    *slot = sctp_bbr_most(*slot, sample->rate);
-    self->max_bw = sctp_bbr_most(self->bw_filter[0], self->bw_filter[1]);
+    *slot = number_most(*slot, sample->rate);
+    self->max_bw = number_most(self->bw_filter[0], self->bw_filter[1]);
 }
 
 void sctp_bbr_model_advance_filter(struct sctp_bbr *self)
@@ -258,20 +257,19 @@ void sctp_bbr_model_advance_filter(struct sctp_bbr *self)
 /* "BBR.extra_acked". */
 static void update_aggregation(struct sctp_bbr *self, const struct sctp_sample *sample)
 {
-    uint64_t us =
-        sctp_bbr_least(since(sample->now_us, self->aggregate_us), SCTP_CONGESTION_TIME_MAX);
+    uint64_t us = number_least(since(sample->now_us, self->aggregate_us), SCTP_CONGESTION_TIME_MAX);
     uint64_t expected = self->bw * us / SECOND_US;
     if (self->aggregate_delivered <= expected) {
         self->aggregate_delivered = expected = 0;
         self->aggregate_us = sample->now_us;
     }
     self->aggregate_delivered += sample->acked;
-    uint64_t extra = sctp_bbr_least(self->aggregate_delivered - expected, self->window);
+    uint64_t extra = number_least(self->aggregate_delivered - expected, self->window);
     uint64_t *slot = &self->extra_filter[self->rounds % SCTP_BBR_AGGREGATE_ROUNDS];
-    *slot = self->round_start ? extra : sctp_bbr_most(*slot, extra);
+    *slot = self->round_start ? extra : number_most(*slot, extra);
     self->extra_acked = *slot;
     for (unsigned i = 0; self->full_bw_reached && i < SCTP_BBR_AGGREGATE_ROUNDS; i++)
-        self->extra_acked = sctp_bbr_most(self->extra_acked, self->extra_filter[i]);
+        self->extra_acked = number_most(self->extra_acked, self->extra_filter[i]);
 }
 
 /* "Exiting Acceleration Based on Bandwidth Plateau"; rounds in T3's recovery say nothing (D3),
@@ -330,5 +328,5 @@ void sctp_bbr_model_advance(struct sctp_bbr *self, const struct sctp_sample *sam
         self->bw_latest = sample->rate;
         self->inflight_latest = sample->delivered;
     }
-    self->bw = sctp_bbr_least(self->max_bw, self->bw_shortterm);
+    self->bw = number_least(self->max_bw, self->bw_shortterm);
 }

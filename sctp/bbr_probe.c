@@ -51,7 +51,7 @@ static void raise_slope(struct sctp_bbr *self)
     uint64_t growth = UINT64_C(1) << self->up_rounds;
     if (self->up_rounds < SLOPE_MOST)
         self->up_rounds++;
-    self->up_acked_per_packet = sctp_bbr_most(self->window / growth, self->base.mss);
+    self->up_acked_per_packet = number_most(self->window / growth, self->base.mss);
 }
 
 static void start_up(struct sctp_bbr *self, const struct sctp_sample *sample)
@@ -74,9 +74,9 @@ uint64_t sctp_bbr_probe_headroom(const struct sctp_bbr *self)
     if (self->inflight_longterm == SCTP_BBR_NONE)
         return SCTP_BBR_NONE;
     uint64_t room = self->inflight_longterm * SCTP_BBR_HEADROOM / 100;
-    room = sctp_bbr_most(room, self->base.mss);
+    room = number_most(room, self->base.mss);
     uint64_t rest = self->inflight_longterm > room ? self->inflight_longterm - room : 0;
-    return sctp_bbr_most(rest, (uint64_t)SCTP_BBR_MIN_PIPE * self->base.mss);
+    return number_most(rest, (uint64_t)SCTP_BBR_MIN_PIPE * self->base.mss);
 }
 
 /* ---- losses ---- */
@@ -87,8 +87,8 @@ static void too_high(struct sctp_bbr *self, uint64_t now_us, uint64_t in_flight,
     self->too_high = true;
     self->probe_sample = false; /* one reaction for each probe */
     if (!limited) {
-        uint64_t target = sctp_bbr_least(sctp_bbr_model_bdp(self, self->bw, 100), self->window);
-        self->inflight_longterm = sctp_bbr_most(in_flight, target * SCTP_BBR_BETA / 100);
+        uint64_t target = number_least(sctp_bbr_model_bdp(self, self->bw, 100), self->window);
+        self->inflight_longterm = number_most(in_flight, target * SCTP_BBR_BETA / 100);
     }
     if (self->state == SCTP_BBR_UP) {
         self->undo.state = SCTP_BBR_UP;
@@ -108,14 +108,14 @@ static uint64_t in_flight_at(uint64_t in_flight, uint64_t lost, uint64_t allowed
     if (of_prior <= prior_lost)
         return prior;
     uint64_t prefix = (of_prior - prior_lost) * SCTP_BBR_WHOLE / (SCTP_BBR_WHOLE - share);
-    return sctp_bbr_least(prior + prefix, in_flight);
+    return number_least(prior + prefix, in_flight);
 }
 
 void sctp_bbr_probe_lost(struct sctp_bbr *self, const struct sctp_loss *loss)
 {
     if (!self->probe_sample || loss->by_timeout) /* D3 */
         return;
-    uint64_t in_flight = sctp_bbr_least(loss->mark.in_flight, SCTP_CONGESTION_BYTES_MAX);
+    uint64_t in_flight = number_least(loss->mark.in_flight, SCTP_CONGESTION_BYTES_MAX);
     uint64_t lost = loss->total_lost > loss->mark.lost ? loss->total_lost - loss->mark.lost : 0;
     uint64_t allowed = sctp_bbr_model_allowed(self, in_flight);
     if (lost <= allowed)
@@ -145,8 +145,8 @@ static void raise_longterm(struct sctp_bbr *self, const struct sctp_sample *samp
     self->up_acked += sample->acked;
     uint64_t packets = self->up_acked / self->up_acked_per_packet;
     self->up_acked -= packets * self->up_acked_per_packet;
-    self->inflight_longterm = sctp_bbr_least(self->inflight_longterm + packets * self->base.mss,
-                                             SCTP_CONGESTION_BYTES_MAX);
+    self->inflight_longterm =
+        number_least(self->inflight_longterm + packets * self->base.mss, SCTP_CONGESTION_BYTES_MAX);
     if (self->round_start)
         raise_slope(self);
 }
@@ -170,7 +170,7 @@ static bool adapt_longterm(struct sctp_bbr *self, const struct sctp_sample *samp
     if (!sample->has_packet || self->inflight_longterm == SCTP_BBR_NONE ||
         sample->tx_lost > sctp_bbr_model_allowed(self, sample->tx_in_flight))
         return false;
-    self->inflight_longterm = sctp_bbr_most(self->inflight_longterm, sample->tx_in_flight);
+    self->inflight_longterm = number_most(self->inflight_longterm, sample->tx_in_flight);
     if (self->state == SCTP_BBR_UP)
         raise_longterm(self, sample);
     return false;
@@ -179,8 +179,8 @@ static bool adapt_longterm(struct sctp_bbr *self, const struct sctp_sample *samp
 static bool is_time_to_probe(const struct sctp_bbr *self, uint64_t now_us)
 {
     uint64_t waited_us = now_us > self->cycle_us ? now_us - self->cycle_us : 0;
-    uint64_t bytes = sctp_bbr_least(sctp_bbr_model_bdp(self, self->bw, 100), self->window);
-    uint64_t rounds = sctp_bbr_least(bytes / self->base.mss, RENO_ROUNDS);
+    uint64_t bytes = number_least(sctp_bbr_model_bdp(self, self->bw, 100), self->window);
+    uint64_t rounds = number_least(bytes / self->base.mss, RENO_ROUNDS);
     return waited_us > self->probe_wait_us || self->rounds_since_up >= rounds;
 }
 
@@ -197,7 +197,7 @@ static bool has_risen(struct sctp_bbr *self, const struct sctp_sample *sample)
     if (!self->own_queue || !sample->rtt_us || self->min_rtt_us == SCTP_BBR_NONE ||
         self->acks != SCTP_BBR_ACKS_FEEDBACK)
         return false;
-    uint64_t rise_us = sctp_bbr_most(self->min_rtt_us / SCTP_BBR_D2_SHARE, SCTP_BBR_D2_US);
+    uint64_t rise_us = number_most(self->min_rtt_us / SCTP_BBR_D2_SHARE, SCTP_BBR_D2_US);
     if (sample->rtt_us <= self->min_rtt_us + rise_us) {
         self->risen = self->risen_bytes = 0;
         return false;

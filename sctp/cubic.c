@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/number.h"
 #include "sctp/congestion.h"
 
 /* RFC 9438 sections 4.1, 4.3, 4.6, 4.7: 0.4 packets a second cubed; what is left after a loss;
@@ -75,16 +76,6 @@ static uint64_t packet(const struct cubic *self)
     return self->base.mss < PACKET_MAX ? self->base.mss : PACKET_MAX;
 }
 
-static uint64_t at_most(uint64_t value, uint64_t most)
-{
-    return value < most ? value : most;
-}
-
-static uint64_t at_least(uint64_t value, uint64_t least)
-{
-    return value > least ? value : least;
-}
-
 /* A path that loses packets is as any other for a while: 256 KB are more than a small switch can
  * hold, and a window that cannot shrink would lose half of them for ever. */
 static bool is_short(const struct cubic *self)
@@ -99,10 +90,10 @@ static void set_control(struct cubic *self)
 {
     struct sctp_congestion *base = &self->base;
     uint64_t least = (uint64_t)base->mss * (self->timed_out ? TIMEOUT_PACKETS : WINDOW_PACKETS);
-    base->window = at_most(at_least(base->window, least), SCTP_CONGESTION_BYTES_MAX);
+    base->window = number_between(base->window, least, SCTP_CONGESTION_BYTES_MAX);
     if (is_short(self)) {
-        base->window = at_least(base->window, SCTP_CONGESTION_SHORT_WINDOW);
-        base->window = at_most(base->window, SCTP_CONGESTION_SHORT_WINDOW_MAX);
+        base->window = number_between(base->window, SCTP_CONGESTION_SHORT_WINDOW,
+                                      SCTP_CONGESTION_SHORT_WINDOW_MAX);
         sctp_congestion_unpaced(base);
         return;
     }
@@ -118,7 +109,7 @@ static struct sctp_congestion *make(uint64_t now_us, uint32_t mss, uint64_t rtt_
                                           .window = (uint64_t)mss * SCTP_CONGESTION_FIRST_PACKETS};
     self->now.threshold = THRESHOLD_NONE;
     self->looked_us = self->sent_us = now_us;
-    self->srtt_us = rtt_us ? at_most(rtt_us, SCTP_CONGESTION_TIME_MAX) : FIRST_RTT_US;
+    self->srtt_us = rtt_us ? number_least(rtt_us, SCTP_CONGESTION_TIME_MAX) : FIRST_RTT_US;
     self->low_us = self->last_low_us = UINT64_MAX;
     set_control(self);
     return &self->base;
@@ -133,7 +124,7 @@ static void release(struct sctp_congestion *base)
 
 static uint64_t rise(uint64_t base_us)
 {
-    return at_most(at_least(base_us / RISE_SHARE, RISE_MIN_US), RISE_MAX_US);
+    return number_between(base_us / RISE_SHARE, RISE_MIN_US, RISE_MAX_US);
 }
 
 static void end_slow_start(struct cubic *self)
@@ -161,7 +152,7 @@ static void watch_round_trips(struct cubic *self, const struct sctp_sample *samp
         end_round(self, sample);
     if (!sample->rtt_us || self->now.phase == AVOIDANCE || self->had_loss)
         return;
-    self->low_us = at_most(self->low_us, sample->rtt_us);
+    self->low_us = number_least(self->low_us, sample->rtt_us);
     if (++self->samples < SAMPLES_MIN)
         return;
     if (self->now.phase == CAREFUL) {
@@ -202,9 +193,9 @@ static void begin_epoch(struct cubic *self, uint64_t now_us)
     struct course *now = &self->now;
     now->epoch_us = now_us ? now_us : 1;
     now->start = now->estimate = self->base.window;
-    now->highest = at_least(now->highest, now->start);
+    now->highest = number_most(now->highest, now->start);
     uint64_t way = (now->highest - now->start) / packet(self);
-    uint64_t cube = at_most(way, UINT64_MAX / 2500000000) * 2500000000; /* ms cubed: / 0.4 */
+    uint64_t cube = number_least(way, UINT64_MAX / 2500000000) * 2500000000; /* ms cubed: / 0.4 */
     now->rise_ms = cube_root(cube);
     self->epoch_rest = 0;
 }
@@ -214,7 +205,7 @@ static uint64_t cubic_at(const struct cubic *self, uint64_t ms)
 {
     bool is_below = ms < self->now.rise_ms;
     uint64_t away = is_below ? self->now.rise_ms - ms : ms - self->now.rise_ms;
-    away = at_most(away, MS_MAX);
+    away = number_least(away, MS_MAX);
     uint64_t change = away * away * away / 1000 * CUBIC_TENTHS * packet(self) / 10 / 1000000;
     if (!is_below)
         return self->now.highest + change;
@@ -225,7 +216,8 @@ static uint64_t cubic_at(const struct cubic *self, uint64_t ms)
 static void raise_estimate(struct cubic *self, uint64_t acked)
 {
     bool is_back = self->now.estimate >= self->now.prior;
-    uint64_t part = packet(self) * (is_back ? 100 : ALPHA_PERCENT) * at_most(acked, UINT32_MAX);
+    uint64_t part =
+        packet(self) * (is_back ? 100 : ALPHA_PERCENT) * number_least(acked, UINT32_MAX);
     uint64_t hundredths = part / self->base.window + self->epoch_rest;
     self->now.estimate += hundredths / 100;
     self->epoch_rest = hundredths % 100;
@@ -239,13 +231,13 @@ static void avoid(struct cubic *self, const struct sctp_sample *sample)
     raise_estimate(self, sample->acked);
     uint64_t us = sample->now_us > self->now.epoch_us ? sample->now_us - self->now.epoch_us : 0;
     if (cubic_at(self, us / 1000) < self->now.estimate) {
-        self->base.window = at_least(window, self->now.estimate);
+        self->base.window = number_most(window, self->now.estimate);
         return;
     }
     uint64_t target = cubic_at(self, (us + self->srtt_us) / 1000);
-    target = at_most(target, window * FASTEST_PERCENT / 100);
+    target = number_least(target, window * FASTEST_PERCENT / 100);
     if (target > window)
-        self->base.window += (target - window) * at_most(sample->acked, window) / window;
+        self->base.window += (target - window) * number_least(sample->acked, window) / window;
 }
 
 /* ---- what happens ---- */
@@ -271,14 +263,14 @@ static void grow(struct cubic *self, const struct sctp_sample *sample)
     if (self->now.phase == AVOIDANCE)
         avoid(self, sample);
     else
-        start_faster(self, at_most(sample->acked, UINT32_MAX));
+        start_faster(self, number_least(sample->acked, UINT32_MAX));
 }
 
 static void acked(struct sctp_congestion *base, const struct sctp_sample *sample)
 {
     struct cubic *self = cubic_of(base);
     if (sample->srtt_us)
-        self->srtt_us = at_most(sample->srtt_us, SCTP_CONGESTION_TIME_MAX);
+        self->srtt_us = number_least(sample->srtt_us, SCTP_CONGESTION_TIME_MAX);
     if (sample->rtt_us && (!self->min_rtt_us || sample->rtt_us < self->min_rtt_us))
         self->min_rtt_us = sample->rtt_us;
     self->in_recovery = sample->in_recovery;
@@ -296,7 +288,7 @@ static void reduce(struct cubic *self)
     now->prior = window;
     self->lossy_us = self->looked_us + LOSSY_US;
     now->threshold =
-        at_least(window * BETA_PERCENT / 100, (uint64_t)self->base.mss * WINDOW_PACKETS);
+        number_most(window * BETA_PERCENT / 100, (uint64_t)self->base.mss * WINDOW_PACKETS);
     now->phase = AVOIDANCE;
     now->epoch_us = 0;
     self->had_loss = true;
@@ -360,8 +352,8 @@ static void forget(struct cubic *self, uint64_t idle_us)
     if (idle_us < IDLE_US || window <= first)
         return;
     for (; idle_us >= IDLE_US && self->base.window > first; idle_us -= IDLE_US)
-        self->base.window = at_least(self->base.window / 2, first);
-    self->now.threshold = at_least(self->now.threshold, window * KEPT_PERCENT / 100);
+        self->base.window = number_most(self->base.window / 2, first);
+    self->now.threshold = number_most(self->now.threshold, window * KEPT_PERCENT / 100);
     if (self->now.phase == AVOIDANCE)
         self->now.phase = START;
     set_control(self);

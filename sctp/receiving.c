@@ -2,7 +2,7 @@
 
 /* ---- what may be kept ---- */
 
-static size_t held(const struct sctp_association *self)
+size_t sctp_receiving_held(const struct sctp_association *self)
 {
     return self->receiving.reassembly ? sctp_reassembly_held(self->receiving.reassembly) : 0;
 }
@@ -12,7 +12,7 @@ static size_t held(const struct sctp_association *self)
 static uint32_t window(const struct sctp_association *self)
 {
     uint32_t buffer = self->options.buffer, least = sctp_association_mtu(self, self->used);
-    size_t used = held(self);
+    size_t used = sctp_receiving_held(self);
     uint32_t left = used < buffer ? (uint32_t)(buffer - used) : 0;
     if (least > buffer / 2)
         least = buffer / 2;
@@ -301,11 +301,6 @@ bool sctp_receiving_put(struct sctp_association *self, struct wire_writer *write
 uint32_t sctp_receiving_cumulative(const struct sctp_association *self)
 {
     return self->receiving.map.cumulative;
-}
-
-size_t sctp_receiving_held(const struct sctp_association *self)
-{
-    return held(self);
 }
 
 size_t sctp_receiving_memory(const struct sctp_association *self)
