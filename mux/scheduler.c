@@ -22,10 +22,10 @@ static void append(struct scheduler_list *list, struct scheduler_entry *entry, e
     entry->list = (uint8_t)place;
 }
 
-static void prepend(struct scheduler_list *list, struct scheduler_entry *entry, enum place place)
+static void put_first(struct scheduler *scheduler, struct scheduler_entry *entry)
 {
-    TAILQ_INSERT_HEAD(list, entry, others);
-    entry->list = (uint8_t)place;
+    TAILQ_INSERT_HEAD(&scheduler->old, entry, others);
+    entry->list = PLACE_OLD;
 }
 
 static void begin_round(const struct scheduler *scheduler, struct scheduler_entry *entry)
@@ -89,7 +89,7 @@ void scheduler_add(struct scheduler *scheduler, struct scheduler_entry *entry)
     if (is_small(scheduler, entry))
         append(&scheduler->fresh, entry, PLACE_FRESH);
     else
-        prepend(&scheduler->old, entry, PLACE_OLD);
+        put_first(scheduler, entry);
 }
 
 struct scheduler_entry *scheduler_next(struct scheduler *scheduler)
@@ -105,7 +105,7 @@ struct scheduler_entry *scheduler_next(struct scheduler *scheduler)
         } else if (entry->list == PLACE_FRESH && entry->deficit > 0 &&
                    !is_small(scheduler, entry)) {
             take_out(scheduler, entry);
-            prepend(&scheduler->old, entry, PLACE_OLD);
+            put_first(scheduler, entry);
         } else if (entry->deficit > 0) {
             return entry;
         } else {

@@ -7,7 +7,7 @@
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
 #include "tls/files.h"
-#include "tls/token.h"
+#include "tls/library.h"
 
 #define PAUSE_US 500000
 
@@ -71,7 +71,7 @@ static void note(struct tunnel *tunnel, struct errand *errand)
 static bool may_lock(const struct tunnel *tunnel)
 {
     const char *key = tunnel->config->tls.key;
-    return !tunnel->credentials && key && tls_files_is_uri(key) && tls_token_is_there(key);
+    return !tunnel->credentials && key && tls_files_is_uri(key) && tls_library_has_token(key);
 }
 
 static void wait(struct late *self, uint64_t now_us)
