@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/number.h"
+
 /* 1 ms of the pace (draft-ietf-ccwg-bbr, "Send Quantum"). */
 #define QUANTUM_SHARE   1000
 #define QUANTUM_PACKETS 2
@@ -18,24 +20,17 @@ const struct sctp_congestion_ops *sctp_congestion_find(const char *name)
 
 static void set_quantum(struct sctp_congestion *self, uint64_t bytes)
 {
-    if (bytes < (uint64_t)self->mss * QUANTUM_PACKETS)
-        bytes = (uint64_t)self->mss * QUANTUM_PACKETS;
-    else if (bytes > SCTP_CONGESTION_QUANTUM)
-        bytes = SCTP_CONGESTION_QUANTUM;
-    if (bytes > self->window / WINDOW_SHARE)
-        bytes = self->window / WINDOW_SHARE;
-    self->quantum = bytes < self->mss ? self->mss : (uint32_t)bytes;
+    bytes = number_between(bytes, (uint64_t)self->mss * QUANTUM_PACKETS, SCTP_CONGESTION_QUANTUM);
+    bytes = number_least(bytes, self->window / WINDOW_SHARE);
+    self->quantum = (uint32_t)number_most(bytes, self->mss);
 }
 
 void sctp_congestion_pace(struct sctp_congestion *self, uint64_t bytes, uint64_t us,
                           unsigned percent)
 {
-    if (bytes > SCTP_CONGESTION_BYTES_MAX)
-        bytes = SCTP_CONGESTION_BYTES_MAX;
+    bytes = number_least(bytes, SCTP_CONGESTION_BYTES_MAX);
     uint64_t pace = bytes * 10000 * percent / (us ? us : 1); /* 2^40 * 2^14 * 2^9 < 2^64 */
-    self->pace = pace < SCTP_CONGESTION_RATE_MIN   ? SCTP_CONGESTION_RATE_MIN
-                 : pace > SCTP_CONGESTION_RATE_MAX ? SCTP_CONGESTION_RATE_MAX
-                                                   : pace;
+    self->pace = number_between(pace, SCTP_CONGESTION_RATE_MIN, SCTP_CONGESTION_RATE_MAX);
     set_quantum(self, self->pace / QUANTUM_SHARE);
 }
 

@@ -1,5 +1,7 @@
 #include "sctp/receiving.h"
 
+#include "base/number.h"
+
 /* ---- what may be kept ---- */
 
 size_t sctp_receiving_held(const struct sctp_association *self)
@@ -11,11 +13,10 @@ size_t sctp_receiving_held(const struct sctp_association *self)
  * section 6.2, RFC 1122 section 4.2.3.3: silly windows). */
 static uint32_t window(const struct sctp_association *self)
 {
-    uint32_t buffer = self->options.buffer, least = sctp_association_mtu(self, self->used);
+    uint32_t buffer = self->options.buffer;
+    uint64_t least = number_least(sctp_association_mtu(self, self->used), buffer / 2);
     size_t used = sctp_receiving_held(self);
     uint32_t left = used < buffer ? (uint32_t)(buffer - used) : 0;
-    if (least > buffer / 2)
-        least = buffer / 2;
     return left >= least ? left : 0;
 }
 
@@ -133,10 +134,7 @@ static uint64_t delay(const struct sctp_association *self)
     uint64_t most = self->options.sack_delay_us;
     if (!self->peer_is_hawser || !net || !net->srtt_us)
         return most;
-    uint64_t quarter = net->srtt_us / 4;
-    if (quarter < SCTP_RECEIVING_DELAY_MIN_US)
-        quarter = SCTP_RECEIVING_DELAY_MIN_US;
-    return quarter < most ? quarter : most;
+    return number_least(number_most(net->srtt_us / 4, SCTP_RECEIVING_DELAY_MIN_US), most);
 }
 
 void sctp_receiving_end(struct sctp_association *self, uint64_t now_us)

@@ -263,12 +263,9 @@ void sctp_recovery_detect(struct sctp_association *self, uint64_t now_us)
         if (!self->nets[i])
             continue;
         uint64_t at_us = detect(self, now_us, i);
-        if (at_us < self->recovery.rack_us)
-            self->recovery.rack_us = at_us;
         if (i != self->used)
-            at_us = detect_left(self, now_us, i);
-        if (at_us < self->recovery.rack_us)
-            self->recovery.rack_us = at_us;
+            at_us = number_least(at_us, detect_left(self, now_us, i));
+        self->recovery.rack_us = number_least(at_us, self->recovery.rack_us);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "base/check.h"
+#include "base/number.h"
 #include "transport/probe.h"
 #include "transport/route.h"
 #include "transport/udp_association.h"
@@ -231,21 +232,16 @@ static void on_path_timer(struct loop_timer *timer)
 /* A living peer is heard several times within dead_after. */
 static uint64_t heartbeat_us(const struct transport_options *options)
 {
-    uint64_t most = options->dead_after_us / 5;
-    if (most > HEARTBEAT_MAX_US)
-        most = HEARTBEAT_MAX_US;
-    uint64_t every = options->heartbeat_us < most ? options->heartbeat_us : most;
-    return every > FAST_MIN_US ? every : FAST_MIN_US;
+    uint64_t most = number_least(options->dead_after_us / 5, HEARTBEAT_MAX_US);
+    return number_most(number_least(options->heartbeat_us, most), FAST_MIN_US);
 }
 
 void udp_path_io_init(struct udp_association *self, bool chooses)
 {
     const struct transport_options *options = &self->transport->options;
     uint64_t fast_us = options->rto_min_us / 5;
-    if (fast_us > UDP_PATHS_FAST_US)
-        fast_us = UDP_PATHS_FAST_US;
-    else if (fast_us && fast_us < FAST_MIN_US)
-        fast_us = FAST_MIN_US;
+    if (fast_us)
+        fast_us = number_between(fast_us, FAST_MIN_US, UDP_PATHS_FAST_US);
     self->path_timer = (struct loop_timer){.on_expire = on_path_timer};
     udp_path_mtu_init(self);
     udp_paths_init(&self->choice, &(struct udp_paths_options){

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/number.h"
 
 #define INACTIVE_AFTER 4
 
@@ -405,19 +406,14 @@ uint64_t udp_paths_next(struct udp_paths *self, uint64_t now_us)
         const struct udp_path_health *path = &self->paths[i];
         if (!path->present)
             continue;
-        uint64_t at = due(self, i, now_us);
-        if (at < next)
-            next = at;
+        next = number_least(next, due(self, i, now_us));
         if (path->confirmed && path->waiting_us && self->known) {
-            at = path->waiting_us + timeout_of(self, path);
             uint64_t overdue = path->waiting_us + longest_answer(path);
-            if (overdue > now_us && overdue < at)
-                at = overdue;
-            if (at < next)
-                next = at;
+            next = number_least(next, path->waiting_us + timeout_of(self, path));
+            next = number_least(next, overdue > now_us ? overdue : next);
         }
     }
-    self->due_us = next > now_us ? next : now_us;
+    self->due_us = number_most(next, now_us);
     return next;
 }
 
