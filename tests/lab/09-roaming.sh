@@ -29,13 +29,15 @@ END
 move_under_load() { # TEXT NEW-ADDRESS...: as above
     local text="udp, $1"
     shift
-    start traffic "${CLIENT_SIDE[@]}" "$TOOLS/load" both --to "$TO" --connections 4 --bytes "$(scaled 20000000)" --timeout 60
-    start pings "${CLIENT_SIDE[@]}" "$TOOLS/load" ping --to "$TO" --connections 1 --seconds 2 --timeout 60
-    check "$text: there is load" wait_until 20 status_has client '.tunnels[0].connections.open >= 5'
+    start_pings pings
+    start traffic "${CLIENT_SIDE[@]}" "$TOOLS/load" both --to "$TO" --connections 4 --bytes "$(scaled 8000000)" \
+        --stall-after "$(scaled 500000)" --timeout 60
+    check "$text: there is load, held back in the middle" wait_until 20 has_line traffic.out '^ready'
+    send_signal traffic USR1
     leave "$@"
     check "$text: the server follows" wait_until 20 is_at "$1"
     check "$text: every byte of 4 uploads and downloads arrives" exit_code traffic 60
-    check "$text: no round trip is lost" exit_code pings 60
+    check "$text: no round trip is lost" end_pings pings
     check "$text: the longest takes less than 1500 ms" test "$(longest pings)" -lt 1500
     check "$text: in the first association" is_first_association
     note "$text: longest gap $(longest pings) ms"

@@ -11,12 +11,12 @@ CLIENT_OPTIONS='local = [ "10.1.0.1:0", "[fd00:2::1]:0" ];'
 
 cut_one() { # PATH USED-THEN
     local text="$TRANSPORT, $2 alone"
-    start pings "${CLIENT_SIDE[@]}" "$TOOLS/load" ping --to "$TO" --connections 4 --seconds 2 --timeout 60
+    start_pings pings --connections 4
     check "$text: there is load" wait_until 20 status_has client '.tunnels[0].connections.open >= 4'
     lab_cut "$1"
     check "$text: is used" wait_until 20 uses client "$2"
     check "$text: bytes both ways" load both --to "$TO" --connections 4 --bytes "$(scaled 300000)" --timeout 60
-    check "$text: no round trip is lost" exit_code pings 60
+    check "$text: no round trip is lost" end_pings pings
     check "$text: the longest takes less than 1500 ms" test "$(longest pings)" -lt 1500
     note "$text: longest gap $(longest pings) ms"
     lab_restore "$1"

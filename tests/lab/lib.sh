@@ -55,11 +55,6 @@ is_first_association() {
     status_has client '.tunnels[0].counters | .associations_total == 1 and .associations_lost == 0'
 }
 
-# The longest round trip of `load ping` in ms, which is how long somebody has waited.
-longest() { # NAME
-    jq '.latency_us.max / 1000 | round' "$dir/$1.out"
-}
-
 milliseconds() {
     echo $((${EPOCHREALTIME/[.,]/} / 1000))
 }

@@ -198,6 +198,17 @@ moves_to() { # ADDRESS
     echo "(path .*$1: active.*traffic moves here|traffic moves to $1)"
 }
 
+# When the last such line was written, in ms.
+logged_ms() { # NAME.err PATTERN
+    date -d "$(grep -E -- "$2" "$dir/$1" | tail -n 1 | cut -d ' ' -f 1)" +%s%3N
+}
+
+# How long the client needed for an association after the server was there, in ms, as their logs have it: to ask
+# for the status takes a busy machine longer.
+back_after() {
+    echo $(($(logged_ms client.err ': association up with ') - $(logged_ms server.err ' info: ready: ')))
+}
+
 count_lines() { # FILE PATTERN
     grep -Ecs -- "$2" "$dir/$1"
 }
@@ -401,4 +412,22 @@ load() {
 
 ends() {
     "${CLIENT_SIDE[@]}" "$TOOLS/ends" "$@"
+}
+
+# start_pings NAME [ARGUMENT OF load]...: round trips until end_pings.
+start_pings() {
+    local name=$1
+    shift
+    start "$name" "${CLIENT_SIDE[@]}" "$TOOLS/load" ping --to "$TO" --seconds 100 --timeout 110 "$@"
+}
+
+end_pings() { # NAME: true where none was lost
+    send_signal "$1" USR1
+    exit_code "$1" 60
+}
+
+# The longest of them, or of the connections of `load rr`, in ms as that process had the time: what a busy
+# machine took from it is not counted.
+longest() { # NAME
+    jq -s '.[-1].own_max_us / 1000 | round' "$dir/$1.out"
 }

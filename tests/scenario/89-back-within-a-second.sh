@@ -7,9 +7,6 @@
 
 # A second is what is promised; what is to be found are pauses of 3 s and more, on a busy machine too.
 SOON=2500
-now_ms() {
-    echo $((${EPOCHREALTIME/[.,]/} / 1000))
-}
 
 # A socket that nobody reads: sets DEAD to its address.
 start_dead() {
@@ -36,10 +33,9 @@ outage() {
     check "$1: the outage is noticed" wait_until 20 is_not_up
     sleep "$2" # the outage itself
     start_server
-    local since took
-    since=$(now_ms)
+    local took
     check "$1: the client is up again" wait_until 30 is_up client
-    took=$(($(now_ms) - since))
+    took=$(back_after)
     note "$1: $took ms after the server"
     check "$1: soon" test "$took" -lt "$SOON"
 }
@@ -78,9 +74,8 @@ send_signal silent STOP
 sleep 13 # the outage itself
 crash silent
 start_server
-since=$(now_ms)
 check "after 13 silent seconds the client is up again" wait_until 30 is_up client
-took=$(($(now_ms) - since))
+took=$(back_after)
 note "$took ms after the server"
 check "soon" test "$took" -lt "$SOON"
 finish
