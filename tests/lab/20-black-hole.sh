@@ -29,7 +29,7 @@ at_the_start() { # ADDRESS, MTU, EXPECTED
     SERVER_LOCAL=$1
     start_pair
     check "$1, $2 bytes from the start: every byte arrives" transfer
-    check "$1: both ends know that $3 pass" wait_until 5 mtu_is "$3"
+    check "$1: both ends know that $3 pass" wait_until 20 mtu_is "$3"
     check "$1: in the first association" is_first_association
 }
 
@@ -44,7 +44,7 @@ start pings "${CLIENT_SIDE[@]}" "$TOOLS/load" ping --to "$TO" --connections 1 --
 lab_mtu 1 1350
 check "1350 bytes in the middle of a transfer: every byte arrives" exit_code traffic 60
 check "every round trip is made" exit_code pings 60
-check "both ends know that 1340 pass" wait_until 5 mtu_is 1340
+check "both ends know that 1340 pass" wait_until 20 mtu_is 1340
 check "in the first association" is_first_association
 check "the client's log says so" grep -q 'packets of 1500 bytes get lost' "$dir/client.err"
 note "longest gap $(longest pings) ms"

@@ -53,11 +53,19 @@ run_hawser server
 CLIENT_OPTIONS='streams = { initial = 4; };'
 each add_client
 write_config client "$all_client"
-run_hawser client
 began=${EPOCHREALTIME%[.,]*}
+run_hawser client
 
 says_why() { # END NAME
     has_line "$1.err" "tunnel=$2 .*no association: .*(TLS handshake failed): .{20,}"
+}
+# Whether what has failed may have: the shorter lifetime has ended already, on a machine with other things to do.
+are_resumed() { # NAME OUTCOME
+    has client "$1" '.children | .resumed > 0 and .full == 0' || return
+    has client "$1" '.children.failed == 0' || { [ "$2" = renewed ] && lasts 9; }
+}
+lasts() { # SECONDS, since the client began
+    [ $((${EPOCHREALTIME%[.,]*} - began)) -ge "$1" ]
 }
 check_case() {
     if [ "$4" = refused ]; then
@@ -68,15 +76,11 @@ check_case() {
     fi
     check "$1: comes up" wait_until 20 has client "$1" '.state == "up"'
     check "$1: connections" load rr --to "$(of client "$1" '.services[0].listen')" --connections 20
-    check "$1: every child was resumed" has client "$1" \
-        '.children | .resumed > 0 and .full + .failed == 0'
+    check "$1: every child was resumed" are_resumed "$1" "$4"
 }
 each check_case
 
-is_over() {
-    [ $((${EPOCHREALTIME%[.,]*} - began)) -ge 12 ]
-}
-wait_until 20 is_over
+wait_until 20 lasts 12
 check_late() {
     [ "$4" = renewed ] || return 0
     check "$1: later: more children than there were" load rr --parallel 20 --connections 100 \
