@@ -19,10 +19,14 @@ is_used() {
     check "$TRANSPORT, $1: connections pass" load rr --to "$TO" --connections "$(scaled 50)" --parallel 10
 }
 
-again() { # TEXT BEGUN: the time since then, which is below dead_after
-    local took=$(($(milliseconds) - $2))
-    check "$TRANSPORT, $1: before dead_after" test "$took" -lt 12000
-    note "$TRANSPORT, $1: up again after $took ms"
+# Who waited for dead_after has said that the peer vanished.
+is_not_for_patience() { # END TEXT BEGUN: what it has logged since mark_log
+    check "$TRANSPORT, $2: before dead_after" has_no_news "$1" 'vanished'
+    note "$TRANSPORT, $2: up again after $(($(milliseconds) - $3)) ms"
+}
+
+has_no_news() {
+    ! has_news "$@"
 }
 
 has_associations() { # COUNT
@@ -31,11 +35,12 @@ has_associations() { # COUNT
 
 client_restarts() { # TEXT KILL
     local begun
+    mark_log server
     "$2" client
     begun=$(milliseconds)
     start_client
     check "$TRANSPORT, $1: the tunnel is up" wait_until 30 is_up client
-    again "$1" "$begun"
+    is_not_for_patience server "$1" "$begun"
     is_used "$1"
     check "$TRANSPORT, $1: the old association is gone" wait_until 20 has_associations 1
 }
@@ -45,12 +50,13 @@ server_restarts() { # TEXT KILL
     start traffic "${CLIENT_SIDE[@]}" "$TOOLS/load" both --to "$TO" --connections 4 --bytes 1000000000 --timeout 60
     check "$TRANSPORT, $1: there is load" wait_until 20 status_has client '.tunnels[0].connections.open >= 4'
     lost=$(tunnel client .counters.associations_lost)
+    mark_log client
     "$2" server
     begun=$(milliseconds)
     start_server
     check "$TRANSPORT, $1: the client notices" wait_until 30 status_has client ".tunnels[0].counters.associations_lost > $lost"
     check "$TRANSPORT, $1: the tunnel is up" wait_until 30 is_up client
-    again "$1" "$begun"
+    is_not_for_patience client "$1" "$begun"
     exit_code traffic 30
     check "$TRANSPORT, $1: the transfers end with an error" test $? -eq 1
     is_used "$1"
