@@ -54,7 +54,7 @@ struct tls_store_redis {
     uint64_t retry_at;     /* µs, monotonic: before that there is no new attempt */
     uint64_t backoff;
     unsigned seed;
-    atomic_bool is_connected; /* the same, for who asks */
+    atomic_bool is_connected; /* whether there is a context, for other threads */
 };
 
 static void deliver_answer(struct mail *mail)
