@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "transport/datagram_notes.h"
 #include "transport/steer.h"
 
 /* linux/errqueue.h and linux/udp.h clash with the C library's headers. */
@@ -27,6 +28,10 @@
 
 /* Reads in one turn of the loop, so that other descriptors get their turn. */
 #define READS_IN_TURN 4
+
+/* For five thousand INITs, if all clients come at once. A flood makes each of them wait for so
+ * many, some 30 ms. */
+#define INITS_BUFFER (2 << 20)
 
 /* The kernel doubles it and caps it at net.core.[rw]mem_max without CAP_NET_ADMIN. */
 #define SOCKET_BUFFER (8 << 20)
@@ -77,48 +82,6 @@ static struct address address_of(const struct sockaddr_in6 *from, socklen_t leng
     return address;
 }
 
-/* What comes with a datagram. */
-struct notes {
-    size_t joined; /* size of the packets that GRO joined, 0: it is one packet */
-    struct address own;
-};
-
-static void note_own4(struct notes *notes, const struct cmsghdr *c)
-{
-    struct in_pktinfo info;
-    memcpy(&info, CMSG_DATA(c), sizeof info);
-    notes->own.length = sizeof notes->own.in;
-    notes->own.in.sin_family = AF_INET;
-    notes->own.in.sin_addr = info.ipi_addr;
-}
-
-static void note_own6(struct notes *notes, const struct cmsghdr *c)
-{
-    struct in6_pktinfo info;
-    memcpy(&info, CMSG_DATA(c), sizeof info);
-    notes->own.length = sizeof notes->own.in6;
-    notes->own.in6.sin6_family = AF_INET6;
-    notes->own.in6.sin6_addr = info.ipi6_addr;
-    if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
-        notes->own.in6.sin6_scope_id = info.ipi6_ifindex;
-}
-
-static void read_notes(struct notes *notes, struct msghdr *header)
-{
-    notes->joined = 0;
-    notes->own.length = 0;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c))
-        if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
-            int size;
-            memcpy(&size, CMSG_DATA(c), sizeof size);
-            notes->joined = size > 0 ? (size_t)size : 0;
-        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-            note_own4(notes, c);
-        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-            note_own6(notes, c);
-        }
-}
-
 static void hand_on(struct datagram_socket *self, struct reader *r, int index)
 {
     struct msghdr *header = &r->headers[index].msg_hdr;
@@ -126,9 +89,9 @@ static void hand_on(struct datagram_socket *self, struct reader *r, int index)
     if (self->cut_in || header->msg_flags & MSG_TRUNC || !length)
         return;
     struct address from = address_of(&r->from[index], header->msg_namelen);
-    struct notes notes;
+    struct datagram_notes notes;
     memset(&notes, 0, sizeof notes);
-    read_notes(&notes, header);
+    datagram_notes_read(&notes, header);
     size_t size = notes.joined ? notes.joined : length;
     for (size_t at = 0; at < length; at += size) {
         self->counters.packets_in++;
@@ -138,11 +101,11 @@ static void hand_on(struct datagram_socket *self, struct reader *r, int index)
 }
 
 /* Returns how many datagrams there were, -1 when there is nothing more to read. */
-static int take_bulk(struct datagram_socket *self)
+static int take_bulk(struct datagram_socket *self, int fd)
 {
     for (int i = 0; i < READ_DATAGRAMS; i++)
         reader_prepare(reader, i);
-    int count = recvmmsg(self->fd.fd, reader->headers, READ_DATAGRAMS, MSG_DONTWAIT, NULL);
+    int count = recvmmsg(fd, reader->headers, READ_DATAGRAMS, MSG_DONTWAIT, NULL);
     if (count < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? -1 : 0; /* 0: a queued ICMP error */
     self->counters.calls_in++;
@@ -194,10 +157,18 @@ static void on_events(struct loop_fd *fd, uint32_t events)
     if (events & EPOLLERR)
         take_errors(self);
     if (events & EPOLLIN)
-        for (int i = 0; i < READS_IN_TURN && take_bulk(self) == READ_DATAGRAMS; i++)
+        for (int i = 0; i < READS_IN_TURN && take_bulk(self, fd->fd) == READ_DATAGRAMS; i++)
             ;
     if (events & EPOLLOUT)
         datagram_flush(self);
+}
+
+/* So many in one turn of the loop and no more: beside the other socket, which has up to 4 MB then,
+ * they take a tenth of the time, and what is more is dropped where it costs least. */
+static void on_inits(struct loop_fd *fd, uint32_t events)
+{
+    if (events & EPOLLIN)
+        take_bulk(container_of(fd, struct datagram_socket, inits), fd->fd);
 }
 
 /* ---- sending ---- */
@@ -379,29 +350,31 @@ struct address datagram_plain_address(const struct address *wire)
     return plain;
 }
 
-static void set_buffer(int fd, int forced, int ordinary)
+static void set_buffer(int fd, int forced, int ordinary, int size)
 {
-    int size = SOCKET_BUFFER;
     if (setsockopt(fd, SOL_SOCKET, forced, &size, sizeof size))
         setsockopt(fd, SOL_SOCKET, ordinary, &size, sizeof size);
 }
 
 /* All of these improve matters and none is indispensable, so results are not looked at. */
-static void set_options(int fd, sa_family_t family, bool wildcard, bool ipv6_only)
+static void set_options(const struct datagram_socket *self, int fd, sa_family_t family, bool inits)
 {
-    int on = 1, only = ipv6_only, own = wildcard;
-    set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
-    set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
-    setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof on);
-    setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on);
-    set_discovery(fd, family, IP_PMTUDISC_DONT);
+    int on = 1, only = self->ipv6_only, own = self->wildcard;
+    set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, inits ? INITS_BUFFER : SOCKET_BUFFER);
     if (family == AF_INET)
         setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &own, sizeof own);
     if (family == AF_INET6) {
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
-        setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof on);
         setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &own, sizeof own);
     }
+    if (inits)
+        return;
+    set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, SOCKET_BUFFER);
+    setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof on);
+    set_discovery(fd, family, IP_PMTUDISC_DONT);
+    setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on);
+    if (family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof on);
 }
 
 static enum err fail(int fd, enum err reason, const char *what, const struct address *local,
@@ -428,12 +401,34 @@ static bool is_wildcard(const struct address *local)
 static int bind_or_share(const struct datagram_socket *self, int fd, const struct address *local)
 {
     struct address address = *local;
-    if (self->sharers > 1 &&
-        ((!self->sharer && steer_find_free(&address) < 0) || steer_join(fd) < 0))
+    if (self->sharers && ((!self->sharer && steer_find_free(&address) < 0) || steer_join(fd) < 0))
         return -1;
     if (bind(fd, &address.any, address.length) < 0)
         return -1;
-    return self->sharers > 1 && !self->sharer ? steer_by_tag(fd, self->sharers) : 0;
+    return self->sharers && !self->sharer ? steer_by_tag(fd, self->sharers) : 0;
+}
+
+/* The other one of the pair, bound right behind it. 0, or -1 with errno. */
+static int open_inits(struct datagram_socket *self)
+{
+    sa_family_t family = self->local.any.sa_family;
+    int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    self->inits = (struct loop_fd){.on_events = on_inits, .fd = fd};
+    if (fd < 0)
+        return -1;
+    set_options(self, fd, family, true);
+    if (steer_join(fd) || bind(fd, &self->local.any, self->local.length) ||
+        loop_fd_add(self->loop, &self->inits, EPOLLIN)) {
+        close(fd);
+        return -1;
+    }
+    return 0;
+}
+
+static void close_inits(struct datagram_socket *self)
+{
+    if (self->sharers)
+        loop_fd_close(self->loop, &self->inits);
 }
 
 enum err datagram_open(struct datagram_socket *self, struct loop *loop, const struct address *local,
@@ -449,7 +444,7 @@ enum err datagram_open(struct datagram_socket *self, struct loop *loop, const st
         return fail(fd, ERR_TRANSPORT_SOCKET, "UDP socket for", local, why, why_size);
     self->wildcard = is_wildcard(local);
     self->ipv6_only = ipv6_only;
-    set_options(fd, family, self->wildcard, ipv6_only);
+    set_options(self, fd, family, false);
     if (bind_or_share(self, fd, local))
         return fail(fd, ERR_TRANSPORT_ADDRESS, "bind to", local, why, why_size);
     memset(&self->local, 0, sizeof self->local);
@@ -457,9 +452,13 @@ enum err datagram_open(struct datagram_socket *self, struct loop *loop, const st
     if (getsockname(fd, &self->local.any, &self->local.length))
         return fail(fd, ERR_TRANSPORT_SOCKET, "getsockname of", local, why, why_size);
     self->loop = loop;
+    if (self->sharers && open_inits(self))
+        return fail(fd, ERR_TRANSPORT_SOCKET, "socket for INITs at", local, why, why_size);
     self->fd = (struct loop_fd){.on_events = on_events, .fd = fd};
-    if (loop_fd_add(loop, &self->fd, EPOLLIN))
+    if (loop_fd_add(loop, &self->fd, EPOLLIN)) {
+        close_inits(self);
         return fail(fd, ERR_TRANSPORT_SOCKET, "epoll for", local, why, why_size);
+    }
     self->batches = datagram_batch_new_array();
     if (!reader_users++)
         reader = check_alloc(sizeof *reader);
@@ -469,6 +468,7 @@ enum err datagram_open(struct datagram_socket *self, struct loop *loop, const st
 void datagram_close(struct datagram_socket *self)
 {
     datagram_flush(self);
+    close_inits(self);
     loop_fd_remove(self->loop, &self->fd);
     close(self->fd.fd);
     datagram_batch_free_array(self->batches);

@@ -39,7 +39,7 @@ struct datagram_socket {
 
     /* Set before datagram_open, too: so many sockets of this process share the address, each on a
      * loop of its own (transport/steer.h), and this one's number, in the order in which they are
-     * opened. 0 or 1: it is alone. */
+     * opened; each has another one for INITs beside it. 0: it is alone, and takes all. */
     unsigned sharers, sharer;
 
     struct address local;
@@ -51,7 +51,7 @@ struct datagram_socket {
 
     /* private */
     struct loop *loop;
-    struct loop_fd fd;
+    struct loop_fd fd, inits;
     bool ipv6_only;
     bool gso_refused, waiting;
     unsigned gso_refusals;

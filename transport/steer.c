@@ -28,14 +28,20 @@ int steer_join(int fd)
     return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
 }
 
-/* A number that no socket has makes the kernel choose by addresses and ports. */
+/* INITs are dealt out by chance, so that nobody can choose who gets a flood of them. A number that
+ * no socket has yet makes the kernel choose by addresses and ports. */
 int steer_by_tag(int fd, unsigned count)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, TAG_OFFSET),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 5),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM)),
         BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
+        BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, 2),
+        BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, 1),
+        BPF_STMT(BPF_RET | BPF_A, 0),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
+        BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, 2),
         BPF_STMT(BPF_RET | BPF_A, 0),
     };
     const struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};

@@ -1,6 +1,7 @@
-/* transport/steer.h: several UDP sockets of one process at the same address, each for one loop: the
- * kernel puts a packet into the socket that its verification tag names (SO_REUSEPORT with a classic
- * BPF program), so that an association stays with one thread and no packet passes between threads.
+/* transport/steer.h: several UDP sockets of one process at the same address, a pair for each loop:
+ * the kernel puts a packet into the socket that its verification tag names (SO_REUSEPORT with a
+ * classic BPF program), so that an association stays with one thread and no packet passes between
+ * threads. INITs come to the second of a pair: a flood of them fills another queue.
  * Pure system calls. Thread: any. */
 #pragma once
 
@@ -14,7 +15,7 @@ int steer_find_free(struct address *address);
 /* Before bind. 0, or -1 with errno. */
 int steer_join(int fd);
 
-/* After bind, at the first socket of the group: a packet with tag t goes to socket t % count,
- * counted in the order of bind; one with tag 0 (INIT) to any, the same for all packets of one
- * sender. 0, or -1 with errno. */
+/* After bind, at the first socket of the group: of count pairs, in the order of bind, a packet with
+ * tag t goes to the first one of pair t % count, one with tag 0 (INIT) to the second one of any. 0,
+ * or -1 with errno. */
 int steer_by_tag(int fd, unsigned count);

@@ -78,6 +78,13 @@ static void close_locals(struct udp *self)
         datagram_close(&self->locals[--self->local_count].socket);
 }
 
+/* Who takes associations has a socket for INITs. */
+static unsigned sharers_of(const struct udp *self)
+{
+    unsigned count = self->options.sharing.count;
+    return !self->acceptor ? 0 : count ? count : 1;
+}
+
 /* [::] takes IPv4 only where no other socket is there for that. */
 static enum err open_locals(struct udp *self, const struct address *locals, size_t count, char *why,
                             size_t why_size)
@@ -89,7 +96,7 @@ static enum err open_locals(struct udp *self, const struct address *locals, size
         struct udp_local *local = &self->locals[i];
         local->transport = self;
         local->number = (uint16_t)i;
-        local->socket.sharers = self->options.sharing.count;
+        local->socket.sharers = sharers_of(self);
         local->socket.sharer = self->options.sharing.index;
         local->socket.on_packet = on_packet;
         local->socket.on_batch_end = on_batch_end;

@@ -1,6 +1,7 @@
 #include "transport/datagram.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
@@ -267,6 +268,45 @@ static void batches(void)
     datagram_batch_free_array(array);
 }
 
+/* ---- INITs ---- */
+
+static unsigned inits, others;
+
+static void count_kind(struct datagram_socket *self, const struct address *from,
+                       const struct address *own, uint8_t *packet, size_t length)
+{
+    (void)self, (void)from, (void)own;
+    static const uint8_t none[4];
+    must(length >= 8);
+    *(memcmp(packet + 4, none, sizeof none) ? &others : &inits) += 1;
+}
+
+static void flood(struct loop *loop)
+{
+    struct datagram_socket server = {
+        .on_packet = count_kind, .on_batch_end = on_batch_end, .sharers = 1};
+    struct address address = bed_address("127.0.0.1:0");
+    char why[128];
+    must(datagram_open(&server, loop, &address, false, why, sizeof why) == ERR_OK);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    must(fd >= 0);
+    uint8_t packet[32] = {0};
+    for (int i = 0; i < 20000; i++)
+        (void)!sendto(fd, packet, sizeof packet, 0, &server.local.any, server.local.length);
+    packet[7] = 1; /* verification tag */
+    (void)!sendto(fd, packet, sizeof packet, 0, &server.local.any, server.local.length);
+    loop_turn(loop, 0);
+    ok(others == 1, "a packet behind 20 000 INITs comes in the next turn");
+    ok(inits > 0 && inits <= 16, "with a few of them (%u)", inits);
+    for (unsigned before = 0; before != inits;) {
+        before = inits;
+        loop_turn(loop, 0);
+    }
+    ok(inits > 100 && inits < 15000, "their queue holds no more than %u", inits);
+    close(fd);
+    datagram_close(&server);
+}
+
 int main(void)
 {
     struct loop *loop = loop_new();
@@ -276,6 +316,7 @@ int main(void)
     refusal(loop);
     addresses(loop);
     batches();
+    flood(loop);
     reserved(loop);
     loop_free(loop);
     return tap_done();

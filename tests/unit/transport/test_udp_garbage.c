@@ -323,7 +323,7 @@ static unsigned flood(struct bed *bed, unsigned sources, unsigned inits, bool at
             if (!at_once && (i * sources + k) % 50 == 49)
                 loop_turn(bed->loop, 0);
         }
-    bed_run(bed, SECOND / 50);
+    bed_run(bed, SECOND / 4);
     for (unsigned k = 0; k < sources; k++) {
         uint8_t answer[2000];
         while (recv(fds[k], answer, sizeof answer, MSG_DONTWAIT) > 0)
