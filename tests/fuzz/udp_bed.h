@@ -62,8 +62,10 @@ static void on_up(struct association_events *events, uint16_t streams)
     struct user *user = user_of(events);
     must(streams > 0 && !user->up);
     user->up = true;
-    if (bed.flags & UNPREPARED && user == &bed.users[0])
-        must(say(user, 0, 10) == ERR_OK);
+    if (bed.flags & UNPREPARED && user == &bed.users[0]) {
+        enum err e = say(user, 0, 10);
+        must(e == ERR_OK || !is_safe()); /* a hostile one may be closing already */
+    }
 }
 
 /* Number of the message in its stream, then what follows from that. */
