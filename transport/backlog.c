@@ -21,14 +21,6 @@
  * leaves later than it might makes a reconnect longer. Falls to the minimum as the window fills. */
 #define GAIN_START 64
 #define GAIN_MAX   4096
-/* While SCTP's window doubles: somewhat more than two windows in a round trip, or it would not. */
-#define GAIN_DOUBLE 40
-/* SCTP lets it grow only for a SACK that finds it used up, and each SACK makes room for twice what
- * it tells of. So another window waits then, as SACKs come in bursts at first; of a large window,
- * what leaves in two late turns of the loop. */
-#define DOUBLE_US    8000
-#define DOUBLE_SMALL (256 * 1024)
-#define DOUBLE_MAX   (1024 * 1024)
 
 /* A message that does not fill a packet costs more than it hastens. */
 #define PACE_MIN 1200
@@ -128,9 +120,8 @@ static void note_gain(struct backlog *self, uint64_t now_us, size_t waiting, uin
     self->was_full |= waiting + PACE_MIN >= window;
     if (now_us - self->gain_since_us < rtt_us)
         return;
-    uint32_t least = self->is_starting ? GAIN_DOUBLE : GAIN_MIN;
     if (self->was_full)
-        self->gain = self->gain > least ? self->gain - (self->gain - least + 3) / 4 : least;
+        self->gain -= (self->gain - GAIN_MIN + 3) / 4;
     else if (self->was_held && self->gain < GAIN_MAX)
         self->gain += self->gain / 2;
     self->gain_since_us = now_us;
@@ -145,14 +136,11 @@ static uint32_t pace_of(uint32_t congestion_window, uint32_t rtt_us)
 
 /* What may wait beyond the window. What makes room also brings on_writable, in the same turn: so
  * hardly anything need wait. */
-static size_t beyond_window(const struct backlog *self, uint32_t congestion_window, bool is_long)
+static size_t beyond_window(const struct backlog *self, bool is_long)
 {
-    if (!is_long)
-        return number_between(self->rate * BEYOND_US / 1000000, BEYOND_MIN, BEYOND_MAX);
-    if (!self->is_starting)
-        return number_between(self->pace / 2, 0, BEYOND_MAX);
-    uint64_t turns = (uint64_t)self->pace * DOUBLE_US / BACKLOG_PACE_US;
-    return number_between(congestion_window, 0, number_between(turns, DOUBLE_SMALL, DOUBLE_MAX));
+    if (is_long)
+        return number_least(self->pace / 2, BEYOND_MAX);
+    return number_between(self->rate * BEYOND_US / 1000000, BEYOND_MIN, BEYOND_MAX);
 }
 
 void backlog_update(struct backlog *self, uint64_t now_us, size_t waiting,
@@ -166,13 +154,13 @@ void backlog_update(struct backlog *self, uint64_t now_us, size_t waiting,
     bool is_slow = self->pace && self->pace < PACED_BELOW;
     self->paced_rate =
         is_slow ? (uint64_t)self->pace * self->gain / GAIN_ONE * 1000000 / BACKLOG_PACE_US : 0;
-    size_t beyond = beyond_window(self, congestion_window, is_long);
+    size_t beyond = beyond_window(self, is_long);
     uint64_t in_round_trips = self->rate * ROUND_TRIPS * self->base_us / 1000000;
     if (self->probe_us || !is_long)
         in_round_trips = 0;
-    self->limit = in_round_trips > DEPTH ? in_round_trips : DEPTH;
-    if (is_long && self->limit > congestion_window + beyond)
-        self->limit = congestion_window + beyond;
+    self->limit = number_most(in_round_trips, DEPTH);
+    if (is_long)
+        self->limit = number_least(self->limit, congestion_window + beyond);
     size_t room = self->limit / 4;
     if (self->limit > congestion_window && (self->limit - congestion_window) / 2 < room)
         room = (self->limit - congestion_window) / 2;

@@ -1,5 +1,5 @@
-/* transport/backlog.h: how much may wait in SCTP, so that it never runs dry and what is sent next
- * is not delayed by it. Pure: no clock, no sockets.
+/* transport/backlog.h: how much may wait in the kernel's SCTP, so that it never runs dry and what
+ * is sent next is not delayed by it. Pure: no clock, no sockets.
  *
  * SCTP's congestion window grows until packets are lost; over loopback that is never, and 2 MB
  * standing in the peer's socket buffer delay each message by 1 to 15 ms. So no more than 256 KB
@@ -23,9 +23,8 @@
 #define BACKLOG_PACE_US 2000
 
 struct backlog {
-    size_t limit;     /* no more than this */
-    size_t resume;    /* there is room again below this */
-    bool is_starting; /* set by who updates: SCTP's window doubles with each round trip */
+    size_t limit;  /* no more than this */
+    size_t resume; /* there is room again below this */
     uint32_t pace; /* bytes that leave in BACKLOG_PACE_US; 0: so many that nobody needs to care */
 
     /* private */
