@@ -51,16 +51,15 @@ void mux_stream_begin(struct mux_stream *s, enum stream_state state)
     credit_sender_start(&s->out, s->options.peer_window);
 }
 
-bool mux_stream_finish(struct mux_stream *s)
+void mux_stream_finish(struct mux_stream *s)
 {
     if (!mux_stream_has_lease(s) || !s->end_sent || !s->peer_end)
-        return false;
+        return;
     s->state = STREAM_IDLE;
     s->late_ok = true;
     s->readable = s->credit_pending = s->end_pending = false; /* RESET after FIN is moot now */
     credit_receiver_end(&s->in);
     s->events->on_idle(s->events);
-    return true;
 }
 
 void mux_stream_end_hard(struct mux_stream *s, enum err why, const char *text)

@@ -47,8 +47,8 @@ struct mux_stream {
 
 /* A lease begins, with the number that s->lease has. */
 void mux_stream_begin(struct mux_stream *s, enum stream_state state);
-/* Goes idle if both ends are there; true if so (on_idle was called). */
-bool mux_stream_finish(struct mux_stream *s);
+/* Goes idle if both ends are there. */
+void mux_stream_finish(struct mux_stream *s);
 /* This side ends by RESET, or by REFUSE if it has not answered. */
 void mux_stream_end_hard(struct mux_stream *s, enum err why, const char *text);
 void mux_stream_drop_words(struct mux_stream *s);

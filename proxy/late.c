@@ -86,10 +86,10 @@ static void wait(struct late *self, uint64_t now_us)
               asked ? "when a file of it changes or SIGHUP comes" : "and again", self->told);
 }
 
-bool late_begin(struct late *self, struct tls_credentials *credentials, uint64_t now_us)
+void late_begin(struct late *self, struct tls_credentials *credentials, uint64_t now_us)
 {
     if (self->begun)
-        return true;
+        return;
     struct errand errand = {.credentials = credentials};
     self->begun = start(self->tunnel, &errand);
     note(self->tunnel, &errand);
@@ -98,7 +98,6 @@ bool late_begin(struct late *self, struct tls_credentials *credentials, uint64_t
     else if (*self->told)
         log_write(LOG_INFO, LOG_ABOUT(.tunnel = self->tunnel->config->name),
                   "has what it waited for, and begins");
-    return self->begun;
 }
 
 void late_tell(struct late *self, const char *why, uint64_t now_us)

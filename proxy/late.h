@@ -17,9 +17,9 @@ struct late {
     uint64_t next_us; /* when it is tried again; UINT64_MAX: when something has changed */
 };
 
-/* Tries to begin the tunnel, with these credentials (NULL: it has its own, or none). Returns
- * whether it has begun, now or before. Owns: the tunnel takes a reference of its own. */
-bool late_begin(struct late *self, struct tls_credentials *credentials, uint64_t now_us);
+/* Tries to begin the tunnel, if it has not begun, with these credentials (NULL: it has its own, or
+ * none). Owns: the tunnel takes a reference of its own. */
+void late_begin(struct late *self, struct tls_credentials *credentials, uint64_t now_us);
 
 /* Its credentials cannot be loaded yet. */
 void late_tell(struct late *self, const char *why, uint64_t now_us);

@@ -344,7 +344,7 @@ void sctp_association_net_fail(struct sctp_association *self, uint64_t now_us, u
     self->latest_us = now_us;
     must(net < SCTP_NETS_MAX);
     if (self->nets[net])
-        sctp_recovery_lose(self, now_us, net, false);
+        sctp_recovery_lose(self, now_us, net);
 }
 
 void sctp_association_net_reset(struct sctp_association *self, uint64_t now_us, unsigned net)

@@ -64,7 +64,7 @@ static void take_data(struct arrival *a)
     a->had_data = self->had_data = true;
     self->receiving.net = a->net;
     bool invalid_stream;
-    if (sctp_receiving_data(self, a->now_us, &data, a->chunk.flags, &invalid_stream) != ERR_OK)
+    if (sctp_receiving_data(self, &data, a->chunk.flags, &invalid_stream) != ERR_OK)
         sctp_association_violate(self, SCTP_CAUSE_PROTOCOL_VIOLATION, "message too long");
     if (invalid_stream) {
         const uint8_t stream[4] = {(uint8_t)(data.stream >> 8), (uint8_t)data.stream};

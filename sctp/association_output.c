@@ -172,7 +172,7 @@ static bool put_handshake(struct departure *d)
         return false;
     put_trouble(d);
     if (self->flight.una != self->flight.next_tsn)
-        sctp_recovery_lose(self, d->now_us, d->net, false);
+        sctp_recovery_lose(self, d->now_us, d->net);
     return !sctp_sending_is_done(self) && put_data(d);
 }
 

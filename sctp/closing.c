@@ -176,7 +176,7 @@ void sctp_closing_abort(struct sctp_association *self, uint16_t cause, const voi
 
 /* ---- chunks ---- */
 
-bool sctp_closing_put(struct sctp_association *self, uint64_t now_us, struct wire_writer *writer)
+void sctp_closing_put(struct sctp_association *self, uint64_t now_us, struct wire_writer *writer)
 {
     struct sctp_closing *closing = &self->closing;
     if (closing->owes_shutdown_ack) {
@@ -184,14 +184,12 @@ bool sctp_closing_put(struct sctp_association *self, uint64_t now_us, struct wir
     } else {
         uint8_t *chunk = sctp_wire_begin(writer, SCTP_CHUNK_SHUTDOWN, 0);
         wire_put_u32(writer, sctp_receiving_cumulative(self));
-        if (chunk)
-            sctp_wire_end(writer, chunk);
+        sctp_wire_end(writer, chunk);
     }
     if (writer->overrun)
-        return false;
+        return;
     closing->owes_shutdown = closing->owes_shutdown_ack = false;
     closing->deadline_us = now_us + timeout_of(self);
-    return true;
 }
 
 static void put_abort(struct sctp_closing *closing, struct wire_writer *writer, uint8_t flags)

@@ -36,6 +36,6 @@ static inline bool sctp_closing_wants(const struct sctp_association *self)
 {
     return self->closing.owes_shutdown || self->closing.owes_shutdown_ack;
 }
-bool sctp_closing_put(struct sctp_association *self, uint64_t now_us, struct wire_writer *writer);
+void sctp_closing_put(struct sctp_association *self, uint64_t now_us, struct wire_writer *writer);
 uint64_t sctp_closing_deadline(const struct sctp_association *self);
 void sctp_closing_timeout(struct sctp_association *self, uint64_t now_us);

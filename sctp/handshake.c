@@ -173,7 +173,7 @@ bool sctp_handshake_wants(const struct sctp_association *self)
     return self->handshake && self->handshake->is_due;
 }
 
-bool sctp_handshake_put(struct sctp_association *self, uint64_t now_us, struct wire_writer *writer)
+void sctp_handshake_put(struct sctp_association *self, uint64_t now_us, struct wire_writer *writer)
 {
     struct sctp_handshake *handshake = self->handshake;
     if (self->state == SCTP_COOKIE_WAIT)
@@ -186,7 +186,6 @@ bool sctp_handshake_put(struct sctp_association *self, uint64_t now_us, struct w
     handshake->sent_us = now_us;
     handshake->deadline_us =
         now_us + sctp_net_timeout(self->nets[self->used], &self->options, handshake->sent - 1);
-    return !writer->overrun;
 }
 
 /* ---- INIT ACK ---- */
@@ -360,7 +359,7 @@ bool sctp_handshake_cookie(struct sctp_association *self, uint64_t now_us, unsig
     if (self->state < SCTP_ESTABLISHED) {
         if (!same_peer) {
             if (self->flight.una != self->flight.next_tsn)
-                sctp_recovery_lose(self, now_us, self->used, false);
+                sctp_recovery_lose(self, now_us, self->used);
             take_cookie(self, cookie, self->handshake->random);
             self->used = net;
             sctp_association_net(self, now_us, net);

@@ -57,7 +57,7 @@ void sctp_handshake_stale(struct sctp_association *self);
 /* INIT or COOKIE ECHO is due. Writes it; the rest of the packet may be used for DATA behind COOKIE
  * ECHO, for nothing behind INIT. */
 bool sctp_handshake_wants(const struct sctp_association *self);
-bool sctp_handshake_put(struct sctp_association *self, uint64_t now_us, struct wire_writer *writer);
+void sctp_handshake_put(struct sctp_association *self, uint64_t now_us, struct wire_writer *writer);
 /* T1-init or T1-cookie. After Max.Init.Retransmits it ends with ERR_TRANSPORT_TIMEOUT. */
 uint64_t sctp_handshake_deadline(const struct sctp_association *self);
 void sctp_handshake_timeout(struct sctp_association *self, uint64_t now_us);

@@ -97,11 +97,10 @@ static enum err keep(struct sctp_association *self, const struct sctp_data *data
     return sctp_reassembly_add(receiving->reassembly, data, receiving->map.cumulative);
 }
 
-enum err sctp_receiving_data(struct sctp_association *self, uint64_t now_us,
-                             const struct sctp_data *data, uint8_t flags, bool *invalid_stream)
+enum err sctp_receiving_data(struct sctp_association *self, const struct sctp_data *data,
+                             uint8_t flags, bool *invalid_stream)
 {
     struct sctp_receiving *receiving = &self->receiving;
-    (void)now_us;
     *invalid_stream = false;
     if (receiving->failed)
         return ERR_CONTROL_PROTOCOL;

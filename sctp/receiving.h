@@ -30,8 +30,8 @@ void sctp_receiving_packet(struct sctp_association *self);
 /* data->length is not 0: the caller aborts where it is, with SCTP_CAUSE_NO_USER_DATA. ERR_OK, also
  * where it is dropped. ERR_CONTROL_PROTOCOL: the peer contradicts itself or its message is too
  * long: the caller aborts, and gives no more. *invalid_stream: an ERROR is due (section 6.5). */
-enum err sctp_receiving_data(struct sctp_association *self, uint64_t now_us,
-                             const struct sctp_data *data, uint8_t flags, bool *invalid_stream);
+enum err sctp_receiving_data(struct sctp_association *self, const struct sctp_data *data,
+                             uint8_t flags, bool *invalid_stream);
 /* The buffer is another one: the peer hears of it at once. */
 void sctp_receiving_tell(struct sctp_association *self);
 /* After the batch. */

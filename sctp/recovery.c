@@ -187,10 +187,9 @@ static void lose(struct sctp_association *self, uint64_t now_us, unsigned n, enu
     sctp_flight_pass(flight);
 }
 
-void sctp_recovery_lose(struct sctp_association *self, uint64_t now_us, unsigned net,
-                        bool by_timeout)
+void sctp_recovery_lose(struct sctp_association *self, uint64_t now_us, unsigned net)
 {
-    lose(self, now_us, net, by_timeout ? BY_TIMEOUT : UNTOLD);
+    lose(self, now_us, net, UNTOLD);
     self->recovery.probe_out = self->recovery.probe_due = false;
 }
 

@@ -17,10 +17,9 @@ void sctp_recovery_detect(struct sctp_association *self, uint64_t now_us);
 void sctp_recovery_sent(struct sctp_association *self, uint64_t now_us, unsigned net);
 /* Something was newly acknowledged: the timer begins anew (section 6.3.2 R2, R3). */
 void sctp_recovery_acked(struct sctp_association *self, uint64_t now_us);
-/* All in flight on that net is lost. by_timeout: T3; else the path has failed, which says nothing
- * about the rate of another. */
-void sctp_recovery_lose(struct sctp_association *self, uint64_t now_us, unsigned net,
-                        bool by_timeout);
+/* All in flight on that net is lost: the path has failed, which says nothing about the rate of
+ * another. */
+void sctp_recovery_lose(struct sctp_association *self, uint64_t now_us, unsigned net);
 void sctp_recovery_fini(struct sctp_association *self);
 
 /* The peer's window is closed, nothing is outstanding, something waits: probes of the window are to

@@ -124,10 +124,9 @@ void udp_association_limit(struct udp_association *self, uint64_t after_us)
     loop_timer_set(self->transport->loop, &self->timer, loop_now(self->transport->loop) + after_us);
 }
 
-struct udp_association *udp_association_accept(struct udp_local *local, const struct address *wire,
-                                               const struct address *own,
-                                               const struct path_key *key,
-                                               struct sctp_association *engine)
+void udp_association_accept(struct udp_local *local, const struct address *wire,
+                            const struct address *own, const struct path_key *key,
+                            struct sctp_association *engine)
 {
     struct udp *transport = local->transport;
     struct udp_association *self = udp_association_new(transport, false);
@@ -141,7 +140,6 @@ struct udp_association *udp_association_accept(struct udp_local *local, const st
     udp_trust_enter(self);
     udp_association_limit(self, transport->options.dead_after_us);
     udp_receive_touch(self);
-    return self;
 }
 
 static void send_early(struct udp_association *self)

@@ -14,10 +14,9 @@ struct udp_association *udp_association_new(struct udp *transport, bool ours);
 void udp_association_limit(struct udp_association *self, uint64_t after_us);
 
 /* A peer's, of which the engine is made: it begins at that address. Owns: engine. */
-struct udp_association *udp_association_accept(struct udp_local *local, const struct address *wire,
-                                               const struct address *own,
-                                               const struct path_key *key,
-                                               struct sctp_association *engine);
+void udp_association_accept(struct udp_local *local, const struct address *wire,
+                            const struct address *own, const struct path_key *key,
+                            struct sctp_association *engine);
 
 /* Up, or on its way down by the user's wish. */
 bool udp_association_is_up(const struct udp_association *self);

@@ -108,7 +108,7 @@ static bool give(struct world *w, struct wire_reader *reader)
     bool invalid_stream, known = find(w, tsn) || (int32_t)(tsn - w->cumulative) <= 0;
     if (flags & 0x40)
         sctp_receiving_packet(a);
-    enum err e = sctp_receiving_data(a, w->now_us, &data, flags, &invalid_stream);
+    enum err e = sctp_receiving_data(a, &data, flags, &invalid_stream);
     must((a->counters.duplicates > duplicates) == known || e != ERR_OK);
     if (e != ERR_OK)
         return false;

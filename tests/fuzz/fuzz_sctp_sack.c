@@ -121,7 +121,7 @@ static void step_path(struct run *run)
         a->used = net;
         break;
     case 1:
-        sctp_recovery_lose(a, run->bed->now_us, net, false);
+        sctp_recovery_lose(a, run->bed->now_us, net);
         break;
     case 2:
         sctp_net_restart(a->nets[net], &a->options, run->bed->now_us, 0);

@@ -36,7 +36,7 @@ static bool invalid_stream;
 
 static enum err give(struct sctp_association *self, struct sctp_data data, uint8_t flags)
 {
-    return sctp_receiving_data(self, 1000, &data, flags, &invalid_stream);
+    return sctp_receiving_data(self, &data, flags, &invalid_stream);
 }
 
 /* One whole message in one chunk. */

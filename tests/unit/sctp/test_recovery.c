@@ -506,7 +506,7 @@ static void test_path_fails(void)
     bed->now_us += 5000;
     bed->a->used = 1;
     ok(!bed_send(bed), "on another path: what is in flight stays there");
-    sctp_recovery_lose(bed->a, bed->now_us, 0, false);
+    sctp_recovery_lose(bed->a, bed->now_us, 0);
     struct bed_congestion *old = bed_of(bed->a->nets[0]->congestion);
     ok(old->lost == 0 && bed->a->nets[0]->in_flight == 0, "it fails: nobody's rate is to blame");
     bed_sack(bed, 2, NULL);

@@ -84,7 +84,7 @@ static void test_mtu(void)
     ok(sctp_sending_oversized(bed->a, 1000) == 2, "two chunks in flight do not fit");
     ok(bed_send(bed) && bed_last(bed)->size == 1000, "what is not sent is cut anew");
     net->rate.lost = 0;
-    sctp_recovery_lose(bed->a, bed->now_us, 0, false);
+    sctp_recovery_lose(bed->a, bed->now_us, 0);
     ok(bed_send(bed) && bed_last(bed)->size == 1452, "what was lost goes as it was made");
     net->mtu = 1303;
     bed_send(bed);
@@ -102,7 +102,7 @@ static void test_bundling(void)
     ok(bed_send(bed) && bed_last(bed)->count == 13, "twelve messages of 100 bytes, and a piece");
     bed_send_all(bed);
     ok(bed->count == 9 && !bed->wrong, "a hundred in nine packets");
-    sctp_recovery_lose(bed->a, bed->now_us, 0, false);
+    sctp_recovery_lose(bed->a, bed->now_us, 0);
     unsigned again = bed_send_all(bed);
     ok(again == 9 && !bed->wrong && !bed_check(bed), "and as many when they go again");
     bed_end(bed);
@@ -403,7 +403,7 @@ static void test_states(void)
     ok(!sctp_sending_put(bed->a, bed->now_us, 1, &writer), "nor put on another path");
     ok(sctp_sending_put(bed->a, bed->now_us, 0, &writer), "but behind COOKIE ECHO there is room");
     sctp_sending_sent(bed->a, bed->now_us, 0, 500);
-    sctp_recovery_lose(bed->a, bed->now_us, 0, false);
+    sctp_recovery_lose(bed->a, bed->now_us, 0);
     writer = wire_writer(bed->room, 1452);
     ok(sctp_sending_put(bed->a, bed->now_us, 0, &writer), "and behind its repetition");
     sctp_sending_sent(bed->a, bed->now_us, 0, 500);
