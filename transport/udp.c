@@ -12,6 +12,9 @@
 #include "transport/udp_receive.h"
 #include "transport/udp_rest.h"
 
+/* Answers in a second to probes on paths that are not confirmed. */
+#define UNCONFIRMED_PER_SECOND 100
+
 static bool udp_available(char *why, size_t why_size)
 {
     (void)why;
@@ -145,8 +148,8 @@ static enum err udp_open(struct loop *loop, const struct address *locals, size_t
     path_table_init(&self->paths);
     path_table_init(&self->addresses);
     answers_init(&self->answers, &options->sharing);
-    self->strays.per_second = self->unconfirmed.per_second =
-        transport_part(&options->sharing, STRAY_PER_SECOND, 1);
+    self->strays.per_second = transport_part(&options->sharing, STRAY_PER_SECOND, 1);
+    self->unconfirmed.per_second = transport_part(&options->sharing, UNCONFIRMED_PER_SECOND, 1);
     self->questions_per_second = transport_part(&options->sharing, UDP_REST_QUESTIONS, 1);
     udp_trust_init(&self->trust, &options->sharing);
     if (acceptor)

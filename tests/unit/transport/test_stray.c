@@ -4,6 +4,8 @@
 
 #include "tests/lib/tap.h"
 
+#define PER_SECOND 100
+
 static struct path_key peer(unsigned number)
 {
     struct address address;
@@ -27,21 +29,24 @@ static unsigned allowed(struct stray_limit *limit, unsigned asked, uint64_t from
 
 static void limited(void)
 {
-    struct stray_limit limit = {.per_second = STRAY_PER_SECOND};
-    ok(allowed(&limit, 1000, 5000000, 0) == STRAY_PER_SECOND, "so many at once");
+    struct stray_limit limit = {.per_second = PER_SECOND};
+    ok(allowed(&limit, 1000, 5000000, 0) == PER_SECOND, "so many at once");
     ok(allowed(&limit, 100, 5009999, 0) == 0, "none more in the next 10 ms");
     ok(allowed(&limit, 100, 5010000, 0) == 1, "then one");
     unsigned count = allowed(&limit, 100000, 5020000, 100);
     ok(count >= 998 && count <= 1001, "in 10 s of a flood 1000 (%u)", count);
-    ok(allowed(&limit, 1000, 1000000000000, 0) == STRAY_PER_SECOND,
+    ok(allowed(&limit, 1000, 1000000000000, 0) == PER_SECOND,
        "a long rest is worth no more than a second");
-    struct stray_limit fresh = {.per_second = STRAY_PER_SECOND};
+    struct stray_limit endpoint = {.per_second = STRAY_PER_SECOND};
+    ok(allowed(&endpoint, 2000, 5000000, 0) == 1000,
+       "a thousand peers of an endpoint that was restarted learn of it at once");
+    struct stray_limit fresh = {.per_second = PER_SECOND};
     ok(allowed(&fresh, 1, 0, 0) == 1, "right from the start of the clock");
 }
 
 static void not_repeated(void)
 {
-    struct stray_limit limit = {.per_second = STRAY_PER_SECOND};
+    struct stray_limit limit = {.per_second = PER_SECOND};
     struct path_key one = peer(1), other = peer(2);
     uint64_t now = 7000000;
     ok(stray_allow(&limit, &one, now) && !stray_allow(&limit, &one, now + STRAY_REPEAT_US - 1),

@@ -418,7 +418,7 @@ static void strangers(void)
     bed_run(&bed, SECOND / 20);
     unsigned answers;
     size_t largest = largest_answer(fd, &answers);
-    ok(answers >= STRAY_PER_SECOND && answers < 3 * STRAY_PER_SECOND && largest == 16,
+    ok(answers >= ANSWERS_OF_SOURCE && answers < 3 * ANSWERS_OF_SOURCE && largest == 16,
        "2000 that are plausible get few answers (%u), none larger than itself", answers);
     close(fd);
     bed_close(&bed);
