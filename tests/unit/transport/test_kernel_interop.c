@@ -206,6 +206,87 @@ done:
     free(user);
 }
 
+/* ---- a window of more than 4096 TSNs ---- */
+
+#define SMALL     40 /* bytes: 20 messages in a packet, each with a TSN of its own */
+#define FAR_COUNT 16000
+#define LINUX_MAP 4096 /* TSNs: Linux drops what is further ahead, whatever its window says */
+
+/* Chunks of data under way, at least: bytes of packets are counted. */
+static unsigned udp_has(struct association *association)
+{
+    struct association_status status;
+    association_status(association, &status);
+    return (unsigned)(status.paths[0].in_flight / (16 + SMALL + 4));
+}
+
+/* DATA chunks that the kernel has thrown away, those that came twice among them. */
+static unsigned long dropped(void)
+{
+    char line[128];
+    unsigned long count = 0;
+    FILE *file = fopen("/proc/net/sctp/snmp", "re");
+    must(file);
+    while (fgets(line, sizeof line, file))
+        (void)!sscanf(line, "SctpInDataChunkDiscards %lu", &count);
+    fclose(file);
+    return count;
+}
+
+static uint32_t far_sent;
+
+static void send_small(struct bed_user *self)
+{
+    while (self->association && far_sent < FAR_COUNT) {
+        struct message *message =
+            bed_message((uint16_t)(far_sent % STREAMS), far_sent / STREAMS, SMALL, 7);
+        if (association_send(self->association, message) != ERR_OK) {
+            message_free(message);
+            return;
+        }
+        far_sent++;
+    }
+}
+
+static void set_line(const char *how)
+{
+    char text[128];
+    snprintf(text, sizeof text, "tc qdisc replace dev one root netem %s limit 100000", how);
+    enter(udp_host);
+    must(!system(text));
+    enter(kernel_host);
+}
+
+/* udp sends to the kernel over a line of 1 s that loses packets. */
+static void far_away(void)
+{
+    struct bed bed;
+    unsigned most = 0;
+    tap_note("over 1 s, 1%% lost, with authentication, messages of %d bytes", SMALL);
+    bed_auth = true;
+    open_pair(&bed, true);
+    unsigned long before = dropped();
+    set_line("delay 1s"); /* so that the first round trip is as the others */
+    struct bed_user *user = connect_pair(&bed, true);
+    if (ok(user->up && bed.accepted_count == 1, "they associate")) {
+        struct bed_user *peer = bed_latest(&bed);
+        user->on_writable = send_small;
+        set_line("delay 1s loss 1%");
+        send_small(user);
+        for (int i = 0; i < 6000 && peer->messages < FAR_COUNT && user->up; i++) {
+            most = udp_has(user->association) > most ? udp_has(user->association) : most;
+            loop_turn(bed.loop, 5000);
+        }
+        ok(peer->messages == FAR_COUNT && !peer->disorders && !peer->damaged,
+           "%u small messages arrive, in order (%lu)", FAR_COUNT, (unsigned long)peer->messages);
+        ok(most > LINUX_MAP / 2, "at least %u are under way at once", most);
+        ok(dropped() - before < FAR_COUNT / 100, "never so many that the kernel drops them (%lu)",
+           dropped() - before);
+    }
+    bed_close(&bed);
+    free(user);
+}
+
 int main(void)
 {
     char why[512];
@@ -221,6 +302,7 @@ int main(void)
     run(false, false);
     run(true, true);
     run(false, true);
+    far_away();
     close(udp_host);
     close(kernel_host);
     return tap_done();
