@@ -24,7 +24,7 @@ struct sctp_sharing;
 /* Those that have begun a handshake: a session and all that it holds. The second number is for one
  * source (an IPv4 address, a /64 of IPv6): beyond it its own oldest makes room. */
 #define UNVERIFIED_MAX       512
-#define UNVERIFIED_OF_SOURCE 32
+#define UNVERIFIED_OF_SOURCE 128
 /* A part's number for a source is no less. */
 #define UNVERIFIED_OF_SOURCE_LEAST 8
 /* What they may make us keep before HELLO (docs/PROTOCOL.md, C2), as allocated: all of them
@@ -49,7 +49,7 @@ struct unverified {
     TAILQ_HEAD(unverified_list, link) links; /* oldest first */
     unsigned count, most, most_of_source;
     size_t early, most_early; /* bytes, of all of them */
-    uint8_t of_source[UNVERIFIED_SOURCES];
+    uint16_t of_source[UNVERIFIED_SOURCES];
 };
 
 /* All zero before. */

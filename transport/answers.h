@@ -20,11 +20,12 @@ enum answers_kind {
 #define ANSWERS_FACTOR 3
 
 /* In a second; as many at once after a second without any. The largest answer but INIT ACK has 80
- * bytes: 1.3 Mbit/s in all. To one source, behind which may be a NAT with many clients, 100 of all
- * kinds. INIT ACKs keep nothing and cost 2 us: where all sources together had fewer, a flood from
- * forged ones would take them, and a client's INIT would find none left. */
+ * bytes: 1.3 Mbit/s in all. To one source 1000 of all kinds: behind a NAT may be hundreds of
+ * clients, who all come back after a restart (transport/udp_trust.h). INIT ACKs keep nothing and
+ * cost 2 us: where all sources together had fewer, a flood from forged ones would take them, and a
+ * client's INIT would find none left. */
 #define ANSWERS_PER_SECOND       2000
-#define ANSWERS_OF_SOURCE        100
+#define ANSWERS_OF_SOURCE        1000
 #define ANSWERS_INITS_PER_SECOND 200000
 
 /* Sources that share a place share an allowance; who has which place is not to be guessed. 100 000
@@ -33,7 +34,7 @@ enum answers_kind {
 
 /* Where several sockets share an address each has its part of all this: of a source no less than
  * so many, which a client that connects does not use up. */
-#define ANSWERS_OF_SOURCE_LEAST 10
+#define ANSWERS_OF_SOURCE_LEAST 100
 
 struct answers {
     uint64_t seed;

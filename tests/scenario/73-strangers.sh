@@ -23,8 +23,8 @@ for parameters in 1 100 1000 3270 3271 16000; do
 done
 
 # ---- many of one source ----
-said=$(stranger --count 40 --each 40 --from 9 --say --then data --size 0)
-check "of 40 associations of one source ($said)" test "${said%% *}" -ge 40
+said=$(stranger --count 140 --each 140 --from 9 --say --then data --size 0)
+check "of 140 associations of one source ($said)" test "${said%% *}" -ge 140
 check "the oldest of that source make room" \
     wait_until 5 has_line server.err 'made room for newer ones of this source'
 check "and a client that was verified does not" is_up client

@@ -94,6 +94,9 @@ static struct address numbered(unsigned site, unsigned host)
 
 /* ---- how many ---- */
 
+/* So few that all of them are young until the test has looked. */
+#define FEW 64
+
 static void of_one_site(void)
 {
     struct scene scene;
@@ -101,12 +104,13 @@ static void of_one_site(void)
     struct address from;
     unsigned up = 0;
     open_scene(&scene);
-    for (unsigned i = 0; i < UDP_TRUST_OF_SOURCE; i++) {
+    ok(scene.server->trust.most_of_source == UDP_TRUST_OF_SOURCE, "one source may have so many");
+    scene.server->trust.most_of_source = FEW;
+    for (unsigned i = 0; i < FEW; i++) {
         from = numbered(1, i + 1);
         up += come_up(&scene, &guest, &from, 5000);
     }
-    ok(up == UDP_TRUST_OF_SOURCE, "as many addresses of one /64 come up as one source may (%u)",
-       up);
+    ok(up == FEW, "as many addresses of one /64 come up as one source may (%u)", up);
     from = numbered(1, 1000);
     ok(!come_up(&scene, &guest, &from, 5000), "one more address of that /64 does not");
     from = numbered(2, 1000);
@@ -115,6 +119,15 @@ static void of_one_site(void)
     from = numbered(1, 1000);
     ok(come_up(&scene, &guest, &from, 5000) && scene.server->trust.count == up + 1,
        "the oldest of its own /64 makes room, once it has had its time");
+    scene.server->trust.most_of_source = UDP_TRUST_OF_SOURCE;
+    for (unsigned i = 0; i < UDP_TRUST_OF_SOURCE + 50; i++) {
+        from = numbered(3, i + 1);
+        come_up(&scene, &guest, &from, 5000);
+    }
+    unsigned others = FEW + 1;
+    ok(scene.server->trust.count > others &&
+           scene.server->trust.count <= others + UDP_TRUST_OF_SOURCE,
+       "there are never more of one source (%zu)", scene.server->trust.count - others);
     bed_close(&scene.bed);
 }
 
