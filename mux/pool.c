@@ -8,7 +8,7 @@
 struct service {
     struct pool_service_options map;
     uint32_t leased, waiting;
-    TAILQ_HEAD(, pool_waiter) waiters; /* oldest first, so in the order of their deadlines */
+    TAILQ_HEAD(pool_waiters, pool_waiter) waiters; /* oldest first: in order of their deadlines */
 };
 
 struct pool {

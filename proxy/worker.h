@@ -33,7 +33,7 @@ struct worker {
     bool runs;                 /* for worker_call: from worker_start to worker_join */
     struct resolver *resolver; /* of the process */
     struct turn turn;
-    LIST_HEAD(, lingering) lingering; /* proxy/linger.h */
+    LIST_HEAD(lingering_list, lingering) lingering; /* proxy/linger.h */
     size_t lingering_bytes;
     uint64_t patience_us;      /* WORKER_PATIENCE_US, but in tests */
     struct gathered gathered;  /* within connection_deliver to connection_push */

@@ -43,8 +43,8 @@ struct tls_store_redis {
 
     pthread_mutex_t lock; /* of all below, but for the last group */
     pthread_cond_t asked;
-    TAILQ_HEAD(, tls_store_query) queries; /* not begun */
-    STAILQ_HEAD(, write) writes;
+    TAILQ_HEAD(store_queries, tls_store_query) queries; /* not begun */
+    STAILQ_HEAD(writes, write) writes;
     uint32_t query_count, write_count;
     struct tls_key_file keys;
     struct tls_store_redis_statistics statistics;

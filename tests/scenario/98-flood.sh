@@ -84,8 +84,10 @@ check_memory "each costs little, and there are no more than so many" test "$grow
 # ---- those of one address ----
 said=$(flood --then up --count 1500 --sources 1)
 note "1500 of one address: $said"
-# 512 at once, and as many again when they have had their second.
-check "one source does not get all that it asks for" awk '{ exit !($1 <= 512 * ($10 + 1.2)) }' <<<"$said"
+is_bounded() { # what flood printed: 512 at once, and as many again when they have had their second
+    awk '{ exit !($1 <= 512 * ($10 + 1.2)) }' <<<"$1"
+}
+check "one source does not get all that it asks for" is_bounded "$said"
 newcomer_after() {
     new_client client4
     wait_until 20 is_up client4
