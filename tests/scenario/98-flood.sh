@@ -85,7 +85,7 @@ check_memory "each costs little, and there are no more than so many" test "$grow
 said=$(flood --then up --count 1500 --sources 1)
 note "1500 of one address: $said"
 is_bounded() { # what flood printed: 512 at once, and as many again when they have had their second
-    awk '{ exit !($1 <= 512 * ($10 + 1.2)) }' <<<"$1"
+    awk '{ exit !($1 > 0 && $1 <= 512 * ($10 + 1.2)) }' <<<"$1"
 }
 check "one source does not get all that it asks for" is_bounded "$said"
 newcomer_after() {
