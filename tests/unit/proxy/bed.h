@@ -111,11 +111,10 @@ static inline void bed_step(struct bed *bed)
     loop_turn(loops[bed_random(bed, count)], wait);
 }
 
-/* False: too late. */
+/* One step, so that a condition that holds only for a while is seen. False: too late. */
 static inline bool bed_turn(struct bed *bed)
 {
-    for (int i = 0; i < 4; i++)
-        bed_step(bed);
+    bed_step(bed);
     return loop_now(bed->loop) < bed->deadline_us;
 }
 

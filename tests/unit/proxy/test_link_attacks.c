@@ -108,7 +108,8 @@ static void other_master(void)
     bed_up(&bed);
     bed.second.remote.address = bed.client.remote.address;
     side_start(&bed.second);
-    bed_expect(&bed, side_is_up(&bed.second), "two associations of one client with one server");
+    bed_expect(&bed, side_is_up(&bed.second) && side_is_settled(&bed.second),
+               "two associations of one client with one server");
     struct link *link = side_link(&bed.second);
     struct tls_generation *own = tls_generation_ref(link->generation);
     set_generation(link, side_link(&bed.client)->generation);
