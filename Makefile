@@ -33,10 +33,11 @@ ALL_LDFLAGS  := $(LDFLAGS) $(SANITIZE)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
-# Libraries in link order: a folder may use those to its right.
+# Libraries in link order: a folder may use those to its right. `ar q`, because two rooms may have files
+# of one name.
 libs_of = $(foreach f,$(1),$(BUILD)/lib$(f).a)
-MAIN    := proxy/main.c
-sources = $(filter-out $(MAIN),$(wildcard $(1)/*.c))
+MAIN    := proxy/cli/main.c
+sources = $(filter-out $(MAIN),$(wildcard $(1)/*.c $(1)/*/*.c))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 TOOLS   := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c)) \
@@ -54,14 +55,14 @@ build/hawser: $(BUILD)/hawser
 	$(Q)ln -sfn $(VARIANT)/hawser $@
 
 # `hawser bench resume` runs the program's own tunnels, so it is linked in.
-$(BUILD)/hawser: $(BUILD)/proxy/main.o $(call objects,$(wildcard bench/resume/*.c)) $(call libs_of,proxy control mux tls transport sctp config base)
+$(BUILD)/hawser: $(BUILD)/proxy/cli/main.o $(call objects,$(wildcard bench/resume/*.c)) $(call libs_of,proxy control mux tls transport sctp config base)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) $(LIBS)
 
 define folder_rule
 $(BUILD)/lib$(1).a: $(call objects,$(call sources,$(1)))
 	$$(call say,AR,$$@)
-	$$(Q)rm -f $$@ && ar rcs $$@ $$(filter %.o,$$^)
+	$$(Q)rm -f $$@ && ar qcs $$@ $$(filter %.o,$$^)
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rule,$(f))))
 
@@ -273,6 +274,7 @@ lint-shell:
 lint-clang:
 	$(Q)$(MAKE) --no-print-directory -s -j2 VARIANT=lint CC=clang CFLAGS='-O0 -Wthread-safety' $(LINT_OBJECTS)
 	$(Q)scripts/check-exports build/lint
+	$(Q)scripts/check-stairs build/lint
 
 # uninitvar: it does not see that a called function fills an array; both compilers and valgrind do.
 # Not asked of it: what is uninitialised (it does not see a called function fill a buffer; compilers

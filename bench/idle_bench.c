@@ -15,7 +15,7 @@
 
 #include "base/check.h"
 #include "bench/row.h"
-#include "transport/udp.h"
+#include "transport/udp/udp.h"
 
 /* So many are set up at once, so that no INIT waits for its second time. */
 #define AT_ONCE 64

@@ -16,7 +16,7 @@
 
 #include "base/check.h"
 #include "bench/row.h"
-#include "transport/udp.h"
+#include "transport/udp/udp.h"
 
 #define PING_BYTES 64
 

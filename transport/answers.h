@@ -21,7 +21,7 @@ enum answers_kind {
 
 /* In a second; as many at once after a second without any. The largest answer but INIT ACK has 80
  * bytes: 1.3 Mbit/s in all. To one source 1000 of all kinds: behind a NAT may be hundreds of
- * clients, who all come back after a restart (transport/udp_trust.h). INIT ACKs keep nothing and
+ * clients, who all come back after a restart (transport/udp/trust.h). INIT ACKs keep nothing and
  * cost 2 us: where all sources together had fewer, a flood from forged ones would take them, and a
  * client's INIT would find none left. */
 #define ANSWERS_PER_SECOND       2000

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "transport/kernel.h"
-#include "transport/udp.h"
+#include "transport/kernel/kernel.h"
+#include "transport/udp/udp.h"
 
 static const struct transport_ops *transports[] = {&udp_ops, &kernel_ops, NULL};
 

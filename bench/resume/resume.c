@@ -14,11 +14,11 @@
 #include "base/message.h"
 #include "base/resolver.h"
 #include "bench/resume/report.h"
-#include "proxy/init.h"
-#include "proxy/init_config.h"
-#include "proxy/sessions.h"
-#include "proxy/tunnel.h"
-#include "proxy/worker.h"
+#include "proxy/cli/init.h"
+#include "proxy/cli/init_config.h"
+#include "proxy/tunnel/sessions.h"
+#include "proxy/tunnel/tunnel.h"
+#include "proxy/worker/worker.h"
 
 /* Nothing has become ready for so long: nothing will. */
 #define STUCK_S 60.0

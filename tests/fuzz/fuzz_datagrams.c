@@ -1,5 +1,5 @@
 /* Datagrams of strangers, observers and hostile peers against the udp transport: all of
- * udp_receive.c and what it calls, the engine of sctp/ included. Two endpoints in one process, an
+ * udp/receive.c and what it calls, the engine of sctp/ included. Two endpoints in one process, an
  * honest association between them, a virtual clock, and a script that sends, loses, repeats,
  * changes and forges packets.
  *

@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/wire.h"
 #include "transport/packet.h"
-#include "transport/udp_pieces.h"
+#include "transport/udp/pieces.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
 
 #include "tests/fuzz/udp_forge.h"
 #include "transport/transport.h"
-#include "transport/udp.h"
+#include "transport/udp/udp.h"
 
 #define STREAMS     8
 #define USERS       16

@@ -4,7 +4,7 @@
 
 #include "tests/fuzz/udp_world.h"
 #include "transport/probe.h"
-#include "transport/udp_pieces.h"
+#include "transport/udp/pieces.h"
 
 /* Of a packet, and room for what does not fit any more. */
 #define FORGE_MOST 60000

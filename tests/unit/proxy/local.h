@@ -15,8 +15,8 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/resolver.h"
-#include "proxy/tunnel.h"
-#include "proxy/worker.h"
+#include "proxy/tunnel/tunnel.h"
+#include "proxy/worker/worker.h"
 #include "tests/lib/tap.h"
 
 struct local {

@@ -1,4 +1,4 @@
-#include "proxy/carriers.h"
+#include "proxy/tunnel/carriers.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* The local socket of a connection: reading at edges, the backlog, and how it ends. */
-#include "proxy/connection.h"
+#include "proxy/local/connection.h"
 
 #include <sys/ioctl.h>
 #include <sys/mman.h>

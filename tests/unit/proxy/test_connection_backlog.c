@@ -3,8 +3,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "proxy/connection.h"
-#include "proxy/tunnel.h"
+#include "proxy/local/connection.h"
+#include "proxy/tunnel/tunnel.h"
 #include "tests/lib/tap.h"
 
 #define BYTES 20000

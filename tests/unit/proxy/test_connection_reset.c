@@ -1,5 +1,5 @@
 /* What the local end sent before it reset the connection is read first; the reset stays one. */
-#include "proxy/connection.h"
+#include "proxy/local/connection.h"
 
 #include <netinet/tcp.h>
 

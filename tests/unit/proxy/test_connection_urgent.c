@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "proxy/connection.h"
-#include "proxy/tunnel.h"
-#include "proxy/worker.h"
+#include "proxy/local/connection.h"
+#include "proxy/tunnel/tunnel.h"
+#include "proxy/worker/worker.h"
 #include "tests/lib/tap.h"
 
 struct reader {

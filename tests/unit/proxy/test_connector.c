@@ -1,5 +1,5 @@
 /* Connecting: every way in which it can end, and giving up in every state. */
-#include "proxy/connector.h"
+#include "proxy/local/connector.h"
 
 #include <dirent.h>
 #include <netdb.h>
@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 
-#include "proxy/connector_why.h"
+#include "proxy/local/connector_why.h"
 #include "tests/unit/proxy/local.h"
 
 struct bed {

@@ -1,5 +1,5 @@
 /* What is said of a target that could not be connected: the code for the peer, the words for us. */
-#include "proxy/connector_why.h"
+#include "proxy/local/connector_why.h"
 
 #include <errno.h>
 #include <stdio.h>

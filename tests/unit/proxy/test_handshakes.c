@@ -1,5 +1,5 @@
 /* Handshakes by reason, and the one line that says that children are not resumed any more. */
-#include "proxy/handshakes.h"
+#include "proxy/link/handshakes.h"
 
 #include "tests/unit/proxy/bed.h"
 

@@ -1,4 +1,4 @@
-#include "proxy/init.h"
+#include "proxy/cli/init.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

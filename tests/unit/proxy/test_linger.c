@@ -1,5 +1,5 @@
 /* Connections whose stream has ended while their local reader is slow. */
-#include "proxy/linger.h"
+#include "proxy/local/linger.h"
 
 #include "tests/unit/proxy/bed.h"
 

@@ -1,5 +1,5 @@
 /* The life of a link: closed from every state, lost at every message, begun anew. */
-#include "proxy/link.h"
+#include "proxy/link/link.h"
 
 #include "tests/unit/proxy/bed.h"
 

@@ -1,11 +1,11 @@
 /* Listening sockets: what is bound, what is accepted, and what happens without descriptors. */
-#include "proxy/listener.h"
+#include "proxy/local/listener.h"
 
 #include <dirent.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "proxy/connection.h"
+#include "proxy/local/connection.h"
 #include "tests/unit/proxy/local.h"
 
 static char directory[] = "/tmp/hawser-listener-XXXXXX";

@@ -1,10 +1,10 @@
-#include "proxy/places.h"
+#include "proxy/link/places.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
-#include "proxy/worker.h"
+#include "proxy/worker/worker.h"
 #include "tests/lib/tap.h"
 
 /* The links of two parts, on two workers that the test turns; who the identity is, is a name. */

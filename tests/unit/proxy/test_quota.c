@@ -1,4 +1,4 @@
-#include "proxy/quota.h"
+#include "proxy/local/quota.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* What a process remembers of earlier associations, as its tunnels use it: across a restart, by
  * several tunnels, from a Redis that is not there; and what else tls/ offers to tunnels: services
  * for some peers, keys by lease. */
-#include "proxy/sessions.h"
+#include "proxy/tunnel/sessions.h"
 
 #include "tests/unit/proxy/bed.h"
 #include "tests/unit/tls/key_files.h"

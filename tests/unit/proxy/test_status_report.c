@@ -1,10 +1,10 @@
 /* What `hawser status --json` says: every member, in every state of a tunnel, and what it counts.
  */
-#include "proxy/status_report.h"
+#include "proxy/daemon/status_report.h"
 
 #include <jansson.h>
 
-#include "proxy/process.h"
+#include "proxy/daemon/process.h"
 #include "tests/unit/proxy/bed.h"
 
 /* The report of the process that has this side as its only tunnel. */

@@ -1,5 +1,5 @@
 /* One connection on one stream: both ends of it, how they end, and what the other end then sees. */
-#include "proxy/strand_carry.h"
+#include "proxy/strand/carry.h"
 
 #include "tests/unit/proxy/bed.h"
 

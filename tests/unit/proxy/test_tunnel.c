@@ -1,5 +1,5 @@
 /* The life of a tunnel: connections that wait for it, its return, its drain; several peers. */
-#include "proxy/tunnel.h"
+#include "proxy/tunnel/tunnel.h"
 
 #include "tests/unit/proxy/bed.h"
 

@@ -1,5 +1,5 @@
 /* Who may do how much in one turn, and in which order the others go on. */
-#include "proxy/turn.h"
+#include "proxy/worker/turn.h"
 
 #include <string.h>
 

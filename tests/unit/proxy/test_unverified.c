@@ -1,7 +1,7 @@
 /* Associations whose peers never prove who they are, as a server's tunnel sees them: how many
  * there are, and what one costs that has begun a handshake. The transport is none: what the links
  * send is dropped, so that all that is allocated is theirs. */
-#include "proxy/unverified.h"
+#include "proxy/link/unverified.h"
 
 #include "tests/lib/allocated.h"
 #include "tests/unit/proxy/bed.h"

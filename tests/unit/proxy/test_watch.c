@@ -1,6 +1,6 @@
 /* Files that are replaced in every way: each is told, and what else happens in a folder can be told
  * apart by the stamps. */
-#include "proxy/watch.h"
+#include "proxy/daemon/watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Workers: mail between them and to themselves. */
-#include "proxy/worker.h"
+#include "proxy/worker/worker.h"
 
 #include <sched.h>
 #include <stdatomic.h>

@@ -11,7 +11,7 @@
 #include "tests/lib/tap.h"
 #include "transport/packet.h"
 #include "transport/probe.h"
-#include "transport/udp.h"
+#include "transport/udp/udp.h"
 
 #define PACKET_MAX 66000
 

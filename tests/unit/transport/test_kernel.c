@@ -1,6 +1,6 @@
 /* What only the kernel transport does: its options, several paths, peers that vanish or restart,
  * and peers that are not ours. */
-#include "transport/kernel.h"
+#include "transport/kernel/kernel.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

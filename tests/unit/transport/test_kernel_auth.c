@@ -1,6 +1,6 @@
 /* What a list of chunks means that the kernel does not show. Its answers are made here, so that no
  * kernel with SCTP is needed; this function takes the place of libc's. */
-#include "transport/kernel.h"
+#include "transport/kernel/kernel.h"
 
 #include <errno.h>
 #include <netinet/sctp.h>

@@ -8,8 +8,8 @@
 
 #include "tests/conformance/auth_bed.h"
 #include "tests/lib/tap.h"
-#include "transport/kernel.h"
-#include "transport/udp.h"
+#include "transport/kernel/kernel.h"
+#include "transport/udp/udp.h"
 
 /* The kernel's UDP port, and one for the other end that is not the usual one. */
 #define KERNEL_PORT "9899"

@@ -1,11 +1,11 @@
 /* What only the udp transport does: peers that vanish, restart, or come by another family. */
-#include "transport/udp.h"
+#include "transport/udp/udp.h"
 
 #include <sys/resource.h>
 
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
-#include "transport/udp_engine.h"
+#include "transport/udp/engine.h"
 
 /* Limit for silent peers: short, because the tests wait for it. */
 #define PATIENCE (SECOND * 2 / 5)

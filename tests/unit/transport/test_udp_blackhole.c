@@ -1,6 +1,6 @@
 /* Paths that lose large packets without a word, at the real transport: at the start, while data
  * moves, one way or both, and when they recover. */
-#include "transport/udp.h"
+#include "transport/udp/udp.h"
 
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"

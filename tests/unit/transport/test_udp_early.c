@@ -1,6 +1,6 @@
 /* What is sent before the association is up, when the peer has answered: it comes with COOKIE ECHO,
  * a round trip early, once and whole, also when that packet is lost or has no room for it. */
-#include "transport/udp.h"
+#include "transport/udp/udp.h"
 
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"

@@ -8,7 +8,7 @@
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
 #include "transport/packet.h"
-#include "transport/udp.h"
+#include "transport/udp/udp.h"
 
 #define KEPT 64
 

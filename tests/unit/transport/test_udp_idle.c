@@ -1,7 +1,7 @@
 /* Many idle associations at one server: how often each is asked about. */
 #include "tests/unit/transport/stranger.h"
-#include "transport/udp.h"
-#include "transport/udp_association.h"
+#include "transport/udp/association.h"
+#include "transport/udp/udp.h"
 
 #define USERS 4
 

@@ -1,7 +1,7 @@
 /* The udp transport and another SCTP (usrsctp behind a UDP socket), each as the side that connects
  * and as the one that listens: messages both ways over a line that loses packets, windows beyond
  * its 4096 TSNs, authenticated chunks, restart, shutdown, abort; and what no Hawser would send. */
-#include "transport/udp.h"
+#include "transport/udp/udp.h"
 
 #include "sctp/payload.h"
 #include "tests/conformance/transport_bed.h"

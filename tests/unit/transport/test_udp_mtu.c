@@ -1,6 +1,6 @@
 /* The search for the largest datagram of a path, against paths that are simulated: each takes
  * packets up to a size, answers after a round trip and loses some. */
-#include "transport/udp_mtu.h"
+#include "transport/udp/mtu.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The choice of paths with a clock of its own: each path answers, or does not. */
-#include "transport/udp_paths.h"
+#include "transport/udp/paths.h"
 
 #include <string.h>
 

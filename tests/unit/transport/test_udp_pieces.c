@@ -1,6 +1,6 @@
 /* Packets divided between chunks and in pieces, joined again; pieces that are damaged or hostile.
  */
-#include "transport/udp_pieces.h"
+#include "transport/udp/pieces.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #include "tests/lib/tap.h"
 #include "transport/packet.h"
 #include "transport/probe.h"
-#include "transport/udp.h"
+#include "transport/udp/udp.h"
 
 #define PIECE 3000
 

@@ -1,7 +1,7 @@
 /* People without credentials: what one packet of theirs must not do. Their floods are in
  * test_udp_garbage. */
 #include "tests/unit/transport/stranger.h"
-#include "transport/udp_trust.h"
+#include "transport/udp/trust.h"
 
 static void open_bed(struct bed *bed)
 {

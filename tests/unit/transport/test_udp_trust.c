@@ -1,12 +1,12 @@
 /* Strangers from more addresses than this machine has: how many may come of one source, and what
  * each costs. Their packets are handed to the transport where its socket would; the answers go
  * nowhere, so cookies are asked for at its listener. */
-#include "transport/udp_trust.h"
+#include "transport/udp/trust.h"
 
 #include "tests/lib/allocated.h"
 #include "tests/unit/transport/stranger.h"
-#include "transport/udp_path_io.h"
-#include "transport/udp_receive.h"
+#include "transport/udp/path_io.h"
+#include "transport/udp/receive.h"
 
 struct scene {
     struct bed bed;

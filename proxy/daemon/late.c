@@ -1,0 +1,109 @@
+#include "proxy/daemon/late.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "proxy/tunnel/tunnel.h"
+#include "proxy/worker/worker.h"
+#include "tls/files.h"
+#include "tls/library.h"
+
+#define PAUSE_US 500000
+
+#define WHY_SIZE sizeof(((struct tunnel *)0)->waits_for)
+
+struct errand {
+    struct tunnel *part;
+    struct tls_credentials *credentials;
+    bool begun;
+    char why[WHY_SIZE];
+};
+
+static void on_home_start(void *argument)
+{
+    struct errand *errand = argument;
+    struct tunnel *part = errand->part;
+    if (errand->credentials) {
+        tls_credentials_unref(part->credentials);
+        part->credentials = tls_credentials_ref(errand->credentials);
+    }
+    *errand->why = '\0';
+    if (!atomic_load(&part->draining))
+        errand->begun = tunnel_start(part, errand->why, sizeof(errand->why)) == 0;
+}
+
+static void on_home_unstart(void *argument)
+{
+    tunnel_unstart(((struct errand *)argument)->part);
+}
+
+/* All parts, or none. */
+static bool start(struct tunnel *tunnel, struct errand *errand)
+{
+    bool begun = true;
+    for (struct tunnel *part = tunnel; part && begun; part = part->next_part) {
+        errand->part = part;
+        errand->begun = false;
+        worker_call(part->home, on_home_start, errand);
+        begun = errand->begun;
+    }
+    for (struct tunnel *part = tunnel; !begun && part != errand->part; part = part->next_part)
+        worker_call(part->home, on_home_unstart, &(struct errand){.part = part});
+    return begun;
+}
+
+static void on_home_note(void *argument)
+{
+    struct errand *errand = argument;
+    memcpy(errand->part->waits_for, errand->why, sizeof(errand->why));
+}
+
+/* "": it waits for nothing more. */
+static void note(struct tunnel *tunnel, struct errand *errand)
+{
+    errand->part = tunnel;
+    worker_call(tunnel->home, on_home_note, errand);
+}
+
+/* A token that is there locks itself after a few wrong PINs: it is asked again only when somebody
+ * says so. */
+static bool may_lock(const struct tunnel *tunnel)
+{
+    const char *key = tunnel->config->tls.key;
+    return !tunnel->credentials && key && tls_files_is_uri(key) && tls_library_has_token(key);
+}
+
+static void wait(struct late *self, uint64_t now_us)
+{
+    struct tunnel *tunnel = self->tunnel;
+    bool asked = may_lock(tunnel);
+    self->next_us = asked ? UINT64_MAX : now_us + PAUSE_US;
+    if (!*tunnel->waits_for || strcmp(self->told, tunnel->waits_for) == 0)
+        return;
+    snprintf(self->told, sizeof(self->told), "%s", tunnel->waits_for);
+    log_write(LOG_ERROR, LOG_ABOUT(.tunnel = tunnel->config->name), "waits, and tries again %s: %s",
+              asked ? "when a file of it changes or SIGHUP comes" : "and again", self->told);
+}
+
+void late_begin(struct late *self, struct tls_credentials *credentials, uint64_t now_us)
+{
+    if (self->begun)
+        return;
+    struct errand errand = {.credentials = credentials};
+    self->begun = start(self->tunnel, &errand);
+    note(self->tunnel, &errand);
+    if (!self->begun)
+        wait(self, now_us);
+    else if (*self->told)
+        log_write(LOG_INFO, LOG_ABOUT(.tunnel = self->tunnel->config->name),
+                  "has what it waited for, and begins");
+}
+
+void late_tell(struct late *self, const char *why, uint64_t now_us)
+{
+    struct errand errand = {0};
+    snprintf(errand.why, sizeof(errand.why), "%s", why);
+    note(self->tunnel, &errand);
+    wait(self, now_us);
+}

@@ -1,0 +1,394 @@
+/* The children: starting and restarting their strands, and leasing their streams. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "proxy/link/link.h"
+#include "proxy/tunnel/tunnel.h"
+#include "proxy/worker/worker.h"
+
+/* Children that may fail before the association is given up; one is forgiven each second. More than
+ * a burst of bad luck, few enough that a peer that resumes nothing is told apart at once. */
+#define FAILURES_MAX   64
+#define FORGIVENESS_US 1000000
+
+/* Handshakes of children that are under way at once. One takes 20 KB at each end until it is over,
+ * of an idle child's 3: thousands together are a peak that the heap keeps, and 1000 children were
+ * ready a sixth later than by 64 at a time, out of the cache. A round trip must not leave the
+ * processors idle: two make 5 in a millisecond. */
+#define AT_ONCE_MIN    64
+#define AT_ONCE_PER_MS 16
+
+/* ---- sessions ---- */
+
+static void deliver_start(struct mail *mail)
+{
+    struct strand_start *start = container_of(mail, struct strand_start, mail);
+    strand_begin(start->strand, start->epoch, &start->roots);
+    free(start);
+}
+
+/* Stream 1, which is leased first, is at home and needs no mail. */
+static struct worker *worker_of(const struct tunnel *tunnel, uint16_t id)
+{
+    return &tunnel->workers[(tunnel->home->index + id - 1u) % tunnel->worker_count];
+}
+
+void link_start_child(struct link *link, uint16_t id, uint8_t epoch)
+{
+    struct link_stream *stream = &link->streams[id];
+    struct tunnel *tunnel = link->tunnel;
+    if (!stream->strand)
+        stream->strand = strand_new(link, worker_of(tunnel, id), id);
+    link_send_forget(link, stream);
+    stream->epoch = epoch;
+    stream->child = CHILD_STARTED;
+    link->children_started++;
+    counter_add(&tunnel->counters.children_started, 1);
+    struct strand_roots roots = {
+        .credentials = tls_credentials_ref(link->credentials),
+        .generation = tls_generation_ref(link->generation),
+        .previous =
+            link->previous_generation ? tls_generation_ref(link->previous_generation) : NULL,
+    };
+    if (stream->strand->worker == tunnel->home) {
+        strand_begin(stream->strand, epoch, &roots);
+        return;
+    }
+    struct strand_start *start = check_alloc(sizeof(*start));
+    *start = (struct strand_start){
+        .mail.deliver = deliver_start, .strand = stream->strand, .epoch = epoch, .roots = roots};
+    worker_post(stream->strand->worker, &start->mail);
+}
+
+void link_start_children(struct link *link)
+{
+    if (link->state != LINK_READY)
+        return;
+    uint32_t wanted = pool_wanted(link->pool, link->children_started);
+    if (!tunnel_is_client(link->tunnel)) {
+        uint32_t waiting = pool_waiting(link->pool);
+        if (waiting) {
+            mux_control_want(link->control, waiting < UINT16_MAX ? (uint16_t)waiting : UINT16_MAX);
+            link_control_flush(link);
+        }
+        return;
+    }
+    /* From an expired master nothing resumes: wait for the renewal rather than fail, because enough
+     * failures would end the association and with it connections that are well. */
+    if (link->generation_refused || tls_generation_expires_in(link->generation) <= 0) {
+        link_renew_now(link);
+        return;
+    }
+    /* The server repeats itself while it waits: those under way are meant for it, too. */
+    uint32_t peer_wants = link->peer_wants;
+    link->peer_wants = 0;
+    if (peer_wants > link->children_started && peer_wants - link->children_started > wanted)
+        wanted = peer_wants - link->children_started;
+    uint32_t room = link->children_started < link->children_at_once
+                        ? link->children_at_once - link->children_started
+                        : 0;
+    if (wanted > room)
+        wanted = room; /* each that is through comes here again */
+    for (; wanted && link->first_unused <= link->streams_max; link->first_unused++) {
+        struct link_stream *stream = &link->streams[link->first_unused];
+        if (stream->child != CHILD_NONE)
+            continue;
+        link_start_child(link, link->first_unused,
+                         stream->strand ? (uint8_t)(stream->epoch + 1) : stream->epoch);
+        wanted--;
+    }
+}
+
+/* The stream has no session any more. */
+static void forget_child(struct link *link, uint16_t id)
+{
+    struct link_stream *stream = &link->streams[id];
+    struct counters *counters = &link->tunnel->counters;
+    if (stream->child == CHILD_STARTED)
+        link->children_started--;
+    if (stream->child >= CHILD_USABLE)
+        counter_sub(&counters->children_ready, 1);
+    if (stream->lease == LEASE_OWN || stream->lease == LEASE_BOTH)
+        pool_return(link->pool, stream->service, id, false);
+    else if (link->pool)
+        pool_remove_idle(link->pool, id);
+    stream->lease = LEASE_NONE;
+    stream->child = CHILD_NONE;
+    if (id < link->first_unused)
+        link->first_unused = id;
+}
+
+/* The server's tickets end earlier than we believe: it was told another ticket_lifetime, and
+ * session ids of TLS 1.2 do not say how long they live. Whether this was noticed before: what else
+ * is under way is refused as well, and says nothing new. A server that resumes nothing at all still
+ * gets to FAILURES_MAX: each renewal, and so each other generation, counts. */
+static bool is_known_to_be_refused(struct link *link, enum err why)
+{
+    bool was_known = link->generation_refused;
+    if (!tunnel_is_client(link->tunnel) || link->state != LINK_READY || why != ERR_TLS_NOT_RESUMED)
+        return false;
+    link->generation_refused = true;
+    return was_known;
+}
+
+/* False: too many, the link is closing. */
+static bool count_failure(struct link *link, enum err why)
+{
+    counter_add(&link->tunnel->counters.children_failed, 1);
+    if (is_known_to_be_refused(link, why))
+        return true;
+    uint64_t forgiven = (tunnel_now(link->tunnel) - link->failures_us) / FORGIVENESS_US;
+    link->failures = forgiven > link->failures ? 0 : link->failures - (uint32_t)forgiven;
+    link->failures_us += forgiven * FORGIVENESS_US;
+    if (++link->failures <= FAILURES_MAX)
+        return true;
+    char detail[128];
+    snprintf(detail, sizeof(detail), "the last one: %s", err_text(why));
+    link_close(link, ERR_TOO_MANY_FAILURES, detail, true);
+    return false;
+}
+
+struct stop_order {
+    struct mail mail;
+    struct strand *strand;
+    enum err why;
+};
+
+static void deliver_stop(struct mail *mail)
+{
+    struct stop_order *order = container_of(mail, struct stop_order, mail);
+    strand_stop(order->strand, order->why, "");
+    free(order);
+}
+
+static void stop_strand(struct strand *strand, enum err why)
+{
+    /* By mail it would come after the next session's beginning, which is a direct call here. */
+    if (strand->worker == strand->link->tunnel->home) {
+        strand_stop(strand, why, "");
+        return;
+    }
+    struct stop_order *order = check_alloc(sizeof(*order));
+    *order = (struct stop_order){.mail.deliver = deliver_stop, .strand = strand, .why = why};
+    worker_post(strand->worker, &order->mail);
+}
+
+void link_child_failed(struct link *link, uint16_t id, uint8_t epoch, enum err why,
+                       const char *detail, bool told_by_peer)
+{
+    struct link_stream *stream = &link->streams[id];
+    if (link->state == LINK_CLOSING || stream->child == CHILD_NONE || stream->epoch != epoch)
+        return;
+    log_write(LOG_WARNING, LINK_ABOUT(link, .stream = id), "child session failed: %s%s%s",
+              err_text(why), *detail ? ": " : "", detail);
+    if (told_by_peer) {
+        stop_strand(stream->strand, why);
+    } else {
+        mux_control_child_failed(link->control, id, epoch, why);
+        link_control_flush(link);
+    }
+    if (stream->child != CHILD_READY) {
+        handshakes_failed(link->tunnel, why);
+        handshakes_child(link->tunnel, false, why);
+    }
+    forget_child(link, id);
+    if (count_failure(link, why))
+        link_start_children(link);
+}
+
+void link_abandon_child(struct link *link, uint16_t id)
+{
+    struct link_stream *stream = &link->streams[id];
+    must(stream->child == CHILD_STARTED);
+    stop_strand(stream->strand, ERR_TLS_CLOSED);
+    link_send_forget(link, stream);
+    stream->child = CHILD_NONE;
+    link->children_started--;
+}
+
+/* The peer gave up the session that the stream has, and its words for it are still on their way. It
+ * counts like any failure, or a peer could have handshakes made without end. False: too many. */
+static bool replace_child(struct link *link, uint16_t id)
+{
+    forget_child(link, id);
+    return count_failure(link, ERR_TLS_CLOSED);
+}
+
+static void feed(struct mail *mail)
+{
+    struct message *message = container_of(mail, struct message, mail);
+    strand_feed(message->owner, message);
+}
+
+void link_child_receive(struct link *link, struct message *message)
+{
+    if (link->state == LINK_MASTER) {
+        link_early_keep(link, message);
+        return;
+    }
+    struct link_stream *stream = &link->streams[message->stream];
+    int8_t newer = (int8_t)(message->epoch - stream->epoch);
+    bool begins = !tunnel_is_client(link->tunnel) && (newer > 0 || (!newer && !stream->strand));
+    if (link->state != LINK_READY || newer < 0 || (newer > 0 && !begins)) {
+        message_free(message);
+        return;
+    }
+    if (begins) {
+        if (stream->child != CHILD_NONE && !replace_child(link, message->stream)) {
+            message_free(message);
+            return;
+        }
+        link_start_child(link, message->stream, message->epoch);
+    }
+    if (!stream->strand) {
+        message_free(message);
+        return;
+    }
+    if (stream->strand->worker == link->tunnel->home) {
+        strand_feed(stream->strand, message);
+        return;
+    }
+    message->owner = stream->strand;
+    message->mail.deliver = feed;
+    worker_post(stream->strand->worker, &message->mail);
+}
+
+/* ---- leases ---- */
+
+static void deliver_carry(struct mail *mail)
+{
+    struct connection *connection = container_of(mail, struct connection, mail);
+    strand_carry(connection->link->streams[connection->stream].strand, connection);
+}
+
+static void lease(struct link *link, struct connection *connection, uint16_t id)
+{
+    struct link_stream *stream = &link->streams[id];
+    stream->lease = LEASE_OWN;
+    stream->service = connection->service->index;
+    connection->link = link;
+    connection->stream = id;
+    if (stream->strand->worker == link->tunnel->home) {
+        strand_carry(stream->strand, connection);
+        return;
+    }
+    connection->mail.deliver = deliver_carry;
+    worker_post(stream->strand->worker, &connection->mail);
+}
+
+static void set_pool_timer(struct link *link, uint64_t deadline)
+{
+    struct loop *loop = link->tunnel->home->loop;
+    if (deadline == UINT64_MAX)
+        loop_timer_cancel(loop, &link->pool_timer);
+    else
+        loop_timer_set(loop, &link->pool_timer, deadline);
+}
+
+static void on_pool_timer(struct loop_timer *timer)
+{
+    struct link *link = container_of(timer, struct link, pool_timer);
+    set_pool_timer(link, pool_expire(link->pool, tunnel_now(link->tunnel)));
+}
+
+static void on_stream(struct pool_waiter *waiter, uint16_t id)
+{
+    struct connection *connection = container_of(waiter, struct connection, waiter);
+    counter_sub(&connection->link->tunnel->counters.connections_waiting, 1);
+    tunnel_waiting_end(connection);
+    lease(connection->link, connection, id);
+}
+
+static void on_wait_failed(struct pool_waiter *waiter, enum err why)
+{
+    struct connection *connection = container_of(waiter, struct connection, waiter);
+    struct tunnel *tunnel = connection->link->tunnel;
+    counter_sub(&tunnel->counters.connections_waiting, 1);
+    connection->link = NULL;
+    if (why == ERR_TUNNEL_DOWN)
+        tunnel_carry(tunnel, connection); /* waits for the next association */
+    else
+        connection_end(connection, why, NULL);
+}
+
+void link_carry(struct link *link, struct connection *connection)
+{
+    uint16_t id;
+    connection->link = link;
+    connection_set_peer(connection, link->identity, link->log_id);
+    connection->waiter.on_stream = on_stream;
+    connection->waiter.on_failed = on_wait_failed;
+    /* What it has waited already counts. */
+    uint64_t since =
+        connection->waits_since_us ? connection->waits_since_us : tunnel_now(link->tunnel);
+    enum err result =
+        pool_lease(link->pool, connection->service->index, &connection->waiter, since, &id);
+    if (result == ERR_OK) {
+        lease(link, connection, id);
+    } else if (result == ERR_AGAIN) {
+        counter_add(&link->tunnel->counters.connections_waiting, 1);
+        tunnel_waiting_begin(link->tunnel, connection);
+        link_streams_waited_for(link);
+        set_pool_timer(link, pool_expire(link->pool, tunnel_now(link->tunnel)));
+    } else {
+        connection_end(connection, result, NULL);
+    }
+    link_start_children(link);
+}
+
+void link_carry_cancel(struct connection *connection)
+{
+    pool_cancel(connection->link->pool, &connection->waiter);
+    counter_sub(&connection->link->tunnel->counters.connections_waiting, 1);
+}
+
+/* ---- begin and end ---- */
+
+static uint32_t at_once(const struct link *link)
+{
+    uint64_t count = (uint64_t)link_paths_rtt(link) * AT_ONCE_PER_MS / 1000;
+    return count < AT_ONCE_MIN ? AT_ONCE_MIN : count < UINT16_MAX ? (uint32_t)count : UINT16_MAX;
+}
+
+void link_children_begin(struct link *link)
+{
+    const struct config_tunnel *config = link->tunnel->config;
+    struct pool_service_options *services =
+        check_alloc((config->service_count + 1) * sizeof(*services));
+    for (size_t i = 0; i < config->service_count; i++)
+        services[i] = (struct pool_service_options){.min = config->services[i].streams_min,
+                                                    .max = config->services[i].streams_max};
+    link->children_initial =
+        config->streams_initial < link->streams_max ? config->streams_initial : link->streams_max;
+    const struct pool_options options = {
+        .side = tunnel_is_client(link->tunnel) ? MUX_CLIENT : MUX_SERVER,
+        .initial = link->children_initial,
+        .max = link->streams_max,
+        .waiting_max = config->waiting_max,
+        .waiting_us = config->waiting_timeout_us,
+        .services = services,
+        .service_count = config->service_count,
+    };
+    link->pool = pool_new(&options);
+    free(services);
+    link->pool_timer.on_expire = on_pool_timer;
+    link->first_unused = 1;
+    link->children_at_once = at_once(link);
+    link_early_settle(link);
+    link_start_children(link);
+}
+
+void link_children_end(struct link *link)
+{
+    loop_timer_cancel(link->tunnel->home->loop, &link->pool_timer);
+    message_queue_clear(&link->early);
+    struct pool *pool = link->pool;
+    link->pool = NULL;
+    pool_free(pool);
+    for (uint32_t i = 1; i < link->stream_count; i++)
+        if (link->streams[i].child >= CHILD_USABLE)
+            counter_sub(&link->tunnel->counters.children_ready, 1);
+}

@@ -1,0 +1,151 @@
+/* What strands tell their link: how their sessions and leases go. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "proxy/link/link.h"
+#include "proxy/tunnel/tunnel.h"
+#include "proxy/worker/worker.h"
+
+/* A strand's words to its link. */
+struct notice {
+    struct mail mail;
+    struct strand *strand;
+    enum link_notice_kind kind;
+    uint8_t epoch;
+    enum err why;
+    bool resumed;
+    struct connection *connection;
+    char detail[];
+};
+
+static void child_usable(struct link *link, uint16_t id)
+{
+    link->streams[id].child = CHILD_USABLE;
+    link->children_started--;
+    counter_add(&link->tunnel->counters.children_ready, 1);
+    pool_add_idle(link->pool, id);
+    if (++link->children_seen == link->children_initial)
+        log_write(LOG_INFO, LINK_ABOUT(link), "%u streams ready, %.1f ms after the first packet",
+                  link->children_initial,
+                  (double)(tunnel_now(link->tunnel) - link->begun_us) / 1e3);
+}
+
+static void child_ready(struct link *link, uint16_t id, bool resumed)
+{
+    struct link_stream *stream = &link->streams[id];
+    struct counters *counters = &link->tunnel->counters;
+    if (stream->child == CHILD_STARTED)
+        child_usable(link, id);
+    stream->child = CHILD_READY;
+    counter_add(resumed ? &counters->children_resumed : &counters->children_full, 1);
+    handshakes_child(link->tunnel, resumed, ERR_OK);
+    if (!resumed)
+        log_write(LOG_WARNING, LINK_ABOUT(link, .stream = id),
+                  "child session was not resumed: a full handshake took its place");
+}
+
+static void child_leased_by_peer(struct link *link, uint16_t id)
+{
+    struct link_stream *stream = &link->streams[id];
+    if (stream->lease == LEASE_OWN) {
+        stream->lease = LEASE_BOTH;
+        return;
+    }
+    pool_remove_idle(link->pool, id);
+    stream->lease = LEASE_PEER;
+}
+
+/* Of LEASE_BOTH it is the peer's that has ended: our connection came back before, if at all. */
+static void child_idle(struct link *link, uint16_t id)
+{
+    struct link_stream *stream = &link->streams[id];
+    bool own = stream->lease == LEASE_OWN;
+    if (stream->lease == LEASE_BOTH) {
+        stream->lease = LEASE_OWN;
+        return;
+    }
+    stream->lease = LEASE_NONE;
+    if (own)
+        pool_return(link->pool, stream->service, id, true);
+    else
+        pool_add_idle(link->pool, id);
+}
+
+/* The stream is the peer's. When both opened it at once, that is told only after this. */
+static void lease_returned(struct link *link, uint16_t id)
+{
+    struct link_stream *stream = &link->streams[id];
+    bool both = stream->lease == LEASE_BOTH;
+    if (!both && stream->lease != LEASE_OWN)
+        return;
+    pool_return(link->pool, stream->service, id, false);
+    stream->lease = both ? LEASE_PEER : LEASE_NONE;
+}
+
+static void connection_returned(struct link *link, uint16_t id, struct connection *connection)
+{
+    if (link->state == LINK_READY)
+        lease_returned(link, id);
+    connection->stream = 0;
+    connection->link = NULL;
+    tunnel_carry(link->tunnel, connection);
+}
+
+static void handle(struct link *link, struct notice *notice)
+{
+    uint16_t id = notice->strand->stream;
+    switch (notice->kind) {
+    case NOTICE_USABLE:
+        child_usable(link, id);
+        break;
+    case NOTICE_READY:
+        child_ready(link, id, notice->resumed);
+        break;
+    case NOTICE_FAILED:
+        link_child_failed(link, id, notice->epoch, notice->why, notice->detail, false);
+        break;
+    case NOTICE_LEASED:
+        child_leased_by_peer(link, id);
+        break;
+    case NOTICE_IDLE:
+        child_idle(link, id);
+        break;
+    case NOTICE_RETURNED:
+        lease_returned(link, id);
+        break;
+    }
+}
+
+static void deliver_notice(struct mail *mail)
+{
+    struct notice *notice = container_of(mail, struct notice, mail);
+    struct link *link = notice->strand->link;
+    struct link_stream *stream = &link->streams[notice->strand->stream];
+    if (notice->connection)
+        connection_returned(link, notice->strand->stream, notice->connection);
+    else if (link->state != LINK_CLOSING && stream->child != CHILD_NONE &&
+             stream->epoch == notice->epoch)
+        handle(link, notice);
+    free(notice);
+    if (link->state == LINK_READY)
+        link_start_children(link);
+}
+
+void link_notify(struct strand *strand, enum link_notice_kind kind, enum err why,
+                 const char *detail, struct connection *connection, bool resumed)
+{
+    size_t length = detail ? strlen(detail) : 0;
+    struct notice *notice = check_alloc(sizeof(*notice) + length + 1);
+    notice->mail.deliver = deliver_notice;
+    notice->strand = strand;
+    notice->kind = kind;
+    notice->epoch = strand->epoch;
+    notice->why = why;
+    notice->connection = connection;
+    notice->resumed = resumed;
+    if (length)
+        memcpy(notice->detail, detail, length);
+    worker_post(strand->link->tunnel->home, &notice->mail);
+}

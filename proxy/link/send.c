@@ -1,0 +1,249 @@
+/* The fair queue in front of SCTP, and the way in. */
+#include "base/check.h"
+#include "proxy/link/link.h"
+#include "proxy/tunnel/tunnel.h"
+#include "proxy/worker/worker.h"
+
+static struct link_stream *of_entry(struct scheduler_entry *entry)
+{
+    return container_of(entry, struct link_stream, entry);
+}
+
+/* length bytes less wait for SCTP: sent, or dropped. */
+static void count_out(struct link *link, size_t length)
+{
+    atomic_fetch_sub_explicit(&link->queued, length, memory_order_relaxed);
+}
+
+/* Tells the strand that a message of it is on its way, or was dropped. */
+static void account(struct link_stream *stream, uint32_t length)
+{
+    if (stream->strand)
+        strand_sent(stream->strand, length);
+}
+
+static void drop(struct link *link, struct message *message)
+{
+    count_out(link, message->length);
+    /* Without an association the strands are ending: no wake may reach them any more. */
+    if (link->association)
+        account(&link->streams[message->stream], message->length);
+    message_free(message);
+}
+
+static void on_send(struct loop_task *task)
+{
+    link_send_now(container_of(task, struct link, send_task));
+}
+
+/* RFC 8446 section 5.2: header, content type, tag. */
+#define RECORD_OVERHEAD 22
+
+/* On a slow line a whole record of one stream is a long time for all others. */
+static void keep_pace(struct link *link)
+{
+    uint32_t pace = association_pace(link->association);
+    if (!pace)
+        pace = SCHEDULER_QUANTUM;
+    else if (pace > SCHEDULER_SMALL) /* slow enough to have a pace */
+        pace = SCHEDULER_SMALL;
+    if (link->scheduler.quantum == pace)
+        return;
+    scheduler_set_quantum(&link->scheduler, pace);
+    uint32_t record = pace - (pace > RECORD_OVERHEAD ? RECORD_OVERHEAD : 0);
+    atomic_store_explicit(&link->record_limit, record, memory_order_relaxed);
+}
+
+bool link_is_full(const struct link *link)
+{
+    return atomic_load_explicit(&link->queued, memory_order_relaxed) >= LINK_QUEUE_FULL;
+}
+
+/* Bytes, beyond which nobody adds any. */
+#define QUEUE_HELD (4 * LINK_QUEUE_FULL)
+
+static size_t queued(const struct link *link)
+{
+    return atomic_load_explicit(&link->queued, memory_order_relaxed);
+}
+
+/* Half of the room is theirs who are woken now, with a record each. */
+static void wake_held(struct link *link)
+{
+    size_t full = queued(link);
+    for (struct strand *strand; full < QUEUE_HELD / 2 && (strand = link->held_first);
+         full += MESSAGE_MAX) {
+        link->held_first = strand->held_next;
+        atomic_store(&strand->held, false);
+        strand_wake(strand);
+    }
+    if (!link->held_first)
+        link->held_last = &link->held_first;
+}
+
+static void on_hold(struct mail *mail)
+{
+    struct strand *strand = container_of(mail, struct strand, hold);
+    struct link *link = strand->link;
+    if (!link->association)
+        return; /* the strands are ending */
+    strand->held_next = NULL;
+    *link->held_last = strand;
+    link->held_last = &strand->held_next;
+    wake_held(link);
+}
+
+bool link_hold(struct strand *strand)
+{
+    struct link *link = strand->link;
+    if (queued(link) < QUEUE_HELD)
+        return false;
+    if (!atomic_exchange(&strand->held, true)) { /* else the home may be reading the mail now */
+        strand->hold.deliver = on_hold;
+        worker_post(link->tunnel->home, &strand->hold);
+    }
+    return true;
+}
+
+void link_want(struct strand *strand)
+{
+    struct link *link = strand->link;
+    struct link_stream *stream = &link->streams[strand->stream];
+    if (!link->association)
+        return;
+    stream->wants = true;
+    scheduler_add(&link->scheduler, &stream->entry);
+    loop_task_queue(link->tunnel->home->loop, &link->send_task);
+}
+
+/* Whose turn it is may have been told to wait for that. NULL: it has nothing any more. */
+static struct message *take_message(struct link_stream *stream)
+{
+    if (!stream->out.first && stream->wants)
+        stream->wants = strand_produce(stream->strand);
+    struct message *message = message_queue_pop(&stream->out);
+    if (!message)
+        stream->wants = false;
+    return message;
+}
+
+void link_send_now(struct link *link)
+{
+    struct scheduler_entry *entry;
+    if (link->association)
+        keep_pace(link);
+    while (link->association && (entry = scheduler_next(&link->scheduler))) {
+        struct link_stream *stream = of_entry(entry);
+        struct message *message = take_message(stream);
+        if (!message) {
+            scheduler_sent(&link->scheduler, entry, 0, false);
+            continue;
+        }
+        uint32_t length = message->length;
+        enum err result = association_send(link->association, message);
+        if (result == ERR_AGAIN) {
+            message_queue_push_front(&stream->out, message);
+            wake_held(link);
+            return; /* on_writable follows */
+        }
+        if (result != ERR_OK)
+            message_free(message);
+        count_out(link, length);
+        account(stream, length);
+        scheduler_sent(&link->scheduler, entry, length, stream->out.first || stream->wants);
+        if (stream == link->streams) /* control frames may have waited for room */
+            link_control_flush(link);
+    }
+    wake_held(link);
+    if (link->association && link->shut_when_sent) {
+        link->shut_when_sent = false;
+        association_close(link->association, ASSOCIATION_SHUTDOWN, link->detail);
+    }
+}
+
+void link_send_init(struct link *link)
+{
+    scheduler_init(&link->scheduler);
+    atomic_init(&link->record_limit, SCHEDULER_QUANTUM);
+    link->send_task.on_run = on_send;
+    link->held_last = &link->held_first;
+}
+
+/* A step takes 0.1 to 0.3 ms. When many children begin together the peer goes to work on the first
+ * ones while this side does the others; several share a packet. */
+#define STEPS_TOGETHER 4
+
+void link_handshake_step(struct strand *strand)
+{
+    struct link *link = strand->link;
+    if (strand->worker == link->tunnel->home && ++link->handshake_steps % STEPS_TOGETHER == 0)
+        link_send_now(link);
+}
+
+void link_send_forget(struct link *link, struct link_stream *stream)
+{
+    count_out(link, stream->out.bytes);
+    for (struct message *stale; (stale = message_queue_pop(&stream->out)); message_free(stale))
+        account(stream, stale->length);
+    stream->wants = false;
+    scheduler_remove(&link->scheduler, &stream->entry);
+}
+
+void link_send_clear(struct link *link)
+{
+    loop_task_cancel(link->tunnel->home->loop, &link->send_task);
+    link->held_first = NULL;
+    link->held_last = &link->held_first;
+    for (uint32_t i = 0; i < link->stream_count; i++) {
+        scheduler_remove(&link->scheduler, &link->streams[i].entry);
+        count_out(link, link->streams[i].out.bytes);
+        message_queue_clear(&link->streams[i].out);
+        link->streams[i].wants = false;
+    }
+}
+
+static void enqueue(struct link *link, struct message *message)
+{
+    struct link_stream *stream = &link->streams[message->stream];
+    if (!link->association || message->epoch != stream->epoch) {
+        drop(link, message);
+        return;
+    }
+    message_queue_push(&stream->out, message);
+    scheduler_add(&link->scheduler, &stream->entry);
+    loop_task_queue(link->tunnel->home->loop, &link->send_task);
+}
+
+void link_enqueue(struct link *link, struct message *message)
+{
+    atomic_fetch_add_explicit(&link->queued, message->length, memory_order_relaxed);
+    enqueue(link, message);
+}
+
+static void deliver_outgoing(struct mail *mail)
+{
+    struct message *message = container_of(mail, struct message, mail);
+    enqueue(message->owner, message);
+}
+
+void link_put(struct strand *strand, struct message *message)
+{
+    struct link *link = strand->link;
+    struct worker *home = link->tunnel->home;
+    if (strand->worker == home) {
+        link_enqueue(link, message);
+        return;
+    }
+    atomic_fetch_add_explicit(&link->queued, message->length, memory_order_relaxed);
+    message->owner = link;
+    message->mail.deliver = deliver_outgoing;
+    worker_post(home, &message->mail);
+}
+
+void link_receive(struct link *link, struct message *message)
+{
+    if (message->stream == 0 || (link->streams_max && message->stream > link->streams_max))
+        link_master_receive(link, message);
+    else
+        link_child_receive(link, message);
+}

@@ -1,0 +1,68 @@
+/* proxy/link/unverified.h: what a tunnel's server says and keeps of peers that have not proved who
+ * they are: anybody can make any number of associations. Thread: the tunnel's home worker. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/log_limit.h"
+#include "base/loop.h"
+
+struct link;
+struct tunnel;
+struct sctp_sharing;
+
+/* Lines a minute about all of them; the number of the others follows. This and the numbers below
+ * are for all parts of a tunnel together. */
+#define UNVERIFIED_LINES 20
+
+/* Places in the transport beside those of verified peers, for those that have said nothing yet, of
+ * which it alone knows (transport/udp/trust.h). */
+#define UNVERIFIED_SILENT 4096
+/* Those that have begun a handshake: a session and all that it holds. The second number is for one
+ * source (an IPv4 address, a /64 of IPv6): beyond it its own oldest makes room. */
+#define UNVERIFIED_MAX       512
+#define UNVERIFIED_OF_SOURCE 128
+/* A part's number for a source is no less. */
+#define UNVERIFIED_OF_SOURCE_LEAST 8
+/* What they may make us keep before HELLO (docs/PROTOCOL.md, C2), as allocated: all of them
+ * together, and each even when all have taken that. A client's sixteen children take 20 KB. */
+#define UNVERIFIED_EARLY_ALL   (8u * 1024 * 1024)
+#define UNVERIFIED_EARLY_LEAST (8u * 1024)
+/* Sources that share a place share an allowance; who has which place is not to be guessed. */
+#define UNVERIFIED_SOURCES 4096
+
+/* In a link. All zero: it is verified, or ends. */
+struct unverified_entry {
+    TAILQ_ENTRY(link) link;
+    uint16_t source;
+    bool is_in;
+    size_t early; /* bytes */
+};
+
+struct unverified {
+    struct log_limit lines;
+    struct loop_timer minute; /* set while some were left out */
+    uint64_t seed;
+    TAILQ_HEAD(unverified_list, link) links; /* oldest first */
+    unsigned count, most, most_of_source;
+    size_t early, most_early; /* bytes, of all of them */
+    uint16_t of_source[UNVERIFIED_SOURCES];
+};
+
+/* All zero before. */
+void unverified_init(struct unverified *self, const struct sctp_sharing *sharing);
+
+/* Whether a line about one may be written; if not, it is counted. */
+bool unverified_may_log(struct tunnel *tunnel);
+void unverified_end(struct tunnel *tunnel);
+
+/* A server's new association; another may be ended to make room. */
+void unverified_enter(struct link *link);
+/* Whether it may make us keep so many bytes more before HELLO; they count if so, until it leaves.
+ */
+bool unverified_may_keep(struct link *link, size_t bytes);
+/* It is verified, or ends. A no-op when it has left. */
+void unverified_leave(struct link *link);

@@ -1,0 +1,147 @@
+/* proxy/local/connection.h: one tunnelled connection at this end: its local socket, the bytes that
+ * wait for it, and its line in the log when it ends.
+ *
+ * It knows nothing of streams: its user (proxy/strand/strand.c) joins it to one. Sockets are
+ * watched edge-triggered, once for their whole life, so that the way of a byte has no epoll_ctl in
+ * it. Thread: one at a time; it moves by mail, between connection_new / _connect and
+ * connection_watch.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/address.h"
+#include "base/error.h"
+#include "base/loop.h"
+#include "base/message.h"
+#include "mux/pool.h"
+
+struct connection_dial;
+struct link;
+struct quota;
+struct service;
+struct tls_identity;
+struct worker;
+
+/* What the user of a connection is told. Embedded in the user's struct. */
+struct connection_events {
+    /* connection_connect has come to its end: ERR_OK, or why it failed, with words for the log of
+     * this end alone (the connection is the user's to free). */
+    void (*on_connected)(struct connection_events *self, enum err result, const char *why);
+    /* connection_fill may have bytes, the end, or an error. */
+    void (*on_readable)(struct connection_events *self);
+    /* length bytes given to connection_deliver have left for the socket. */
+    void (*on_written)(struct connection_events *self, size_t length);
+    /* The local end reset the connection, and connection_fill has given all that it sent before;
+     * or nothing took that for WORKER_PATIENCE_US. */
+    void (*on_reset)(struct connection_events *self);
+};
+
+struct connection {
+    struct service *service;
+    uint64_t id;               /* on the wire */
+    char *client;              /* address of the TCP client; if it is not opened_here, a claim */
+    struct tls_identity *peer; /* of the association that it was given to; NULL: none */
+    uint64_t association;      /* the same one's, for the log */
+    uint64_t begun_us;         /* loop_now */
+    uint64_t waits_since_us;   /* for an association and a stream; 0: never did */
+    bool parked;               /* in its tunnel's list */
+    uint16_t stream;           /* 0: none yet */
+    bool opened_here;          /* accepted by our listener, as against opened by the peer */
+    struct mail mail;          /* for its ways between workers */
+    struct pool_waiter waiter;
+    struct link *link; /* whose pool it waits in or whose stream it has */
+
+    struct quota *quota; /* of the client whose it is, at a server; NULL: nobody's yet */
+    uint64_t held;       /* bytes that it has of the budget while no lease has them */
+
+    struct connection_events *events; /* NULL while nobody watches */
+    struct worker *worker;            /* that watches it */
+    struct loop_fd socket;            /* fd -1: none */
+    struct connection_dial *dial;     /* NULL: nothing is being connected */
+    struct message_queue backlog;     /* delivered, not yet written; bounded by credit */
+    struct message *readahead;        /* read from the socket beyond the last record's room */
+    bool drained;                     /* the last read took all there was */
+    bool finish_when_written;         /* FIN follows the backlog */
+    bool finished;                    /* shutdown(SHUT_WR) done */
+    bool read_ended;                  /* read gave 0 */
+    bool reads_on;                    /* a short read may not be the last: FIN, RST or urgent
+                                       * data (a read stops at its mark) was signalled */
+    bool deaf;        /* takes nothing any more, and what is delivered is dropped: EPOLLERR came, or
+                       * a write failed. What it sent before can still be read */
+    bool dead;        /* deaf, and sends nothing more */
+    bool error_taken; /* by a write: to a read RST looks like FIN now */
+    int error;        /* errno of the read or write that failed last; 0: none */
+    struct loop_timer patience;              /* while it is dead */
+    struct connection_events waiting_events; /* of proxy/tunnel/waiting.c */
+    TAILQ_ENTRY(connection) others;          /* parked in its tunnel */
+    uint64_t written_us;                     /* when bytes_in was last counted; loop_now */
+    uint64_t bytes_in, bytes_out; /* from the tunnel to the socket; from the socket to the tunnel */
+};
+
+/* For an accepted socket, or (fd -1) before connection_connect. Copies client; counts it.
+ * Owns: caller, connection_end. fd passes to the connection. */
+struct connection *connection_new(struct service *service, int fd, uint64_t id, const char *client,
+                                  uint64_t now_us);
+
+/* Whose association has it from now on, for the log: identity NULL: nobody's. It may outlive the
+ * association. */
+void connection_set_peer(struct connection *connection, const struct tls_identity *identity,
+                         uint64_t association);
+
+/* Whose limits it counts for from now on, which it has been counted for; NULL: nobody's. It may
+ * outlive the association. Gives back what it holds. */
+void connection_set_quota(struct connection *connection, struct quota *quota);
+/* So much of the budget is its own until it ends, gets a lease (connection_set_quota) or drops it:
+ * while it waits for a stream, and what is left to be written when the lease is over. */
+void connection_hold(struct connection *connection, uint64_t bytes);
+void connection_drop(struct connection *connection);
+
+/* Connects to the service's endpoint; on_connected follows, never inside this call. */
+void connection_connect(struct connection *connection, struct worker *worker,
+                        struct connection_events *events);
+
+/* Watches the socket: on_readable follows. Returns ERR_OK or ERR_NO_DESCRIPTORS. */
+enum err connection_watch(struct connection *connection, struct worker *worker,
+                          struct connection_events *events);
+/* Stops watching, for a move to another thread. */
+void connection_unwatch(struct connection *connection);
+
+/* Reads at most room bytes. Less than room: empty for now; *end: the local end sent FIN.
+ * Calls on_reset (once) where what it returns is followed by a reset; also behind *end, when the
+ * local end takes nothing any more. */
+size_t connection_fill(struct connection *connection, uint8_t *to, size_t room, bool *end);
+
+/* Writes, or keeps what the socket does not take. Returns how many bytes are gone at once, of this
+ * call and of those before; on_written tells of the others. stays: so do the bytes (fewer than
+ * GATHERED_CRUMB are copied), until connection_push, which follows in this turn. Then all leave in
+ * one call: a bulk transfer's reader is woken, and takes the processor from us, once for ten
+ * records instead of every fourth. */
+size_t connection_deliver(struct connection *connection, const uint8_t *data, size_t length,
+                          bool stays);
+size_t connection_push(struct connection *connection);
+
+/* Whether the local end has reset the connection and nothing is left to be read. */
+bool connection_is_over(const struct connection *connection);
+
+/* After on_connected: writes what was delivered before there was a socket. False: it takes nothing
+ * (on_readable was called, for what it may have sent). */
+bool connection_flush(struct connection *connection);
+
+/* FIN to the local end after all that was delivered (and pushed). (When the connection ends with
+ * ERR_CLOSED anyway, closing does that by itself.) */
+void connection_finish(struct connection *connection);
+
+/* Whether all that was delivered has left for the socket. */
+bool connection_is_written(const struct connection *connection);
+/* Bytes that were delivered and that the peer's host has not acknowledged (the FIN is one of them).
+ * A reset would take them away. 0 where it takes nothing any more. */
+size_t connection_untaken(const struct connection *connection);
+
+/* The end, from any state: writes the log line, counts, closes the socket and frees.
+ * why ERR_CLOSED closes well; every other reason resets the local socket (RST), so that
+ * truncation never looks like the end. detail: more words for the log, NULL: none. */
+void connection_end(struct connection *connection, enum err why, const char *detail);

@@ -1,0 +1,241 @@
+/* Which association takes the connections of a service that listens here: who the peer is decides,
+ * never who came first or last. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "proxy/link/link.h"
+#include "proxy/tunnel/tunnel.h"
+#include "proxy/worker/worker.h"
+
+#define MAY_NOT SIZE_MAX
+
+/* Without `allow` there is only one who could come: a client looks for its server, and a server's
+ * configuration is refused otherwise. Should a reload have changed that, nobody serves it. */
+static bool has_one_peer(const struct tunnel *tunnel)
+{
+    if (!tunnel->credentials) /* it has not begun */
+        return false;
+    return tunnel_is_client(tunnel) || tls_credentials_admit_one(tunnel->credentials);
+}
+
+/* The number of the first pattern that lets the peer serve it, or MAY_NOT. */
+static size_t rank_of(const struct link *link, const struct service *service)
+{
+    const struct config_service *rules = atomic_load(&service->rules);
+    if (!rules->allow_count)
+        return has_one_peer(link->tunnel) ? 0 : MAY_NOT;
+    for (size_t i = 0; link->identity && i < rules->allow_count; i++)
+        if (tls_identity_matches(link->identity, (const char *const *)rules->allow + i, 1))
+            return i;
+    return MAY_NOT;
+}
+
+static bool may_serve(const struct link *link, const struct service *service)
+{
+    return rank_of(link, service) != MAY_NOT;
+}
+
+static bool is_listening(const struct service *service)
+{
+    return service->config->direction == CONFIG_LISTEN;
+}
+
+/* Whether one name is all that may serve it. */
+static bool has_one_server(const struct service *service)
+{
+    const struct config_service *rules = atomic_load(&service->rules);
+    return !rules->allow_count || (rules->allow_count == 1 && !strchr(rules->allow[0], '*'));
+}
+
+static bool is_usable(const struct link *link)
+{
+    return link->state == LINK_READY && !link->peer_leaving;
+}
+
+struct candidate {
+    struct link *link;
+    bool offers;
+    size_t rank;
+};
+
+/* Links are looked at newest first, so the newest of one identity stays: an older one may be of a
+ * process that has gone without a word. */
+static bool is_better(const struct candidate *one, const struct candidate *other)
+{
+    if (!other->link || one->offers != other->offers)
+        return !other->link || one->offers;
+    if (one->rank != other->rank)
+        return one->rank < other->rank;
+    return strcasecmp(one->link->peer_name, other->link->peer_name) < 0;
+}
+
+static struct link *choose(const struct service *service)
+{
+    struct candidate best = {0};
+    for (struct link *link = service->tunnel->links; link; link = link->next) {
+        const struct candidate one = {.link = link,
+                                      .offers = link->offered && link->offered[service->index],
+                                      .rank = is_usable(link) ? rank_of(link, service) : MAY_NOT};
+        if (one.rank != MAY_NOT && is_better(&one, &best))
+            best = one;
+    }
+    /* Where it could be nobody else, the far end says at once that it has no such service; else
+     * somebody who has it may come yet. */
+    return best.link && (best.offers || has_one_server(service)) ? best.link : NULL;
+}
+
+struct link *tunnel_services_carrier(struct service *service)
+{
+    if (!service->chosen || (service->carrier && !is_usable(service->carrier))) {
+        service->carrier = choose(service);
+        service->chosen = true;
+    }
+    return service->carrier;
+}
+
+void tunnel_services_ready(struct link *link)
+{
+    struct tunnel *tunnel = link->tunnel;
+    for (size_t i = 0; i < tunnel->config->service_count; i++)
+        if (is_listening(&tunnel->services[i]) && may_serve(link, &tunnel->services[i]))
+            tunnel->services[i].chosen = false;
+    tunnel_waiting_release(tunnel);
+}
+
+void tunnel_services_gone(struct link *link)
+{
+    struct tunnel *tunnel = link->tunnel;
+    for (size_t i = 0; i < tunnel->config->service_count; i++)
+        if (tunnel->services[i].carrier == link)
+            tunnel->services[i].chosen = false;
+}
+
+/* Those that wait for a stream of somebody who may serve them no more come back to the tunnel. */
+static void dismiss_strangers(struct link *link)
+{
+    for (size_t i = 0; i < link->tunnel->config->service_count; i++) {
+        const struct service *service = &link->tunnel->services[i];
+        if (is_listening(service) && !may_serve(link, service))
+            pool_dismiss_service(link->pool, i);
+    }
+}
+
+void tunnel_services_changed(struct tunnel *tunnel)
+{
+    for (size_t i = 0; i < tunnel->config->service_count; i++)
+        tunnel->services[i].chosen = false;
+    for (struct link *link = tunnel->links; link; link = link->next)
+        if (link->state == LINK_READY)
+            dismiss_strangers(link);
+    tunnel_waiting_release(tunnel);
+}
+
+void tunnel_services_take(struct tunnel *part, const struct config_tunnel *now)
+{
+    for (size_t i = 0; i < part->config->service_count; i++) {
+        struct service *service = &part->services[i];
+        const struct config_service *rules = service->config;
+        for (size_t j = 0; j < now->service_count; j++)
+            if (strcmp(now->services[j].name, rules->name) == 0)
+                rules = &now->services[j];
+        atomic_store(&service->rules, rules);
+    }
+}
+
+/* ---- what a peer offers ---- */
+
+/* Services of one kind, as a log line names them: "a", "b" and 3 more. */
+struct list {
+    char text[256];
+    size_t used, left_out;
+};
+
+static void add(struct list *list, const char *name)
+{
+    size_t room = sizeof(list->text) - list->used;
+    int length = snprintf(list->text + list->used, room, "%s\"%s\"", list->used ? ", " : "", name);
+    if (!list->left_out && (size_t)length < room) {
+        list->used += (size_t)length;
+        return;
+    }
+    list->text[list->used] = 0;
+    list->left_out++;
+}
+
+static const char *more(const struct list *list, char *text, size_t size)
+{
+    *text = 0;
+    if (list->left_out)
+        snprintf(text, size, " and %zu more", list->left_out);
+    return text;
+}
+
+/* A client that is accepted can come again and again. */
+static void tell_denied(struct link *link, const struct list *denied)
+{
+    struct tunnel *tunnel = link->tunnel;
+    uint64_t left_out;
+    char who[512], others[32];
+    if (!log_limit_allows(&tunnel->denials, tunnel_now(tunnel), &left_out))
+        return;
+    const struct log_field count = {
+        .name = "left_out", .type = LOG_FIELD_NUMBER, .number = left_out};
+    tls_identity_describe(link->identity, who, sizeof(who));
+    log_write_fields(
+        LOG_WARNING, LINK_ABOUT(link), &count, left_out > 0,
+        "it offers to serve %s%s, but may not: allow of the service lets nobody in who "
+        "is %s; it gets none of the connections",
+        denied->text, more(denied, others, sizeof(others)), who);
+}
+
+static void tell_missing(const struct link *link, const struct list *missing)
+{
+    char others[32];
+    log_write(LOG_WARNING, LINK_ABOUT(link),
+              "the far end has no service that is called %s%s and connects: their connections are "
+              "refused, unless somebody else serves them",
+              missing->text, more(missing, others, sizeof(others)));
+}
+
+static bool is_among(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Whether the peer should have it: it is named, or there is nobody else. Of many that a pattern
+ * lets in, one is enough. */
+static bool is_expected(const struct link *link, const struct service *service)
+{
+    const struct config_service *rules = atomic_load(&service->rules);
+    size_t rank = rank_of(link, service);
+    return rank != MAY_NOT && !(rules->allow_count && strchr(rules->allow[rank], '*'));
+}
+
+void tunnel_services_offered(struct link *link, const char *const *names, size_t count,
+                             bool complete)
+{
+    const struct tunnel *tunnel = link->tunnel;
+    struct list denied = {0}, missing = {0};
+    link->offered = check_alloc(tunnel->config->service_count * sizeof(*link->offered));
+    for (size_t i = 0; i < tunnel->config->service_count; i++) {
+        const struct service *service = &tunnel->services[i];
+        if (!is_listening(service))
+            continue;
+        bool named = is_among(service->config->name, names, count);
+        link->offered[i] = named || !complete;
+        if (named && !may_serve(link, service))
+            add(&denied, service->config->name);
+        if (!link->offered[i] && is_expected(link, service))
+            add(&missing, service->config->name);
+    }
+    if (denied.used)
+        tell_denied(link, &denied);
+    if (missing.used)
+        tell_missing(link, &missing);
+}

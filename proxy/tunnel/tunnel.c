@@ -1,0 +1,284 @@
+#include "proxy/tunnel/tunnel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "proxy/link/link.h"
+#include "proxy/link/places.h"
+#include "proxy/local/connection.h"
+#include "proxy/tunnel/sessions.h"
+#include "proxy/worker/worker.h"
+
+void tunnel_transport_options(struct tunnel *tunnel, struct transport_options *options)
+{
+    const struct config_tunnel *config = tunnel->config;
+    *options = (struct transport_options){
+        /* stream 0 is the control channel, the last one is for renewals of the master */
+        .streams = (uint16_t)(config->streams_max + 2),
+        .max_associations = tunnel_is_client(tunnel) ? 1 : config->max_peers + UNVERIFIED_SILENT,
+        .distrusts = true,
+        .connect_timeout_us = config->connect_timeout_us,
+        .heartbeat_us = config->heartbeat_us,
+        .dead_after_us = config->dead_after_us,
+        .mtu = config->mtu,
+        .mtu_found = &tunnel->mtu_found,
+        .rto_initial_us = config->rto_initial_us,
+        .rto_min_us = config->rto_min_us,
+        .rto_max_us = config->rto_max_us,
+        .path_retransmissions = config->path_retransmissions,
+        .failing_after = config->failing_after,
+        .association_retransmissions = config->association_retransmissions,
+        .encap_port = config->encap_port,
+        .buffer_bytes = config->buffer,
+        .auth = config->sctp_auth,
+        .congestion = config->congestion,
+        .sharing = tunnel->sharing,
+    };
+}
+
+void tunnel_carry(struct tunnel *tunnel, struct connection *connection)
+{
+    struct link *link = tunnel_services_carrier(connection->service);
+    connection_set_peer(connection, NULL, 0);
+    if (atomic_load(&tunnel->draining))
+        connection_end(connection, ERR_DRAINING, NULL);
+    else if (link)
+        link_carry(link, connection);
+    else
+        tunnel_waiting_park(tunnel, connection);
+}
+
+/* ---- links ---- */
+
+void tunnel_link_ready(struct tunnel *tunnel, struct link *link)
+{
+    if (tunnel_is_client(tunnel)) { /* a server goes on listening */
+        tunnel->state = "up";
+        tunnel_attempt_succeeded(tunnel, link);
+    }
+    tunnel_services_ready(link);
+    if (atomic_load(&tunnel->draining))
+        link_drain(link);
+}
+
+void tunnel_link_gone(struct tunnel *tunnel, struct link *link)
+{
+    if (link->previous)
+        link->previous->next = link->next;
+    else
+        tunnel->links = link->next;
+    if (link->next)
+        link->next->previous = link->previous;
+    tunnel_services_gone(link);
+    if (!tunnel_is_client(tunnel) || link->beaten)
+        return;
+    tunnel->state = "down";
+    if (!atomic_load(&tunnel->draining))
+        tunnel_attempt_again(tunnel, link);
+}
+
+/* ---- life ---- */
+
+/* Connections of a service that listens go to one association or another: these share a worker. */
+static unsigned count_parts(const struct config_tunnel *config, const struct carriers *carriers,
+                            unsigned worker_count)
+{
+    for (size_t i = 0; i < config->service_count; i++)
+        if (config->services[i].direction == CONFIG_LISTEN)
+            return 1;
+    return config->role == CONFIG_SERVER && carriers_share(carriers) ? worker_count : 1;
+}
+
+static struct tunnel *part_new(const struct config_tunnel *config,
+                               const struct tunnel_shared *shared, struct tunnel *next)
+{
+    struct tunnel *tunnel = check_alloc(sizeof(*tunnel));
+    tunnel->next_part = next;
+    tunnel->config = config;
+    tunnel->workers = shared->workers;
+    tunnel->worker_count = shared->worker_count;
+    tunnel->budget = shared->budget;
+    tunnel->promised = credit_promised(shared->budget, config->streams_max, config->window_initial);
+    tunnel->sessions = shared->sessions;
+    tunnel_attempt_init(tunnel);
+    tunnel_waiting_init(tunnel);
+    tunnel->denials.per_minute = 10;
+    tunnel->services = check_alloc((config->service_count + 1) * sizeof(*tunnel->services));
+    for (size_t i = 0; i < config->service_count; i++) {
+        struct service *service = &tunnel->services[i];
+        service->config = &config->services[i];
+        atomic_init(&service->rules, service->config);
+        service->tunnel = tunnel;
+        service->index = i;
+    }
+    return tunnel;
+}
+
+static void share_out(struct tunnel *first, size_t index)
+{
+    unsigned count = 0;
+    for (struct tunnel *part = first; part; part = part->next_part)
+        count++;
+    struct tunnel *part = first;
+    for (unsigned i = 0; part; i++, part = part->next_part) {
+        part->home = &first->workers[(index + i) % first->worker_count];
+        part->carriers = first->carriers;
+        part->first_part = first;
+        part->places = first->places;
+        part->sharing = (struct sctp_sharing){.index = i, .count = count};
+        unverified_init(&part->unverified, &part->sharing);
+        memcpy(part->sharing.secret, first->sharing.secret, sizeof(part->sharing.secret));
+    }
+}
+
+struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
+                          const struct tunnel_shared *shared, char *why, size_t why_size)
+{
+    struct carriers carriers;
+    struct sctp_sharing sharing = {0};
+    char reason[256];
+    if (carriers_find(&carriers, config->transport, reason, sizeof(reason)) < 0) {
+        snprintf(why, why_size, "tunnel \"%s\": transport \"%s\" is not possible here: %s",
+                 config->name, config->transport, reason);
+        return NULL;
+    }
+    if (tunnel_check_rules(config, why, why_size) != ERR_OK)
+        return NULL;
+    if (getrandom(sharing.secret, sizeof(sharing.secret), 0) != sizeof(sharing.secret)) {
+        snprintf(why, why_size, "no random numbers: %m");
+        return NULL;
+    }
+    unsigned count = count_parts(config, &carriers, shared->worker_count);
+    struct tunnel *first = part_new(config, shared, NULL);
+    while (--count)
+        first = part_new(config, shared, first);
+    first->carriers = carriers;
+    first->sharing = sharing;
+    first->places = check_alloc(sizeof(*first->places));
+    places_init(first->places, config, shared->budget);
+    share_out(first, index);
+    tunnel_take_credentials(first,
+                            tunnel_load_credentials(config, shared->sessions, first->waits_for,
+                                                    sizeof(first->waits_for)));
+    return first;
+}
+
+void tunnel_take_credentials(struct tunnel *first, struct tls_credentials *credentials)
+{
+    for (struct tunnel *part = first; part; part = part->next_part) {
+        tls_credentials_unref(part->credentials);
+        part->credentials = credentials ? tls_credentials_ref(credentials) : NULL;
+        part->state = !credentials ? "waiting" : tunnel_is_client(part) ? "down" : "listening";
+    }
+    tls_credentials_unref(credentials);
+}
+
+void tunnel_stop(struct tunnel *tunnel)
+{
+    tunnel_endpoints_close(tunnel);
+    unverified_end(tunnel);
+}
+
+void tunnel_free(struct tunnel *tunnel)
+{
+    if (!tunnel)
+        return;
+    struct places *places = tunnel->places;
+    for (struct tunnel *part = tunnel, *next; part; part = next) {
+        must(tunnel_is_gone(part));
+        next = part->next_part;
+        free(part->services);
+        tls_credentials_unref(part->credentials);
+        free(part);
+    }
+    places_fini(places);
+    free(places);
+}
+
+static int open_all(struct tunnel *tunnel, char *why, size_t why_size)
+{
+    if (!tunnel_is_client(tunnel) && tunnel_endpoints_open(tunnel, why, why_size) < 0)
+        return -1;
+    for (size_t i = 0; i < tunnel->config->service_count; i++) {
+        struct service *service = &tunnel->services[i];
+        if (service->config->direction != CONFIG_LISTEN)
+            continue;
+        if (listener_open(&service->listener, service, tunnel->home, why, why_size) < 0)
+            return -1;
+        char text[ADDRESS_TEXT_MAX];
+        log_write(LOG_INFO,
+                  LOG_ABOUT(.tunnel = tunnel->config->name, .service = service->config->name),
+                  "listens on %s", address_format(&service->listener.address, text));
+    }
+    return 0;
+}
+
+static void close_listeners(struct tunnel *tunnel)
+{
+    for (size_t i = 0; i < tunnel->config->service_count; i++)
+        listener_close(&tunnel->services[i].listener);
+}
+
+void tunnel_unstart(struct tunnel *tunnel)
+{
+    close_listeners(tunnel);
+    tunnel_endpoints_close(tunnel);
+    tunnel->state = "waiting";
+}
+
+int tunnel_start(struct tunnel *tunnel, char *why, size_t why_size)
+{
+    if (!tunnel->credentials) {
+        snprintf(why, why_size, "%s", tunnel->waits_for);
+        return -1;
+    }
+    if (open_all(tunnel, why, why_size) < 0) {
+        tunnel_unstart(tunnel);
+        return -1;
+    }
+    tunnel->state = tunnel_is_client(tunnel) ? "down" : "listening";
+    if (tunnel_is_client(tunnel))
+        tunnel_attempt_begin(tunnel);
+    return 0;
+}
+
+void tunnel_drain(struct tunnel *tunnel)
+{
+    if (atomic_exchange(&tunnel->draining, true))
+        return;
+    tunnel_attempt_stop(tunnel);
+    tunnel_endpoints_refuse(tunnel);
+    close_listeners(tunnel);
+    for (struct connection *parked; (parked = tunnel_waiting_unpark(tunnel));)
+        connection_end(parked, ERR_DRAINING, NULL);
+    for (struct link *link = tunnel->links; link; link = link->next)
+        link_drain(link);
+}
+
+void tunnel_close(struct tunnel *tunnel, enum err why)
+{
+    tunnel_drain(tunnel);
+    for (struct link *link = tunnel->links; link; link = link->next)
+        link_close(link, why, NULL, why == ERR_LOCAL_SHUTDOWN);
+}
+
+bool tunnel_is_gone(const struct tunnel *tunnel)
+{
+    return !tunnel->links && !tunnel->lookup && !loop_timer_is_set(&tunnel->reconnect) &&
+           TAILQ_EMPTY(&tunnel->parked);
+}
+
+struct service *tunnel_find_target(struct tunnel *tunnel, const char *name)
+{
+    for (size_t i = 0; i < tunnel->config->service_count; i++) {
+        struct service *service = &tunnel->services[i];
+        if (service->config->direction == CONFIG_CONNECT &&
+            strcmp(service->config->name, name) == 0)
+            return service;
+    }
+    return NULL;
+}

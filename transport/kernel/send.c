@@ -1,0 +1,206 @@
+#include "transport/kernel/kernel.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/sctp.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/check.h"
+#include "sctp/payload.h"
+
+/* Messages of one turn are given to the kernel together, so that small ones share packets; beyond
+ * this many bytes at once, so that the peer's processor works at the same time as ours. */
+#define BURST_BYTES (64 * 1024)
+
+/* ---- room ---- */
+
+static size_t queued(const struct kernel_association *self)
+{
+    return self->outstanding + self->pending.bytes;
+}
+
+/* Two system calls: only when the bound was reached. */
+static void look(struct kernel_association *self)
+{
+    struct kernel_socket_state state = kernel_socket_look(self->fd.fd);
+    self->outstanding = state.queued;
+    backlog_update(&self->backlog, loop_now(self->transport->loop), state.queued,
+                   state.congestion_window, state.rtt_us);
+    self->base.pace = state.chunk ? backlog_chunks(&self->backlog, state.chunk) : 0;
+}
+
+static bool has_room(struct kernel_association *self)
+{
+    if (queued(self) < self->backlog.limit)
+        return true;
+    look(self);
+    return queued(self) < self->backlog.limit;
+}
+
+static size_t resume_of(const struct kernel_association *self)
+{
+    return self->backlog.resume > KERNEL_SOCKET_MARK_MIN ? self->backlog.resume
+                                                         : KERNEL_SOCKET_MARK_MIN;
+}
+
+/* Not yet: the timer goes on. */
+static bool is_paced(struct kernel_association *self)
+{
+    uint64_t now_us = loop_now(self->transport->loop);
+    uint64_t wait_us = backlog_wait(&self->backlog, now_us);
+    if (wait_us)
+        loop_timer_set(self->transport->loop, &self->pace_timer, now_us + wait_us);
+    return wait_us > 0;
+}
+
+static void on_pace(struct loop_timer *timer)
+{
+    kernel_send_continue(container_of(timer, struct kernel_association, pace_timer));
+}
+
+static void set_mark(struct kernel_association *self, size_t mark)
+{
+    if (mark != self->mark)
+        kernel_socket_set_mark(self->fd.fd, &self->transport->options, mark);
+    self->mark = mark;
+}
+
+/* epoll calls a socket writable when its send buffer has any room at all, and SCTP says nothing
+ * of a lower mark (SO_SNDLOWAT is fixed). So the size of the buffer is that mark while the user
+ * waits. Data that waits itself needs only that any room has come. */
+void kernel_send_wait(struct kernel_association *self)
+{
+    if (!kernel_association_is_up(self) || self->send_task.queued)
+        return;
+    bool may_send = self->key_state != KERNEL_KEY_WAITING;
+    bool has_data = may_send && self->pending.first;
+    bool wanted = may_send && self->want_writable && self->state == KERNEL_UP && !is_paced(self);
+    if (wanted && !has_data)
+        set_mark(self, resume_of(self));
+    uint32_t others = self->interest & ~(uint32_t)EPOLLOUT;
+    kernel_association_watch(self, others | (has_data || wanted ? EPOLLOUT : 0));
+}
+
+void kernel_send_continue(struct kernel_association *self)
+{
+    if (!kernel_association_is_up(self))
+        return;
+    set_mark(self, 0);
+    if (self->pending.first)
+        kernel_send_pending(self);
+    if (!self->want_writable || self->pending.first || self->state != KERNEL_UP) {
+        kernel_send_wait(self);
+        return;
+    }
+    look(self);
+    bool has_come = queued(self) <= resume_of(self) && !is_paced(self);
+    self->want_writable = !has_come;
+    kernel_send_wait(self);
+    if (has_come)
+        self->events->on_writable(self->events);
+}
+
+/* ---- messages ---- */
+
+enum err kernel_send_message(struct association *association, struct message *message)
+{
+    struct kernel_association *self = container_of(association, struct kernel_association, base);
+    must(message->length > 0 && message->length <= MESSAGE_MAX);
+    if (self->state == KERNEL_SHUTTING || self->state == KERNEL_ENDED)
+        return ERR_TRANSPORT_CLOSED;
+    if (self->state == KERNEL_UP && message->stream >= self->streams)
+        return ERR_TRANSPORT_STREAM;
+    if (self->state != KERNEL_UP || !has_room(self) || is_paced(self)) {
+        self->want_writable = true;
+        loop_task_queue(self->transport->loop, &self->send_task);
+        return ERR_AGAIN;
+    }
+    backlog_accept(&self->backlog, loop_now(self->transport->loop), message->length);
+    message_queue_push(&self->pending, message);
+    if (self->pending.bytes >= BURST_BYTES)
+        kernel_send_pending(self);
+    else
+        loop_task_queue(self->transport->loop, &self->send_task);
+    return ERR_OK;
+}
+
+/* Whether the message is to be forgotten after this error. A message larger than the send buffer
+ * will never be taken, and without it its stream is broken, for which TLS would get the blame. */
+static bool is_dropped(struct kernel_association *self, int error)
+{
+    if (error == EMSGSIZE) {
+        kernel_association_end(
+            self, ERR_TRANSPORT_SOCKET,
+            "the send buffer is smaller than a message: raise net.core.wmem_max");
+        return false;
+    }
+    return error != EAGAIN && error != EINTR && error != ENOBUFS && error != ENOMEM;
+}
+
+/* False: the kernel takes no more now. Its other errors mean that the association is gone, which a
+ * notification tells; the message is dropped with it. */
+static bool give(struct kernel_association *self, struct message *message, int flags)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(struct sctp_sndinfo))];
+    } control = {.header = {.cmsg_level = IPPROTO_SCTP,
+                            .cmsg_type = SCTP_SNDINFO,
+                            .cmsg_len = CMSG_LEN(sizeof(struct sctp_sndinfo))}};
+    struct sctp_sndinfo info = {.snd_sid = message->stream,
+                                .snd_ppid = htonl(SCTP_MESSAGE_PPID | message->epoch)};
+    memcpy(CMSG_DATA(&control.header), &info, sizeof info);
+    struct iovec part = {.iov_base = message->data, .iov_len = message->length};
+    struct msghdr header = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
+                            .msg_controllen = sizeof control};
+    if (sendmsg(self->fd.fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL | flags) < 0)
+        return is_dropped(self, errno);
+    self->outstanding += message->length;
+    backlog_give(&self->backlog, message->length);
+    return true;
+}
+
+void kernel_send_pending(struct kernel_association *self)
+{
+    if (!kernel_association_is_up(self))
+        return;
+    /* The mark is the size of the send buffer, and a message that is larger gets EMSGSIZE. */
+    if (self->pending.first)
+        set_mark(self, 0);
+    /* More follow: the kernel fills packets, and the last one pushes out the rest. */
+    while (self->pending.first && self->key_state != KERNEL_KEY_WAITING) {
+        bool more = self->pending.count > 1 && self->key_state == KERNEL_KEY_USED;
+        if (!give(self, self->pending.first, more ? MSG_MORE : 0))
+            break;
+        message_free(message_queue_pop(&self->pending));
+        if (self->key_state == KERNEL_KEY_WANTED)
+            kernel_auth_wait(self);
+    }
+    if (!self->pending.first && self->state == KERNEL_SHUTTING)
+        kernel_socket_shutdown(self->fd.fd);
+    kernel_send_wait(self);
+}
+
+static void on_send_task(struct loop_task *task)
+{
+    kernel_send_pending(container_of(task, struct kernel_association, send_task));
+}
+
+void kernel_send_init(struct kernel_association *self)
+{
+    self->send_task = (struct loop_task){.on_run = on_send_task};
+    self->pace_timer = (struct loop_timer){.on_expire = on_pace};
+    backlog_init(&self->backlog);
+}
+
+void kernel_send_fini(struct kernel_association *self)
+{
+    loop_task_cancel(self->transport->loop, &self->send_task);
+    loop_timer_cancel(self->transport->loop, &self->pace_timer);
+    message_queue_clear(&self->pending);
+}

@@ -1,0 +1,31 @@
+/* transport/udp/path_mtu.h: the sizes of packets on an association's paths at work: sized probes
+ * out, their answers in, messages cut for the path in use, packets divided that are too large for
+ * it. What size a path takes is decided by transport/udp/mtu.h. */
+#pragma once
+
+#include "transport/udp/udp.h"
+
+void udp_path_mtu_init(struct udp_association *self);
+void udp_path_mtu_fini(struct udp_association *self);
+
+/* A path was added. */
+void udp_path_mtu_add(struct udp_path *path);
+/* It is up: begins to search. */
+void udp_path_mtu_up(struct udp_association *self);
+/* After anything that may have changed which paths are in use, work, or what the peer is. */
+void udp_path_mtu_go_on(struct udp_association *self);
+
+/* Packets were lost on the path in use. Only notes it. */
+void udp_path_mtu_lost(struct udp_association *self);
+/* The system says that packets are too large for this path. */
+void udp_path_mtu_narrowed(struct udp_path *path);
+
+/* An answer came on its path. False: to no question about sizes. */
+bool udp_path_mtu_answered(struct udp_path *path, const struct probe *probe);
+
+/* Sends a sealed packet by the path, in several ones where it is too large for it. */
+void udp_path_mtu_divide(struct udp_path *path, const uint8_t *packet, size_t length);
+
+/* A packet with the right tag on a confirmed path, which is replaced by the one of which it is the
+ * last piece. False: it is a piece like others, or a bad one. */
+bool udp_path_mtu_join(struct udp_association *self, uint8_t **packet, size_t *length);
