@@ -1,4 +1,4 @@
-/* The children: starting and restarting their strands, and leasing their streams. */
+/* The children: starting and restarting their channels, and leasing their streams. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +25,8 @@
 
 static void deliver_start(struct mail *mail)
 {
-    struct strand_start *start = container_of(mail, struct strand_start, mail);
-    strand_begin(start->strand, start->epoch, &start->roots);
+    struct channel_start *start = container_of(mail, struct channel_start, mail);
+    channel_begin(start->channel, start->epoch, &start->roots);
     free(start);
 }
 
@@ -40,27 +40,27 @@ void link_start_child(struct link *link, uint16_t id, uint8_t epoch)
 {
     struct link_stream *stream = &link->streams[id];
     struct tunnel *tunnel = link->tunnel;
-    if (!stream->strand)
-        stream->strand = strand_new(link, worker_of(tunnel, id), id);
+    if (!stream->channel)
+        stream->channel = channel_new(link, worker_of(tunnel, id), id);
     link_send_forget(link, stream);
     stream->epoch = epoch;
     stream->child = CHILD_STARTED;
     link->children_started++;
     counter_add(&tunnel->counters.children_started, 1);
-    struct strand_roots roots = {
+    struct channel_roots roots = {
         .credentials = tls_credentials_ref(link->credentials),
         .generation = tls_generation_ref(link->generation),
         .previous =
             link->previous_generation ? tls_generation_ref(link->previous_generation) : NULL,
     };
-    if (stream->strand->worker == tunnel->home) {
-        strand_begin(stream->strand, epoch, &roots);
+    if (stream->channel->worker == tunnel->home) {
+        channel_begin(stream->channel, epoch, &roots);
         return;
     }
-    struct strand_start *start = check_alloc(sizeof(*start));
-    *start = (struct strand_start){
-        .mail.deliver = deliver_start, .strand = stream->strand, .epoch = epoch, .roots = roots};
-    worker_post(stream->strand->worker, &start->mail);
+    struct channel_start *start = check_alloc(sizeof(*start));
+    *start = (struct channel_start){
+        .mail.deliver = deliver_start, .channel = stream->channel, .epoch = epoch, .roots = roots};
+    worker_post(stream->channel->worker, &start->mail);
 }
 
 void link_start_children(struct link *link)
@@ -97,7 +97,7 @@ void link_start_children(struct link *link)
         if (stream->child != CHILD_NONE)
             continue;
         link_start_child(link, link->first_unused,
-                         stream->strand ? (uint8_t)(stream->epoch + 1) : stream->epoch);
+                         stream->channel ? (uint8_t)(stream->epoch + 1) : stream->epoch);
         wanted--;
     }
 }
@@ -153,27 +153,27 @@ static bool count_failure(struct link *link, enum err why)
 
 struct stop_order {
     struct mail mail;
-    struct strand *strand;
+    struct channel *channel;
     enum err why;
 };
 
 static void deliver_stop(struct mail *mail)
 {
     struct stop_order *order = container_of(mail, struct stop_order, mail);
-    strand_stop(order->strand, order->why, "");
+    channel_stop(order->channel, order->why, "");
     free(order);
 }
 
-static void stop_strand(struct strand *strand, enum err why)
+static void stop_channel(struct channel *channel, enum err why)
 {
     /* By mail it would come after the next session's beginning, which is a direct call here. */
-    if (strand->worker == strand->link->tunnel->home) {
-        strand_stop(strand, why, "");
+    if (channel->worker == channel->link->tunnel->home) {
+        channel_stop(channel, why, "");
         return;
     }
     struct stop_order *order = check_alloc(sizeof(*order));
-    *order = (struct stop_order){.mail.deliver = deliver_stop, .strand = strand, .why = why};
-    worker_post(strand->worker, &order->mail);
+    *order = (struct stop_order){.mail.deliver = deliver_stop, .channel = channel, .why = why};
+    worker_post(channel->worker, &order->mail);
 }
 
 void link_child_failed(struct link *link, uint16_t id, uint8_t epoch, enum err why,
@@ -185,7 +185,7 @@ void link_child_failed(struct link *link, uint16_t id, uint8_t epoch, enum err w
     log_write(LOG_WARNING, LINK_ABOUT(link, .stream = id), "child session failed: %s%s%s",
               err_text(why), *detail ? ": " : "", detail);
     if (told_by_peer) {
-        stop_strand(stream->strand, why);
+        stop_channel(stream->channel, why);
     } else {
         mux_control_child_failed(link->control, id, epoch, why);
         link_control_flush(link);
@@ -203,7 +203,7 @@ void link_abandon_child(struct link *link, uint16_t id)
 {
     struct link_stream *stream = &link->streams[id];
     must(stream->child == CHILD_STARTED);
-    stop_strand(stream->strand, ERR_TLS_CLOSED);
+    stop_channel(stream->channel, ERR_TLS_CLOSED);
     link_send_forget(link, stream);
     stream->child = CHILD_NONE;
     link->children_started--;
@@ -220,7 +220,7 @@ static bool replace_child(struct link *link, uint16_t id)
 static void feed(struct mail *mail)
 {
     struct message *message = container_of(mail, struct message, mail);
-    strand_feed(message->owner, message);
+    channel_feed(message->owner, message);
 }
 
 void link_child_receive(struct link *link, struct message *message)
@@ -231,7 +231,7 @@ void link_child_receive(struct link *link, struct message *message)
     }
     struct link_stream *stream = &link->streams[message->stream];
     int8_t newer = (int8_t)(message->epoch - stream->epoch);
-    bool begins = !tunnel_is_client(link->tunnel) && (newer > 0 || (!newer && !stream->strand));
+    bool begins = !tunnel_is_client(link->tunnel) && (newer > 0 || (!newer && !stream->channel));
     if (link->state != LINK_READY || newer < 0 || (newer > 0 && !begins)) {
         message_free(message);
         return;
@@ -243,17 +243,17 @@ void link_child_receive(struct link *link, struct message *message)
         }
         link_start_child(link, message->stream, message->epoch);
     }
-    if (!stream->strand) {
+    if (!stream->channel) {
         message_free(message);
         return;
     }
-    if (stream->strand->worker == link->tunnel->home) {
-        strand_feed(stream->strand, message);
+    if (stream->channel->worker == link->tunnel->home) {
+        channel_feed(stream->channel, message);
         return;
     }
-    message->owner = stream->strand;
+    message->owner = stream->channel;
     message->mail.deliver = feed;
-    worker_post(stream->strand->worker, &message->mail);
+    worker_post(stream->channel->worker, &message->mail);
 }
 
 /* ---- leases ---- */
@@ -261,7 +261,7 @@ void link_child_receive(struct link *link, struct message *message)
 static void deliver_carry(struct mail *mail)
 {
     struct connection *connection = container_of(mail, struct connection, mail);
-    strand_carry(connection->link->streams[connection->stream].strand, connection);
+    channel_carry(connection->link->streams[connection->stream].channel, connection);
 }
 
 static void lease(struct link *link, struct connection *connection, uint16_t id)
@@ -271,12 +271,12 @@ static void lease(struct link *link, struct connection *connection, uint16_t id)
     stream->service = connection->service->index;
     connection->link = link;
     connection->stream = id;
-    if (stream->strand->worker == link->tunnel->home) {
-        strand_carry(stream->strand, connection);
+    if (stream->channel->worker == link->tunnel->home) {
+        channel_carry(stream->channel, connection);
         return;
     }
     connection->mail.deliver = deliver_carry;
-    worker_post(stream->strand->worker, &connection->mail);
+    worker_post(stream->channel->worker, &connection->mail);
 }
 
 static void set_pool_timer(struct link *link, uint64_t deadline)

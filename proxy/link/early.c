@@ -24,7 +24,7 @@ static uint32_t early_count(const struct link *link)
 
 void link_early_begin(struct link *link)
 {
-    if (!tunnel_is_client(link->tunnel) || link->streams[1].strand || !link->generation ||
+    if (!tunnel_is_client(link->tunnel) || link->streams[1].channel || !link->generation ||
         tls_generation_expires_in(link->generation) <= 0 ||
         tls_generation_size(link->generation) + HELLO_MAX > EARLY_MESSAGE_MAX)
         return;

@@ -31,14 +31,14 @@ static void about(const struct link *link, enum log_level level, const char *wha
                   detail && *detail ? ": " : "", detail ? detail : "");
 }
 
-/* ---- the end: strands first, on all workers, then the link ---- */
+/* ---- the end: channels first, on all workers, then the link ---- */
 
 static void on_gone(struct loop_task *task)
 {
     struct link *link = container_of(task, struct link, gone_task);
     struct tunnel *tunnel = link->tunnel;
     for (uint32_t i = 0; i < link->stream_count; i++)
-        strand_free(link->streams[i].strand);
+        channel_free(link->streams[i].channel);
     transport_free(link->own_transport);
     tunnel_link_gone(tunnel, link);
     quota_unref(link->quota);
@@ -60,12 +60,12 @@ static void on_share_stop(struct mail *mail)
     struct link_share *share = container_of(mail, struct link_share, stop);
     struct link *link = share->link;
     for (uint32_t i = 1; i < link->stream_count; i++) {
-        struct strand *strand = link->streams[i].strand;
-        if (!strand || strand->worker != share->worker)
+        struct channel *channel = link->streams[i].channel;
+        if (!channel || channel->worker != share->worker)
             continue;
         /* The last bytes of a peer that left well may have come in this very turn. */
-        strand_catch_up(strand);
-        strand_stop(strand, ERR_TUNNEL_DOWN, link->detail);
+        channel_catch_up(channel);
+        channel_stop(channel, ERR_TUNNEL_DOWN, link->detail);
     }
     worker_post(link->tunnel->home, &share->stopped);
 }

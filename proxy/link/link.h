@@ -2,14 +2,14 @@
  * channel on stream 0, the children on streams 1..streams_max, the pool that leases them, and the
  * fair queue in front of SCTP.
  *
- * The link lives on the tunnel's home worker h. Its strands live on all workers: stream s belongs
- * to worker (h + s - 1) mod n. What a strand has to tell comes as a notice, by mail.
+ * The link lives on the tunnel's home worker h. Its channels live on all workers: stream s belongs
+ * to worker (h + s - 1) mod n. What a channel has to tell comes as a notice, by mail.
  *
  * Life: CONNECTING (client) -on_up-> MASTER (handshake, HELLO) -> READY -> CLOSING -> gone.
  * Files: link.c (life), link/master.c (master, renewal), link/control.c (control channel),
- * link/children.c (strands, leases), link/place.c (how many a server
+ * link/children.c (channels, leases), link/place.c (how many a server
  * takes of an identity), link/streams.c (how many streams there are), link/early.c (children before
- * HELLO), link/auth.c (keys of SCTP's authentication), link/notices.c (what strands tell),
+ * HELLO), link/auth.c (keys of SCTP's authentication), link/notices.c (what channels tell),
  * link/send.c (the queue to SCTP and the way in), link/paths.c (what is told of its network paths).
  */
 #pragma once
@@ -23,8 +23,8 @@
 #include "mux/control.h"
 #include "mux/pool.h"
 #include "mux/scheduler.h"
+#include "proxy/channel/channel.h"
 #include "proxy/link/unverified.h"
-#include "proxy/strand/strand.h"
 #include "proxy/worker/turn.h"
 #include "tls/session.h"
 #include "transport/transport.h"
@@ -39,13 +39,13 @@ enum link_state { LINK_CONNECTING, LINK_MASTER, LINK_READY, LINK_CLOSING };
 struct link_stream {
     struct scheduler_entry entry; /* in link->scheduler while out is not empty */
     struct message_queue out;     /* ciphertext for SCTP */
-    struct strand *strand;        /* NULL: never used */
+    struct channel *channel;      /* NULL: never used */
     uint8_t epoch;
-    bool wants; /* its strand, at home, has more when its turn comes */
+    bool wants; /* its channel, at home, has more when its turn comes */
     /* USABLE: may be leased, though the server has not judged it yet. */
     enum { CHILD_NONE, CHILD_STARTED, CHILD_USABLE, CHILD_READY } child;
     /* LEASE_BOTH: the peer was first, and whether its lease will have ended when our connection
-     * reaches the strand is not known yet. */
+     * reaches the channel is not known yet. */
     enum { LEASE_NONE, LEASE_OWN, LEASE_PEER, LEASE_BOTH } lease;
     size_t service; /* of LEASE_OWN and LEASE_BOTH */
 };
@@ -94,12 +94,12 @@ struct link_paths {
     unsigned lines, held_back;
 };
 
-/* The strands of one worker: for the orderly end, and for their part of a turn. */
+/* The channels of one worker: for the orderly end, and for their part of a turn. */
 struct link_share {
     struct link *link;
     struct worker *worker;
     struct mail stop, stopped;
-    struct turn_share turn; /* of its strands there */
+    struct turn_share turn; /* of its channels there */
 };
 
 struct link {
@@ -184,7 +184,7 @@ struct link {
 
     struct scheduler scheduler;
     struct loop_task send_task;
-    struct strand *held_first, **held_last; /* see link_hold */
+    struct channel *held_first, **held_last; /* see link_hold */
     atomic_size_t queued; /* bytes that wait for SCTP or are in the mail to it, of all streams */
     atomic_uint record_limit; /* plaintext of one record: less on a slow line */
 
@@ -204,7 +204,7 @@ struct link {
               .association = (link)->log_id,                                                       \
               .address = *(link)->peer_name ? NULL : (link)->peer_text, __VA_ARGS__)
 
-/* What a strand tells its link. */
+/* What a channel tells its link. */
 enum link_notice_kind {
     NOTICE_USABLE,   /* client: handshaken, and BIND is on its way */
     NOTICE_READY,    /* handshaken and bound by both; resumed says how */
@@ -242,24 +242,24 @@ void link_carry(struct link *link, struct connection *connection);
 /* It waits no longer, because it ends. Owns: still the caller's. */
 void link_carry_cancel(struct connection *connection);
 
-/* From a strand: queues a notice to the link. detail is copied. Thread: the strand's worker. */
-void link_notify(struct strand *strand, enum link_notice_kind kind, enum err why,
+/* From a channel: queues a notice to the link. detail is copied. Thread: the channel's worker. */
+void link_notify(struct channel *channel, enum link_notice_kind kind, enum err why,
                  const char *detail, struct connection *connection, bool resumed);
-/* From a strand: ciphertext for SCTP. Owns: consumed. Thread: the strand's worker. */
-void link_put(struct strand *strand, struct message *message);
+/* From a channel: ciphertext for SCTP. Owns: consumed. Thread: the channel's worker. */
+void link_put(struct channel *channel, struct message *message);
 
-/* Bytes: some ten times what SCTP takes at once, and twice what one strand may have there. */
+/* Bytes: some ten times what SCTP takes at once, and twice what one channel may have there. */
 #define LINK_QUEUE_FULL (256 * 1024)
 /* So much waits for SCTP that more would only fill memory: thousands of connections that have
- * something to send would each put eight records there. A strand at home then says that it wants
+ * something to send would each put eight records there. A channel at home then says that it wants
  * its turn, and makes a record when it comes; others keep to one record on its way. Thread: any. */
 bool link_is_full(const struct link *link);
-/* Several times as much waits: strands of other workers would each add a record, as many as there
- * are connections. True: the strand is woken when there is less. Thread: the strand's worker, not
+/* Several times as much waits: channels of other workers would each add a record, as many as there
+ * are connections. True: the channel is woken when there is less. Thread: the channel's worker, not
  * home. */
-bool link_hold(struct strand *strand);
-/* Thread: home, which is the strand's. */
-void link_want(struct strand *strand);
+bool link_hold(struct channel *channel);
+/* Thread: home, which is the channel's. */
+void link_want(struct channel *channel);
 
 /* Between the files of link. */
 void link_became_ready(struct link *link);
@@ -272,8 +272,8 @@ void link_send_init(struct link *link);
 void link_send_now(struct link *link);
 void link_send_clear(struct link *link);
 void link_send_forget(struct link *link, struct link_stream *stream);
-/* After a child's handshake took a step. Thread: the strand's worker. */
-void link_handshake_step(struct strand *strand);
+/* After a child's handshake took a step. Thread: the channel's worker. */
+void link_handshake_step(struct channel *channel);
 void link_enqueue(struct link *link, struct message *message);
 void link_receive(struct link *link, struct message *message);
 /* What there is to say is written at the end of this turn, or at once. */

@@ -1,4 +1,4 @@
-/* What strands tell their link: how their sessions and leases go. */
+/* What channels tell their link: how their sessions and leases go. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,10 +8,10 @@
 #include "proxy/tunnel/tunnel.h"
 #include "proxy/worker/worker.h"
 
-/* A strand's words to its link. */
+/* A channel's words to its link. */
 struct notice {
     struct mail mail;
-    struct strand *strand;
+    struct channel *channel;
     enum link_notice_kind kind;
     uint8_t epoch;
     enum err why;
@@ -95,7 +95,7 @@ static void connection_returned(struct link *link, uint16_t id, struct connectio
 
 static void handle(struct link *link, struct notice *notice)
 {
-    uint16_t id = notice->strand->stream;
+    uint16_t id = notice->channel->stream;
     switch (notice->kind) {
     case NOTICE_USABLE:
         child_usable(link, id);
@@ -121,10 +121,10 @@ static void handle(struct link *link, struct notice *notice)
 static void deliver_notice(struct mail *mail)
 {
     struct notice *notice = container_of(mail, struct notice, mail);
-    struct link *link = notice->strand->link;
-    struct link_stream *stream = &link->streams[notice->strand->stream];
+    struct link *link = notice->channel->link;
+    struct link_stream *stream = &link->streams[notice->channel->stream];
     if (notice->connection)
-        connection_returned(link, notice->strand->stream, notice->connection);
+        connection_returned(link, notice->channel->stream, notice->connection);
     else if (link->state != LINK_CLOSING && stream->child != CHILD_NONE &&
              stream->epoch == notice->epoch)
         handle(link, notice);
@@ -133,19 +133,19 @@ static void deliver_notice(struct mail *mail)
         link_start_children(link);
 }
 
-void link_notify(struct strand *strand, enum link_notice_kind kind, enum err why,
+void link_notify(struct channel *channel, enum link_notice_kind kind, enum err why,
                  const char *detail, struct connection *connection, bool resumed)
 {
     size_t length = detail ? strlen(detail) : 0;
     struct notice *notice = check_alloc(sizeof(*notice) + length + 1);
     notice->mail.deliver = deliver_notice;
-    notice->strand = strand;
+    notice->channel = channel;
     notice->kind = kind;
-    notice->epoch = strand->epoch;
+    notice->epoch = channel->epoch;
     notice->why = why;
     notice->connection = connection;
     notice->resumed = resumed;
     if (length)
         memcpy(notice->detail, detail, length);
-    worker_post(strand->link->tunnel->home, &notice->mail);
+    worker_post(channel->link->tunnel->home, &notice->mail);
 }

@@ -15,17 +15,17 @@ static void count_out(struct link *link, size_t length)
     atomic_fetch_sub_explicit(&link->queued, length, memory_order_relaxed);
 }
 
-/* Tells the strand that a message of it is on its way, or was dropped. */
+/* Tells the channel that a message of it is on its way, or was dropped. */
 static void account(struct link_stream *stream, uint32_t length)
 {
-    if (stream->strand)
-        strand_sent(stream->strand, length);
+    if (stream->channel)
+        channel_sent(stream->channel, length);
 }
 
 static void drop(struct link *link, struct message *message)
 {
     count_out(link, message->length);
-    /* Without an association the strands are ending: no wake may reach them any more. */
+    /* Without an association the channels are ending: no wake may reach them any more. */
     if (link->association)
         account(&link->streams[message->stream], message->length);
     message_free(message);
@@ -71,11 +71,11 @@ static size_t queued(const struct link *link)
 static void wake_held(struct link *link)
 {
     size_t full = queued(link);
-    for (struct strand *strand; full < QUEUE_HELD / 2 && (strand = link->held_first);
+    for (struct channel *channel; full < QUEUE_HELD / 2 && (channel = link->held_first);
          full += MESSAGE_MAX) {
-        link->held_first = strand->held_next;
-        atomic_store(&strand->held, false);
-        strand_wake(strand);
+        link->held_first = channel->held_next;
+        atomic_store(&channel->held, false);
+        channel_wake(channel);
     }
     if (!link->held_first)
         link->held_last = &link->held_first;
@@ -83,32 +83,32 @@ static void wake_held(struct link *link)
 
 static void on_hold(struct mail *mail)
 {
-    struct strand *strand = container_of(mail, struct strand, hold);
-    struct link *link = strand->link;
+    struct channel *channel = container_of(mail, struct channel, hold);
+    struct link *link = channel->link;
     if (!link->association)
-        return; /* the strands are ending */
-    strand->held_next = NULL;
-    *link->held_last = strand;
-    link->held_last = &strand->held_next;
+        return; /* the channels are ending */
+    channel->held_next = NULL;
+    *link->held_last = channel;
+    link->held_last = &channel->held_next;
     wake_held(link);
 }
 
-bool link_hold(struct strand *strand)
+bool link_hold(struct channel *channel)
 {
-    struct link *link = strand->link;
+    struct link *link = channel->link;
     if (queued(link) < QUEUE_HELD)
         return false;
-    if (!atomic_exchange(&strand->held, true)) { /* else the home may be reading the mail now */
-        strand->hold.deliver = on_hold;
-        worker_post(link->tunnel->home, &strand->hold);
+    if (!atomic_exchange(&channel->held, true)) { /* else the home may be reading the mail now */
+        channel->hold.deliver = on_hold;
+        worker_post(link->tunnel->home, &channel->hold);
     }
     return true;
 }
 
-void link_want(struct strand *strand)
+void link_want(struct channel *channel)
 {
-    struct link *link = strand->link;
-    struct link_stream *stream = &link->streams[strand->stream];
+    struct link *link = channel->link;
+    struct link_stream *stream = &link->streams[channel->stream];
     if (!link->association)
         return;
     stream->wants = true;
@@ -120,7 +120,7 @@ void link_want(struct strand *strand)
 static struct message *take_message(struct link_stream *stream)
 {
     if (!stream->out.first && stream->wants)
-        stream->wants = strand_produce(stream->strand);
+        stream->wants = channel_produce(stream->channel);
     struct message *message = message_queue_pop(&stream->out);
     if (!message)
         stream->wants = false;
@@ -173,10 +173,10 @@ void link_send_init(struct link *link)
  * ones while this side does the others; several share a packet. */
 #define STEPS_TOGETHER 4
 
-void link_handshake_step(struct strand *strand)
+void link_handshake_step(struct channel *channel)
 {
-    struct link *link = strand->link;
-    if (strand->worker == link->tunnel->home && ++link->handshake_steps % STEPS_TOGETHER == 0)
+    struct link *link = channel->link;
+    if (channel->worker == link->tunnel->home && ++link->handshake_steps % STEPS_TOGETHER == 0)
         link_send_now(link);
 }
 
@@ -226,11 +226,11 @@ static void deliver_outgoing(struct mail *mail)
     enqueue(message->owner, message);
 }
 
-void link_put(struct strand *strand, struct message *message)
+void link_put(struct channel *channel, struct message *message)
 {
-    struct link *link = strand->link;
+    struct link *link = channel->link;
     struct worker *home = link->tunnel->home;
-    if (strand->worker == home) {
+    if (channel->worker == home) {
         link_enqueue(link, message);
         return;
     }

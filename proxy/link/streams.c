@@ -20,7 +20,7 @@ const char *link_streams_limiter(const struct link *link)
     return limiters[link->streams_limiter];
 }
 
-/* Only the master's has messages by now, and none a strand. */
+/* Only the master's has messages by now, and none a channel. */
 void link_streams_open(struct link *link, uint32_t count)
 {
     struct link_stream *streams = check_alloc(count * sizeof(*streams)), *old = link->streams;

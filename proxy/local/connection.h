@@ -1,7 +1,7 @@
 /* proxy/local/connection.h: one tunnelled connection at this end: its local socket, the bytes that
  * wait for it, and its line in the log when it ends.
  *
- * It knows nothing of streams: its user (proxy/strand/strand.c) joins it to one. Sockets are
+ * It knows nothing of streams: its user (proxy/channel/channel.c) joins it to one. Sockets are
  * watched edge-triggered, once for their whole life, so that the way of a byte has no epoll_ctl in
  * it. Thread: one at a time; it moves by mail, between connection_new / _connect and
  * connection_watch.

@@ -461,9 +461,9 @@ static inline struct link *side_link(const struct side *side)
     return side->tunnel->links;
 }
 
-static inline struct strand *side_strand(const struct side *side, uint16_t stream)
+static inline struct channel *side_channel(const struct side *side, uint16_t stream)
 {
-    return side_link(side)->streams[stream].strand;
+    return side_link(side)->streams[stream].channel;
 }
 
 /* A message that no TLS session accepts: the child of stream fails at this side. */
@@ -497,7 +497,7 @@ static inline bool side_books_are_even(const struct side *side)
         const struct link_stream *stream = &link->streams[i];
         ready += stream->child == CHILD_READY;
         if (stream->lease != LEASE_NONE || stream->out.first || stream->child == CHILD_STARTED ||
-            (stream->strand && atomic_load(&stream->strand->unsent)))
+            (stream->channel && atomic_load(&stream->channel->unsent)))
             return false;
     }
     return !link->children_started && pool_idle(link->pool) == ready && !pool_leased(link->pool) &&
@@ -518,22 +518,22 @@ static inline bool side_knows_its_leases(const struct side *side)
         if (stream->lease == LEASE_BOTH)
             return false;
         if (stream->child == CHILD_READY &&
-            mux_stream_is_idle(stream->strand->mux) != (stream->lease == LEASE_NONE))
+            mux_stream_is_idle(stream->channel->mux) != (stream->lease == LEASE_NONE))
             return false;
     }
     return pool_leased(link->pool) == own;
 }
 
-/* Whether the strands agree with that. Only of a stepped bed. */
+/* Whether the channels agree with that. Only of a stepped bed. */
 static inline bool side_is_settled(const struct side *side)
 {
     if (!side_books_are_even(side))
         return false;
     for (uint32_t i = 1; i <= side_link(side)->streams_max; i++) {
-        const struct strand *strand = side_link(side)->streams[i].strand;
+        const struct channel *channel = side_link(side)->streams[i].channel;
         bool ready = side_link(side)->streams[i].child == CHILD_READY;
-        if ((strand && strand->connection) || (ready && !strand->mux) ||
-            (strand && strand->mux && !mux_stream_is_idle(strand->mux)))
+        if ((channel && channel->connection) || (ready && !channel->mux) ||
+            (channel && channel->mux && !mux_stream_is_idle(channel->mux)))
             return false;
     }
     return true;

@@ -75,9 +75,9 @@ static bool is_lingering(const struct side *side)
 static uint64_t received_by(const struct side *side)
 {
     for (uint16_t stream = 1; stream <= side_link(side)->streams_max; stream++) {
-        const struct strand *strand = side_strand(side, stream);
-        if (strand && strand->connection)
-            return mux_stream_received(strand->mux);
+        const struct channel *channel = side_channel(side, stream);
+        if (channel && channel->connection)
+            return mux_stream_received(channel->mux);
     }
     return 0;
 }

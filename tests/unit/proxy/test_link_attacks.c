@@ -79,7 +79,7 @@ static void spliced_record(void)
     bed_up(&bed);
     struct pair *held = bed_connect(&bed, end_holds(10), end_holds(10));
     bed_reach(&bed, held->target && held->client.received == 10);
-    ok(side_strand(&bed.server, 1)->connection != NULL, "a connection on stream 1");
+    ok(side_channel(&bed.server, 1)->connection != NULL, "a connection on stream 1");
     uint64_t before = held->target->received;
     splices = true;
     intercept(&bed.server, deliver_spliced);

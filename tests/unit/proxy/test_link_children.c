@@ -58,7 +58,7 @@ static void hurt_at_random(struct bed *bed)
 {
     struct side *side = bed_random(bed, 2) ? &bed->client : &bed->server;
     uint16_t stream = (uint16_t)(1 + bed_random(bed, bed->client.config.streams_max));
-    if (side_link(side) && side_link(side)->state == LINK_READY && side_strand(side, stream))
+    if (side_link(side) && side_link(side)->state == LINK_READY && side_channel(side, stream))
         side_hurt_child(side, stream);
 }
 

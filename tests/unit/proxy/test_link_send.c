@@ -7,14 +7,14 @@ static bool is_settled(const struct bed *bed)
            side_is_settled(&bed->server);
 }
 
-/* Ciphertext that the strands of a side have on its way, the most of one strand. */
+/* Ciphertext that the channels of a side have on its way, the most of one channel. */
 static int32_t most_unsent(const struct side *side)
 {
     int32_t most = 0;
     const struct link *link = side_link(side);
     for (uint32_t i = 1; link && i <= link->streams_max; i++) {
-        struct strand *strand = link->streams[i].strand;
-        int32_t unsent = strand ? atomic_load(&strand->unsent) : 0;
+        struct channel *channel = link->streams[i].channel;
+        int32_t unsent = channel ? atomic_load(&channel->unsent) : 0;
         most = unsent > most ? unsent : most;
     }
     return most;
@@ -52,8 +52,8 @@ static void with_faults(const char *what, struct memory_faults faults, unsigned 
         waiting = larger(waiting, larger(queued(&bed.client), queued(&bed.server)));
     }
     ok(ends_all(&bed.ends, pair_is_complete), "%s, %u workers: every byte arrives", what, workers);
-    ok(most > 0 && most < STRAND_UNSENT_MAX + MESSAGE_MAX,
-       "no strand has more than it may on its way (%d)", (int)most);
+    ok(most > 0 && most < CHANNEL_UNSENT_MAX + MESSAGE_MAX,
+       "no channel has more than it may on its way (%d)", (int)most);
     ok(waiting < LINK_QUEUE_FULL + CONNECTIONS * MESSAGE_MAX,
        "nor all together more than memory should be spent on (%zu)", waiting);
     bed_expect(&bed, is_settled(&bed) && !queued(&bed.client) && !queued(&bed.server),

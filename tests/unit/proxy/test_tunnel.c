@@ -347,9 +347,9 @@ static void other_homes(void)
            bed.server.tunnel->home == &bed.server.workers[3],
        "the tunnels live on workers 2 and 3");
     bed_up(&bed);
-    ok(side_strand(&bed.client, 1)->worker == bed.client.tunnel->home &&
-           side_strand(&bed.client, 2)->worker == &bed.client.workers[0] &&
-           side_strand(&bed.server, 1)->worker == bed.server.tunnel->home,
+    ok(side_channel(&bed.client, 1)->worker == bed.client.tunnel->home &&
+           side_channel(&bed.client, 2)->worker == &bed.client.workers[0] &&
+           side_channel(&bed.server, 1)->worker == bed.server.tunnel->home,
        "their first streams too, the next one on the next worker");
     for (size_t i = 0; i < 6; i++)
         bed_connect(&bed, end_sends(i * 40000), end_sends(300000 - i * 50000));

@@ -36,7 +36,7 @@ static int books_are_even(struct side *side)
 static int hurt_child(struct side *side)
 {
     struct link *link = side_link(side);
-    if (link && link->state == LINK_READY && link->streams[side->stream].strand)
+    if (link && link->state == LINK_READY && link->streams[side->stream].channel)
         side_hurt_child(side, side->stream);
     return 0;
 }

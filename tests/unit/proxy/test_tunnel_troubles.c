@@ -36,7 +36,7 @@ static void hurt(struct bed *bed, struct side *side)
 {
     struct link *link = ready_link(side);
     uint16_t stream = (uint16_t)(1 + bed_random(bed, side->config.streams_max));
-    if (link && stream < link->granted && link->streams[stream].strand)
+    if (link && stream < link->granted && link->streams[stream].channel)
         side_hurt_child(side, stream);
 }
 

@@ -1,10 +1,10 @@
-/* proxy/strand/strand.h: one stream with all that lives on it: the child TLS session, the mux
+/* proxy/channel/channel.h: one stream with all that lives on it: the child TLS session, the mux
  * stream, and, during a lease, the connection that it carries.
  *
  *   socket <-> connection <-> mux stream <-> TLS session <-> messages <-> link (home worker)
  *
- * A strand is made once for a stream of a link and lasts as long as the link; its sessions come and
- * go (epoch counts them). It belongs to one worker; the home worker of the link only hands it
+ * A channel is made once for a stream of a link and lasts as long as the link; its sessions come
+ * and go (epoch counts them). It belongs to one worker; the home worker of the link only hands it
  * messages and tells it what has been sent. */
 #pragma once
 
@@ -22,11 +22,11 @@
 struct link;
 struct worker;
 
-/* Bytes of ciphertext that a strand may have on their way to SCTP: eight full records keep the
+/* Bytes of ciphertext that a channel may have on their way to SCTP: eight full records keep the
  * pipe of one bulk connection full, and 1024 such connections below 128 MB. */
-#define STRAND_UNSENT_MAX (8 * MESSAGE_MAX)
+#define CHANNEL_UNSENT_MAX (8 * MESSAGE_MAX)
 
-struct strand {
+struct channel {
     struct link *link;
     struct worker *worker;
     uint16_t stream;
@@ -55,48 +55,48 @@ struct strand {
     struct mail wake;
     atomic_bool held; /* waits in the link's list, or is on its way there */
     struct mail hold;
-    struct strand *held_next;
+    struct channel *held_next;
 };
 
 /* What a session is made from. The credentials are those of the generation's master, so that its
  * children live under the rules that it was made under, whatever was loaded since. */
-struct strand_roots {
+struct channel_roots {
     struct tls_credentials *credentials;
     struct tls_generation *generation, *previous; /* previous: NULL: none */
 };
 
-/* What a session begins with, on its way to the strand's worker. */
-struct strand_start {
+/* What a session begins with, on its way to the channel's worker. */
+struct channel_start {
     struct mail mail;
-    struct strand *strand;
+    struct channel *channel;
     uint8_t epoch;
-    struct strand_roots roots;
+    struct channel_roots roots;
 };
 
-/* Thread: home. Owns: the link, strand_free after strand_stop. */
-struct strand *strand_new(struct link *link, struct worker *worker, uint16_t stream);
-void strand_free(struct strand *strand);
+/* Thread: home. Owns: the link, channel_free after channel_stop. */
+struct channel *channel_new(struct link *link, struct worker *worker, uint16_t stream);
+void channel_free(struct channel *channel);
 
-/* The functions below: on the strand's worker. */
+/* The functions below: on the channel's worker. */
 
 /* Begins session epoch (ends the one before, if any). Owns: the references in roots are consumed.
  */
-void strand_begin(struct strand *strand, uint8_t epoch, const struct strand_roots *roots);
+void channel_begin(struct channel *channel, uint8_t epoch, const struct channel_roots *roots);
 /* A message of the present epoch; handled at the end of this turn, together with others. Owns:
  * consumed. */
-void strand_feed(struct strand *strand, struct message *message);
+void channel_feed(struct channel *channel, struct message *message);
 /* Handles at once what was fed in this turn. */
-void strand_catch_up(struct strand *strand);
+void channel_catch_up(struct channel *channel);
 /* The pool leased the stream to the connection. Owns: consumed; comes back to the link by notice
  * when the peer was first. */
-void strand_carry(struct strand *strand, struct connection *connection);
-/* One record for the link, whose turn this strand was told to wait for (link_want). Returns whether
- * it has more. Thread: home, and so the strand's. */
-bool strand_produce(struct strand *strand);
+void channel_carry(struct channel *channel, struct connection *connection);
+/* One record for the link, whose turn this channel was told to wait for (link_want). Returns
+ * whether it has more. Thread: home, and so the channel's. */
+bool channel_produce(struct channel *channel);
 /* Ends session and connection, without a notice to the link. */
-void strand_stop(struct strand *strand, enum err why, const char *detail);
+void channel_stop(struct channel *channel, enum err why, const char *detail);
 
 /* Thread: home. It may have room, or its turn. */
-void strand_wake(struct strand *strand);
+void channel_wake(struct channel *channel);
 /* Thread: home. length bytes went to SCTP (or were dropped). */
-void strand_sent(struct strand *strand, uint32_t length);
+void channel_sent(struct channel *channel, uint32_t length);

@@ -22,7 +22,7 @@ enum pattern { BYTES, BYTE_RECORDS, CREDITS };
 
 struct attack {
     struct bed bed;
-    struct strand *from, *to; /* the hostile client's, the server's */
+    struct channel *from, *to; /* the hostile client's, the server's */
     struct pair *pair;
 };
 
@@ -34,11 +34,11 @@ static uint64_t now_us(void)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-static struct strand *with_connection(struct side *side)
+static struct channel *with_connection(struct side *side)
 {
     for (uint16_t id = 1; id <= side_link(side)->streams_max; id++)
-        if (side_strand(side, id) && side_strand(side, id)->connection)
-            return side_strand(side, id);
+        if (side_channel(side, id) && side_channel(side, id)->connection)
+            return side_channel(side, id);
     return NULL;
 }
 
@@ -53,7 +53,7 @@ static void begin(struct attack *attack)
     bed_reach(bed, attack->pair->client.received == 10 && attack->pair->target->received == 10);
     attack->from = with_connection(&bed->client);
     must(attack->from);
-    attack->to = side_strand(&bed->server, attack->from->stream);
+    attack->to = side_channel(&bed->server, attack->from->stream);
     must(attack->to && attack->to->connection);
     attack->pair->target->plan.bytes = 0; /* the bytes to come follow no plan */
 }
@@ -95,9 +95,9 @@ static size_t flood(struct attack *attack, enum pattern pattern, unsigned record
         struct link_stream *stream = &link->streams[attack->from->stream];
         while ((message = message_queue_pop(&stream->out))) {
             link->queued -= message->length;
-            strand_sent(attack->from, message->length);
+            channel_sent(attack->from, message->length);
             message->epoch = attack->to->epoch;
-            strand_feed(attack->to, message);
+            channel_feed(attack->to, message);
         }
         stream->wants = false;
         scheduler_remove(&link->scheduler, &stream->entry);

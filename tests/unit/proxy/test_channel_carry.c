@@ -1,5 +1,5 @@
 /* One connection on one stream: both ends of it, how they end, and what the other end then sees. */
-#include "proxy/strand/carry.h"
+#include "proxy/channel/carry.h"
 
 #include "tests/unit/proxy/bed.h"
 
@@ -256,10 +256,10 @@ static void reset_called_closed(void)
     struct pair *pair = bed_connect(&bed, end_holds(10), end_holds(10));
     bed_reach(&bed, pair->target && pair->client.received == 10);
     for (uint16_t stream = 1; stream <= 4; stream++) {
-        struct strand *strand = side_strand(&bed.server, stream);
-        if (strand && strand->connection) {
-            mux_stream_reset(strand->mux, ERR_CLOSED);
-            strand_pump(strand);
+        struct channel *channel = side_channel(&bed.server, stream);
+        if (channel && channel->connection) {
+            mux_stream_reset(channel->mux, ERR_CLOSED);
+            channel_pump(channel);
         }
     }
     bed_expect(&bed, pair->client.got_reset && !pair->client.got_end,

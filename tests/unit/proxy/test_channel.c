@@ -1,5 +1,5 @@
-/* The child session of a strand: in time or given up, begun anew, ended in every state. */
-#include "proxy/strand/strand.h"
+/* The child session of a channel: in time or given up, begun anew, ended in every state. */
+#include "proxy/channel/channel.h"
 
 #include "tests/unit/proxy/bed.h"
 
