@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "mux/control_internal.h"
+#include "mux/control_private.h"
 
 static struct control_words *encode_hello(const struct mux_hello *hello)
 {

@@ -1,5 +1,5 @@
 /* The receiving half of mux/control.h. */
-#include "mux/control_internal.h"
+#include "mux/control_private.h"
 
 static enum err on_hello(struct mux_control *control, const struct frame *frame)
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "mux/stream_internal.h"
+#include "mux/stream_private.h"
 
 struct mux_stream *mux_stream_new(const struct mux_stream_options *options,
                                   struct mux_stream_events *events)

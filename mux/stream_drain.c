@@ -1,6 +1,6 @@
 /* The sending half of mux/stream.h: what is pending, in the order in which one record takes it. */
 #include "base/check.h"
-#include "mux/stream_internal.h"
+#include "mux/stream_private.h"
 
 static void drain_bind(struct mux_stream *s, struct wire_writer *w)
 {

@@ -1,7 +1,7 @@
 /* The receiving half of mux/stream.h: which frame may come when, and what it does. */
 #include <string.h>
 
-#include "mux/stream_internal.h"
+#include "mux/stream_private.h"
 
 static enum err on_bind(struct mux_stream *s, const struct frame *frame)
 {

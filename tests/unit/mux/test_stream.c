@@ -1,7 +1,7 @@
 /* The stream as its owner sees it: leases, answers, ends. */
 #include "tests/unit/mux/stream_fixture.h"
 
-#include "mux/stream_internal.h"
+#include "mux/stream_private.h"
 
 static void test_size(void)
 {

@@ -1,4 +1,4 @@
-/* mux/stream_internal.h: what stream.c, stream_receive.c and stream_drain.c share. About 200 bytes
+/* mux/stream_private.h: what stream.c, stream_receive.c and stream_drain.c share. About 200 bytes
  * a stream, and nothing is allocated for data: an association may have 65535 of them. */
 #pragma once
 

@@ -1,4 +1,4 @@
-/* mux/control_internal.h: what control.c and control_receive.c share. */
+/* mux/control_private.h: what control.c and control_receive.c share. */
 #pragma once
 
 #include "mux/control.h"
