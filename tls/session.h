@@ -116,6 +116,7 @@ const char *tls_session_detail(const struct tls_session *session);
 /* "TLS1.3", "AES-128-GCM"; static text, after the handshake. */
 const char *tls_session_version(const struct tls_session *session);
 const char *tls_session_cipher(const struct tls_session *session);
+bool tls_session_is_13(const struct tls_session *session);
 
 /* Whose code protects this session's records, after the handshake. */
 enum tls_records tls_session_records(const struct tls_session *session);

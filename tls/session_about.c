@@ -27,6 +27,11 @@ const char *tls_session_version(const struct tls_session *session)
     return name ? name : "";
 }
 
+bool tls_session_is_13(const struct tls_session *session)
+{
+    return version_of(session) == GNUTLS_TLS1_3;
+}
+
 const char *tls_session_cipher(const struct tls_session *session)
 {
     const char *name = gnutls_cipher_get_name(

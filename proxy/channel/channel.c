@@ -87,7 +87,7 @@ static bool rekey(struct channel *channel)
     channel->rekeys = false;
     enum err result = tls_session_rekey(channel->session);
     /* TLS 1.2 knows no such thing. */
-    if (result == ERR_OK && strcmp(tls_session_version(channel->session), "TLS1.3") == 0)
+    if (result == ERR_OK && tls_session_is_13(channel->session))
         counter_add(&channel->link->tunnel->counters.leases_rekeyed, 1);
     if (result == ERR_OK || result == ERR_AGAIN) /* some 100 ms ago */
         return true;
