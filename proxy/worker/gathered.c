@@ -1,3 +1,4 @@
+/* Collects what one sendmsg will give a socket. */
 #include "proxy/worker/gathered.h"
 
 #include <string.h>

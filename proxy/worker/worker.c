@@ -1,18 +1,13 @@
+/* Workers: threads with a loop each, and the mail between them. */
 #include "proxy/worker/worker.h"
 
 #include <semaphore.h>
 #include <stdio.h>
 
-#include "base/check.h"
 #include "base/message.h"
 #include "base/thread.h"
 
-static _Thread_local struct worker *current;
-
-struct worker *worker_current(void)
-{
-    return current;
-}
+_Thread_local struct worker *worker_of_thread;
 
 static void deliver_own(struct loop_task *task)
 {
@@ -29,7 +24,7 @@ static void deliver_own(struct loop_task *task)
 
 void worker_post(struct worker *worker, struct mail *mail)
 {
-    if (worker != current) {
+    if (worker != worker_current()) {
         mailbox_post(&worker->mailbox, mail);
         return;
     }
@@ -68,7 +63,7 @@ int worker_init(struct worker *worker, unsigned index, struct resolver *resolver
 static void *run(void *argument)
 {
     struct worker *worker = argument;
-    current = worker;
+    worker_of_thread = worker;
     loop_run(worker->loop);
     message_cache_clear();
     return NULL;
@@ -126,7 +121,7 @@ void worker_call(struct worker *worker, void (*function)(void *argument), void *
         function(argument);
         return;
     }
-    must(!current);
+    must(!worker_current());
     struct errand errand = {
         .mail.deliver = deliver_errand, .function = function, .argument = argument};
     sem_init(&errand.done, 0, 0);

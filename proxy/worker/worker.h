@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/check.h"
 #include "base/loop.h"
 #include "base/mailbox.h"
 #include "base/message.h"
@@ -51,8 +52,17 @@ void worker_join(struct worker *worker);
 /* After worker_join (or without worker_start). */
 void worker_fini(struct worker *worker);
 
+extern _Thread_local struct worker *worker_of_thread; /* private */
+
 /* The worker whose thread this is; NULL on other threads. */
-struct worker *worker_current(void);
+static inline struct worker *worker_current(void)
+{
+    return worker_of_thread;
+}
+
+/* Asserts that the caller may touch what belongs to the worker: it is the worker's thread, or no
+ * thread runs the worker (its beginning, its end, tests). One compare with a thread-local. */
+#define worker_assert(worker) must(worker_current() == (worker) || !(worker)->runs)
 
 /* Posts mail; it is delivered later in every case, never inside this call: also when worker is the
  * current one (then without a system call). Order of one poster is kept. Thread: any. */
