@@ -1,12 +1,12 @@
 /* Any bytes as an SCTP packet, with a checksum that holds. What sctp_wire_check lets through is
- * walked again by rules written anew, and must be what each function of transport/packet.h says of
- * it. */
+ * walked again by rules written anew, and must be what each function of transport/udp/packet.h says
+ * of it. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
-#include "transport/packet.h"
+#include "transport/udp/packet.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "base/wire.h"
-#include "transport/packet.h"
+#include "transport/udp/packet.h"
 #include "transport/udp/pieces.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "transport/probe.h"
+#include "transport/udp/probe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

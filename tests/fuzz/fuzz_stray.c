@@ -8,8 +8,8 @@
 #include "base/check.h"
 #include "base/wire.h"
 #include "sctp/listener.h"
-#include "transport/packet.h"
-#include "transport/stray.h"
+#include "transport/udp/packet.h"
+#include "transport/udp/stray.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

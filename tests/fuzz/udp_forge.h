@@ -3,8 +3,8 @@
 #pragma once
 
 #include "tests/fuzz/udp_world.h"
-#include "transport/probe.h"
 #include "transport/udp/pieces.h"
+#include "transport/udp/probe.h"
 
 /* Of a packet, and room for what does not fit any more. */
 #define FORGE_MOST 60000

@@ -1,7 +1,8 @@
 /* tests/fuzz/udp_world.h: what the udp transport stands on, replaced, so that a run depends on its
  * input alone: a clock that moves only when it is told to, chance from a seed, and in place of
- * transport/datagram.c a wire on which each packet lies until it is delivered. A header with code,
- * because each fuzz target is one source file; what it defines comes before the libraries'. */
+ * transport/udp/datagram.c a wire on which each packet lies until it is delivered. A header with
+ * code, because each fuzz target is one source file; what it defines comes before the libraries'.
+ */
 #pragma once
 
 #include <stdlib.h>
@@ -13,8 +14,8 @@
 
 #include "base/check.h"
 #include "base/wire.h"
-#include "transport/datagram.h"
-#include "transport/packet.h"
+#include "transport/udp/datagram.h"
+#include "transport/udp/packet.h"
 
 #define WORLD_SOCKETS   4
 #define WORLD_WIRE      128
@@ -200,7 +201,7 @@ static void world_end(void)
     world.now_us = 0;
 }
 
-/* ---- in place of transport/datagram.c ---- */
+/* ---- in place of transport/udp/datagram.c ---- */
 
 enum err datagram_open(struct datagram_socket *self, struct loop *loop, const struct address *local,
                        bool ipv6_only, char *why, size_t why_size)

@@ -21,7 +21,7 @@
 
 #include "base/log_limit.h"
 #include "base/quote.h"
-#include "transport/backlog.h"
+#include "transport/kernel/send_limit.h"
 #include "transport/kernel/socket.h"
 #include "transport/transport.h"
 
@@ -59,7 +59,7 @@ struct kernel_association {
     struct message_queue pending; /* accepted from the user, not yet by the kernel */
     struct loop_task send_task;
     size_t outstanding; /* bytes in the kernel, an upper bound between two looks */
-    struct backlog backlog;
+    struct send_limit limit;
     struct loop_timer pace_timer;
     bool want_writable;
     size_t mark; /* to which the send buffer is lowered, to tell when there is room; 0: it is not */

@@ -27,30 +27,30 @@ static void look(struct kernel_association *self)
 {
     struct kernel_socket_state state = kernel_socket_look(self->fd.fd);
     self->outstanding = state.queued;
-    backlog_update(&self->backlog, loop_now(self->transport->loop), state.queued,
-                   state.congestion_window, state.rtt_us);
-    self->base.pace = state.chunk ? backlog_chunks(&self->backlog, state.chunk) : 0;
+    send_limit_update(&self->limit, loop_now(self->transport->loop), state.queued,
+                      state.congestion_window, state.rtt_us);
+    self->base.pace = state.chunk ? send_limit_chunks(&self->limit, state.chunk) : 0;
 }
 
 static bool has_room(struct kernel_association *self)
 {
-    if (queued(self) < self->backlog.limit)
+    if (queued(self) < self->limit.limit)
         return true;
     look(self);
-    return queued(self) < self->backlog.limit;
+    return queued(self) < self->limit.limit;
 }
 
 static size_t resume_of(const struct kernel_association *self)
 {
-    return self->backlog.resume > KERNEL_SOCKET_MARK_MIN ? self->backlog.resume
-                                                         : KERNEL_SOCKET_MARK_MIN;
+    return self->limit.resume > KERNEL_SOCKET_MARK_MIN ? self->limit.resume
+                                                       : KERNEL_SOCKET_MARK_MIN;
 }
 
 /* Not yet: the timer goes on. */
 static bool is_paced(struct kernel_association *self)
 {
     uint64_t now_us = loop_now(self->transport->loop);
-    uint64_t wait_us = backlog_wait(&self->backlog, now_us);
+    uint64_t wait_us = send_limit_wait(&self->limit, now_us);
     if (wait_us)
         loop_timer_set(self->transport->loop, &self->pace_timer, now_us + wait_us);
     return wait_us > 0;
@@ -118,7 +118,7 @@ enum err kernel_send_message(struct association *association, struct message *me
         loop_task_queue(self->transport->loop, &self->send_task);
         return ERR_AGAIN;
     }
-    backlog_accept(&self->backlog, loop_now(self->transport->loop), message->length);
+    send_limit_accept(&self->limit, loop_now(self->transport->loop), message->length);
     message_queue_push(&self->pending, message);
     if (self->pending.bytes >= BURST_BYTES)
         kernel_send_pending(self);
@@ -161,7 +161,7 @@ static bool give(struct kernel_association *self, struct message *message, int f
     if (sendmsg(self->fd.fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL | flags) < 0)
         return is_dropped(self, errno);
     self->outstanding += message->length;
-    backlog_give(&self->backlog, message->length);
+    send_limit_give(&self->limit, message->length);
     return true;
 }
 
@@ -195,7 +195,7 @@ void kernel_send_init(struct kernel_association *self)
 {
     self->send_task = (struct loop_task){.on_run = on_send_task};
     self->pace_timer = (struct loop_timer){.on_expire = on_pace};
-    backlog_init(&self->backlog);
+    send_limit_init(&self->limit);
 }
 
 void kernel_send_fini(struct kernel_association *self)

@@ -48,7 +48,7 @@ uint32_t udp_engine_buffer(const struct transport_options *options)
 }
 
 /* What is lost must be sent again several times within dead_after, so short limits shorten
- * everything. Heartbeats are probes of ours: transport/probe.h. */
+ * everything. Heartbeats are probes of ours: transport/udp/probe.h. */
 struct sctp_options udp_engine_options(const struct udp *transport, uint32_t mtu)
 {
     const struct transport_options *from = &transport->options;

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "transport/probe.h"
+#include "transport/udp/probe.h"
 
 /* Probes of a round at most, and those that can still be answered: two rounds. */
 #define UDP_MTU_ROUND 19

@@ -6,15 +6,15 @@
 
 #include "base/check.h"
 #include "base/number.h"
-#include "transport/probe.h"
-#include "transport/route.h"
 #include "transport/udp/association.h"
 #include "transport/udp/auth.h"
 #include "transport/udp/connect.h"
 #include "transport/udp/engine.h"
 #include "transport/udp/path_mtu.h"
+#include "transport/udp/probe.h"
 #include "transport/udp/receive.h"
 #include "transport/udp/rest.h"
+#include "transport/udp/route.h"
 
 /* Denser probes of a path would be a load of their own: 100 a second. */
 #define FAST_MIN_US 10000

@@ -5,9 +5,9 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "transport/probe.h"
-#include "transport/route.h"
 #include "transport/udp/path_io.h"
+#include "transport/udp/probe.h"
+#include "transport/udp/route.h"
 
 /* For the peer to answer beyond the round trip, when its loop is busy with a bulk; and all together
  * where no round trip was measured. */

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "base/wire.h"
-#include "transport/packet.h"
+#include "transport/udp/packet.h"
 
 #define MARK_AT    (SCTP_HEADER + 4)
 #define MARK_SIZE  8

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "transport/probe.h"
+#include "transport/udp/probe.h"
 
 /* One every eighth of a round trip at most: two round trips. */
 #define UDP_QUESTIONS_OPEN 16

@@ -22,15 +22,15 @@
 #include "base/quote.h"
 #include "sctp/association.h"
 #include "sctp/listener.h"
-#include "transport/answers.h"
-#include "transport/datagram.h"
-#include "transport/packet.h"
-#include "transport/path.h"
-#include "transport/stray.h"
 #include "transport/transport.h"
+#include "transport/udp/answers.h"
+#include "transport/udp/datagram.h"
 #include "transport/udp/mtu.h"
+#include "transport/udp/packet.h"
+#include "transport/udp/path_table.h"
 #include "transport/udp/paths.h"
 #include "transport/udp/pieces.h"
+#include "transport/udp/stray.h"
 #include "transport/udp/trust.h"
 
 /* SCTP port on which every endpoint listens: the number that RFC 6951 gives to the encapsulation,
@@ -93,7 +93,7 @@ struct udp_association {
     bool is_counted;     /* in transport->accepted */
     bool tagged;         /* by_tag is in the table */
     bool doubted;        /* see udp_auth_doubt */
-    bool takes_rest;     /* the peer knows what the rest of an answer is (transport/probe.h) */
+    bool takes_rest;     /* the peer knows what the rest of an answer is (transport/udp/probe.h) */
     uint8_t narrowed;    /* bit set: packets were too large for that path */
     uint16_t streams;
     uint16_t own_port, peer_port;
@@ -136,7 +136,7 @@ struct udp_counters {
     uint64_t bad_probes;
     uint64_t strangers_lost;    /* associations of which nobody was verified, dropped for others */
     uint64_t untrusted_packets; /* more than a peer may send before it is verified */
-    uint64_t not_answered;      /* questions beyond what is answered (transport/answers.h) */
+    uint64_t not_answered;      /* questions beyond what is answered (transport/udp/answers.h) */
     struct datagram_counters datagrams;
 };
 

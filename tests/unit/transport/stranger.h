@@ -9,8 +9,8 @@
 #include "base/wire.h"
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
-#include "transport/packet.h"
-#include "transport/probe.h"
+#include "transport/udp/packet.h"
+#include "transport/udp/probe.h"
 #include "transport/udp/udp.h"
 
 #define PACKET_MAX 66000

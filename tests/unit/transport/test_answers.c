@@ -1,4 +1,4 @@
-#include "transport/answers.h"
+#include "transport/udp/answers.h"
 
 #include <stdio.h>
 #include <stdlib.h>

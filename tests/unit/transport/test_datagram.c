@@ -1,11 +1,11 @@
-#include "transport/datagram.h"
+#include "transport/udp/datagram.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
-#include "transport/datagram_batch.h"
+#include "transport/udp/datagram_batch.h"
 
 static struct {
     unsigned packets, batches, refused;

@@ -1,4 +1,4 @@
-#include "transport/packet.h"
+#include "transport/udp/packet.h"
 
 #include <stdlib.h>
 #include <string.h>

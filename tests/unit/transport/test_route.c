@@ -1,4 +1,4 @@
-#include "transport/route.h"
+#include "transport/udp/route.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "transport/steer.h"
+#include "transport/udp/steer.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
 
 #include "tests/conformance/auth_bed.h"
 #include "tests/lib/tap.h"
-#include "transport/packet.h"
+#include "transport/udp/packet.h"
 #include "transport/udp/udp.h"
 
 /* Between the two ends; sees all, and the headers of the latest packet each way. */

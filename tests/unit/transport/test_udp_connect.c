@@ -6,7 +6,7 @@
 
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
-#include "transport/packet.h"
+#include "transport/udp/packet.h"
 #include "transport/udp/udp.h"
 
 /* What is promised: docs/PROTOCOL.md, S12. */

@@ -3,7 +3,7 @@
 
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
-#include "transport/packet.h"
+#include "transport/udp/packet.h"
 #include "transport/udp/udp.h"
 
 /* Messages under load, one every few ms, and the longest time without one at the other end. */

@@ -7,7 +7,7 @@
 #include "base/number.h"
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
-#include "transport/packet.h"
+#include "transport/udp/packet.h"
 #include "transport/udp/udp.h"
 
 #define KEPT 64

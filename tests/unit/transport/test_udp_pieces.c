@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "tests/lib/tap.h"
-#include "transport/packet.h"
+#include "transport/udp/packet.h"
 
 #define MOST 256
 

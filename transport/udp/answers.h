@@ -1,4 +1,4 @@
-/* transport/answers.h: how much an endpoint says to addresses of which nothing is known
+/* transport/udp/answers.h: how much an endpoint says to addresses of which nothing is known
  * (docs/PROTOCOL.md, S10). Source addresses can be forged, so each answer may be meant for somebody
  * who asked for nothing: there is one allowance for all kinds of them (INIT ACK, what is out of the
  * blue, probes and their answers on paths that are not confirmed), and one for each source: an

@@ -1,6 +1,6 @@
-/* transport/steer.h: several UDP sockets of one process at the same address, a pair for each loop:
- * the kernel puts a packet into the socket that its verification tag names (SO_REUSEPORT with a
- * classic BPF program), so that an association stays with one thread and no packet passes between
+/* transport/udp/steer.h: several UDP sockets of one process at the same address, a pair for each
+ * loop: the kernel puts a packet into the socket that its verification tag names (SO_REUSEPORT with
+ * a classic BPF program), so that an association stays with one thread and no packet passes between
  * threads. INITs come to the second of a pair: a flood of them fills another queue.
  * Pure system calls. Thread: any. */
 #pragma once

@@ -1,4 +1,4 @@
-/* transport/datagram_batch.h: packets to one peer that leave in one GSO send. */
+/* transport/udp/datagram_batch.h: packets to one peer that leave in one GSO send. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-/* transport/stray.h: how many answers packets get that are "out of the blue": well-formed, but of
- * no association (RFC 9260 section 8.4; what is answered, sctp_listener_stray says). Without
+/* transport/udp/stray.h: how many answers packets get that are "out of the blue": well-formed, but
+ * of no association (RFC 9260 section 8.4; what is answered, sctp_listener_stray says). Without
  * answers the peers of an endpoint that was restarted learn of that only by its silence.
  *
  * Source addresses can be forged, so an answer must not be worth asking for: it is never larger
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "transport/path.h"
+#include "transport/udp/path_table.h"
 
 /* Of one endpoint; as many at once after a second without any. A thousand peers of a restarted
  * server learn of it as soon as they ask: with 100 the last of 500 waited 9 s. Who forges addresses

@@ -1,4 +1,4 @@
-#include "transport/steer.h"
+#include "transport/udp/steer.h"
 
 #include <errno.h>
 #include <linux/filter.h>

@@ -1,4 +1,4 @@
-/* transport/route.h: how large a packet to a peer may be, as far as this host knows. */
+/* transport/udp/route.h: how large a packet to a peer may be, as far as this host knows. */
 #pragma once
 
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "transport/path.h"
+#include "transport/udp/path_table.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "transport/datagram.h"
+#include "transport/udp/datagram.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "transport/datagram_notes.h"
-#include "transport/steer.h"
+#include "transport/udp/datagram_notes.h"
+#include "transport/udp/steer.h"
 
 /* linux/errqueue.h and linux/udp.h clash with the C library's headers. */
 #ifndef UDP_GRO

@@ -1,4 +1,4 @@
-/* transport/datagram.h: a UDP socket that moves packets in bulk: recvmmsg with UDP_GRO in,
+/* transport/udp/datagram.h: a UDP socket that moves packets in bulk: recvmmsg with UDP_GRO in,
  * sendmmsg with UDP_SEGMENT (GSO) out. Knows nothing of SCTP.
  *
  * Packets to one peer collect in a batch while they are of one size (the last may be smaller);
@@ -18,7 +18,7 @@
 #include "base/address.h"
 #include "base/error.h"
 #include "base/loop.h"
-#include "transport/datagram_batch.h"
+#include "transport/udp/datagram_batch.h"
 
 struct datagram_counters {
     uint64_t packets_in, packets_out;
@@ -38,8 +38,8 @@ struct datagram_socket {
     void (*on_trouble)(struct datagram_socket *self, const struct address *peer, bool too_large);
 
     /* Set before datagram_open, too: so many sockets of this process share the address, each on a
-     * loop of its own (transport/steer.h), and this one's number, in the order in which they are
-     * opened; each has another one for INITs beside it. 0: it is alone, and takes all. */
+     * loop of its own (transport/udp/steer.h), and this one's number, in the order in which they
+     * are opened; each has another one for INITs beside it. 0: it is alone, and takes all. */
     unsigned sharers, sharer;
 
     struct address local;

@@ -1,4 +1,4 @@
-#include "transport/path.h"
+#include "transport/udp/path_table.h"
 
 #include <stdlib.h>
 #include <string.h>

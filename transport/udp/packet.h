@@ -1,4 +1,4 @@
-/* transport/packet.h: what the paths of an association look at in SCTP packets that passed
+/* transport/udp/packet.h: what the paths of an association look at in SCTP packets that passed
  * sctp_wire_check: whose they are, and whether they do more than move data. Thread: any. */
 #pragma once
 

@@ -1,5 +1,5 @@
-/* transport/datagram_notes.h: what the kernel tells beside a datagram: the size of the packets that
- * UDP_GRO joined, the own address at which it came (IP_PKTINFO). Pure. */
+/* transport/udp/datagram_notes.h: what the kernel tells beside a datagram: the size of the packets
+ * that UDP_GRO joined, the own address at which it came (IP_PKTINFO). Pure. */
 #pragma once
 
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "transport/datagram_notes.h"
+#include "transport/udp/datagram_notes.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "transport/backlog.h"
+#include "transport/kernel/send_limit.h"
 
 #include "base/number.h"
 
@@ -42,14 +42,14 @@
 /* SCTP may count round trips in whole milliseconds: one of them may be nothing but the queue. */
 #define SHORT_US 1000
 
-void backlog_init(struct backlog *self)
+void send_limit_init(struct send_limit *self)
 {
-    *self = (struct backlog){.limit = DEPTH, .resume = DEPTH * 3 / 4, .gain = GAIN_START};
+    *self = (struct send_limit){.limit = DEPTH, .resume = DEPTH * 3 / 4, .gain = GAIN_START};
 }
 
-static void note_rate(struct backlog *self, uint64_t now_us, size_t waiting)
+static void note_rate(struct send_limit *self, uint64_t now_us, size_t waiting)
 {
-    uint64_t delivered = backlog_delivered(self, waiting);
+    uint64_t delivered = send_limit_delivered(self, waiting);
     uint64_t passed = now_us - self->window_us;
     if (passed < WINDOW_US)
         return;
@@ -64,7 +64,7 @@ static void note_rate(struct backlog *self, uint64_t now_us, size_t waiting)
 /* Under a standing queue each round trip is too long, and a base that is too long allows a longer
  * queue: so when the base gets old, little may wait for a while, and the shortest of the second
  * half of that time, when the queue has gone, is the new base (as BBR's ProbeRTT does). */
-static void begin_probe(struct backlog *self, uint64_t now_us)
+static void begin_probe(struct send_limit *self, uint64_t now_us)
 {
     uint64_t length = 2 * (uint64_t)self->base_us;
     self->probe_us = length > PROBE_US ? length : PROBE_US;
@@ -72,7 +72,7 @@ static void begin_probe(struct backlog *self, uint64_t now_us)
     self->probe_base_us = UINT32_MAX;
 }
 
-static void probe(struct backlog *self, uint64_t now_us, uint32_t rtt_us)
+static void probe(struct send_limit *self, uint64_t now_us, uint32_t rtt_us)
 {
     uint64_t passed = now_us - self->probe_since_us;
     if (passed >= self->probe_us / 2 && rtt_us < self->probe_base_us)
@@ -84,7 +84,7 @@ static void probe(struct backlog *self, uint64_t now_us, uint32_t rtt_us)
     self->probe_us = 0;
 }
 
-static void note_round_trip(struct backlog *self, uint64_t now_us, uint32_t rtt_us)
+static void note_round_trip(struct send_limit *self, uint64_t now_us, uint32_t rtt_us)
 {
     if (!rtt_us) /* not measured yet, or shorter than a step of SCTP's clock */
         return;
@@ -98,7 +98,7 @@ static void note_round_trip(struct backlog *self, uint64_t now_us, uint32_t rtt_
     }
 }
 
-void backlog_accept(struct backlog *self, uint64_t now_us, size_t bytes)
+void send_limit_accept(struct send_limit *self, uint64_t now_us, size_t bytes)
 {
     if (!self->paced_rate)
         return;
@@ -106,15 +106,15 @@ void backlog_accept(struct backlog *self, uint64_t now_us, size_t bytes)
     self->paced_until_us = from + bytes * 1000000 / self->paced_rate;
 }
 
-uint64_t backlog_wait(struct backlog *self, uint64_t now_us)
+uint64_t send_limit_wait(struct send_limit *self, uint64_t now_us)
 {
-    if (!self->paced_rate || self->paced_until_us <= now_us + BACKLOG_PACE_US)
+    if (!self->paced_rate || self->paced_until_us <= now_us + SEND_LIMIT_PACE_US)
         return 0;
     self->was_held = true;
     return self->paced_until_us - now_us;
 }
 
-static void note_gain(struct backlog *self, uint64_t now_us, size_t waiting, uint32_t window,
+static void note_gain(struct send_limit *self, uint64_t now_us, size_t waiting, uint32_t window,
                       uint32_t rtt_us)
 {
     self->was_full |= waiting + PACE_MIN >= window;
@@ -130,21 +130,21 @@ static void note_gain(struct backlog *self, uint64_t now_us, size_t waiting, uin
 
 static uint32_t pace_of(uint32_t congestion_window, uint32_t rtt_us)
 {
-    uint64_t bytes = (uint64_t)congestion_window * BACKLOG_PACE_US / (rtt_us ? rtt_us : 1);
+    uint64_t bytes = (uint64_t)congestion_window * SEND_LIMIT_PACE_US / (rtt_us ? rtt_us : 1);
     return bytes < PACE_MIN ? PACE_MIN : bytes < UINT32_MAX ? (uint32_t)bytes : 0;
 }
 
 /* What may wait beyond the window. What makes room also brings on_writable, in the same turn: so
  * hardly anything need wait. */
-static size_t beyond_window(const struct backlog *self, bool is_long)
+static size_t beyond_window(const struct send_limit *self, bool is_long)
 {
     if (is_long)
         return number_least(self->pace / 2, BEYOND_MAX);
     return number_between(self->rate * BEYOND_US / 1000000, BEYOND_MIN, BEYOND_MAX);
 }
 
-void backlog_update(struct backlog *self, uint64_t now_us, size_t waiting,
-                    uint32_t congestion_window, uint32_t rtt_us)
+void send_limit_update(struct send_limit *self, uint64_t now_us, size_t waiting,
+                       uint32_t congestion_window, uint32_t rtt_us)
 {
     note_rate(self, now_us, waiting);
     note_round_trip(self, now_us, rtt_us);
@@ -153,7 +153,7 @@ void backlog_update(struct backlog *self, uint64_t now_us, size_t waiting,
     note_gain(self, now_us, waiting, congestion_window, rtt_us);
     bool is_slow = self->pace && self->pace < PACED_BELOW;
     self->paced_rate =
-        is_slow ? (uint64_t)self->pace * self->gain / GAIN_ONE * 1000000 / BACKLOG_PACE_US : 0;
+        is_slow ? (uint64_t)self->pace * self->gain / GAIN_ONE * 1000000 / SEND_LIMIT_PACE_US : 0;
     size_t beyond = beyond_window(self, is_long);
     uint64_t in_round_trips = self->rate * ROUND_TRIPS * self->base_us / 1000000;
     if (self->probe_us || !is_long)

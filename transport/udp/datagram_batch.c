@@ -1,4 +1,4 @@
-#include "transport/datagram_batch.h"
+#include "transport/udp/datagram_batch.h"
 
 #include <stdlib.h>
 #include <string.h>

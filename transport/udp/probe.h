@@ -1,4 +1,4 @@
-/* transport/probe.h: probes of paths: SCTP HEARTBEATs of our own beside those of SCTP
+/* transport/udp/probe.h: probes of paths: SCTP HEARTBEATs of our own beside those of SCTP
  * (docs/PROTOCOL.md section 7). Every SCTP answers them; who is one of ours says so in the answer.
  *
  * The layout of a probe's packet, 52 bytes:
@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "transport/packet.h"
+#include "transport/udp/packet.h"
 
 #define PROBE_SIZE  52
 #define PROBE_NONCE 16

@@ -1,4 +1,4 @@
-#include "transport/stray.h"
+#include "transport/udp/stray.h"
 
 #include <string.h>
 

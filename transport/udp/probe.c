@@ -1,4 +1,4 @@
-#include "transport/probe.h"
+#include "transport/udp/probe.h"
 
 #include <string.h>
 

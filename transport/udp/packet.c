@@ -1,4 +1,4 @@
-#include "transport/packet.h"
+#include "transport/udp/packet.h"
 
 uint32_t packet_tag(const uint8_t *packet)
 {

@@ -1,5 +1,5 @@
-/* transport/backlog.h: how much may wait in the kernel's SCTP, so that it never runs dry and what
- * is sent next is not delayed by it. Pure: no clock, no sockets.
+/* transport/kernel/send_limit.h: how much may wait in the kernel's SCTP, so that it never runs dry
+ * and what is sent next is not delayed by it. Pure: no clock, no sockets.
  *
  * SCTP's congestion window grows until packets are lost; over loopback that is never, and 2 MB
  * standing in the peer's socket buffer delay each message by 1 to 15 ms. So no more than 256 KB
@@ -20,12 +20,13 @@
 
 /* What one sender may take at a time, so that the others do not feel it: a tenth of the round trip
  * of a line within a country. */
-#define BACKLOG_PACE_US 2000
+#define SEND_LIMIT_PACE_US 2000
 
-struct backlog {
+struct send_limit {
     size_t limit;  /* no more than this */
     size_t resume; /* there is room again below this */
-    uint32_t pace; /* bytes that leave in BACKLOG_PACE_US; 0: so many that nobody needs to care */
+    uint32_t
+        pace; /* bytes that leave in SEND_LIMIT_PACE_US; 0: so many that nobody needs to care */
 
     /* private */
     uint64_t given;                      /* bytes in all */
@@ -41,34 +42,34 @@ struct backlog {
     uint32_t probe_base_us;
 };
 
-void backlog_init(struct backlog *self);
+void send_limit_init(struct send_limit *self);
 
 /* So many bytes were given to SCTP. */
-static inline void backlog_give(struct backlog *self, size_t bytes)
+static inline void send_limit_give(struct send_limit *self, size_t bytes)
 {
     self->given += bytes;
 }
 
 /* Of those, bytes that were acknowledged when so many wait or are in flight. */
-static inline uint64_t backlog_delivered(const struct backlog *self, size_t waiting)
+static inline uint64_t send_limit_delivered(const struct send_limit *self, size_t waiting)
 {
     return self->given > waiting ? self->given - waiting : 0;
 }
 
 /* The pace in whole chunks of so many bytes: the rest of a message would be a packet of its own. */
-static inline uint32_t backlog_chunks(const struct backlog *self, uint32_t chunk)
+static inline uint32_t send_limit_chunks(const struct send_limit *self, uint32_t chunk)
 {
     return self->pace < chunk && self->pace ? chunk : self->pace - self->pace % chunk;
 }
 
 /* So many bytes were accepted from the user. */
-void backlog_accept(struct backlog *self, uint64_t now_us, size_t bytes);
+void send_limit_accept(struct send_limit *self, uint64_t now_us, size_t bytes);
 
 /* Microseconds until more may be accepted; 0: now. On a slow line SCTP sends a window at once and
  * waits a round trip; a small message that comes in between waits for it. So what is accepted is
  * spread over the round trip (pacing, as of RFC 9002 section 7.7). */
-uint64_t backlog_wait(struct backlog *self, uint64_t now_us);
+uint64_t send_limit_wait(struct send_limit *self, uint64_t now_us);
 
 /* What SCTP says now: bytes that wait or are in flight, congestion window, round trip. */
-void backlog_update(struct backlog *self, uint64_t now_us, size_t waiting,
-                    uint32_t congestion_window, uint32_t rtt_us);
+void send_limit_update(struct send_limit *self, uint64_t now_us, size_t waiting,
+                       uint32_t congestion_window, uint32_t rtt_us);
