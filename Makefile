@@ -265,6 +265,7 @@ lint-rules:
 	$(Q)scripts/check-size
 	$(Q)scripts/check-claims
 	$(Q)scripts/check-rules
+	$(Q)scripts/check-words
 
 # SC2317: functions that a trap or a name in a variable calls look unreachable to it.
 lint-shell:
