@@ -13,21 +13,37 @@ enum config_role { CONFIG_CLIENT, CONFIG_SERVER };
 enum config_direction { CONFIG_LISTEN, CONFIG_CONNECT };
 enum config_log_format { CONFIG_TEXT, CONFIG_JSON };
 
+/* Patterns or names; without any, list is NULL. */
+struct config_names {
+    char **list;
+    size_t count;
+};
+
 struct config_service {
     char *name;
     enum config_direction direction; /* whether endpoint is listened on or connected to */
     struct endpoint endpoint;
-    uint32_t streams_min, streams_max; /* both 0: no map */
+    struct {
+        uint32_t min, max;
+    } streams; /* both 0: the service shares the pool */
     uint64_t connect_timeout_us;
     bool keepalive;       /* SO_KEEPALIVE on its TCP sockets */
     uint32_t socket_mode; /* permission bits of a UNIX listening socket */
-    char **allow; /* which peers of the tunnel may use it (with connect; none: all), or serve it
-                   * (with listen; none: the only one that there can be) */
-    size_t allow_count;
+    /* The peers that may use it (with connect; none: all of the tunnel's), or serve it (with
+     * listen; none: the tunnel's only peer). */
+    struct config_names allow;
 };
 
 enum config_tls_version { CONFIG_TLS_DEFAULT, CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
 enum config_resume_by { CONFIG_BY_ANY, CONFIG_BY_TICKETS, CONFIG_BY_IDS };
+
+struct config_resume {
+    bool required;            /* resume = "require" */
+    bool never;               /* no option: `hawser bench` measures full handshakes by it */
+    enum config_resume_by by; /* server */
+    uint64_t ticket_lifetime_us;
+    char *ticket_key_file; /* server */
+};
 
 /* What is not given is NULL or 0. Files have absolute paths; cert and key may be PKCS#11 URIs. */
 struct config_tls {
@@ -35,24 +51,20 @@ struct config_tls {
     char *cert, *key;
     char *staple;
     bool ocsp_required; /* ocsp = "require" */
-    char **pins;
-    size_t pin_count;
+    struct config_names pins;
     char *known, *psk;
-    char *psk_identity; /* client */
-    char *priority;     /* NULL: the default of tls/ */
-    char *peer;         /* client */
-    char **allow;       /* server */
-    size_t allow_count;
-    bool resume_required; /* resume = "require" */
-    bool resume_never;    /* no option: `hawser bench` measures full handshakes by it */
+    char *psk_identity;        /* client */
+    char *priority;            /* NULL: the default of tls/ */
+    char *peer;                /* client */
+    struct config_names allow; /* server */
+    struct config_resume resume;
     enum config_tls_version min_version, max_version;
-    bool children_psk;               /* children = "psk" */
-    bool records_gnutls;             /* records = "gnutls" */
-    enum config_resume_by resume_by; /* server */
-    uint64_t ticket_lifetime_us;
-    char *ticket_key_file; /* server */
-    uint64_t rekey_bytes;  /* 0: when the cipher needs it */
-    bool rekey_on_lease;
+    bool children_psk;   /* children = "psk" */
+    bool records_gnutls; /* records = "gnutls" */
+    struct {
+        uint64_t bytes; /* 0: when the cipher needs it */
+        bool on_lease;
+    } rekey;
     uint64_t handshake_timeout_us;
 };
 
@@ -79,28 +91,38 @@ struct config_identity {
     uint64_t memory; /* bytes */
 };
 
+/* One association: SCTP and the paths below it (RFC 9260, RFC 7829). */
+struct config_sctp {
+    char *congestion; /* "bbr" or "cubic" */
+    uint64_t heartbeat_us, dead_after_us;
+    uint64_t rto_min_us, rto_initial_us, rto_max_us;
+    uint32_t path_retransmissions, failing_after, association_retransmissions;
+    uint32_t mtu;        /* 0: found out */
+    uint32_t buffer;     /* bytes that SCTP keeps; kernel: each socket buffer */
+    uint16_t encap_port; /* 0: none */
+    bool auth;           /* RFC 4895 */
+};
+
 struct config_tunnel {
     char *name;
     enum config_role role;
     char *transport;        /* "udp", "kernel" or "auto" */
-    char *congestion;       /* "bbr" or "cubic" */
     struct endpoint *local; /* server: at least one; client: optional */
     size_t local_count;
     struct endpoint *remote; /* client: at least one */
     size_t remote_count;
-    uint32_t streams_initial, streams_max;
-    uint32_t window_initial, window_max; /* bytes */
-    uint32_t waiting_max;
-    uint64_t waiting_timeout_us;
-    uint64_t connect_timeout_us, heartbeat_us, dead_after_us;
-    uint64_t reconnect_min_us, reconnect_max_us, reconnect_refused_us;
-    uint32_t mtu;        /* 0: found out */
-    uint32_t buffer;     /* bytes that SCTP keeps; kernel: each socket buffer */
-    uint16_t encap_port; /* 0: none */
-    bool sctp_auth;      /* RFC 4895 */
-    /* SCTP's clock and its limits (RFC 9260, RFC 7829) */
-    uint64_t rto_min_us, rto_initial_us, rto_max_us;
-    uint32_t path_retransmissions, failing_after, association_retransmissions;
+    struct {
+        uint32_t initial, max;
+    } streams, window; /* window: bytes */
+    struct {
+        uint32_t max;
+        uint64_t timeout_us;
+    } waiting;
+    struct {
+        uint64_t min_us, max_us, refused_us;
+    } reconnect; /* client */
+    uint64_t connect_timeout_us;
+    struct config_sctp sctp;
     uint32_t max_peers;              /* server: associations at once */
     struct config_identity identity; /* server */
     struct config_tls tls;

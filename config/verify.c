@@ -38,50 +38,51 @@ static void verify_growth(struct loading *loading, const struct config_tunnel *t
 /* What is not given gives way. */
 static void verify_reconnect(struct loading *loading, struct config_tunnel *tunnel)
 {
-    if (tunnel->reconnect_min_us <= tunnel->reconnect_max_us)
+    if (tunnel->reconnect.min_us <= tunnel->reconnect.max_us)
         return;
-    if (!loading_is_given(loading, &tunnel->reconnect_max_us))
-        tunnel->reconnect_max_us = tunnel->reconnect_min_us;
-    else if (!loading_is_given(loading, &tunnel->reconnect_min_us))
-        tunnel->reconnect_min_us = tunnel->reconnect_max_us;
+    if (!loading_is_given(loading, &tunnel->reconnect.max_us))
+        tunnel->reconnect.max_us = tunnel->reconnect.min_us;
+    else if (!loading_is_given(loading, &tunnel->reconnect.min_us))
+        tunnel->reconnect.min_us = tunnel->reconnect.max_us;
     else
-        complain(loading, ERROR, &tunnel->reconnect_min_us, tunnel,
+        complain(loading, ERROR, &tunnel->reconnect.min_us, tunnel,
                  "reconnect.min = %g is more than reconnect.max = %g; swap them",
-                 (double)tunnel->reconnect_min_us / 1e6, (double)tunnel->reconnect_max_us / 1e6);
+                 (double)tunnel->reconnect.min_us / 1e6, (double)tunnel->reconnect.max_us / 1e6);
 }
 
 static void verify_times(struct loading *loading, struct config_tunnel *tunnel)
 {
     verify_reconnect(loading, tunnel);
-    if (tunnel->heartbeat_us >= tunnel->dead_after_us)
+    if (tunnel->sctp.heartbeat_us >= tunnel->sctp.dead_after_us)
         complain(loading, ERROR,
-                 loading_is_given(loading, &tunnel->heartbeat_us) ? &tunnel->heartbeat_us
-                                                                  : &tunnel->dead_after_us,
+                 loading_is_given(loading, &tunnel->sctp.heartbeat_us)
+                     ? &tunnel->sctp.heartbeat_us
+                     : &tunnel->sctp.dead_after_us,
                  tunnel,
                  "heartbeat = %g is not shorter than dead_after = %g; a peer would be given up "
                  "before it can answer",
-                 (double)tunnel->heartbeat_us / 1e6, (double)tunnel->dead_after_us / 1e6);
+                 (double)tunnel->sctp.heartbeat_us / 1e6, (double)tunnel->sctp.dead_after_us / 1e6);
 }
 
 static void verify_share(struct loading *loading, const struct config_tunnel *tunnel,
                          struct config_service *service)
 {
-    bool has_min = loading_is_given(loading, &service->streams_min);
-    bool has_max = loading_is_given(loading, &service->streams_max);
+    bool has_min = loading_is_given(loading, &service->streams.min);
+    bool has_max = loading_is_given(loading, &service->streams.max);
     if (!has_min && !has_max)
         return;
     if (!has_max)
-        service->streams_max = tunnel->streams_max;
-    if (service->streams_min > service->streams_max)
-        complain(loading, ERROR, &service->streams_min, service,
+        service->streams.max = tunnel->streams.max;
+    if (service->streams.min > service->streams.max)
+        complain(loading, ERROR, &service->streams.min, service,
                  "streams.min = %" PRIu32 " is more than %sstreams.max = %" PRIu32
                  "; lower min or raise max",
-                 service->streams_min, has_max ? "" : "the tunnel's ", service->streams_max);
-    if (has_max && service->streams_max > tunnel->streams_max)
-        complain(loading, WARNING, &service->streams_max, service,
+                 service->streams.min, has_max ? "" : "the tunnel's ", service->streams.max);
+    if (has_max && service->streams.max > tunnel->streams.max)
+        complain(loading, WARNING, &service->streams.max, service,
                  "streams.max = %" PRIu32 " is more than the tunnel has (%" PRIu32
                  "); the tunnel's streams.max decides",
-                 service->streams_max, tunnel->streams_max);
+                 service->streams.max, tunnel->streams.max);
 }
 
 static void verify_service(struct loading *loading, const struct config_tunnel *tunnel,
@@ -97,7 +98,7 @@ static void verify_service(struct loading *loading, const struct config_tunnel *
     if (loading_is_given(loading, &service->socket_mode) && !(listens && is_unix))
         complain(loading, WARNING, &service->socket_mode, service,
                  "socket_mode has no effect here; it is for listen = \"unix:…\"");
-    if (listens && !service->allow_count && verify_tls_admits_several(tunnel))
+    if (listens && !service->allow.count && verify_tls_admits_several(tunnel))
         complain(loading, ERROR, &service->endpoint, service,
                  "service \"%s\" listens at the server, and tls lets more than one client in: any "
                  "of them could take its connections; say who may, with allow = [ \"name of the "
@@ -115,8 +116,8 @@ static void verify_services(struct loading *loading, struct config_tunnel *tunne
     for (size_t i = 0; i < tunnel->service_count; i++) {
         struct config_service *service = &tunnel->services[i];
         verify_service(loading, tunnel, service);
-        reserved += service->streams_min;
-        others |= service->direction == CONFIG_LISTEN && !service->streams_min;
+        reserved += service->streams.min;
+        others |= service->direction == CONFIG_LISTEN && !service->streams.min;
         for (size_t j = 0; j < i && service->name; j++)
             if (tunnel->services[j].name && strcmp(tunnel->services[j].name, service->name) == 0) {
                 complain(loading, ERROR, &service->name, service,
@@ -126,12 +127,12 @@ static void verify_services(struct loading *loading, struct config_tunnel *tunne
                 break;
             }
     }
-    if (reserved + others > tunnel->streams_max)
-        complain(loading, ERROR, &tunnel->streams_max, tunnel,
+    if (reserved + others > tunnel->streams.max)
+        complain(loading, ERROR, &tunnel->streams.max, tunnel,
                  "the services keep %" PRIu64 " streams for themselves (the sum of streams.min)%s, "
                  "but streams.max = %" PRIu32 "%s; raise it or keep fewer",
-                 reserved, others ? " and others need some too" : "", tunnel->streams_max,
-                 loading_is_given(loading, &tunnel->streams_max) ? "" : " (its default)");
+                 reserved, others ? " and others need some too" : "", tunnel->streams.max,
+                 loading_is_given(loading, &tunnel->streams.max) ? "" : " (its default)");
     if (!tunnel->service_count && !loading_is_given(loading, &tunnel->services))
         complain(
             loading, WARNING, tunnel, tunnel,
@@ -144,8 +145,8 @@ static void verify_tunnel(struct loading *loading, struct config_tunnel *tunnel,
 {
     const struct config *config = loading->config;
     verify_limits_derive(loading, tunnel);
-    verify_growth(loading, tunnel, &tunnel->streams_initial, &tunnel->streams_max, "streams");
-    verify_growth(loading, tunnel, &tunnel->window_initial, &tunnel->window_max, "window");
+    verify_growth(loading, tunnel, &tunnel->streams.initial, &tunnel->streams.max, "streams");
+    verify_growth(loading, tunnel, &tunnel->window.initial, &tunnel->window.max, "window");
     verify_limits(loading, tunnel);
     verify_times(loading, tunnel);
     verify_paths_clock(loading, tunnel);

@@ -84,9 +84,12 @@ void verify_files_tls(struct loading *loading, const struct config_tunnel *tunne
     struct stat status;
     const struct config_tls *tls = &tunnel->tls;
     const struct checked others[] = {
-        {&tls->ca, "tls.ca", true},          {&tls->crl, "tls.crl", true},
-        {&tls->staple, "tls.staple", false}, {&tls->known, "tls.known", false},
-        {&tls->psk, "tls.psk", false},       {&tls->ticket_key_file, "tls.ticket_key_file", false},
+        {&tls->ca, "tls.ca", true},
+        {&tls->crl, "tls.crl", true},
+        {&tls->staple, "tls.staple", false},
+        {&tls->known, "tls.known", false},
+        {&tls->psk, "tls.psk", false},
+        {&tls->resume.ticket_key_file, "tls.ticket_key_file", false},
     };
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
         check_file(loading, tunnel, others[i], &status);

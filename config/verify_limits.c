@@ -16,7 +16,7 @@ static void derive_identity(struct loading *loading, struct config_tunnel *tunne
                                      : half < IDENTITY_ASSOCIATIONS ? half
                                                                     : IDENTITY_ASSOCIATIONS;
     if (!loading_is_given(loading, &identity->max_streams))
-        identity->max_streams = IDENTITY_STREAMS_SHARE * tunnel->streams_max;
+        identity->max_streams = IDENTITY_STREAMS_SHARE * tunnel->streams.max;
     if (!loading_is_given(loading, &identity->max_connections))
         identity->max_connections = identity->max_streams;
     if (!loading_is_given(loading, &identity->memory))
@@ -26,8 +26,8 @@ static void derive_identity(struct loading *loading, struct config_tunnel *tunne
 void verify_limits_derive(struct loading *loading, struct config_tunnel *tunnel)
 {
     /* A server's costs nothing until a client asks for as many. */
-    if (!loading_is_given(loading, &tunnel->streams_max))
-        tunnel->streams_max = tunnel->role == CONFIG_SERVER ? STREAMS_SERVER : STREAMS_CLIENT;
+    if (!loading_is_given(loading, &tunnel->streams.max))
+        tunnel->streams.max = tunnel->role == CONFIG_SERVER ? STREAMS_SERVER : STREAMS_CLIENT;
     if (tunnel->role == CONFIG_SERVER)
         derive_identity(loading, tunnel);
 }
@@ -62,14 +62,14 @@ static void verify_memory(struct loading *loading, const struct config_tunnel *t
 {
     const struct config *config = loading->config;
     uint64_t connections = config->memory_limit / CONNECTION_LEAST;
-    if (!loading_is_given(loading, &config->memory_limit) || tunnel->streams_max <= connections)
+    if (!loading_is_given(loading, &config->memory_limit) || tunnel->streams.max <= connections)
         return;
     complain(loading, WARNING, &config->memory_limit, NULL,
              "memory_limit = %" PRIu64 " leaves room for %" PRIu64
              " connections, fewer than streams.max = %" PRIu32 "%s of tunnel \"%s\"; raise it, or "
              "lower streams.max",
-             config->memory_limit, connections, tunnel->streams_max,
-             loading_is_given(loading, &tunnel->streams_max) ? "" : " (its default)",
+             config->memory_limit, connections, tunnel->streams.max,
+             loading_is_given(loading, &tunnel->streams.max) ? "" : " (its default)",
              tunnel->name ? tunnel->name : "");
 }
 

@@ -30,28 +30,29 @@ static void verify_order(struct loading *loading, const struct config_tunnel *tu
 
 void verify_paths_clock(struct loading *loading, struct config_tunnel *tunnel)
 {
-    uint64_t dead = tunnel->dead_after_us;
-    give_way(loading, &tunnel->rto_max_us, dead / 3 * 2);
-    give_way(loading, &tunnel->rto_initial_us, dead / 4);
-    give_way(loading, &tunnel->rto_min_us, dead / 16);
-    verify_order(loading, tunnel, "rto_min", &tunnel->rto_min_us, "rto_initial",
-                 &tunnel->rto_initial_us);
-    verify_order(loading, tunnel, "rto_initial", &tunnel->rto_initial_us, "rto_max",
-                 &tunnel->rto_max_us);
-    if (tunnel->rto_max_us > dead)
-        complain(loading, WARNING, &tunnel->rto_max_us, tunnel,
+    uint64_t dead = tunnel->sctp.dead_after_us;
+    give_way(loading, &tunnel->sctp.rto_max_us, dead / 3 * 2);
+    give_way(loading, &tunnel->sctp.rto_initial_us, dead / 4);
+    give_way(loading, &tunnel->sctp.rto_min_us, dead / 16);
+    verify_order(loading, tunnel, "rto_min", &tunnel->sctp.rto_min_us, "rto_initial",
+                 &tunnel->sctp.rto_initial_us);
+    verify_order(loading, tunnel, "rto_initial", &tunnel->sctp.rto_initial_us, "rto_max",
+                 &tunnel->sctp.rto_max_us);
+    if (tunnel->sctp.rto_max_us > dead)
+        complain(loading, WARNING, &tunnel->sctp.rto_max_us, tunnel,
                  "paths.rto_max = %g is longer than dead_after = %g; the peer would be given up "
                  "before it is tried again",
-                 (double)tunnel->rto_max_us / 1e6, (double)dead / 1e6);
-    if (tunnel->failing_after > tunnel->path_retransmissions)
+                 (double)tunnel->sctp.rto_max_us / 1e6, (double)dead / 1e6);
+    if (tunnel->sctp.failing_after > tunnel->sctp.path_retransmissions)
         complain(loading, ERROR,
-                 loading_is_given(loading, &tunnel->failing_after) ? &tunnel->failing_after
-                                                                   : &tunnel->path_retransmissions,
+                 loading_is_given(loading, &tunnel->sctp.failing_after)
+                     ? &tunnel->sctp.failing_after
+                     : &tunnel->sctp.path_retransmissions,
                  tunnel,
                  "paths.failing_after = %" PRIu32
                  " is more than paths.max_retransmissions = %" PRIu32
                  "; a path is failing before it is inactive: lower it",
-                 tunnel->failing_after, tunnel->path_retransmissions);
+                 tunnel->sctp.failing_after, tunnel->sctp.path_retransmissions);
 }
 
 /* ---- the addresses ---- */
@@ -161,8 +162,8 @@ void verify_paths_addresses(struct loading *loading, const struct config_tunnel 
     if (strcmp(tunnel->transport, "udp") != 0) {
         verify_ports(loading, tunnel, "local", &tunnel->local, tunnel->local_count);
         verify_ports(loading, tunnel, "remote", &tunnel->remote, tunnel->remote_count);
-    } else if (tunnel->encap_port) {
-        complain(loading, WARNING, &tunnel->encap_port, tunnel,
+    } else if (tunnel->sctp.encap_port) {
+        complain(loading, WARNING, &tunnel->sctp.encap_port, tunnel,
                  "encap_port has no effect with transport = \"udp\", which is inside UDP anyway, "
                  "at the ports of local and remote; it is for transport = \"kernel\"");
     }

@@ -27,7 +27,7 @@ static void complain_of(struct loading *loading, const struct config_tunnel *tun
 static bool is_one_way(struct loading *loading, const struct config_tunnel *tunnel)
 {
     const struct config_tls *tls = &tunnel->tls;
-    const void *first = tls->ca ? (const void *)&tls->ca : tls->pin_count ? &tls->pins : NULL;
+    const void *first = tls->ca ? (const void *)&tls->ca : tls->pins.count ? &tls->pins.list : NULL;
     const char *first_key = tls->ca ? "ca" : "pins";
     const void *second = tls->known ? &tls->known : tls->psk ? (const void *)&tls->psk : NULL;
     const char *second_key = tls->known ? "known" : "psk";
@@ -63,7 +63,7 @@ static void verify_psk(struct loading *loading, const struct config_tunnel *tunn
     complain_of_all(loading, tunnel, {&tls->cert, "cert", why}, {&tls->key, "key", why},
                     {&tls->crl, "crl", why}, {&tls->staple, "staple", why},
                     {&tls->ocsp_required, "ocsp", why},
-                    {&tls->ticket_key_file, "ticket_key_file",
+                    {&tls->resume.ticket_key_file, "ticket_key_file",
                      "has no use with tls.psk: such masters are never resumed across a restart, a "
                      "new one costs as little; remove it"});
 }
@@ -75,7 +75,7 @@ static void verify_certificates(struct loading *loading, const struct config_tun
                     {&tls->psk_identity, "psk_identity",
                      "names a key of tls.psk, which is not given; write psk = \"FILE\", or remove "
                      "it"});
-    if (!tls->ca && tls->pin_count)
+    if (!tls->ca && tls->pins.count)
         complain_of_all(
             loading, tunnel,
             {&tls->crl, "crl", "needs the CA that has signed it; add ca = \"NAME.pem\""},
@@ -99,8 +99,8 @@ static void verify_peer(struct loading *loading, const struct config_tunnel *tun
                  "tls.peer = \"%s\" is not a name; write the DNS name or IP address in the "
                  "server's certificate, without a port",
                  tls->peer);
-    if (tunnel->role == CONFIG_SERVER && tls->ca && !tls->pin_count && !tls->allow_count &&
-        !loading_is_given(loading, &tls->allow))
+    if (tunnel->role == CONFIG_SERVER && tls->ca && !tls->pins.count && !tls->allow.count &&
+        !loading_is_given(loading, &tls->allow.list))
         complain(loading, WARNING, &tls->ca, tunnel,
                  "the tunnel has no tls.allow: every certificate of the CA is accepted; write "
                  "allow = [ \"name of the client\" ];");
@@ -110,8 +110,8 @@ static void verify_peer(struct loading *loading, const struct config_tunnel *tun
 bool verify_tls_admits_several(const struct config_tunnel *tunnel)
 {
     const struct config_tls *tls = &tunnel->tls;
-    bool names_one = tls->allow_count == 1 && !strchr(tls->allow[0], '*');
-    return tunnel->role == CONFIG_SERVER && !names_one && tls->pin_count != 1 && !tls->known &&
+    bool names_one = tls->allow.count == 1 && !strchr(tls->allow.list[0], '*');
+    return tunnel->role == CONFIG_SERVER && !names_one && tls->pins.count != 1 && !tls->known &&
            !tls->psk;
 }
 
@@ -121,12 +121,12 @@ static void verify_only_13(struct loading *loading, const struct config_tunnel *
 {
     const struct config_tls *tls = &tunnel->tls;
     complain_of_all(loading, tunnel,
-                    {&tls->resume_by, "resume_by",
+                    {&tls->resume.by, "resume_by",
                      "is for TLS 1.2, which is not allowed here; write min_version = \"1.2\", or "
                      "remove it"});
     if (tls->children_psk)
         complain_of_all(loading, tunnel,
-                        {&tls->ticket_key_file, "ticket_key_file",
+                        {&tls->resume.ticket_key_file, "ticket_key_file",
                          "has no use with children = \"psk\": such masters are never resumed; "
                          "remove one of them"});
 }
@@ -137,11 +137,11 @@ static void verify_only_12(struct loading *loading, const struct config_tunnel *
     static const char why[] =
         "is for TLS 1.3, but max_version = \"1.2\"; raise that, or remove this";
     complain_of_all(loading, tunnel, {&tls->children_psk, "children", why},
-                    {&tls->records_gnutls, "records", why}, {&tls->rekey_bytes, "rekey_bytes", why},
-                    {&tls->rekey_on_lease, "rekey_on_lease", why});
-    if (tls->resume_by == CONFIG_BY_IDS)
+                    {&tls->records_gnutls, "records", why}, {&tls->rekey.bytes, "rekey_bytes", why},
+                    {&tls->rekey.on_lease, "rekey_on_lease", why});
+    if (tls->resume.by == CONFIG_BY_IDS)
         complain_of_all(loading, tunnel,
-                        {&tls->ticket_key_file, "ticket_key_file",
+                        {&tls->resume.ticket_key_file, "ticket_key_file",
                          "has no use with resume_by = \"ids\": no tickets are given; remove one of "
                          "them"});
 }

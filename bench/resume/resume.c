@@ -137,7 +137,7 @@ static void set_hidden(struct bench *bench)
         struct config_tunnel *tunnel = &bench->config->tunnels[i];
         free(tunnel->transport);
         tunnel->transport = check_strdup(bench->options->transport);
-        tunnel->tls.resume_never = bench->full;
+        tunnel->tls.resume.never = bench->full;
     }
 }
 

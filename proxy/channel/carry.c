@@ -51,9 +51,9 @@ static enum err refusal(const struct channel *channel, const struct service *ser
     if (!service)
         return ERR_SERVICE_UNKNOWN;
     const struct config_service *rules = atomic_load(&service->rules);
-    if (rules->allow_count &&
+    if (rules->allow.count &&
         !tls_identity_matches(tls_session_identity(channel->session),
-                              (const char *const *)rules->allow, rules->allow_count))
+                              (const char *const *)rules->allow.list, rules->allow.count))
         return ERR_SERVICE_DENIED;
     if (linger_is_full(channel->worker))
         return ERR_SERVICE_BUSY;
@@ -131,7 +131,7 @@ static void on_open(struct mux_stream_events *events, const struct mux_open *ope
     struct service *service = tunnel_find_target(channel->link->tunnel, open->service);
     enum err why = refusal(channel, service);
     link_notify(channel, NOTICE_LEASED, ERR_OK, NULL, NULL, false);
-    channel->rekeys = channel->link->tunnel->config->tls.rekey_on_lease;
+    channel->rekeys = channel->link->tunnel->config->tls.rekey.on_lease;
     channel_pump(channel);
     if (why != ERR_OK) {
         refuse(channel, open, why);
@@ -308,7 +308,7 @@ void channel_carry(struct channel *channel, struct connection *connection)
         quota_connection_begin(channel->link->quota, true);
     connection_set_quota(connection, channel->link->quota);
     channel->connection = connection;
-    channel->rekeys = channel->link->tunnel->config->tls.rekey_on_lease;
+    channel->rekeys = channel->link->tunnel->config->tls.rekey.on_lease;
     if (connection_watch(connection, channel->worker, &channel->connection_events) != ERR_OK) {
         const char *why = strerrordesc_np(errno);
         mux_stream_reset(channel->mux, ERR_NO_DESCRIPTORS);

@@ -231,7 +231,7 @@ static void begin_mux(struct channel *channel)
     struct mux_stream_options options = {
         .side = config->role == CONFIG_CLIENT ? MUX_CLIENT : MUX_SERVER,
         .stream = channel->stream,
-        .windows = {channel->link->window_promised, config->window_initial, config->window_max},
+        .windows = {channel->link->window_promised, config->window.initial, config->window.max},
         .peer_window = channel->link->peer_window,
         .budget = channel->link->budget,
     };
@@ -337,7 +337,7 @@ void channel_feed(struct channel *channel, struct message *message)
     channel->input += message->length;
     tls_session_feed(channel->session, message);
     channel->fed = true;
-    if (channel->input > channel->link->tunnel->config->window_max + INPUT_MAX)
+    if (channel->input > channel->link->tunnel->config->window.max + INPUT_MAX)
         fail(channel, ERR_CREDIT_EXCEEDED, "many small frames, faster than they are handled");
     else
         channel_pump(channel);

@@ -210,7 +210,7 @@ static void check_descriptor_limit(const struct config *config)
     struct rlimit limit;
     uint64_t connections = 0;
     for (size_t i = 0; i < config->tunnel_count; i++)
-        connections += config->tunnels[i].streams_max;
+        connections += config->tunnels[i].streams.max;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= connections + DESCRIPTORS_ELSE)
         return;
     log_write(LOG_WARNING, LOG_ABOUT_NOTHING,

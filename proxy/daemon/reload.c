@@ -65,7 +65,7 @@ static void add_up(const struct target *target, void (*what)(void *self, const c
 {
     const struct config_tls *tls = &target->config->tls;
     const char *paths[] = {tls->ca,     tls->crl,   tls->cert, tls->key,
-                           tls->staple, tls->known, tls->psk,  tls->ticket_key_file};
+                           tls->staple, tls->known, tls->psk,  tls->resume.ticket_key_file};
     size_t listed = 0;
     const char *const *files =
         target->credentials ? tls_credentials_files(target->credentials, &listed) : NULL;

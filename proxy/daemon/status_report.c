@@ -38,7 +38,7 @@ static json_t *report_limit(const struct link *link)
     if (!link->streams_max)
         return json_null();
     return json_pack("{s:s, s:I, s:I}", "by", link_streams_limiter(link), "here",
-                     (json_int_t)link->tunnel->config->streams_max, "far_end",
+                     (json_int_t)link->tunnel->config->streams.max, "far_end",
                      (json_int_t)link->peer_streams);
 }
 

@@ -93,7 +93,7 @@ static void begin(struct link *link)
     link->control_events.on_auth_ready = on_peer_ready;
     link->control_events.on_auth_settled = on_peer_settled;
     link->events.on_auth_settled = on_settled;
-    link->auth = (struct link_auth){.on = link->tunnel->config->sctp_auth, .count = 1};
+    link->auth = (struct link_auth){.on = link->tunnel->config->sctp.auth, .count = 1};
 }
 
 /* Both ends count alike, whatever fails: the first master's is 1, a renewal's its epoch and 1. */
@@ -128,7 +128,7 @@ void link_auth_verified(struct link *link, const struct link_master *master)
 
 const char *link_auth_state(const struct link *link)
 {
-    if (!link->tunnel->config->sctp_auth)
+    if (!link->tunnel->config->sctp.auth)
         return "off";
     return link->auth.count && link->auth.keys[0] ? "on" : "pending";
 }

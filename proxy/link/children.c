@@ -359,16 +359,16 @@ void link_children_begin(struct link *link)
     struct pool_service_options *services =
         check_alloc((config->service_count + 1) * sizeof(*services));
     for (size_t i = 0; i < config->service_count; i++)
-        services[i] = (struct pool_service_options){.min = config->services[i].streams_min,
-                                                    .max = config->services[i].streams_max};
+        services[i] = (struct pool_service_options){.min = config->services[i].streams.min,
+                                                    .max = config->services[i].streams.max};
     link->children_initial =
-        config->streams_initial < link->streams_max ? config->streams_initial : link->streams_max;
+        config->streams.initial < link->streams_max ? config->streams.initial : link->streams_max;
     const struct pool_options options = {
         .side = tunnel_is_client(link->tunnel) ? MUX_CLIENT : MUX_SERVER,
         .initial = link->children_initial,
         .max = link->streams_max,
-        .waiting_max = config->waiting_max,
-        .waiting_us = config->waiting_timeout_us,
+        .waiting_max = config->waiting.max,
+        .waiting_us = config->waiting.timeout_us,
         .services = services,
         .service_count = config->service_count,
     };

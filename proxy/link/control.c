@@ -37,7 +37,7 @@ static void on_control_task(struct loop_task *task)
 static uint32_t promised(const struct link *link)
 {
     return credit_promised(link->tunnel->budget, link->streams_max,
-                           link->tunnel->config->window_initial);
+                           link->tunnel->config->window.initial);
 }
 
 static void on_hello(struct mux_control_events *events, const struct mux_hello *hello)
@@ -104,7 +104,7 @@ void link_control_begin(struct link *link)
     const struct config_tunnel *config = link->tunnel->config;
     link->window_promised = link->tunnel->promised;
     struct mux_hello hello = {.version = MUX_PROTOCOL_VERSION,
-                              .streams_max = (uint16_t)config->streams_max,
+                              .streams_max = (uint16_t)config->streams.max,
                               .window_initial = link->window_promised};
     for (size_t i = 0; i < config->service_count && hello.service_count < MUX_SERVICES_MAX; i++)
         if (config->services[i].direction == CONFIG_CONNECT)

@@ -14,8 +14,8 @@
 static uint32_t early_count(const struct link *link)
 {
     const struct config_tunnel *config = link->tunnel->config;
-    const uint32_t limits[] = {config->streams_max, link->granted - 2u, EARLY_MAX};
-    uint32_t count = config->streams_initial;
+    const uint32_t limits[] = {config->streams.max, link->granted - 2u, EARLY_MAX};
+    uint32_t count = config->streams.initial;
     for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++)
         if (limits[i] < count)
             count = limits[i];

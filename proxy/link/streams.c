@@ -40,7 +40,7 @@ void link_streams_open(struct link *link, uint32_t count)
 
 void link_streams_agree(struct link *link, uint32_t peers)
 {
-    uint32_t ours = link->tunnel->config->streams_max;
+    uint32_t ours = link->tunnel->config->streams.max;
     uint32_t sctp = link->granted - 2u; /* the stream behind the children is the renewal's */
     uint32_t streams = ours < peers ? ours : peers;
     link->peer_streams = (uint16_t)peers;
@@ -59,7 +59,7 @@ void link_streams_agree(struct link *link, uint32_t peers)
 
 const char *link_streams_describe(const struct link *link, char *text, size_t size)
 {
-    unsigned ours = link->tunnel->config->streams_max;
+    unsigned ours = link->tunnel->config->streams.max;
     switch (link->streams_limiter) {
     case STREAMS_BY_BOTH:
         return "as both ends allow";
@@ -116,6 +116,6 @@ void link_streams_waited_for(struct link *link)
     log_write(LOG_WARNING, LINK_ABOUT(link),
               "all %u streams are taken: a connection waits, and is refused after %.3g s "
               "(waiting.timeout); %s (%llu more waited before)",
-              link->streams_max, (double)link->tunnel->config->waiting_timeout_us / 1e6,
+              link->streams_max, (double)link->tunnel->config->waiting.timeout_us / 1e6,
               advice(link), (unsigned long long)left_out);
 }

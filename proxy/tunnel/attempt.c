@@ -85,16 +85,16 @@ static void attempt_later(struct tunnel *tunnel, uint64_t since_us, uint64_t lim
 /* Nobody has answered. An attempt that lasted longer than the pause needs none behind it. */
 void tunnel_attempt_failed(struct tunnel *tunnel)
 {
-    attempt_later(tunnel, tunnel->attempt_us, tunnel->config->reconnect_max_us);
+    attempt_later(tunnel, tunnel->attempt_us, tunnel->config->reconnect.max_us);
 }
 
 /* A server has answered, and what failed is above the transport. */
 static void turned_away(struct tunnel *tunnel)
 {
     const struct config_tunnel *config = tunnel->config;
-    uint64_t limit = config->reconnect_refused_us > config->reconnect_max_us
-                         ? config->reconnect_refused_us
-                         : config->reconnect_max_us;
+    uint64_t limit = config->reconnect.refused_us > config->reconnect.max_us
+                         ? config->reconnect.refused_us
+                         : config->reconnect.max_us;
     attempt_later(tunnel, tunnel_now(tunnel), limit);
 }
 
@@ -104,7 +104,7 @@ static bool forgive(struct tunnel *tunnel, const struct link *link)
 {
     uint64_t lived = link->was_ready ? tunnel_now(tunnel) - link->ready_us : 0;
     if (link->was_ready && (lived >= STEADY_US || lived >= tunnel->backoff_us))
-        tunnel->backoff_us = tunnel->config->reconnect_min_us;
+        tunnel->backoff_us = tunnel->config->reconnect.min_us;
     return lived >= STEADY_US;
 }
 
@@ -117,7 +117,7 @@ static void on_reconnect(struct loop_timer *timer)
 
 void tunnel_attempt_init(struct tunnel *tunnel)
 {
-    tunnel->backoff_us = tunnel->config->reconnect_min_us;
+    tunnel->backoff_us = tunnel->config->reconnect.min_us;
     tunnel->reconnect.on_expire = on_reconnect;
     tunnel_names_init(tunnel);
     tunnel_race_init(tunnel);

@@ -23,28 +23,28 @@ static struct tls_options options_of(const struct config_tunnel *config,
         .key = tls->key,
         .staple = tls->staple,
         .ocsp = tls->ocsp_required ? TLS_OCSP_REQUIRE : TLS_OCSP_IF_STAPLED,
-        .pins = (const char *const *)tls->pins,
-        .pin_count = tls->pin_count,
+        .pins = (const char *const *)tls->pins.list,
+        .pin_count = tls->pins.count,
         .known = tls->known,
         .psk = tls->psk,
         .psk_identity = tls->psk_identity,
         .priority = tls->priority,
         .peer = tls->peer,
-        .allow = (const char *const *)tls->allow,
-        .allow_count = tls->allow_count,
-        .ticket_lifetime_s = (uint32_t)(tls->ticket_lifetime_us / 1000000),
-        .resume = tls->resume_never      ? TLS_RESUME_NEVER
-                  : tls->resume_required ? TLS_RESUME_REQUIRE
+        .allow = (const char *const *)tls->allow.list,
+        .allow_count = tls->allow.count,
+        .ticket_lifetime_s = (uint32_t)(tls->resume.ticket_lifetime_us / 1000000),
+        .resume = tls->resume.never      ? TLS_RESUME_NEVER
+                  : tls->resume.required ? TLS_RESUME_REQUIRE
                                          : TLS_RESUME_PREFER,
         .min_version = versions[tls->min_version],
         .max_version = versions[tls->max_version],
         .children = tls->children_psk ? TLS_CHILDREN_PSK : TLS_CHILDREN_DHE,
         .records = tls->records_gnutls ? TLS_RECORDS_GNUTLS : TLS_RECORDS_OWN,
-        .resume_by = resumptions[tls->resume_by],
-        .ticket_key_file = tls->ticket_key_file,
+        .resume_by = resumptions[tls->resume.by],
+        .ticket_key_file = tls->resume.ticket_key_file,
         .store = client || !sessions ? NULL : sessions->store,
         .signer = sessions ? sessions->signer : NULL,
-        .rekey_bytes = tls->rekey_bytes,
+        .rekey_bytes = tls->rekey.bytes,
     };
 }
 
@@ -54,8 +54,9 @@ static enum err check_services(const struct config_tunnel *config, char *why, si
     char reason[512];
     for (size_t i = 0; i < config->service_count; i++) {
         const struct config_service *service = &config->services[i];
-        for (size_t j = 0; j < service->allow_count; j++) {
-            if (tls_identity_check_pattern(service->allow[j], reason, sizeof(reason)) == ERR_OK)
+        for (size_t j = 0; j < service->allow.count; j++) {
+            if (tls_identity_check_pattern(service->allow.list[j], reason, sizeof(reason)) ==
+                ERR_OK)
                 continue;
             snprintf(why, why_size, "tunnel \"%s\", service \"%s\": allow: %s", config->name,
                      service->name, reason);
@@ -86,7 +87,7 @@ static enum err check_listeners(const struct config_tunnel *config,
         return ERR_OK;
     for (size_t i = 0; i < config->service_count; i++) {
         const struct config_service *service = &config->services[i];
-        if (service->direction == CONFIG_CONNECT || service->allow_count)
+        if (service->direction == CONFIG_CONNECT || service->allow.count)
             continue;
         snprintf(
             why, why_size,

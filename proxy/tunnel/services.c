@@ -25,10 +25,10 @@ static bool has_one_peer(const struct tunnel *tunnel)
 static size_t rank_of(const struct link *link, const struct service *service)
 {
     const struct config_service *rules = atomic_load(&service->rules);
-    if (!rules->allow_count)
+    if (!rules->allow.count)
         return has_one_peer(link->tunnel) ? 0 : MAY_NOT;
-    for (size_t i = 0; link->identity && i < rules->allow_count; i++)
-        if (tls_identity_matches(link->identity, (const char *const *)rules->allow + i, 1))
+    for (size_t i = 0; link->identity && i < rules->allow.count; i++)
+        if (tls_identity_matches(link->identity, (const char *const *)rules->allow.list + i, 1))
             return i;
     return MAY_NOT;
 }
@@ -47,7 +47,7 @@ static bool is_listening(const struct service *service)
 static bool has_one_server(const struct service *service)
 {
     const struct config_service *rules = atomic_load(&service->rules);
-    return !rules->allow_count || (rules->allow_count == 1 && !strchr(rules->allow[0], '*'));
+    return !rules->allow.count || (rules->allow.count == 1 && !strchr(rules->allow.list[0], '*'));
 }
 
 static bool is_usable(const struct link *link)
@@ -214,7 +214,7 @@ static bool is_expected(const struct link *link, const struct service *service)
 {
     const struct config_service *rules = atomic_load(&service->rules);
     size_t rank = rank_of(link, service);
-    return rank != MAY_NOT && !(rules->allow_count && strchr(rules->allow[rank], '*'));
+    return rank != MAY_NOT && !(rules->allow.count && strchr(rules->allow.list[rank], '*'));
 }
 
 void tunnel_services_offered(struct link *link, const char *const *names, size_t count,

@@ -18,24 +18,24 @@ void tunnel_transport_options(struct tunnel *tunnel, struct transport_options *o
     const struct config_tunnel *config = tunnel->config;
     *options = (struct transport_options){
         /* stream 0 is the control channel, the last one is for renewals of the master */
-        .streams = (uint16_t)(config->streams_max + 2),
+        .streams = (uint16_t)(config->streams.max + 2),
         .max_associations = tunnel_is_client(tunnel) ? 1 : config->max_peers + UNVERIFIED_SILENT,
         .distrusts = true,
         .connect_timeout_us = config->connect_timeout_us,
-        .heartbeat_us = config->heartbeat_us,
-        .dead_after_us = config->dead_after_us,
-        .mtu = config->mtu,
+        .heartbeat_us = config->sctp.heartbeat_us,
+        .dead_after_us = config->sctp.dead_after_us,
+        .mtu = config->sctp.mtu,
         .mtu_found = &tunnel->mtu_found,
-        .rto_initial_us = config->rto_initial_us,
-        .rto_min_us = config->rto_min_us,
-        .rto_max_us = config->rto_max_us,
-        .path_retransmissions = config->path_retransmissions,
-        .failing_after = config->failing_after,
-        .association_retransmissions = config->association_retransmissions,
-        .encap_port = config->encap_port,
-        .buffer_bytes = config->buffer,
-        .auth = config->sctp_auth,
-        .congestion = config->congestion,
+        .rto_initial_us = config->sctp.rto_initial_us,
+        .rto_min_us = config->sctp.rto_min_us,
+        .rto_max_us = config->sctp.rto_max_us,
+        .path_retransmissions = config->sctp.path_retransmissions,
+        .failing_after = config->sctp.failing_after,
+        .association_retransmissions = config->sctp.association_retransmissions,
+        .encap_port = config->sctp.encap_port,
+        .buffer_bytes = config->sctp.buffer,
+        .auth = config->sctp.auth,
+        .congestion = config->sctp.congestion,
         .sharing = tunnel->sharing,
     };
 }
@@ -102,7 +102,7 @@ static struct tunnel *part_new(const struct config_tunnel *config,
     tunnel->workers = shared->workers;
     tunnel->worker_count = shared->worker_count;
     tunnel->budget = shared->budget;
-    tunnel->promised = credit_promised(shared->budget, config->streams_max, config->window_initial);
+    tunnel->promised = credit_promised(shared->budget, config->streams.max, config->window.initial);
     tunnel->sessions = shared->sessions;
     tunnel_attempt_init(tunnel);
     tunnel_waiting_init(tunnel);

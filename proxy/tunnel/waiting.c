@@ -37,7 +37,7 @@ static void set_timer(struct tunnel *tunnel)
     const struct connection *first = TAILQ_FIRST(&tunnel->parked);
     if (first)
         loop_timer_set(tunnel->home->loop, &tunnel->parked_timer,
-                       first->waits_since_us + tunnel->config->waiting_timeout_us);
+                       first->waits_since_us + tunnel->config->waiting.timeout_us);
     else
         loop_timer_cancel(tunnel->home->loop, &tunnel->parked_timer);
 }
@@ -54,7 +54,7 @@ static bool is_up(const struct tunnel *tunnel)
 static void on_timer(struct loop_timer *timer)
 {
     struct tunnel *tunnel = container_of(timer, struct tunnel, parked_timer);
-    uint64_t limit = tunnel->config->waiting_timeout_us;
+    uint64_t limit = tunnel->config->waiting.timeout_us;
     struct connection *first;
     while ((first = TAILQ_FIRST(&tunnel->parked)) &&
            first->waits_since_us + limit <= tunnel_now(tunnel)) {
@@ -126,7 +126,7 @@ void tunnel_waiting_end(struct connection *connection)
 
 void tunnel_waiting_park(struct tunnel *tunnel, struct connection *connection)
 {
-    if (tunnel->parked_count >= tunnel->config->waiting_max) {
+    if (tunnel->parked_count >= tunnel->config->waiting.max) {
         connection_end(connection, ERR_QUEUE_FULL, NULL);
         return;
     }

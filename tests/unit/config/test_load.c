@@ -12,16 +12,17 @@ static void test_defaults(void)
     const struct config_tunnel *t = &config->tunnels[0];
     ok(config->threads == (uint32_t)sysconf(_SC_NPROCESSORS_ONLN), "a thread for each core");
     ok(config->memory_limit == 268435456 && !config->admin_socket, "top level");
-    ok(t->role == CONFIG_CLIENT && t->streams_initial == 16 && t->streams_max == 2048, "streams");
-    ok(t->window_initial == 262144 && t->window_max == 33554432, "window");
-    ok(t->waiting_max == 4096 && t->waiting_timeout_us == 10000000, "waiting");
-    ok(t->reconnect_min_us == 100000 && t->reconnect_max_us == 500000 &&
-           t->reconnect_refused_us == 30000000,
+    ok(t->role == CONFIG_CLIENT && t->streams.initial == 16 && t->streams.max == 2048, "streams");
+    ok(t->window.initial == 262144 && t->window.max == 33554432, "window");
+    ok(t->waiting.max == 4096 && t->waiting.timeout_us == 10000000, "waiting");
+    ok(t->reconnect.min_us == 100000 && t->reconnect.max_us == 500000 &&
+           t->reconnect.refused_us == 30000000,
        "reconnect");
-    ok(t->dead_after_us == 15000000 && t->heartbeat_us == 1000000 && t->mtu == 0, "the path");
-    ok(t->tls.ticket_lifetime_us == UINT64_C(21600000000) && t->tls.resume_required, "TLS");
+    ok(t->sctp.dead_after_us == 15000000 && t->sctp.heartbeat_us == 1000000 && t->sctp.mtu == 0,
+       "the path");
+    ok(t->tls.resume.ticket_lifetime_us == UINT64_C(21600000000) && t->tls.resume.required, "TLS");
     const struct config_service *service = &t->services[0];
-    ok(service->direction == CONFIG_CONNECT && service->keepalive && !service->streams_max,
+    ok(service->direction == CONFIG_CONNECT && service->keepalive && !service->streams.max,
        "a service without map");
     ok(strcmp(config->directory, fixture.directory) == 0, "the file's directory");
     config_free(config);

@@ -41,11 +41,11 @@ int main(void)
     store_standard(option_find(SECTION_SERVICE, "socket_mode"), &service);
     store_standard(option_find(SECTION_SERVICE, "keepalive"), &service);
     store_standard(option_find(SECTION_SERVICE_STREAMS, "max"), &service);
-    ok(config.log_level == LOG_INFO && tunnel.tls.resume_required, "defaults: words");
+    ok(config.log_level == LOG_INFO && tunnel.tls.resume.required, "defaults: words");
     ok(strcmp(tunnel.transport, "udp") == 0, "defaults: a word stored as text");
-    ok(tunnel.window_max == 33554432 && service.socket_mode == 0600 && service.keepalive,
+    ok(tunnel.window.max == 33554432 && service.socket_mode == 0600 && service.keepalive,
        "defaults: numbers, modes and booleans");
-    ok(service.streams_max == 0, "a derived default is left alone");
+    ok(service.streams.max == 0, "a derived default is left alone");
     free(tunnel.transport);
     return tap_done();
 }

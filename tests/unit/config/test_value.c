@@ -101,25 +101,25 @@ static void test_stored(void)
     ok(config->log_level == LOG_DEBUG && config->log_format == CONFIG_JSON, "words");
     snprintf(path, sizeof(path), "%s/a.sock", fixture.directory);
     ok(strcmp(config->admin_socket, path) == 0, "a socket's path is made absolute");
-    ok(strcmp(tunnel->transport, "auto") == 0 && tunnel->mtu == 1400, "auto stays");
-    ok(strcmp(tunnel->congestion, "cubic") == 0, "how packets are sent");
-    ok(tunnel->encap_port == 9900 && tunnel->buffer == 1000000, "numbers of other sizes");
-    ok(tunnel->sctp_auth, "and truths");
-    ok(tunnel->rto_min_us == 50000 && tunnel->rto_initial_us == 100000 &&
-           tunnel->rto_max_us == 2000000 && tunnel->path_retransmissions == 5 &&
-           tunnel->failing_after == 1 && tunnel->association_retransmissions == 20,
+    ok(strcmp(tunnel->transport, "auto") == 0 && tunnel->sctp.mtu == 1400, "auto stays");
+    ok(strcmp(tunnel->sctp.congestion, "cubic") == 0, "how packets are sent");
+    ok(tunnel->sctp.encap_port == 9900 && tunnel->sctp.buffer == 1000000, "numbers of other sizes");
+    ok(tunnel->sctp.auth, "and truths");
+    ok(tunnel->sctp.rto_min_us == 50000 && tunnel->sctp.rto_initial_us == 100000 &&
+           tunnel->sctp.rto_max_us == 2000000 && tunnel->sctp.path_retransmissions == 5 &&
+           tunnel->sctp.failing_after == 1 && tunnel->sctp.association_retransmissions == 20,
        "SCTP's clock");
     ok(tunnel->local_count == 1 && !strcmp(tunnel->local[0].text, "127.0.0.1:0"), "one address");
     snprintf(path, sizeof(path), "%s/a.key", fixture.directory);
     ok(strcmp(tunnel->tls.key, path) == 0, "a file's path is made absolute");
-    ok(tunnel->tls.allow_count == 2 && !strcmp(tunnel->tls.allow[1], "y"), "several names");
-    ok(!tunnel->tls.resume_required && !strcmp(tunnel->tls.priority, "NORMAL"), "TLS");
+    ok(tunnel->tls.allow.count == 2 && !strcmp(tunnel->tls.allow.list[1], "y"), "several names");
+    ok(!tunnel->tls.resume.required && !strcmp(tunnel->tls.priority, "NORMAL"), "TLS");
     const struct config_service *service = &tunnel->services[0];
     snprintf(path, sizeof(path), "%s/x.sock", fixture.directory);
     ok(service->socket_mode == 0660 && !service->keepalive &&
            !strcmp(service->endpoint.address.un.sun_path, path),
        "a service on a UNIX socket");
-    ok(service->allow_count == 1 && !strcmp(service->allow[0], "x"), "and who may serve it");
+    ok(service->allow.count == 1 && !strcmp(service->allow.list[0], "x"), "and who may serve it");
     config_free(config);
 }
 

@@ -26,9 +26,9 @@ static void test_limits(void)
     struct config *config =
         fixture_load_client(&fixture, "streams = { max = 8; }; window = { max = 65536; }; "
                                       "reconnect = { min = 2; };" FIXTURE_SERVICES);
-    ok(config && config->tunnels[0].streams_initial == 8 &&
-           config->tunnels[0].window_initial == 65536 &&
-           config->tunnels[0].reconnect_max_us == 2000000,
+    ok(config && config->tunnels[0].streams.initial == 8 &&
+           config->tunnels[0].window.initial == 65536 &&
+           config->tunnels[0].reconnect.max_us == 2000000,
        "a default gives way to what is given");
     config_free(config);
 }
@@ -90,7 +90,7 @@ static void test_services(void)
        "no services");
     struct config *config = fixture_load_client(
         &fixture, "services = ( { name = \"a\"; connect = \"h:1\"; streams = { min = 2; }; } );");
-    ok(config && config->tunnels[0].services[0].streams_max == 2048,
+    ok(config && config->tunnels[0].services[0].streams.max == 2048,
        "a map without max may take all of the tunnel");
     config_free(config);
 }

@@ -26,7 +26,7 @@ static void test_defaults(void)
        "what one identity may take follows from what all may");
     config_free(config);
     config = fixture_load(&fixture, SERVER "} );");
-    ok(config && config->tunnels[0].streams_max == 8192 &&
+    ok(config && config->tunnels[0].streams.max == 8192 &&
            config->tunnels[0].identity.max_associations == 256,
        "a server allows more streams than a client asks for");
     config_free(config);

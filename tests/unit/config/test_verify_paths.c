@@ -28,14 +28,16 @@ static void test_clock(void)
     says("rto_min = 1; ", "3: rto_min is not known in a tunnel; it belongs in paths = { … }");
     struct config *config = fixture_load_client(&fixture, FIXTURE_SERVICES);
     const struct config_tunnel *t = config->tunnels;
-    ok(t->rto_min_us == 200000 && t->rto_initial_us == 500000 && t->rto_max_us == 10000000 &&
-           t->path_retransmissions == 3 && !t->failing_after &&
-           t->association_retransmissions == 10 && !t->encap_port && !t->sctp_auth && !t->buffer,
+    ok(t->sctp.rto_min_us == 200000 && t->sctp.rto_initial_us == 500000 &&
+           t->sctp.rto_max_us == 10000000 && t->sctp.path_retransmissions == 3 &&
+           !t->sctp.failing_after && t->sctp.association_retransmissions == 10 &&
+           !t->sctp.encap_port && !t->sctp.auth && !t->sctp.buffer,
        "the defaults");
     config_free(config);
     config = fixture_load_client(&fixture, "heartbeat = 0.1; dead_after = 1;" FIXTURE_SERVICES);
     t = config->tunnels;
-    ok(t->rto_min_us == 62500 && t->rto_initial_us == 250000 && t->rto_max_us == 666666,
+    ok(t->sctp.rto_min_us == 62500 && t->sctp.rto_initial_us == 250000 &&
+           t->sctp.rto_max_us == 666666,
        "they give way to a short dead_after");
     config_free(config);
 }

@@ -90,7 +90,7 @@ static void values(void)
     const struct config_tls *tls = config ? &config->tunnels[0].tls : NULL;
     ok(tls && tls->min_version == CONFIG_TLS_1_2 && tls->max_version == CONFIG_TLS_1_2,
        "a default min_version gives way");
-    ok(tls && tls->resume_by == CONFIG_BY_IDS && tls->crl[0] == '/' && !tls->children_psk,
+    ok(tls && tls->resume.by == CONFIG_BY_IDS && tls->crl[0] == '/' && !tls->children_psk,
        "words and paths");
     const struct config_sessions *sessions = config ? &config->sessions : NULL;
     ok(sessions && sessions->max_entries == 99 && sessions->max_servers == 7 &&
@@ -253,7 +253,7 @@ static void services(void)
     struct config *config = fixture_load_client(
         &fixture, "services = ( { name = \"a\"; connect = \"127.0.0.1:80\"; allow = [ \"x\", "
                   "\"sha256:y\" ]; } );");
-    ok(config && config->tunnels[0].services[0].allow_count == 2, "allow of a service");
+    ok(config && config->tunnels[0].services[0].allow.count == 2, "allow of a service");
     config_free(config);
 }
 
@@ -291,7 +291,7 @@ static void who_serves(void)
         ok(!wants_rule(one[i], ""), "but not with %s", one[i]);
     struct config *config = fixture_load_client(
         &fixture, "services = ( { name = \"a\"; listen = \"127.0.0.1:80\"; allow = \"x\"; } );");
-    ok(config && config->tunnels[0].services[0].allow_count == 1, "a client may say it, too");
+    ok(config && config->tunnels[0].services[0].allow.count == 1, "a client may say it, too");
     config_free(config);
 }
 

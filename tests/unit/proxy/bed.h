@@ -192,17 +192,12 @@ static inline void side_init(struct side *side, struct bed *bed, enum config_rol
         .local_count = !client,
         .remote = client ? &side->remote : NULL,
         .remote_count = client,
-        .streams_initial = 4,
-        .streams_max = 8,
-        .window_initial = 65536,
-        .window_max = 1 << 20,
-        .waiting_max = 16,
-        .waiting_timeout_us = 2000000,
+        .streams = {.initial = 4, .max = 8},
+        .window = {.initial = 65536, .max = 1 << 20},
+        .waiting = {.max = 16, .timeout_us = 2000000},
         .connect_timeout_us = 1000000,
-        .heartbeat_us = 1000000,
-        .dead_after_us = 5000000,
-        .reconnect_min_us = 5000,
-        .reconnect_max_us = 20000,
+        .sctp = {.heartbeat_us = 1000000, .dead_after_us = 5000000},
+        .reconnect = {.min_us = 5000, .max_us = 20000},
         .max_peers = 4,
         .identity = {.max_associations = 4,
                      .max_connections = 64,
@@ -212,10 +207,8 @@ static inline void side_init(struct side *side, struct bed *bed, enum config_rol
                 .cert = certificates_path(client ? "client.pem" : "server.pem"),
                 .key = certificates_path(client ? "client.key" : "server.key"),
                 .peer = client ? check_strdup("server.example") : NULL,
-                .allow = allow,
-                .allow_count = !client,
-                .resume_required = true,
-                .ticket_lifetime_us = 3600000000ull,
+                .allow = {allow, !client},
+                .resume = {.required = true, .ticket_lifetime_us = 3600000000ull},
                 .handshake_timeout_us = 5000000},
         .services = side->services,
     };
@@ -385,7 +378,7 @@ static inline bool side_is_up(const struct side *side)
 {
     const struct counters *c = &side->tunnel->counters;
     return counter_get(&c->associations_up) &&
-           counter_get(&c->children_ready) >= side->config.streams_initial;
+           counter_get(&c->children_ready) >= side->config.streams.initial;
 }
 
 static inline void bed_start(struct bed *bed)

@@ -92,8 +92,8 @@ static void epochs_wrap(void)
 {
     struct bed bed;
     bed_init(&bed, 2, 2, false);
-    bed.client.config.streams_max = bed.client.config.streams_initial = 1;
-    bed.server.config.streams_initial = 1;
+    bed.client.config.streams.max = bed.client.config.streams.initial = 1;
+    bed.server.config.streams.initial = 1;
     bed_start(&bed);
     bed_up(&bed);
     for (unsigned round = 0; round < 300; round++) {

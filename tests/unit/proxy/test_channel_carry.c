@@ -115,10 +115,10 @@ static void data_before_reset(uint32_t window)
     enum { MANY = 40 };
     struct bed bed;
     bed_init(&bed, 2, 2, false);
-    bed.client.config.waiting_max = MANY;
+    bed.client.config.waiting.max = MANY;
     if (window)
-        bed.client.config.window_initial = bed.client.config.window_max =
-            bed.server.config.window_initial = bed.server.config.window_max = window;
+        bed.client.config.window.initial = bed.client.config.window.max =
+            bed.server.config.window.initial = bed.server.config.window.max = window;
     bed_start(&bed);
     bed_up(&bed);
     for (int i = 0; i < MANY; i++)
@@ -146,7 +146,7 @@ static void answer_while_sending(void)
     enum { MANY = 40 };
     struct bed bed;
     bed_init(&bed, 2, 2, false);
-    bed.client.config.waiting_max = MANY;
+    bed.client.config.waiting.max = MANY;
     bed_start(&bed);
     bed_up(&bed);
     for (int i = 0; i < MANY; i++)
@@ -214,8 +214,8 @@ static void leases_wrap(void)
 {
     struct bed bed;
     bed_init(&bed, 2, 2, false);
-    bed.client.config.streams_max = bed.client.config.streams_initial = 1;
-    bed.server.config.streams_initial = 1;
+    bed.client.config.streams.max = bed.client.config.streams.initial = 1;
+    bed.server.config.streams.initial = 1;
     bed_start(&bed);
     bed_up(&bed);
     for (unsigned round = 0; round < 60; round++) {

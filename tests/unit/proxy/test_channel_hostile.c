@@ -46,7 +46,7 @@ static void begin(struct attack *attack)
 {
     struct bed *bed = &attack->bed;
     bed_init(bed, 1, 1, false);
-    bed->server.config.window_initial = bed->server.config.window_max = 1 << 20;
+    bed->server.config.window.initial = bed->server.config.window.max = 1 << 20;
     bed_start(bed);
     bed_up(bed);
     attack->pair = bed_connect(bed, end_holds(10), end_holds(10));

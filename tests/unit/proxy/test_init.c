@@ -89,7 +89,7 @@ static void test_files(void)
     if (server && client) {
         const struct config_tunnel *s = &server->tunnels[0], *c = &client->tunnels[0];
         ok(s->local[0].port == 9899 && c->remote[0].port == 9899, "their ports meet");
-        ok(s->tls.allow_count == 1 && strcmp(s->services[0].name, c->services[0].name) == 0,
+        ok(s->tls.allow.count == 1 && strcmp(s->services[0].name, c->services[0].name) == 0,
            "and their services");
     }
     config_free(server);

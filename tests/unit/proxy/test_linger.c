@@ -11,7 +11,7 @@
 static struct pair *leave_behind(struct bed *bed)
 {
     bed_init(bed, 2, 2, false);
-    bed->client.config.window_initial = bed->client.config.window_max = 2 * MANY;
+    bed->client.config.window.initial = bed->client.config.window.max = 2 * MANY;
     bed_start(bed);
     bed_up(bed);
     struct pair *pair = bed_connect(bed, end_sleeps(), end_sends(MANY));
@@ -86,7 +86,7 @@ static uint64_t received_by(const struct side *side)
 static struct pair *leave_unread(struct bed *bed, size_t bytes, enum end_then then)
 {
     bed_init(bed, 2, 2, false);
-    bed->client.config.window_initial = bed->client.config.window_max = 2 * MANY;
+    bed->client.config.window.initial = bed->client.config.window.max = 2 * MANY;
     bed_start(bed);
     bed_up(bed);
     struct pair *pair =

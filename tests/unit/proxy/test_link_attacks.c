@@ -48,9 +48,9 @@ static void swapped_streams(void)
     struct bed bed;
     bed_init(&bed, 1, 1, false);
     struct side *client = &bed.client, *server = &bed.server;
-    client->config.streams_initial = server->config.streams_initial = 2;
-    client->config.streams_max = server->config.streams_max = 2;
-    client->config.reconnect_min_us = client->config.reconnect_max_us = 200000;
+    client->config.streams.initial = server->config.streams.initial = 2;
+    client->config.streams.max = server->config.streams.max = 2;
+    client->config.reconnect.min_us = client->config.reconnect.max_us = 200000;
     bed_start(&bed);
     bed_reach(&bed, client->tunnel->links && server->tunnel->links);
     must(side_count(client, children_started) == 0);

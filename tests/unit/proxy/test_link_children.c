@@ -57,7 +57,7 @@ static void connect_at_random(struct bed *bed)
 static void hurt_at_random(struct bed *bed)
 {
     struct side *side = bed_random(bed, 2) ? &bed->client : &bed->server;
-    uint16_t stream = (uint16_t)(1 + bed_random(bed, bed->client.config.streams_max));
+    uint16_t stream = (uint16_t)(1 + bed_random(bed, bed->client.config.streams.max));
     if (side_link(side) && side_link(side)->state == LINK_READY && side_channel(side, stream))
         side_hurt_child(side, stream);
 }
@@ -69,8 +69,8 @@ static void races(unsigned long seed, unsigned workers, uint32_t streams, bool h
     struct bed bed;
     bed_init(&bed, workers, workers, false);
     bed.random = seed;
-    bed.client.config.streams_max = bed.client.config.streams_initial = streams;
-    bed.client.config.waiting_max = bed.server.config.waiting_max = 1000;
+    bed.client.config.streams.max = bed.client.config.streams.initial = streams;
+    bed.client.config.waiting.max = bed.server.config.waiting.max = 1000;
     add_services(&bed);
     memory_set_faults(&(struct memory_faults){
         .seed = seed, .jitter_us = 50 * (seed % 3), .again_percent = seed % 5 * 10});
@@ -112,9 +112,9 @@ static void wants(unsigned workers)
 {
     struct bed bed;
     bed_init(&bed, workers, workers, false);
-    bed.client.config.streams_max = bed.server.config.streams_max = 100;
-    bed.client.config.streams_initial = bed.server.config.streams_initial = 1;
-    bed.server.config.waiting_max = 100;
+    bed.client.config.streams.max = bed.server.config.streams.max = 100;
+    bed.client.config.streams.initial = bed.server.config.streams.initial = 1;
+    bed.server.config.waiting.max = 100;
     add_services(&bed);
     bed_start(&bed);
     bed_up(&bed);
@@ -132,8 +132,8 @@ static void fewer_streams(bool at_client)
 {
     struct bed bed;
     bed_init(&bed, 2, 2, false);
-    (at_client ? &bed.client : &bed.server)->config.streams_max = 2;
-    bed.client.config.streams_initial = bed.server.config.streams_initial = 2;
+    (at_client ? &bed.client : &bed.server)->config.streams.max = 2;
+    bed.client.config.streams.initial = bed.server.config.streams.initial = 2;
     bed_start(&bed);
     bed_up(&bed);
     for (size_t i = 0; i < 10; i++)
@@ -153,11 +153,11 @@ static void kept_streams(void)
     struct config_service *kept =
         side_add_service(&bed.client, "kept", CONFIG_LISTEN, bed_loopback(0));
     side_add_service(&bed.server, "kept", CONFIG_CONNECT, bed.ends.address);
-    kept->streams_min = 1;
-    kept->streams_max = 2;
-    bed.client.config.streams_max = 3;
-    bed.client.config.streams_initial = bed.server.config.streams_initial = 3;
-    bed.client.config.waiting_timeout_us = 30000;
+    kept->streams.min = 1;
+    kept->streams.max = 2;
+    bed.client.config.streams.max = 3;
+    bed.client.config.streams.initial = bed.server.config.streams.initial = 3;
+    bed.client.config.waiting.timeout_us = 30000;
     bed_start(&bed);
     bed_up(&bed);
     struct end_plan stay = {.bytes = 10, .then = THEN_HOLD};

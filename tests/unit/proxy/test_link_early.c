@@ -17,9 +17,9 @@ static bool are_settled(const struct bed *bed)
 static void begin(struct bed *bed, unsigned workers)
 {
     bed_init(bed, workers, workers, false);
-    bed->client.config.streams_initial = MANY;
-    bed->server.config.streams_initial = MANY;
-    bed->client.config.reconnect_min_us = bed->client.config.reconnect_max_us = 1000;
+    bed->client.config.streams.initial = MANY;
+    bed->server.config.streams.initial = MANY;
+    bed->client.config.reconnect.min_us = bed->client.config.reconnect.max_us = 1000;
     bed_start(bed);
 }
 
@@ -105,7 +105,7 @@ static void more_than_the_server_allows(void)
     struct bed bed;
     memory_set_faults(&(struct memory_faults){.delay_us = 20000});
     begin(&bed, 2);
-    bed.server.config.streams_max = 3; /* in HELLO: SCTP has agreed on more */
+    bed.server.config.streams.max = 3; /* in HELLO: SCTP has agreed on more */
     bed_reach(&bed, side_count(&bed.client, children_ready) == 3);
     end_association(&bed);
     bed_expect(&bed,

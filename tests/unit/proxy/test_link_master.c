@@ -15,7 +15,7 @@ static void renew_now(struct bed *bed)
 
 static void replace_children(struct bed *bed)
 {
-    for (uint16_t stream = 1; stream <= bed->client.config.streams_initial; stream++)
+    for (uint16_t stream = 1; stream <= bed->client.config.streams.initial; stream++)
         if (side_link(&bed->client)->streams[stream].child == CHILD_READY)
             side_hurt_child(&bed->client, stream);
 }
@@ -89,7 +89,7 @@ static void renewal_fails(bool at_client)
     renew_now(&bed);
     struct side *side = at_client ? &bed.client : &bed.server;
     bed_reach(&bed, side_link(side)->renewal.session);
-    side_hurt_child(side, side->config.streams_max + 1);
+    side_hurt_child(side, side->config.streams.max + 1);
     ok(side_count(side, masters_failed) == 1, "a renewal fails at the %s",
        at_client ? "client" : "server");
     bed_pause(&bed, 10000);
@@ -104,7 +104,8 @@ static void short_lifetime(void)
 {
     struct bed bed;
     bed_init(&bed, 2, 2, false);
-    bed.client.config.tls.ticket_lifetime_us = bed.server.config.tls.ticket_lifetime_us = 1000000;
+    bed.client.config.tls.resume.ticket_lifetime_us =
+        bed.server.config.tls.resume.ticket_lifetime_us = 1000000;
     bed_start(&bed);
     bed_up(&bed);
     bed_expect(&bed, side_count(&bed.client, masters_renewed) == 1,
@@ -168,7 +169,7 @@ static void wrong_peer(bool client_is_wrong)
         free(tls->peer);
         tls->peer = check_strdup("somebody.example");
     }
-    bed.client.config.waiting_timeout_us = 50000;
+    bed.client.config.waiting.timeout_us = 50000;
     bed_start(&bed);
     struct pair *pair = bed_connect(&bed, end_sends(10), end_sends(10));
     bed_expect(&bed, side_count(client_is_wrong ? &bed.server : &bed.client, masters_failed) >= 3,

@@ -26,8 +26,8 @@ static void init(struct bed *bed)
 {
     *bed = (struct bed){0};
     local_init(&bed->local, NULL);
-    bed->local.tunnel_config.waiting_max = 1000;
-    bed->local.tunnel_config.waiting_timeout_us = 60000000;
+    bed->local.tunnel_config.waiting.max = 1000;
+    bed->local.tunnel_config.waiting.timeout_us = 60000000;
     TAILQ_INIT(&bed->local.tunnel.parked);
     bed->local.tunnel.parked_timer.on_expire = on_parked_too_long;
     bed->local.service_config.endpoint.address = local_loopback();

@@ -88,7 +88,7 @@ static void forgotten(void)
 {
     struct bed bed;
     bed_init(&bed, 1, 1, false);
-    bed.client.config.reconnect_min_us = bed.client.config.reconnect_max_us = 20000;
+    bed.client.config.reconnect.min_us = bed.client.config.reconnect.max_us = 20000;
     bed_start(&bed);
     bed_up(&bed);
     end_link(&bed.client);
@@ -119,7 +119,7 @@ static void redis_is_not_there(void)
     bed_init(&bed, 1, 2, true);
     use_12(&bed.client);
     use_12(&bed.server);
-    bed.server.config.tls.resume_by = CONFIG_BY_IDS;
+    bed.server.config.tls.resume.by = CONFIG_BY_IDS;
     nobody.address.any.sa_family = AF_UNIX;
     snprintf(nobody.address.un.sun_path, sizeof nobody.address.un.sun_path, "%s/none",
              certificates_directory);
@@ -168,8 +168,8 @@ static void service_for_others(void)
     struct config_service *service =
         side_add_service(&bed.server, "private", CONFIG_CONNECT, bed.ends.address);
     side_add_service(&bed.client, "private", CONFIG_LISTEN, bed_loopback(0));
-    service->allow = allow;
-    service->allow_count = 1;
+    service->allow.list = allow;
+    service->allow.count = 1;
     bed_start(&bed);
     bed_up(&bed);
     for (int i = 0; i < 5; i++)
@@ -189,9 +189,9 @@ static void keys_by_lease(bool is_12)
 {
     struct bed bed;
     bed_init(&bed, 2, 2, false);
-    bed.client.config.streams_initial = bed.client.config.streams_max = 1;
-    bed.client.config.tls.rekey_on_lease = bed.server.config.tls.rekey_on_lease = true;
-    bed.server.config.streams_initial = 1;
+    bed.client.config.streams.initial = bed.client.config.streams.max = 1;
+    bed.client.config.tls.rekey.on_lease = bed.server.config.tls.rekey.on_lease = true;
+    bed.server.config.streams.initial = 1;
     if (is_12) {
         use_12(&bed.client);
         use_12(&bed.server);

@@ -187,7 +187,7 @@ static void states(void)
 {
     struct bed bed;
     bed_init(&bed, 1, 1, false);
-    bed.client.config.reconnect_min_us = bed.client.config.reconnect_max_us = 30000;
+    bed.client.config.reconnect.min_us = bed.client.config.reconnect.max_us = 30000;
     bed.server.local.address = bed.client.remote.address = bed_loopback(32000);
     memory_set_faults(&(struct memory_faults){.delay_us = 5000});
     side_start(&bed.client);

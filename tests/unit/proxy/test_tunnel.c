@@ -60,8 +60,8 @@ static void waiting_has_limits(void)
 {
     struct bed bed;
     bed_init(&bed, 1, 1, false);
-    bed.client.config.waiting_max = 3;
-    bed.client.config.waiting_timeout_us = 60000;
+    bed.client.config.waiting.max = 3;
+    bed.client.config.waiting.timeout_us = 60000;
     bed.client.remote.address = bed_loopback(31001);
     side_start(&bed.client);
     for (size_t i = 0; i < 5; i++)
@@ -80,10 +80,10 @@ static void full_pool(void)
 {
     struct bed bed;
     bed_init(&bed, 2, 2, false);
-    bed.client.config.streams_max = bed.client.config.streams_initial = 2;
-    bed.server.config.streams_initial = 2;
-    bed.client.config.waiting_max = 2;
-    bed.client.config.waiting_timeout_us = 300000;
+    bed.client.config.streams.max = bed.client.config.streams.initial = 2;
+    bed.server.config.streams.initial = 2;
+    bed.client.config.waiting.max = 2;
+    bed.client.config.waiting.timeout_us = 300000;
     bed_start(&bed);
     bed_up(&bed);
     struct pair *first = open_one(&bed);
@@ -111,8 +111,8 @@ static void impatient_clients(void)
     struct bed bed;
     bed_init(&bed, 2, 2, false);
     bed.server.local.address = bed.client.remote.address = bed_loopback(31002);
-    bed.client.config.waiting_max = 11;
-    bed.client.config.waiting_timeout_us = BED_PATIENCE_US;
+    bed.client.config.waiting.max = 11;
+    bed.client.config.waiting.timeout_us = BED_PATIENCE_US;
     side_start(&bed.client);
     for (size_t i = 0; i < 10; i++)
         bed_connect(&bed, (struct end_plan){.bytes = 10, .then = THEN_RESET}, end_holds(10));
@@ -153,9 +153,9 @@ static void impatient_for_a_stream(void)
 {
     struct bed bed;
     bed_init(&bed, 2, 2, false);
-    bed.client.config.streams_max = bed.client.config.streams_initial = 1;
-    bed.server.config.streams_initial = 1;
-    bed.client.config.waiting_timeout_us = BED_PATIENCE_US;
+    bed.client.config.streams.max = bed.client.config.streams.initial = 1;
+    bed.server.config.streams.initial = 1;
+    bed.client.config.waiting.timeout_us = BED_PATIENCE_US;
     bed_start(&bed);
     bed_up(&bed);
     struct pair *first = open_one(&bed);
@@ -182,9 +182,9 @@ static void waits_once(void)
 {
     struct bed bed;
     bed_init(&bed, 1, 1, false);
-    bed.client.config.streams_max = bed.client.config.streams_initial = 1;
-    bed.server.config.streams_initial = 1;
-    bed.client.config.waiting_timeout_us = 400000;
+    bed.client.config.streams.max = bed.client.config.streams.initial = 1;
+    bed.server.config.streams.initial = 1;
+    bed.client.config.waiting.timeout_us = 400000;
     bed.server.local.address = bed.client.remote.address = bed_loopback(31004);
     side_start(&bed.client);
     struct pair *served = bed_connect(&bed, end_holds(10), end_holds(10));
@@ -206,7 +206,7 @@ static void drains(bool server)
 {
     struct bed bed;
     bed_init(&bed, 2, 2, false);
-    bed.client.config.waiting_timeout_us = 100000;
+    bed.client.config.waiting.timeout_us = 100000;
     bed_start(&bed);
     bed_up(&bed);
     struct pair *open = open_one(&bed), *late;
@@ -316,8 +316,8 @@ static void dies_at_once(void)
 {
     struct bed bed;
     bed_init(&bed, 1, 1, false);
-    bed.client.config.reconnect_min_us = 10000;
-    bed.client.config.reconnect_max_us = 60000000;
+    bed.client.config.reconnect.min_us = 10000;
+    bed.client.config.reconnect.max_us = 60000000;
     bed_start(&bed);
     for (int i = 0; i < 6; i++) {
         bed_reach(&bed, side_link(&bed.client) && side_link(&bed.client)->state == LINK_READY);

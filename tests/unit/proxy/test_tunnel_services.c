@@ -18,8 +18,8 @@ static void replace(char **text, char *with)
 
 static void allow(struct config_service *service, char **names, size_t count)
 {
-    service->allow = names;
-    service->allow_count = count;
+    service->allow.list = names;
+    service->allow.count = count;
 }
 
 /* Two clients, client and other, both let in and both connecting "back". */
@@ -30,8 +30,8 @@ static void init(struct bed *bed, unsigned workers)
     side_add_service(&bed->second, "echo", CONFIG_LISTEN, bed_loopback(0));
     replace(&bed->second.config.tls.cert, certificates_path("other.pem"));
     replace(&bed->second.config.tls.key, certificates_path("other.key"));
-    bed->server.config.tls.allow = both;
-    bed->server.config.tls.allow_count = 2;
+    bed->server.config.tls.allow.list = both;
+    bed->server.config.tls.allow.count = 2;
     side_add_service(&bed->server, "back", CONFIG_LISTEN, bed_loopback(0));
     side_add_service(&bed->client, "back", CONFIG_CONNECT, bed->ends.address);
     side_add_service(&bed->second, "back", CONFIG_CONNECT, bed->ends.address);
@@ -93,9 +93,9 @@ static void rules_change(void)
 {
     struct bed bed;
     init(&bed, 2);
-    bed.client.config.streams_max = bed.client.config.streams_initial = 1;
-    bed.server.config.streams_initial = 1;
-    bed.server.config.waiting_timeout_us = BED_PATIENCE_US;
+    bed.client.config.streams.max = bed.client.config.streams.initial = 1;
+    bed.server.config.streams.initial = 1;
+    bed.server.config.waiting.timeout_us = BED_PATIENCE_US;
     allow(&bed.server.services[BACK], client_only, 1);
     struct config_service others = bed.server.services[BACK], nobodys = others, all = others;
     allow(&others, other_only, 1);

@@ -23,9 +23,9 @@ static void init(struct bed *bed, unsigned client_workers, unsigned server_worke
     side_add_service(&bed->client, "back", CONFIG_CONNECT, bed->ends.address);
     side_add_service(&bed->server, "back", CONFIG_LISTEN, bed_loopback(0));
     side_add_service(&bed->client, "ghost", CONFIG_LISTEN, bed_loopback(0));
-    bed->client.config.streams_max = bed->server.config.streams_max = 12;
-    bed->client.config.waiting_max = bed->server.config.waiting_max = 1000;
-    bed->client.config.waiting_timeout_us = bed->server.config.waiting_timeout_us = 20000000;
+    bed->client.config.streams.max = bed->server.config.streams.max = 12;
+    bed->client.config.waiting.max = bed->server.config.waiting.max = 1000;
+    bed->client.config.waiting.timeout_us = bed->server.config.waiting.timeout_us = 20000000;
 }
 
 static int books_are_even(struct side *side)

@@ -35,7 +35,7 @@ static struct link *ready_link(const struct side *side)
 static void hurt(struct bed *bed, struct side *side)
 {
     struct link *link = ready_link(side);
-    uint16_t stream = (uint16_t)(1 + bed_random(bed, side->config.streams_max));
+    uint16_t stream = (uint16_t)(1 + bed_random(bed, side->config.streams.max));
     if (link && stream < link->granted && link->streams[stream].channel)
         side_hurt_child(side, stream);
 }
@@ -105,14 +105,14 @@ static void prepare(struct bed *bed, unsigned long seed)
     side_add_service(&bed->server, "back", CONFIG_LISTEN, bed_loopback(0));
     side_add_service(&bed->client, "ghost", CONFIG_LISTEN, bed_loopback(0));
     bed->server.local.address = bed->client.remote.address = bed_loopback(33000);
-    bed->client.config.streams_max = (uint32_t)(2 + seed % 6);
-    bed->client.config.streams_initial = (uint32_t)(1 + seed % 2);
-    bed->client.config.waiting_max = bed->server.config.waiting_max = 1000;
+    bed->client.config.streams.max = (uint32_t)(2 + seed % 6);
+    bed->client.config.streams.initial = (uint32_t)(1 + seed % 2);
+    bed->client.config.waiting.max = bed->server.config.waiting.max = 1000;
     bed->client.config.connect_timeout_us = 50000;
     bed->client.config.tls.handshake_timeout_us = bed->server.config.tls.handshake_timeout_us =
         1000000;
     bed->client.hasty = bed->server.hasty = true;
-    bed->client.config.waiting_timeout_us = bed->server.config.waiting_timeout_us = 8000000;
+    bed->client.config.waiting.timeout_us = bed->server.config.waiting.timeout_us = 8000000;
     memory_set_faults(&(struct memory_faults){.seed = seed,
                                               .jitter_us = seed % 3 * 100,
                                               .again_percent = seed % 4 * 10,

@@ -218,7 +218,7 @@ int main(void)
     struct bed bed;
     bed_main_begin();
     bed_init(&bed, 1, 1, false);
-    bed.server.config.streams_max = STREAMS - 2;
+    bed.server.config.streams.max = STREAMS - 2;
     bed.server.config.identity.max_streams = STREAMS;
     bed_start(&bed);
     bed_up(&bed);
