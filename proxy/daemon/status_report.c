@@ -114,7 +114,7 @@ static json_t *report_link(struct link *link)
 }
 
 /* null: nobody. */
-static json_t *report_carrier(struct service *service)
+static json_t *report_carrier(struct tunnel_service *service)
 {
     const struct link *link = tunnel_services_carrier(service);
     if (!link)
@@ -162,20 +162,21 @@ struct sum {
     struct service_counts *services;
 };
 
-static json_t *report_service(struct service *service, const struct service_counts *counts)
+static json_t *report_service(struct tunnel_service *at, const struct service_counts *counts)
 {
+    const struct service *service = &at->service;
     bool listens = service->config->direction == CONFIG_LISTEN;
     char text[ADDRESS_TEXT_MAX];
     const char *where = service->config->endpoint.text;
-    if (listens && service->listener.worker)
-        where = address_format(&service->listener.address, text);
+    if (listens && at->listener.worker)
+        where = address_format(&at->listener.address, text);
     json_t *place = json_string(where); /* NULL: a path that is not UTF-8 */
     json_t *report = json_pack("{s:s, s:o, s:I, s:I, s:I}", "name", service->config->name,
                                listens ? "listen" : "connect", place ? place : printable(where),
                                "open", (json_int_t)counts->open, "total", (json_int_t)counts->total,
                                "refused", (json_int_t)counts->refused);
     if (listens)
-        json_object_set_new(report, "carried_by", report_carrier(service));
+        json_object_set_new(report, "carried_by", report_carrier(at));
     return report;
 }
 
@@ -227,7 +228,7 @@ static void add_part(struct sum *sum, const struct tunnel *part)
     }
     add_counters(&sum->counters, &part->counters);
     for (size_t i = 0; i < part->config->service_count; i++) {
-        const struct service *service = &part->services[i];
+        const struct service *service = &part->services[i].service;
         sum->services[i].open += counter_get(&service->open);
         sum->services[i].total += counter_get(&service->total);
         sum->services[i].refused += counter_get(&service->refused);

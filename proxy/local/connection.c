@@ -1,3 +1,4 @@
+/* One tunnelled connection at this end: its socket is read and written, and its end is told. */
 #include "proxy/local/connection.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@
 #include "base/log.h"
 #include "proxy/local/connector.h"
 #include "proxy/local/readahead.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/local/service.h"
 #include "proxy/worker/worker.h"
 #include "tls/identity.h"
 
@@ -34,8 +35,8 @@ struct connection *connection_new(struct service *service, int fd, uint64_t id, 
     c->client = check_strdup(client);
     c->begun_us = now_us;
     c->socket.fd = fd;
-    counter_add(&service->tunnel->counters.connections_open, 1);
-    counter_add(&service->tunnel->counters.connections_total, 1);
+    counter_add(&service->counters->connections_open, 1);
+    counter_add(&service->counters->connections_total, 1);
     counter_add(&service->open, 1);
     counter_add(&service->total, 1);
     return c;
@@ -55,13 +56,13 @@ static void count_in(struct connection *c, size_t bytes)
 {
     c->bytes_in += bytes;
     c->written_us = c->worker ? loop_now(c->worker->loop) : 0;
-    counter_add(&c->service->tunnel->counters.bytes_in, bytes);
+    counter_add(&c->service->counters->bytes_in, bytes);
 }
 
 static void count_out(struct connection *c, size_t bytes)
 {
     c->bytes_out += bytes;
-    counter_add(&c->service->tunnel->counters.bytes_out, bytes);
+    counter_add(&c->service->counters->bytes_out, bytes);
 }
 
 static void broken(struct connection *c)
@@ -430,7 +431,7 @@ static void log_end(const struct connection *c, enum err why, const char *detail
     };
     log_write_fields(
         level,
-        LOG_ABOUT(.tunnel = c->service->tunnel->config->name, .service = c->service->config->name,
+        LOG_ABOUT(.tunnel = c->service->tunnel_name, .service = c->service->config->name,
                   .peer = c->peer ? c->peer->label : NULL, .association = c->association,
                   .client = c->opened_here ? c->client : NULL,
                   .claims = c->opened_here ? NULL : c->client, .connection = c->id,
@@ -441,7 +442,7 @@ static void log_end(const struct connection *c, enum err why, const char *detail
 
 static void count_end(const struct connection *c, enum err why)
 {
-    struct counters *counters = &c->service->tunnel->counters;
+    struct counters *counters = c->service->counters;
     counter_sub(&counters->connections_open, 1);
     counter_sub(&c->service->open, 1);
     if (is_refusal(why)) {

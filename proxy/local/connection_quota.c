@@ -1,11 +1,11 @@
 /* What a connection takes of the budget while no lease does, and whose limits it counts for. */
 #include "proxy/local/connection.h"
 #include "proxy/local/quota.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/local/service.h"
 
 static struct mux_budget *budget_of(const struct connection *c)
 {
-    return c->quota ? &c->quota->budget : c->service->tunnel->budget;
+    return c->quota ? &c->quota->budget : c->service->budget;
 }
 
 void connection_hold(struct connection *c, uint64_t bytes)

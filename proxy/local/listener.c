@@ -1,3 +1,4 @@
+/* Accepts clients of a service, and rests where the system or the budget has no room. */
 #include "proxy/local/listener.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "proxy/local/connection.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/local/service.h"
 #include "proxy/worker/worker.h"
 
 #define REST_US 100000
@@ -47,15 +48,14 @@ static void stop_a_while(struct listener *listener)
 /* Clients wait in the socket until others have been served. */
 static void rest_for_memory(struct listener *listener)
 {
-    struct tunnel *tunnel = listener->service->tunnel;
+    const struct service *service = listener->service;
     uint64_t left_out;
-    counter_add(&tunnel->counters.limit_memory, 1);
-    if (log_minute_allows(&tunnel->memory_told, loop_now(listener->worker->loop), &left_out))
-        log_write(
-            LOG_WARNING,
-            LOG_ABOUT(.tunnel = tunnel->config->name, .service = listener->service->config->name),
-            "what waits takes all of memory_limit: nothing is accepted until some of it has "
-            "been read; raise memory_limit if that is meant to be");
+    counter_add(&service->counters->limit_memory, 1);
+    if (log_minute_allows(&listener->memory_told, loop_now(listener->worker->loop), &left_out))
+        log_write(LOG_WARNING,
+                  LOG_ABOUT(.tunnel = service->tunnel_name, .service = service->config->name),
+                  "what waits takes all of memory_limit: nothing is accepted until some of it has "
+                  "been read; raise memory_limit if that is meant to be");
     stop_a_while(listener);
 }
 
@@ -63,7 +63,7 @@ static void rest(struct listener *listener, int error)
 {
     if (!listener->rests++)
         log_write(LOG_WARNING,
-                  LOG_ABOUT(.tunnel = listener->service->tunnel->config->name,
+                  LOG_ABOUT(.tunnel = listener->service->tunnel_name,
                             .service = listener->service->config->name),
                   "cannot accept: %s; the listener rests until there is room (raise the limit of "
                   "open files: ulimit -n)",
@@ -82,9 +82,9 @@ static void on_acceptable(struct loop_fd *socket, uint32_t events)
 {
     struct listener *listener = container_of(socket, struct listener, socket);
     (void)events;
-    struct tunnel *tunnel = listener->service->tunnel;
+    struct service *service = listener->service;
     for (int i = 0; i < ACCEPT_BATCH; i++) {
-        if (!mux_budget_has(tunnel->budget, tunnel->promised, BUDGET_ALL)) {
+        if (!mux_budget_has(service->budget, service->promised, BUDGET_ALL)) {
             rest_for_memory(listener);
             return;
         }
@@ -98,11 +98,11 @@ static void on_acceptable(struct loop_fd *socket, uint32_t events)
         listener->rests = 0;
         char client[ADDRESS_TEXT_MAX];
         struct connection *connection =
-            connection_new(listener->service, fd, connection_id(), address_format(&from, client),
+            connection_new(service, fd, connection_id(), address_format(&from, client),
                            loop_now(listener->worker->loop));
         connection->opened_here = true;
-        connection_hold(connection, tunnel->promised); /* it may wait for a stream */
-        tunnel_carry(listener->service->tunnel, connection);
+        connection_hold(connection, service->promised); /* it may wait for a stream */
+        listener->on_connection(listener, connection);
     }
 }
 
@@ -159,7 +159,8 @@ int listener_open(struct listener *listener, struct service *service, struct wor
                   char *why, size_t why_size)
 {
     const struct config_service *config = service->config;
-    *listener = (struct listener){.service = service,
+    *listener = (struct listener){.on_connection = listener->on_connection,
+                                  .service = service,
                                   .worker = worker,
                                   .socket = {.on_events = on_acceptable, .fd = -1},
                                   .rest = {.on_expire = on_rested},
@@ -169,8 +170,7 @@ int listener_open(struct listener *listener, struct service *service, struct wor
     if (listener->socket.fd < 0 || bind_and_listen(listener, config) < 0 ||
         loop_fd_add(worker->loop, &listener->socket, EPOLLIN) < 0) {
         snprintf(why, why_size, "tunnel \"%s\", service \"%s\": cannot listen on %s: %s",
-                 service->tunnel->config->name, config->name, config->endpoint.text,
-                 strerror(errno));
+                 service->tunnel_name, config->name, config->endpoint.text, strerror(errno));
         if (listener->socket.fd >= 0)
             close(listener->socket.fd);
         listener->socket.fd = -1;

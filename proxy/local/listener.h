@@ -6,18 +6,25 @@
 #include <stddef.h>
 
 #include "base/address.h"
+#include "base/log_limit.h"
 #include "base/loop.h"
 
+struct connection;
 struct service;
 struct worker;
 
 struct listener {
-    struct service *service;
+    /* Set before listener_open. A client has come. Owns: the callee has the connection, which
+     * holds what its service promises (connection_hold). */
+    void (*on_connection)(struct listener *self, struct connection *connection);
+
+    struct service *service; /* private from here on, but for the address */
     struct worker *worker;
     struct loop_fd socket;
     struct loop_timer rest;
     struct address address; /* with the port taken */
     unsigned rests;         /* in a row; one log line for each row */
+    struct log_minute memory_told;
 };
 
 /* Binds and listens. Returns 0, or -1 with a sentence in why. */

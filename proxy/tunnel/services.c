@@ -72,10 +72,11 @@ static bool is_better(const struct candidate *one, const struct candidate *other
     return strcasecmp(one->link->peer_name, other->link->peer_name) < 0;
 }
 
-static struct link *choose(const struct service *service)
+static struct link *choose(const struct tunnel_service *at)
 {
+    const struct service *service = &at->service;
     struct candidate best = {0};
-    for (struct link *link = service->tunnel->links; link; link = link->next) {
+    for (struct link *link = at->tunnel->links; link; link = link->next) {
         const struct candidate one = {.link = link,
                                       .offers = link->offered && link->offered[service->index],
                                       .rank = is_usable(link) ? rank_of(link, service) : MAY_NOT};
@@ -87,7 +88,7 @@ static struct link *choose(const struct service *service)
     return best.link && (best.offers || has_one_server(service)) ? best.link : NULL;
 }
 
-struct link *tunnel_services_carrier(struct service *service)
+struct link *tunnel_services_carrier(struct tunnel_service *service)
 {
     if (!service->chosen || (service->carrier && !is_usable(service->carrier))) {
         service->carrier = choose(service);
@@ -100,7 +101,8 @@ void tunnel_services_ready(struct link *link)
 {
     struct tunnel *tunnel = link->tunnel;
     for (size_t i = 0; i < tunnel->config->service_count; i++)
-        if (is_listening(&tunnel->services[i]) && may_serve(link, &tunnel->services[i]))
+        if (is_listening(&tunnel->services[i].service) &&
+            may_serve(link, &tunnel->services[i].service))
             tunnel->services[i].chosen = false;
     tunnel_waiting_release(tunnel);
 }
@@ -117,7 +119,7 @@ void tunnel_services_gone(struct link *link)
 static void dismiss_strangers(struct link *link)
 {
     for (size_t i = 0; i < link->tunnel->config->service_count; i++) {
-        const struct service *service = &link->tunnel->services[i];
+        const struct service *service = &link->tunnel->services[i].service;
         if (is_listening(service) && !may_serve(link, service))
             pool_dismiss_service(link->pool, i);
     }
@@ -136,7 +138,7 @@ void tunnel_services_changed(struct tunnel *tunnel)
 void tunnel_services_take(struct tunnel *part, const struct config_tunnel *now)
 {
     for (size_t i = 0; i < part->config->service_count; i++) {
-        struct service *service = &part->services[i];
+        struct service *service = &part->services[i].service;
         const struct config_service *rules = service->config;
         for (size_t j = 0; j < now->service_count; j++)
             if (strcmp(now->services[j].name, rules->name) == 0)
@@ -224,7 +226,7 @@ void tunnel_services_offered(struct link *link, const char *const *names, size_t
     struct list denied = {0}, missing = {0};
     link->offered = check_alloc(tunnel->config->service_count * sizeof(*link->offered));
     for (size_t i = 0; i < tunnel->config->service_count; i++) {
-        const struct service *service = &tunnel->services[i];
+        const struct service *service = &tunnel->services[i].service;
         if (!is_listening(service))
             continue;
         bool named = is_among(service->config->name, names, count);

@@ -42,7 +42,7 @@ void tunnel_transport_options(struct tunnel *tunnel, struct transport_options *o
 
 void tunnel_carry(struct tunnel *tunnel, struct connection *connection)
 {
-    struct link *link = tunnel_services_carrier(connection->service);
+    struct link *link = tunnel_services_carrier(tunnel_service_of(connection));
     connection_set_peer(connection, NULL, 0);
     if (atomic_load(&tunnel->draining))
         connection_end(connection, ERR_DRAINING, NULL);
@@ -83,6 +83,11 @@ void tunnel_link_gone(struct tunnel *tunnel, struct link *link)
 
 /* ---- life ---- */
 
+static void on_connection(struct listener *listener, struct connection *connection)
+{
+    tunnel_carry(container_of(listener, struct tunnel_service, listener)->tunnel, connection);
+}
+
 /* Connections of a service that listens go to one association or another: these share a worker. */
 static unsigned count_parts(const struct config_tunnel *config, const struct carriers *carriers,
                             unsigned worker_count)
@@ -109,11 +114,15 @@ static struct tunnel *part_new(const struct config_tunnel *config,
     tunnel->denials.per_minute = 10;
     tunnel->services = check_alloc((config->service_count + 1) * sizeof(*tunnel->services));
     for (size_t i = 0; i < config->service_count; i++) {
-        struct service *service = &tunnel->services[i];
-        service->config = &config->services[i];
-        atomic_init(&service->rules, service->config);
-        service->tunnel = tunnel;
-        service->index = i;
+        tunnel->services[i].tunnel = tunnel;
+        tunnel->services[i].listener.on_connection = on_connection;
+        tunnel->services[i].service = (struct service){.config = &config->services[i],
+                                                       .rules = &config->services[i],
+                                                       .index = i,
+                                                       .tunnel_name = config->name,
+                                                       .counters = &tunnel->counters,
+                                                       .budget = shared->budget,
+                                                       .promised = tunnel->promised};
     }
     return tunnel;
 }
@@ -204,15 +213,16 @@ static int open_all(struct tunnel *tunnel, char *why, size_t why_size)
     if (!tunnel_is_client(tunnel) && tunnel_endpoints_open(tunnel, why, why_size) < 0)
         return -1;
     for (size_t i = 0; i < tunnel->config->service_count; i++) {
-        struct service *service = &tunnel->services[i];
+        const struct service *service = &tunnel->services[i].service;
+        struct listener *listener = &tunnel->services[i].listener;
         if (service->config->direction != CONFIG_LISTEN)
             continue;
-        if (listener_open(&service->listener, service, tunnel->home, why, why_size) < 0)
+        if (listener_open(listener, &tunnel->services[i].service, tunnel->home, why, why_size) < 0)
             return -1;
         char text[ADDRESS_TEXT_MAX];
         log_write(LOG_INFO,
                   LOG_ABOUT(.tunnel = tunnel->config->name, .service = service->config->name),
-                  "listens on %s", address_format(&service->listener.address, text));
+                  "listens on %s", address_format(&listener->address, text));
     }
     return 0;
 }
@@ -275,7 +285,7 @@ bool tunnel_is_gone(const struct tunnel *tunnel)
 struct service *tunnel_find_target(struct tunnel *tunnel, const char *name)
 {
     for (size_t i = 0; i < tunnel->config->service_count; i++) {
-        struct service *service = &tunnel->services[i];
+        struct service *service = &tunnel->services[i].service;
         if (service->config->direction == CONFIG_CONNECT &&
             strcmp(service->config->name, name) == 0)
             return service;

@@ -15,23 +15,24 @@
 #include <stdio.h>
 #include <sys/queue.h>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "base/log_limit.h"
 #include "base/loop.h"
 #include "config/config.h"
-#include "control/counters.h"
 #include "mux/credit.h"
 #include "proxy/link/handshakes.h"
 #include "proxy/link/unverified.h"
+#include "proxy/local/connection.h"
 #include "proxy/local/connector.h"
 #include "proxy/local/listener.h"
+#include "proxy/local/service.h"
 #include "proxy/tunnel/carriers.h"
 #include "proxy/worker/worker.h"
 #include "tls/credentials.h"
 #include "tls/generation.h"
 #include "transport/transport.h"
 
-struct connection;
 struct link;
 struct places;
 struct remote_lookup;
@@ -46,16 +47,12 @@ struct tunnel_shared {
     struct sessions *sessions;
 };
 
-struct service {
-    const struct config_service *config;
-    /* Whose `allow` counts: config, or what a reload has read since. */
-    _Atomic(const struct config_service *) rules;
+struct tunnel_service {
+    struct service service;
     struct tunnel *tunnel;
-    size_t index;             /* in the tunnel */
     struct listener listener; /* when the service listens */
     struct link *carrier;     /* of its connections, once chosen; NULL: there is none */
     bool chosen;
-    _Atomic uint64_t open, total, refused;
 };
 
 /* A bound endpoint of a server: one transport, at all its addresses. */
@@ -111,7 +108,7 @@ struct tunnel {
     struct counters counters;
     struct handshakes handshakes;
     struct unverified unverified;
-    struct service *services;
+    struct tunnel_service *services;
     atomic_bool draining;
     atomic_bool told_records; /* that GnuTLS has to keep records that should be ours */
 
@@ -150,6 +147,12 @@ struct tunnel {
 static inline bool tunnel_is_client(const struct tunnel *tunnel)
 {
     return tunnel->config->role == CONFIG_CLIENT;
+}
+
+/* The service of a connection of this tunnel. */
+static inline struct tunnel_service *tunnel_service_of(const struct connection *connection)
+{
+    return container_of(connection->service, struct tunnel_service, service);
 }
 
 /* Of its home worker's loop. */
@@ -213,7 +216,7 @@ void tunnel_transport_options(struct tunnel *tunnel, struct transport_options *o
  * associations that are up and whose peer may serve it, one whose HELLO named the service; of these
  * that of the identity which `allow` names first, then by name; of one identity the newest. NULL:
  * none. */
-struct link *tunnel_services_carrier(struct service *service);
+struct link *tunnel_services_carrier(struct tunnel_service *service);
 /* The peer's HELLO is there: notes what it connects, and logs what it should and does not, and what
  * it may not. complete: it has named all. */
 void tunnel_services_offered(struct link *link, const char *const *names, size_t count,

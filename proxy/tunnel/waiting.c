@@ -95,7 +95,7 @@ static void on_written(struct connection_events *events, size_t length)
 static void on_reset(struct connection_events *events)
 {
     struct connection *connection = container_of(events, struct connection, waiting_events);
-    struct tunnel *tunnel = connection->service->tunnel;
+    struct tunnel *tunnel = tunnel_service_of(connection)->tunnel;
     if (connection->parked) {
         unlink_parked(tunnel, connection);
         set_timer(tunnel);
@@ -156,7 +156,7 @@ void tunnel_waiting_release(struct tunnel *tunnel)
 {
     struct connection *next;
     for (struct connection *parked = TAILQ_FIRST(&tunnel->parked); parked; parked = next) {
-        struct link *link = tunnel_services_carrier(parked->service);
+        struct link *link = tunnel_services_carrier(tunnel_service_of(parked));
         next = TAILQ_NEXT(parked, others);
         if (!link)
             continue;

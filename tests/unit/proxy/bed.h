@@ -319,7 +319,7 @@ static inline uint64_t side_left(const struct side *side)
     uint64_t left = counter_get(&c->connections_open) + counter_get(&c->connections_waiting) +
                     counter_get(&c->children_ready) + counter_get(&c->associations_up);
     for (size_t i = 0; i < side->config.service_count; i++)
-        left += counter_get(&side->tunnel->services[i].open);
+        left += counter_get(&side->tunnel->services[i].service.open);
     return left;
 }
 

@@ -1,4 +1,4 @@
-/* tests/unit/proxy/local.h: one worker that the test turns, a tunnel that is only its books, and
+/* tests/unit/proxy/local.h: one worker that the test turns, a service without a tunnel, and
  * TCP sockets: for what does not need two endpoints. A header with code, because each test is one
  * source file. */
 #pragma once
@@ -15,15 +15,14 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/resolver.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/local/service.h"
 #include "proxy/worker/worker.h"
 #include "tests/lib/tap.h"
 
 struct local {
     struct worker worker;
-    struct config_tunnel tunnel_config;
     struct config_service service_config;
-    struct tunnel tunnel;
+    struct counters counters;
     struct service service;
     uint64_t deadline_us;
 };
@@ -33,17 +32,15 @@ static inline void local_init(struct local *local, struct resolver *resolver)
     *local = (struct local){0};
     log_set_level(getenv("VERBOSE") ? LOG_INFO : LOG_ERROR);
     must(worker_init(&local->worker, 0, resolver) == 0);
-    local->tunnel_config.name = (char *)(uintptr_t) "books";
     local->service_config.name = (char *)(uintptr_t) "service";
     local->service_config.endpoint.text = (char *)(uintptr_t) "somewhere";
     local->service_config.connect_timeout_us = 1000000;
     local->service_config.keepalive = true;
     local->service_config.socket_mode = 0600;
-    local->tunnel.config = &local->tunnel_config;
-    local->tunnel.home = local->tunnel.workers = &local->worker;
-    local->tunnel.worker_count = 1;
-    local->service.config = &local->service_config;
-    local->service.tunnel = &local->tunnel;
+    local->service = (struct service){.config = &local->service_config,
+                                      .rules = &local->service_config,
+                                      .tunnel_name = "books",
+                                      .counters = &local->counters};
 }
 
 static inline void local_fini(struct local *local)

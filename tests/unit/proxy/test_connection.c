@@ -78,7 +78,7 @@ static void end(struct bed *bed)
         connection_end(bed->connection, ERR_CLOSED, NULL);
     if (bed->peer >= 0)
         close(bed->peer);
-    ok(!atomic_load(&bed->local.tunnel.counters.connections_open) &&
+    ok(!atomic_load(&bed->local.counters.connections_open) &&
            !atomic_load(&bed->local.service.open),
        "it is not counted as open any more");
     local_fini(&bed->local);
@@ -131,7 +131,7 @@ static void edges(void)
     ok(fill(&bed, &at, 20, &ended, &right) == 20 && fill(&bed, &at, 30, &ended, &right) == 30 &&
            right,
        "and read in parts, as the credit allows");
-    ok(bed.connection->bytes_out == 150 && counter_get(&bed.local.tunnel.counters.bytes_out) == 150,
+    ok(bed.connection->bytes_out == 150 && counter_get(&bed.local.counters.bytes_out) == 150,
        "counted");
     end(&bed);
 }
@@ -570,7 +570,7 @@ static void does_not_connect(void)
     local_pause(&bed.local, 3000);
     ok(bed.connecteds == 1, "ended while it connects: nothing is told");
     bed.connection = NULL;
-    ok(counter_get(&bed.local.tunnel.counters.connections_refused) == 1 &&
+    ok(counter_get(&bed.local.counters.connections_refused) == 1 &&
            counter_get(&bed.local.service.refused) == 1,
        "one was refused");
     end(&bed);
@@ -591,7 +591,7 @@ static void reasons(void)
         while ((n = read(bed.peer, got, sizeof got)) > 0 || (n < 0 && errno == EAGAIN))
             ;
         bool reset = n < 0 && errno == ECONNRESET;
-        uint64_t refused = counter_get(&bed.local.tunnel.counters.connections_refused);
+        uint64_t refused = counter_get(&bed.local.counters.connections_refused);
         bool is_refusal = why >= ERR_SERVICE_UNKNOWN && why <= ERR_QUEUE_TIMEOUT;
         if (reset != (why != ERR_CLOSED) || refused != is_refusal)
             ok(false, "%s: %s, refused %d", err_name(why), reset ? "RST" : "FIN", (int)refused);

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "proxy/local/connection.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/local/service.h"
 #include "tests/lib/tap.h"
 
 #define BYTES 20000
@@ -35,11 +35,11 @@ static size_t read_right(int fd, size_t from)
 
 int main(void)
 {
-    char site[] = "site", web[] = "web";
-    struct config_tunnel tunnel_config = {.name = site};
+    char web[] = "web";
     struct config_service service_config = {.name = web};
-    struct tunnel tunnel = {.config = &tunnel_config};
-    struct service service = {.config = &service_config, .tunnel = &tunnel};
+    struct counters counters = {0};
+    struct service service = {
+        .config = &service_config, .tunnel_name = "site", .counters = &counters};
     struct connection *connection = connection_new(&service, -1, 1, "client", 0);
 
     for (size_t i = 0; i < BYTES; i++) {

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "proxy/local/connection.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/local/service.h"
 #include "proxy/worker/worker.h"
 #include "tests/lib/tap.h"
 
@@ -40,11 +40,11 @@ static void tcp_pair(int ends[2])
 
 int main(void)
 {
-    char site[] = "site", web[] = "web";
-    struct config_tunnel tunnel_config = {.name = site};
+    char web[] = "web";
     struct config_service service_config = {.name = web};
-    struct tunnel tunnel = {.config = &tunnel_config};
-    struct service service = {.config = &service_config, .tunnel = &tunnel};
+    struct counters counters = {0};
+    struct service service = {
+        .config = &service_config, .tunnel_name = "site", .counters = &counters};
     static struct worker worker;
     int ends[2];
     must(worker_init(&worker, 0, NULL) == 0);

@@ -10,26 +10,25 @@
 
 static char directory[] = "/tmp/hawser-listener-XXXXXX";
 
-/* Accepted connections are parked: the tunnel of the books has no association. */
 struct bed {
     struct local local;
     struct listener listener;
+    TAILQ_HEAD(accepted, connection) accepted;
     char why[256];
 };
 
-static void on_parked_too_long(struct loop_timer *timer)
+static void on_connection(struct listener *listener, struct connection *connection)
 {
-    (void)timer;
+    struct bed *bed = container_of(listener, struct bed, listener);
+    TAILQ_INSERT_TAIL(&bed->accepted, connection, others);
 }
 
 static void init(struct bed *bed)
 {
     *bed = (struct bed){0};
     local_init(&bed->local, NULL);
-    bed->local.tunnel_config.waiting.max = 1000;
-    bed->local.tunnel_config.waiting.timeout_us = 60000000;
-    TAILQ_INIT(&bed->local.tunnel.parked);
-    bed->local.tunnel.parked_timer.on_expire = on_parked_too_long;
+    TAILQ_INIT(&bed->accepted);
+    bed->listener.on_connection = on_connection;
     bed->local.service_config.endpoint.address = local_loopback();
 }
 
@@ -42,8 +41,11 @@ static int open_listener(struct bed *bed)
 static void fini(struct bed *bed)
 {
     listener_close(&bed->listener);
-    tunnel_drain(&bed->local.tunnel);
-    ok(!atomic_load(&bed->local.tunnel.counters.connections_open), "nothing is left");
+    for (struct connection *c; (c = TAILQ_FIRST(&bed->accepted));) {
+        TAILQ_REMOVE(&bed->accepted, c, others);
+        connection_end(c, ERR_DRAINING, NULL);
+    }
+    ok(!atomic_load(&bed->local.counters.connections_open), "nothing is left");
     local_fini(&bed->local);
 }
 
@@ -55,9 +57,13 @@ static int connect_to(const struct address *address)
     return fd;
 }
 
-static uint64_t waiting(const struct bed *bed)
+static unsigned accepted(const struct bed *bed)
 {
-    return atomic_load(&bed->local.tunnel.counters.connections_waiting);
+    unsigned count = 0;
+    const struct connection *connection;
+    TAILQ_FOREACH(connection, &bed->accepted, others)
+    count++;
+    return count;
 }
 
 static struct address unix_address(const char *name)
@@ -79,8 +85,8 @@ static void accepts(void)
     init(&bed);
     ok(open_listener(&bed) == 0 && bed.listener.address.in.sin_port, "port 0 takes a free one");
     int fd = connect_to(&bed.listener.address);
-    local_expect(&bed.local, waiting(&bed) == 1, "a client is accepted");
-    const struct connection *connection = TAILQ_FIRST(&bed.local.tunnel.parked);
+    local_expect(&bed.local, accepted(&bed) == 1, "a client is accepted");
+    const struct connection *connection = TAILQ_FIRST(&bed.accepted);
     struct address client = {.length = sizeof client.in};
     char text[ADDRESS_TEXT_MAX];
     must(getsockname(fd, &client.any, &client.length) == 0);
@@ -110,12 +116,11 @@ static void many_at_once(void)
     for (size_t i = 0; i < 200; i++)
         fds[i] = connect_to(&bed.listener.address);
     loop_turn(bed.local.worker.loop, 1000);
-    ok(waiting(&bed) > 0 && waiting(&bed) <= 64, "a flood does not take the turn: %llu accepted",
-       (unsigned long long)waiting(&bed));
-    local_expect(&bed.local, waiting(&bed) == 200, "the others in the next ones");
+    ok(accepted(&bed) > 0 && accepted(&bed) <= 64, "a flood does not take the turn: %u accepted",
+       accepted(&bed));
+    local_expect(&bed.local, accepted(&bed) == 200, "the others in the next ones");
     bool differ = true;
-    for (const struct connection *a = TAILQ_FIRST(&bed.local.tunnel.parked); a;
-         a = TAILQ_NEXT(a, others))
+    for (const struct connection *a = TAILQ_FIRST(&bed.accepted); a; a = TAILQ_NEXT(a, others))
         for (const struct connection *b = TAILQ_NEXT(a, others); b; b = TAILQ_NEXT(b, others))
             differ &= a->id != b->id;
     ok(differ, "each has an id of its own");
@@ -150,7 +155,7 @@ static void both_families(void)
     struct address address = local_loopback();
     address.in.sin_port = bed.listener.address.in6.sin6_port;
     int fd = connect_to(&address);
-    local_expect(&bed.local, waiting(&bed) == 1, "[::] takes IPv4 clients, too");
+    local_expect(&bed.local, accepted(&bed) == 1, "[::] takes IPv4 clients, too");
     close(fd);
     fini(&bed);
 }
@@ -167,7 +172,7 @@ static void unix_socket(void)
     must(lstat(address.un.sun_path, &status) == 0);
     ok(S_ISSOCK(status.st_mode) && (status.st_mode & 0777) == 0620, "with the mode that is wanted");
     int fd = connect_to(&address);
-    local_expect(&bed.local, waiting(&bed) == 1, "a client is accepted");
+    local_expect(&bed.local, accepted(&bed) == 1, "a client is accepted");
     struct bed second;
     init(&second);
     second.local.service_config.endpoint.address = address;
@@ -190,7 +195,7 @@ static void stale_socket(void)
     bed.local.service_config.endpoint.address = address;
     ok(open_listener(&bed) == 0, "the socket of a process that was killed is replaced");
     fd = connect_to(&address);
-    local_expect(&bed.local, waiting(&bed) == 1, "a client is accepted");
+    local_expect(&bed.local, accepted(&bed) == 1, "a client is accepted");
     close(fd);
     fini(&bed);
 }
@@ -235,9 +240,9 @@ static void out_of_descriptors(void)
         loop_turn(bed.local.worker.loop, 250000);
         turns++;
     }
-    ok(turns <= 8 && waiting(&bed) == 0, "and does not spin (%u turns in 250 ms)", turns);
+    ok(turns <= 8 && accepted(&bed) == 0, "and does not spin (%u turns in 250 ms)", turns);
     must(setrlimit(RLIMIT_NOFILE, &before) == 0);
-    local_expect(&bed.local, waiting(&bed) == 3, "when there are some, the clients are accepted");
+    local_expect(&bed.local, accepted(&bed) == 3, "when there are some, the clients are accepted");
     ok(bed.listener.rests == 0, "the rest is over");
     must(setrlimit(RLIMIT_NOFILE, &none) == 0);
     close(fds[0]);

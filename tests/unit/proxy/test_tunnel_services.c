@@ -54,7 +54,7 @@ static struct pair *back(struct bed *bed, struct end_plan plan)
 
 static uint64_t taken(const struct side *side)
 {
-    return counter_get(&side->tunnel->services[BACK].total);
+    return counter_get(&side->tunnel->services[BACK].service.total);
 }
 
 static bool has_come(const struct pair *pair)
@@ -65,7 +65,7 @@ static bool has_come(const struct pair *pair)
 /* A new rule, as a reload brings it. */
 static void set_rules(struct bed *bed, const struct config_service *rules)
 {
-    atomic_store(&bed->server.tunnel->services[BACK].rules, rules);
+    atomic_store(&bed->server.tunnel->services[BACK].service.rules, rules);
     tunnel_services_changed(bed->server.tunnel);
 }
 
@@ -176,7 +176,7 @@ static void hello(void)
     allow(&bed.server.services[BACK], both, 2);
     start(&bed);
     struct link *newest = side_link(&bed.server);
-    struct service *service = &bed.server.tunnel->services[BACK];
+    struct tunnel_service *service = &bed.server.tunnel->services[BACK];
     struct link *carrier = tunnel_services_carrier(service);
     ok(carrier && carrier != newest, "whose HELLO did not name it has no connections of it");
     side_stop(&bed.client);
