@@ -1,3 +1,4 @@
+/* tls/established.c: the child of TLS 1.3 that goes on without GnuTLS. */
 #include "tls/established.h"
 
 #include <gnutls/gnutls.h>
@@ -64,32 +65,11 @@ void tls_established_free(struct tls_established *established)
 
 /* ---- out ---- */
 
-static void put_message(struct tls_session *session, enum tls_record_type type,
-                        struct message *message, size_t length)
+static void send_record(struct tls_session *session, enum tls_record_type type, const void *data,
+                        size_t length)
 {
-    struct tls_record *record = &session->established->record;
-    message->length = (uint32_t)tls_record_seal(record, type, message->data, length);
-    session->output->on_output(session->output, message);
-}
-
-static struct message *copy(const struct tls_session *session, const void *data, size_t length)
-{
-    struct message *message =
-        message_new(length + tls_record_overhead(&session->established->record));
-    memcpy(message->data + TLS_RECORD_HEADER, data, length);
-    return message;
-}
-
-static void put_out(struct tls_session *session, enum tls_record_type type, const void *data,
-                    size_t length)
-{
-    put_message(session, type, copy(session, data, length), length);
-}
-
-void tls_established_alert(struct tls_session *session, int alert)
-{
-    uint8_t bytes[] = {GNUTLS_AL_FATAL, (uint8_t)alert};
-    put_out(session, TLS_RECORD_ALERT, bytes, sizeof bytes);
+    session->output->on_output(
+        session->output, tls_record_message(&session->established->record, type, data, length));
 }
 
 static enum err fail(struct tls_session *session, int alert, const char *what)
@@ -106,30 +86,42 @@ enum err tls_established_rekey(struct tls_session *session)
     struct tls_record_keys next;
     if (!tls_record_next(record, &record->out, &next))
         return fail(session, GNUTLS_A_INTERNAL_ERROR, "our next keys could not be derived");
-    put_out(session, TLS_RECORD_HANDSHAKE, update, sizeof update);
+    send_record(session, TLS_RECORD_HANDSHAKE, update, sizeof update);
     tls_record_install(&record->out, &next);
     session->owes_update = false;
     return ERR_OK;
 }
 
+/* However often the peer has asked for new keys, it gets one change, before the next data (RFC 8446
+ * section 4.6.3). */
+static enum err rekey_if_due(struct tls_session *session)
+{
+    return session->owes_update || tls_record_is_worn(&session->established->record)
+               ? tls_established_rekey(session)
+               : ERR_OK;
+}
+
 enum err tls_established_write(struct tls_session *session, const void *data, size_t length)
 {
-    return tls_established_write_message(session, copy(session, data, length), length);
+    enum err result = rekey_if_due(session);
+    if (result == ERR_OK)
+        send_record(session, TLS_RECORD_DATA, data, length);
+    return result;
 }
 
 _Static_assert(TLS_SESSION_HEADROOM == TLS_RECORD_HEADER, "data lie where they are encrypted");
 
-/* However often the peer has asked for new keys, it gets one change, before the next data (RFC 8446
- * section 4.6.3). */
 enum err tls_established_write_message(struct tls_session *session, struct message *message,
                                        size_t length)
 {
-    if ((session->owes_update || tls_record_is_worn(&session->established->record)) &&
-        tls_established_rekey(session) != ERR_OK) {
+    enum err result = rekey_if_due(session);
+    if (result != ERR_OK) {
         message_free(message);
-        return session->failure;
+        return result;
     }
-    put_message(session, TLS_RECORD_DATA, message, length);
+    message->length = (uint32_t)tls_record_seal(&session->established->record, TLS_RECORD_DATA,
+                                                message->data, length);
+    session->output->on_output(session->output, message);
     return ERR_OK;
 }
 

@@ -34,4 +34,3 @@ enum err tls_established_write(struct tls_session *session, const void *data, si
 enum err tls_established_write_message(struct tls_session *session, struct message *message,
                                        size_t length);
 enum err tls_established_rekey(struct tls_session *session);
-void tls_established_alert(struct tls_session *session, int alert);

@@ -1,3 +1,4 @@
+/* tls/failure.c: how a session ends. */
 #include "tls/failure.h"
 
 #include <gnutls/gnutls.h>
@@ -29,11 +30,14 @@ enum err tls_failure_set(struct tls_session *session, enum err err, int alert, c
 
 enum err tls_failure_tell(struct tls_session *session)
 {
-    if (session->alert && !session->gnutls)
-        tls_established_alert(session, session->alert);
-    else if (session->alert)
+    const uint8_t alert[] = {GNUTLS_AL_FATAL, (uint8_t)session->alert};
+    if (session->alert && session->gnutls)
         gnutls_alert_send(session->gnutls, GNUTLS_AL_FATAL,
                           (gnutls_alert_description_t)session->alert);
+    else if (session->alert)
+        session->output->on_output(session->output,
+                                   tls_record_message(&session->established->record,
+                                                      TLS_RECORD_ALERT, alert, sizeof alert));
     return session->failure;
 }
 

@@ -1,3 +1,4 @@
+/* tls/handshake.c: the hooks and checks of the handshake of masters and children. */
 #include "tls/handshake.h"
 
 #include <gnutls/gnutls.h>
@@ -9,7 +10,6 @@
 #include "tls/established.h"
 #include "tls/failure.h"
 #include "tls/resume.h"
-#include "tls/signer_private.h"
 #include "tls/verify.h"
 #include "tls/wipe.h"
 
@@ -259,11 +259,12 @@ static enum err finish_child(struct tls_session *session)
     } else if (session->is_server && check_master_id(session) != ERR_OK) {
         return session->failure;
     }
-    if ((int)gnutls_protocol_get_version(session->gnutls) != session->generation->version ||
-        (int)gnutls_cipher_get(session->gnutls) != session->generation->cipher)
+    gnutls_protocol_t version = gnutls_protocol_get_version(session->gnutls);
+    gnutls_cipher_algorithm_t cipher = gnutls_cipher_get(session->gnutls);
+    if ((int)version != session->generation->version || (int)cipher != session->generation->cipher)
         return tls_failure_set(session, ERR_TLS_HANDSHAKE, GNUTLS_A_HANDSHAKE_FAILURE,
                                "version or cipher (%s, %s) differ from the master's",
-                               tls_session_version(session), tls_session_cipher(session));
+                               gnutls_protocol_get_name(version), gnutls_cipher_get_name(cipher));
     return ERR_OK;
 }
 
@@ -288,7 +289,7 @@ static enum err check_end(struct tls_session *session)
                            "something behind Finished in its record");
 }
 
-static enum err finish(struct tls_session *session)
+enum err tls_handshake_finish(struct tls_session *session)
 {
     /* GnuTLS calls on_certificate neither for resumed sessions nor if it saw no certificate. */
     bool vouched =
@@ -309,24 +310,6 @@ static enum err finish(struct tls_session *session)
     return ERR_OK;
 }
 
-/* Before a client says anything. */
-static bool is_expired(const struct tls_session *session)
-{
-    return !session->is_server && !session->master &&
-           session->credentials->resume == TLS_RESUME_REQUIRE &&
-           tls_generation_expires_in(session->generation) <= 0;
-}
-
-/* A ticket that is sent is used up. */
-static void start(struct tls_session *session)
-{
-    session->has_started = true;
-    if (session->master) {
-        session->master->offered = session->master->ticket;
-        session->master->ticket = NULL;
-    }
-}
-
 int tls_handshake_step(struct tls_session *session)
 {
     int rc;
@@ -336,46 +319,4 @@ int tls_handshake_step(struct tls_session *session)
         rc = gnutls_handshake(session->gnutls);
     } while (rc < 0 && !gnutls_error_is_fatal(rc) && session->pulled != pulled);
     return rc;
-}
-
-static enum err conclude(struct tls_session *session, int rc)
-{
-    if (rc >= 0)
-        return finish(session);
-    return gnutls_error_is_fatal(rc) ? tls_failure_from_gnutls(session, rc, ERR_TLS_HANDSHAKE)
-                                     : ERR_AGAIN;
-}
-
-/* From the signer's thread, if it is through; and there again, if more has come meanwhile. */
-static enum err come_back(struct tls_session *session)
-{
-    int rc;
-    if (!tls_signer_take(session, &rc))
-        return ERR_AGAIN;
-    enum err result = conclude(session, rc);
-    if (result == ERR_AGAIN)
-        tls_signer_begin(session);
-    return result;
-}
-
-enum err tls_handshake_run(struct tls_session *session)
-{
-    if (tls_signer_has(session))
-        return come_back(session);
-    if (session->failure != ERR_OK)
-        return session->failure;
-    if (session->is_established)
-        return ERR_OK;
-    if (session->is_server && !session->input.first)
-        return ERR_AGAIN;
-    if (session->is_server && tls_resume_begin(session) == ERR_AGAIN)
-        return ERR_AGAIN;
-    if (!session->has_started && is_expired(session))
-        return tls_failure_set(session, ERR_TLS_NOT_RESUMED, 0,
-                               "the tickets of the master have expired");
-    if (!session->has_started)
-        start(session);
-    if (tls_signer_begin(session))
-        return ERR_AGAIN;
-    return conclude(session, tls_handshake_step(session));
 }

@@ -6,9 +6,9 @@
 
 /* Hooks of a new session, after its role is set. */
 void tls_handshake_prepare(struct tls_session *session);
-
-/* GnuTLS's part of it, as far as it comes with the input that is there; what GnuTLS says. Thread:
- * whoever has the session: its own, or the signer's (tls/signer_private.h). */
+/* Lets GnuTLS go on as far as the input that is there leads; returns its code. Thread: the
+ * session's, or the signer's while the session is away (tls/signer.h). */
 int tls_handshake_step(struct tls_session *session);
-/* As tls_session_handshake. */
-enum err tls_handshake_run(struct tls_session *session);
+/* When GnuTLS is through: every check, then the session is established. ERR_OK, or the failure,
+ * which the peer has been told. */
+enum err tls_handshake_finish(struct tls_session *session);

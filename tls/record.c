@@ -1,3 +1,4 @@
+/* tls/record.c: the record protection of TLS 1.3. */
 #include "tls/record.h"
 
 #include <gnutls/crypto.h>
@@ -5,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/message.h"
 #include "base/wire.h"
 #include "tls/wide_gcm.h"
 
@@ -195,6 +197,15 @@ size_t tls_record_seal(struct tls_record *record, enum tls_record_type type, uin
                                         TLS_RECORD_HEADER, record->tag_size, content, length,
                                         content, &size) == 0);
     return TLS_RECORD_HEADER + size;
+}
+
+struct message *tls_record_message(struct tls_record *record, enum tls_record_type type,
+                                   const void *data, size_t length)
+{
+    struct message *message = message_new(length + tls_record_overhead(record));
+    memcpy(message->data + TLS_RECORD_HEADER, data, length);
+    message->length = (uint32_t)tls_record_seal(record, type, message->data, length);
+    return message;
 }
 
 /* Whether the tag fits; then *plain bytes stand at the beginning of content. */

@@ -12,6 +12,7 @@
 
 struct gnutls_session_int;
 struct api_aead_cipher_hd_st;
+struct message;
 struct tls_wide_gcm;
 
 #define TLS_RECORD_HEADER     5
@@ -51,6 +52,9 @@ void tls_record_clear(struct tls_record *record);
  * tls_record_overhead less the header. Returns the size of the whole record. */
 size_t tls_record_seal(struct tls_record *record, enum tls_record_type type, uint8_t *bytes,
                        size_t length);
+/* A message with the record of length bytes of data. Owns: caller. */
+struct message *tls_record_message(struct tls_record *record, enum tls_record_type type,
+                                   const void *data, size_t length);
 size_t tls_record_overhead(const struct tls_record *record);
 
 /* Decrypts a whole record of size bytes in place: *data is inside of it. The header was looked at,

@@ -1,3 +1,4 @@
+/* tls/session.c: makes sessions, connects them to GnuTLS, and drives their handshake. */
 #include "tls/session.h"
 
 #include <errno.h>
@@ -7,31 +8,36 @@
 #include <time.h>
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "tls/established.h"
 #include "tls/failure.h"
 #include "tls/handshake.h"
 #include "tls/resume.h"
 #include "tls/session_private.h"
-#include "tls/signer_private.h"
+#include "tls/signer.h"
 #include "tls/wipe.h"
 
-/* Largest plaintext of a record (RFC 8446 section 5.1). */
-#define RECORD_MAX 16384
+/* The handshake of a master on the signer's thread. Its own thread touches nothing of the session
+ * meanwhile, but what is here. */
+struct tls_away {
+    struct tls_signer_step step;
+    struct tls_session *session; /* NULL: freed, and on_step_done still comes */
+    bool is_back;                /* on_step_done came */
+    int rc;                      /* what GnuTLS said */
+    struct message_queue sent;   /* written by the signer's thread, while it runs the step */
+    struct message_queue received;
+};
 
-/* Less is copied into a message of its size: many that wait would hold 16 KB each. */
-#define COPIED_BELOW 2000
-
-/* GnuTLS ends a session whose peer changes its keys more than 8 times in a second. What a line
- * holds up arrives all at once: so no more than two of those that come by themselves go to a peer
- * that says nothing meanwhile. */
-#define REKEY_PAUSE_MS 250
-#define REKEYS_UNHEARD 2
-
-static void put_out(struct tls_session *session, struct message *message)
+static void free_away(struct tls_away *away)
 {
-    if (tls_signer_has(session))
-        tls_signer_put_out(session, message);
+    message_queue_clear(&away->sent);
+    message_queue_clear(&away->received);
+    free(away);
+}
+
+static void output(struct tls_session *session, struct message *message)
+{
+    if (tls_session_is_away(session))
+        message_queue_push(&session->master->away->sent, message);
     else
         session->output->on_output(session->output, message);
 }
@@ -60,7 +66,7 @@ static ssize_t on_push(gnutls_transport_ptr_t pointer, const giovec_t *vectors, 
             length -= part;
             left -= part;
             if (message->length == MESSAGE_MAX || !left) {
-                put_out(session, message);
+                output(session, message);
                 message = NULL;
             }
         }
@@ -197,13 +203,6 @@ struct tls_session *tls_session_new_child(struct tls_credentials *credentials,
     return session;
 }
 
-static void release_packet(struct tls_session *session)
-{
-    if (session->packet)
-        gnutls_packet_deinit(session->packet);
-    session->packet = NULL;
-}
-
 static void free_master(struct tls_master *master)
 {
     if (!master)
@@ -217,11 +216,29 @@ static void free_master(struct tls_master *master)
     free(master);
 }
 
+/* True: it is in use on the signer's thread, which frees it afterwards. */
+static bool is_left_to_signer(struct tls_session *session)
+{
+    if (!tls_session_is_away(session))
+        return false;
+    struct tls_away *away = session->master->away;
+    enum tls_signer_state state = tls_signer_cancel(session->credentials->signer, &away->step);
+    if (state == TLS_SIGNER_RUNNING)
+        return true;
+    session->master->away = NULL;
+    if (state == TLS_SIGNER_DONE && !away->is_back)
+        away->session = NULL; /* on_step_done frees it */
+    else
+        free_away(away);
+    return false;
+}
+
 void tls_session_free(struct tls_session *session)
 {
-    if (!session || tls_signer_abandon(session))
+    if (!session || is_left_to_signer(session))
         return;
-    release_packet(session);
+    if (session->packet)
+        gnutls_packet_deinit(session->packet);
     tls_resume_abandon(session);
     if (session->gnutls)
         gnutls_deinit(session->gnutls);
@@ -237,8 +254,12 @@ void tls_session_free(struct tls_session *session)
 
 void tls_session_feed(struct tls_session *session, struct message *message)
 {
-    if (tls_signer_has(session)) {
-        tls_signer_feed(session, message);
+    if (tls_session_is_away(session)) {
+        struct message_queue *received = &session->master->away->received;
+        if (received->count < TLS_WAITING_MAX)
+            message_queue_push(received, message);
+        else
+            message_free(message);
         return;
     }
     bool is_flood =
@@ -252,163 +273,119 @@ void tls_session_feed(struct tls_session *session, struct message *message)
     session->is_drained = false;
 }
 
-bool tls_session_has_input(const struct tls_session *session)
+/* ---- the handshake, here or on the signer's thread ---- */
+
+static void run_step(struct tls_signer_step *step)
 {
-    return !tls_signer_has(session) && session->input.first && !session->input.first->offset;
+    struct tls_away *away = container_of(step, struct tls_away, step);
+    away->rc = tls_handshake_step(away->session);
 }
 
-bool tls_session_hold(struct tls_session *session)
+static void on_step_done(struct tls_signer_step *step)
 {
-    return !session->gnutls && tls_established_hold(session->established);
+    struct tls_away *away = container_of(step, struct tls_away, step);
+    struct tls_session *session = away->session;
+    if (!session) {
+        free_away(away);
+        return;
+    }
+    away->is_back = true;
+    session->output->on_ready(session->output);
 }
 
-void tls_session_release(struct tls_session *session)
+static void on_step_cancelled(struct tls_signer_step *step)
 {
-    if (!session->gnutls)
-        tls_established_release(session->established);
+    struct tls_away *away = container_of(step, struct tls_away, step);
+    away->session->master->away = NULL;
+    tls_session_free(away->session);
+    free_away(away);
+}
+
+/* Only a master whose key is in a token, and whose owner can be called back; nobody signs before
+ * the peer's first message. False: the caller takes the step itself. */
+static bool is_sent_to_signer(struct tls_session *session)
+{
+    struct tls_signer *signer = session->credentials->signer;
+    if (!signer || !session->master || !session->output->on_ready || !session->input.first)
+        return false;
+    struct tls_away *away = check_alloc(sizeof *away);
+    away->session = session;
+    away->step = (struct tls_signer_step){.run = run_step,
+                                          .on_done = on_step_done,
+                                          .on_cancelled = on_step_cancelled,
+                                          .reply_to = session->output->reply_to};
+    session->master->away = away;
+    if (tls_signer_begin(signer, &away->step))
+        return true;
+    session->master->away = NULL;
+    free_away(away);
+    return false;
+}
+
+static enum err conclude(struct tls_session *session, int rc)
+{
+    if (rc >= 0)
+        return tls_handshake_finish(session);
+    return gnutls_error_is_fatal(rc) ? tls_failure_from_gnutls(session, rc, ERR_TLS_HANDSHAKE)
+                                     : ERR_AGAIN;
+}
+
+/* Returns to the signer's thread if more has come meanwhile. */
+static enum err come_back(struct tls_session *session)
+{
+    struct tls_away *away = session->master->away;
+    struct message *message;
+    if (!away->is_back)
+        return ERR_AGAIN;
+    session->master->away = NULL;
+    while ((message = message_queue_pop(&away->sent)))
+        session->output->on_output(session->output, message);
+    while ((message = message_queue_pop(&away->received)))
+        tls_session_feed(session, message);
+    int rc = away->rc;
+    free_away(away);
+    enum err result = conclude(session, rc);
+    if (result == ERR_AGAIN)
+        is_sent_to_signer(session);
+    return result;
+}
+
+/* Asked before a client says anything. */
+static bool is_expired(const struct tls_session *session)
+{
+    return !session->is_server && !session->master &&
+           session->credentials->resume == TLS_RESUME_REQUIRE &&
+           tls_generation_expires_in(session->generation) <= 0;
+}
+
+/* A ticket that is sent is used up. */
+static void start(struct tls_session *session)
+{
+    session->has_started = true;
+    if (session->master) {
+        session->master->offered = session->master->ticket;
+        session->master->ticket = NULL;
+    }
 }
 
 enum err tls_session_handshake(struct tls_session *session)
 {
-    return tls_handshake_run(session);
-}
-
-/* One call into GnuTLS. It says "again" after every ticket and KeyUpdate, with more bytes there. */
-static ssize_t receive(struct tls_session *session)
-{
-    ssize_t rc;
-    uint64_t pulled;
-    do {
-        pulled = session->pulled;
-        rc = gnutls_record_recv_packet(session->gnutls, &session->packet);
-    } while ((rc == GNUTLS_E_AGAIN || rc == GNUTLS_E_INTERRUPTED) && session->pulled != pulled);
-    return rc;
-}
-
-enum err tls_session_read(struct tls_session *session, const uint8_t **data, size_t *length)
-{
-    release_packet(session);
+    if (tls_session_is_away(session))
+        return come_back(session);
     if (session->failure != ERR_OK)
         return session->failure;
-    must(session->is_established);
-    if (session->is_closed)
-        return ERR_TLS_CLOSED;
-    if (!session->gnutls)
-        return tls_established_read(session, data, length);
-    if (session->is_drained)
-        return ERR_AGAIN;
-
-    ssize_t rc = receive(session);
-    if (rc > 0) {
-        gnutls_datum_t datum;
-        gnutls_packet_get(session->packet, &datum, NULL);
-        *data = datum.data;
-        *length = datum.size;
-        session->has_read = true;
-        session->unheard = 0;
-        /* Spares the next call a 16 KB allocation only to learn that there is nothing. */
-        session->is_drained =
-            !session->input.first && !gnutls_record_check_pending(session->gnutls);
+    if (session->is_established)
         return ERR_OK;
-    }
-    if (rc == 0) {
-        session->is_closed = true;
-        message_queue_clear(&session->input);
-        return ERR_TLS_CLOSED;
-    }
-    if (rc == GNUTLS_E_AGAIN || rc == GNUTLS_E_INTERRUPTED) {
-        session->is_drained = true;
+    if (session->is_server && (!session->input.first || tls_resume_begin(session) == ERR_AGAIN))
         return ERR_AGAIN;
-    }
-    return tls_failure_from_gnutls(session, (int)rc, ERR_TLS_RECORD);
-}
-
-/* One record, or several, if the peer insisted on smaller ones (RFC 8449). */
-static enum err send_records(struct tls_session *session, const uint8_t *from, size_t length)
-{
-    while (length) {
-        ssize_t rc = gnutls_record_send(session->gnutls, from, length);
-        if (rc < 0)
-            return tls_failure_from_gnutls(session, (int)rc, ERR_TLS_RECORD);
-        from += rc;
-        length -= (size_t)rc;
-    }
-    return ERR_OK;
-}
-
-/* By itself, after so many bytes. */
-static bool is_rekey_due(const struct tls_session *session)
-{
-    return session->credentials->rekey_bytes &&
-           session->unkeyed >= session->credentials->rekey_bytes &&
-           session->unheard < REKEYS_UNHEARD;
-}
-
-/* So many bytes went out. */
-static enum err wrote(struct tls_session *session, size_t length)
-{
-    session->unkeyed += length;
-    if (is_rekey_due(session) && tls_session_rekey(session) != ERR_OK)
-        return session->failure; /* ERR_OK: it was too soon, the next record tries again */
-    return ERR_OK;
-}
-
-enum err tls_session_write(struct tls_session *session, const void *data, size_t length)
-{
-    if (session->failure != ERR_OK || !length)
-        return session->failure;
-    must(session->is_established && length <= RECORD_MAX);
-    enum err result = session->gnutls ? send_records(session, data, length)
-                                      : tls_established_write(session, data, length);
-    return result == ERR_OK ? wrote(session, length) : result;
-}
-
-enum err tls_session_write_message(struct tls_session *session, struct message **plain,
-                                   size_t length)
-{
-    if (session->gnutls || length < COPIED_BELOW)
-        return tls_session_write(session, (*plain)->data + TLS_SESSION_HEADROOM, length);
-    if (session->failure != ERR_OK)
-        return session->failure;
-    must(session->is_established && length <= RECORD_MAX);
-    enum err result = tls_established_write_message(session, *plain, length);
-    *plain = message_new(MESSAGE_MAX);
-    return result == ERR_OK ? wrote(session, length) : result;
-}
-
-enum err tls_session_rekey(struct tls_session *session)
-{
-    if (session->failure != ERR_OK)
-        return session->failure;
-    must(session->is_established);
-    if (session->gnutls && gnutls_protocol_get_version(session->gnutls) != GNUTLS_TLS1_3)
-        return ERR_OK;
-    int64_t now = (int64_t)(clock_us() / 1000);
-    if (session->rekeyed_at && now - session->rekeyed_at < REKEY_PAUSE_MS)
+    if (!session->has_started && is_expired(session))
+        return tls_failure_set(session, ERR_TLS_NOT_RESUMED, 0,
+                               "the tickets of the master have expired");
+    if (!session->has_started)
+        start(session);
+    if (is_sent_to_signer(session))
         return ERR_AGAIN;
-    /* Our own direction only: when both ends ask the other for theirs at once, GnuTLS 3.7 takes it
-     * for an error and closes the session. */
-    if (session->gnutls) {
-        int rc = gnutls_session_key_update(session->gnutls, 0);
-        if (rc < 0)
-            return tls_failure_from_gnutls(session, rc, ERR_TLS_RECORD);
-    } else if (tls_established_rekey(session) != ERR_OK) {
-        return session->failure;
-    }
-    session->rekeyed_at = now;
-    session->unkeyed = 0;
-    if (session->unheard < REKEYS_UNHEARD)
-        session->unheard++;
-    return ERR_OK;
-}
-
-enum err tls_session_export(struct tls_session *session, const char *label, uint8_t *out,
-                            size_t size)
-{
-    must(session->is_established && session->gnutls);
-    /* Fails only for an impossible size: it is derived from a secret that is there. */
-    int rc = gnutls_prf_rfc5705(session->gnutls, strlen(label), label, 0, NULL, size, (char *)out);
-    return rc < 0 ? ERR_INTERNAL : ERR_OK;
+    return conclude(session, tls_handshake_step(session));
 }
 
 struct tls_generation *tls_session_generation(struct tls_session *session)
@@ -421,7 +398,7 @@ struct tls_generation *tls_session_generation(struct tls_session *session)
 
 struct tls_ticket *tls_session_take_ticket(struct tls_session *session)
 {
-    if (!session->master || tls_signer_has(session) || session->failure != ERR_OK)
+    if (!session->master || tls_session_is_away(session) || session->failure != ERR_OK)
         return NULL;
     struct tls_ticket *ticket = session->master->ticket;
     session->master->ticket = NULL;

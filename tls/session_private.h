@@ -10,7 +10,7 @@ struct gnutls_session_int;
 struct mbuffer_st;
 struct tls_established;
 struct tls_resume_wait;
-struct tls_step;
+struct tls_away;
 
 /* Messages of a master that are kept while its handshake waits for a store or a token. The peer has
  * not shown who it is yet; a whole flight of 128 KB, which is what GnuTLS takes, has 8. */
@@ -31,7 +31,7 @@ struct tls_master {
     uint8_t *stored;            /* server, TLS 1.2: what its children are resumed from by id */
     size_t stored_size;
     struct tls_resume_wait *wait; /* server: for an answer of the store; NULL: for none */
-    struct tls_step *step;        /* the session is away at the signer (tls/signer_private.h) */
+    struct tls_away *away;        /* on the signer's thread (tls/signer.h); NULL: it is not */
 };
 
 struct tls_session {
@@ -63,3 +63,9 @@ struct tls_session {
     uint64_t unkeyed;   /* bytes written since the last KeyUpdate of ours */
     int64_t rekeyed_at; /* ms, monotonic: when that was; 0: never */
 };
+
+/* Whether its handshake is on the signer's thread. */
+static inline bool tls_session_is_away(const struct tls_session *session)
+{
+    return session->master && session->master->away;
+}

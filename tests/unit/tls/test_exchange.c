@@ -4,6 +4,7 @@
 #include "tests/unit/tls/clock.h"
 #include "tests/unit/tls/mixed.h"
 #include "tests/unit/tls/random.h"
+#include "tls/failure.h"
 
 #define QUEUED 512
 
@@ -300,10 +301,12 @@ static void end_by_alert(struct play *play, bool by_us)
                *to = by_us ? mixed->gnutls : mixed->ours;
     const uint8_t *data;
     size_t length;
-    if (by_us)
-        tls_established_alert(mixed->ours->session, GNUTLS_A_INTERNAL_ERROR);
-    else
+    if (by_us) {
+        tls_failure_set(mixed->ours->session, ERR_TLS_RECORD, GNUTLS_A_INTERNAL_ERROR, "test");
+        tls_failure_tell(mixed->ours->session);
+    } else {
         must(gnutls_alert_send(gnutls_of(mixed), GNUTLS_AL_FATAL, GNUTLS_A_INTERNAL_ERROR) == 0);
+    }
     pass(from, to, SIZE_MAX);
     enum err result = tls_session_read(to->session, &data, &length);
     must((result == ERR_TLS_RECORD || result == ERR_TLS_HANDSHAKE) && !to->sent.first);
