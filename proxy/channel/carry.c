@@ -295,7 +295,7 @@ void channel_carry(struct channel *channel, struct connection *connection)
 {
     const struct mux_open open = {.connection = connection->id,
                                   .service = connection->service->config->name,
-                                  .client = connection->client};
+                                  .client = connection->about.client};
     enum err result =
         channel->mux && !channel->connection ? mux_stream_open(channel->mux, &open) : ERR_AGAIN;
     if (result != ERR_OK) {

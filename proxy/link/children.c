@@ -296,7 +296,7 @@ static void on_pool_timer(struct loop_timer *timer)
 
 static void on_stream(struct pool_waiter *waiter, uint16_t id)
 {
-    struct connection *connection = container_of(waiter, struct connection, waiter);
+    struct connection *connection = container_of(waiter, struct connection, wait.waiter);
     counter_sub(&connection->link->tunnel->counters.connections_waiting, 1);
     tunnel_waiting_end(connection);
     lease(connection->link, connection, id);
@@ -304,7 +304,7 @@ static void on_stream(struct pool_waiter *waiter, uint16_t id)
 
 static void on_wait_failed(struct pool_waiter *waiter, enum err why)
 {
-    struct connection *connection = container_of(waiter, struct connection, waiter);
+    struct connection *connection = container_of(waiter, struct connection, wait.waiter);
     struct tunnel *tunnel = connection->link->tunnel;
     counter_sub(&tunnel->counters.connections_waiting, 1);
     connection->link = NULL;
@@ -319,13 +319,13 @@ void link_carry(struct link *link, struct connection *connection)
     uint16_t id;
     connection->link = link;
     connection_set_peer(connection, link->identity, link->log_id);
-    connection->waiter.on_stream = on_stream;
-    connection->waiter.on_failed = on_wait_failed;
+    connection->wait.waiter.on_stream = on_stream;
+    connection->wait.waiter.on_failed = on_wait_failed;
     /* What it has waited already counts. */
     uint64_t since =
-        connection->waits_since_us ? connection->waits_since_us : tunnel_now(link->tunnel);
+        connection->wait.since_us ? connection->wait.since_us : tunnel_now(link->tunnel);
     enum err result =
-        pool_lease(link->pool, connection->service->index, &connection->waiter, since, &id);
+        pool_lease(link->pool, connection->service->index, &connection->wait.waiter, since, &id);
     if (result == ERR_OK) {
         lease(link, connection, id);
     } else if (result == ERR_AGAIN) {
@@ -341,7 +341,7 @@ void link_carry(struct link *link, struct connection *connection)
 
 void link_carry_cancel(struct connection *connection)
 {
-    pool_cancel(connection->link->pool, &connection->waiter);
+    pool_cancel(connection->link->pool, &connection->wait.waiter);
     counter_sub(&connection->link->tunnel->counters.connections_waiting, 1);
 }
 

@@ -32,8 +32,8 @@ struct connection *connection_new(struct service *service, int fd, uint64_t id, 
     struct connection *c = check_alloc(sizeof(*c));
     c->service = service;
     c->id = id;
-    c->client = check_strdup(client);
-    c->begun_us = now_us;
+    c->about.client = check_strdup(client);
+    c->counts.begun_us = now_us;
     c->socket.fd = fd;
     counter_add(&service->counters->connections_open, 1);
     counter_add(&service->counters->connections_total, 1);
@@ -45,78 +45,78 @@ struct connection *connection_new(struct service *service, int fd, uint64_t id, 
 void connection_set_peer(struct connection *c, const struct tls_identity *identity,
                          uint64_t association)
 {
-    if (c->peer != identity) {
-        tls_identity_unref(c->peer);
-        c->peer = identity ? tls_identity_ref(identity) : NULL;
+    if (c->about.peer != identity) {
+        tls_identity_unref(c->about.peer);
+        c->about.peer = identity ? tls_identity_ref(identity) : NULL;
     }
-    c->association = association;
+    c->about.association = association;
 }
 
 static void count_in(struct connection *c, size_t bytes)
 {
-    c->bytes_in += bytes;
-    c->written_us = c->worker ? loop_now(c->worker->loop) : 0;
+    c->counts.bytes_in += bytes;
+    c->counts.written_us = c->worker ? loop_now(c->worker->loop) : 0;
     counter_add(&c->service->counters->bytes_in, bytes);
 }
 
 static void count_out(struct connection *c, size_t bytes)
 {
-    c->bytes_out += bytes;
+    c->counts.bytes_out += bytes;
     counter_add(&c->service->counters->bytes_out, bytes);
 }
 
-static void broken(struct connection *c)
+static void tell_reset(struct connection *c)
 {
     struct connection_events *events = c->events;
-    c->deaf = true;
+    c->io.write_failed = true;
     if (c->worker) {
         loop_fd_remove(c->worker->loop, &c->socket);
-        loop_timer_cancel(c->worker->loop, &c->patience);
+        loop_timer_cancel(c->worker->loop, &c->io.patience);
     }
     c->events = NULL;
     if (events)
         events->on_reset(events);
 }
 
-static void on_impatient(struct loop_timer *timer)
+static void on_patience(struct loop_timer *timer)
 {
-    broken(container_of(timer, struct connection, patience));
+    tell_reset(container_of(timer, struct connection, io.patience));
 }
 
-static void be_patient(struct connection *c)
+static void set_patience(struct connection *c)
 {
-    c->patience.on_expire = on_impatient;
-    loop_timer_set(c->worker->loop, &c->patience,
+    c->io.patience.on_expire = on_patience;
+    loop_timer_set(c->worker->loop, &c->io.patience,
                    loop_now(c->worker->loop) + c->worker->patience_us);
 }
 
 /* Nothing is written any more; what was sent before is still read. */
-static void deafen(struct connection *c, bool dead)
+static void stop_writing(struct connection *c, bool reset)
 {
-    c->deaf = c->reads_on = true;
-    c->drained = false;
+    c->io.write_failed = c->io.read_to_end = true;
+    c->io.empty = false;
     message_queue_clear(&c->backlog);
-    if (dead && !c->dead)
-        be_patient(c);
-    c->dead |= dead;
+    if (reset && !c->io.reset)
+        set_patience(c);
+    c->io.reset |= reset;
 }
 
 static void go_on_reading(struct connection *c)
 {
-    c->drained = false;
-    if (c->deaf && c->read_ended)
-        broken(c);
+    c->io.empty = false;
+    if (c->io.write_failed && c->io.fin_received)
+        tell_reset(c);
     else if (c->events)
         c->events->on_readable(c->events);
 }
 
 /* A write failed, which took the socket's error. EPIPE is another matter: FIN had come before, or
  * it is a UNIX socket; then what a read says is still true. */
-static void refused(struct connection *c, int error)
+static void write_failed(struct connection *c, int error)
 {
-    c->error = error;
-    c->error_taken |= error != EPIPE;
-    deafen(c, error != EPIPE);
+    c->io.error = error;
+    c->io.error_taken |= error != EPIPE;
+    stop_writing(c, error != EPIPE);
     go_on_reading(c);
 }
 
@@ -141,12 +141,12 @@ bool connection_flush(struct connection *c)
     }
     count_in(c, written);
     if (error) {
-        refused(c, error);
+        write_failed(c, error);
         return false;
     }
-    if (!c->backlog.first && c->finish_when_written && !c->finished) {
+    if (!c->backlog.first && c->io.fin_wanted && !c->io.fin_sent) {
         shutdown(c->socket.fd, SHUT_WR);
-        c->finished = true;
+        c->io.fin_sent = true;
     }
     if (written && c->events)
         c->events->on_written(c->events, written); /* may end it */
@@ -157,10 +157,10 @@ static void on_socket(struct loop_fd *socket, uint32_t events)
 {
     struct connection *c = container_of(socket, struct connection, socket);
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
-        c->reads_on = true;
+        c->io.read_to_end = true;
     /* Where a write took the error only EPOLLHUP is left of it. */
-    if ((events & EPOLLERR) || (c->deaf && (events & EPOLLHUP)))
-        deafen(c, true);
+    if ((events & EPOLLERR) || (c->io.write_failed && (events & EPOLLHUP)))
+        stop_writing(c, true);
     bool writes = (events & EPOLLOUT) && c->backlog.first;
     if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         go_on_reading(c); /* what has a backlog does not end in this */
@@ -173,12 +173,12 @@ enum err connection_watch(struct connection *c, struct worker *worker,
 {
     c->worker = worker;
     c->events = events;
-    c->drained = false;
-    if (c->dead)
-        be_patient(c);
+    c->io.empty = false;
+    if (c->io.reset)
+        set_patience(c);
     /* A UNIX socket's read ends where descriptors were sent along, and no edge follows. */
     if (c->service->config->endpoint.address.any.sa_family == AF_UNIX)
-        c->reads_on = true;
+        c->io.read_to_end = true;
     c->socket.on_events = on_socket;
     uint32_t interest = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     return loop_fd_add(worker->loop, &c->socket, interest) < 0 ? ERR_NO_DESCRIPTORS : ERR_OK;
@@ -188,7 +188,7 @@ void connection_unwatch(struct connection *c)
 {
     if (c->worker) {
         loop_fd_remove(c->worker->loop, &c->socket);
-        loop_timer_cancel(c->worker->loop, &c->patience);
+        loop_timer_cancel(c->worker->loop, &c->io.patience);
     }
     c->events = NULL;
     c->worker = NULL;
@@ -253,7 +253,7 @@ static ssize_t read_socket(struct connection *c, uint8_t *to, size_t room)
     do
         n = readv(c->socket.fd, parts, ahead ? 2 : 1);
     while (n < 0 && errno == EINTR);
-    c->drained = n < (ssize_t)(room + beyond);
+    c->io.empty = n < (ssize_t)(room + beyond);
     if (n <= (ssize_t)room) {
         if (ahead)
             readahead_free(c->worker, ahead);
@@ -270,32 +270,32 @@ size_t connection_fill(struct connection *c, uint8_t *to, size_t room, bool *end
     size_t filled = readahead_take(c, to, room);
     /* A short read means an empty socket, and epoll announces what comes later; but when the end
      * was announced already there is no further edge: read on until it shows. */
-    bool more = c->socket.fd >= 0 && !c->read_ended && (c->reads_on || !c->drained);
+    bool more = c->socket.fd >= 0 && !c->io.fin_received && (c->io.read_to_end || !c->io.empty);
     while (more && filled < room && !c->readahead) {
         ssize_t n = read_socket(c, to + filled, room - filled);
         if (n == 0) {
-            c->read_ended = true;
-            *end = !c->error_taken;
+            c->io.fin_received = true;
+            *end = !c->io.error_taken;
         } else if (n > 0) {
             count_out(c, (size_t)n);
             filled += (size_t)n < room - filled ? (size_t)n : room - filled;
         }
-        if ((n < 0 && errno != EAGAIN) || (n == 0 && c->deaf)) {
-            c->error = n < 0 ? errno : c->error;
-            broken(c);
+        if ((n < 0 && errno != EAGAIN) || (n == 0 && c->io.write_failed)) {
+            c->io.error = n < 0 ? errno : c->io.error;
+            tell_reset(c);
             return filled;
         }
-        more = n > 0 && (c->reads_on || !c->drained);
+        more = n > 0 && (c->io.read_to_end || !c->io.empty);
     }
-    if (c->dead && filled)
-        be_patient(c);
+    if (c->io.reset && filled)
+        set_patience(c);
     return filled;
 }
 
 bool connection_is_over(const struct connection *c)
 {
     int waiting = 0;
-    return c->dead && !c->readahead &&
+    return c->io.reset && !c->readahead &&
            (ioctl(c->socket.fd, FIONREAD, &waiting) < 0 || waiting == 0);
 }
 
@@ -351,7 +351,7 @@ size_t connection_push(struct connection *c)
     struct msghdr header = {.msg_iov = gathered->parts, .msg_iovlen = gathered->count};
     ssize_t n = sendmsg(c->socket.fd, &header, MSG_NOSIGNAL);
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
-        refused(c, errno);
+        write_failed(c, errno);
         return 0;
     }
     size_t written = n > 0 ? (size_t)n : 0;
@@ -362,7 +362,7 @@ size_t connection_push(struct connection *c)
 
 size_t connection_deliver(struct connection *c, const uint8_t *data, size_t length, bool stays)
 {
-    if (c->deaf)
+    if (c->io.write_failed)
         return 0;
     if (c->socket.fd < 0 || c->backlog.first) {
         keep(c, data, length);
@@ -375,10 +375,10 @@ size_t connection_deliver(struct connection *c, const uint8_t *data, size_t leng
 
 void connection_finish(struct connection *c)
 {
-    c->finish_when_written = true;
-    if (c->socket.fd >= 0 && !c->backlog.first && !c->finished) {
+    c->io.fin_wanted = true;
+    if (c->socket.fd >= 0 && !c->backlog.first && !c->io.fin_sent) {
         shutdown(c->socket.fd, SHUT_WR);
-        c->finished = true;
+        c->io.fin_sent = true;
     }
 }
 
@@ -393,7 +393,7 @@ size_t connection_untaken(const struct connection *c)
     int sent = 0;
     for (const struct message *piece = c->backlog.first; piece; piece = piece->next)
         bytes += piece->length - piece->offset;
-    if (c->deaf)
+    if (c->io.write_failed)
         return 0;
     /* A UNIX socket's are in the reader's hands once they are written, and closing leaves them. */
     if (c->socket.fd >= 0 && c->service->config->endpoint.address.any.sa_family != AF_UNIX &&
@@ -411,8 +411,8 @@ static bool is_refusal(enum err why)
 /* A peer that vanished (ETIMEDOUT, EHOSTUNREACH) ends as one that resets. */
 static const char *why_reset(const struct connection *c)
 {
-    bool said = !c->error || c->error == ECONNRESET || c->error == EPIPE;
-    return said ? NULL : strerrordesc_np(c->error);
+    bool said = !c->io.error || c->io.error == ECONNRESET || c->io.error == EPIPE;
+    return said ? NULL : strerrordesc_np(c->io.error);
 }
 
 static void log_end(const struct connection *c, enum err why, const char *detail)
@@ -424,20 +424,23 @@ static void log_end(const struct connection *c, enum err why, const char *detail
     if (why == ERR_LOCAL_RESET && !detail)
         detail = why_reset(c);
     const struct log_field fields[] = {
-        {.name = "duration_us", .type = LOG_FIELD_NUMBER, .number = clock_us() - c->begun_us},
-        {.name = "bytes_in", .type = LOG_FIELD_NUMBER, .number = c->bytes_in},
-        {.name = "bytes_out", .type = LOG_FIELD_NUMBER, .number = c->bytes_out},
+        {.name = "duration_us",
+         .type = LOG_FIELD_NUMBER,
+         .number = clock_us() - c->counts.begun_us},
+        {.name = "bytes_in", .type = LOG_FIELD_NUMBER, .number = c->counts.bytes_in},
+        {.name = "bytes_out", .type = LOG_FIELD_NUMBER, .number = c->counts.bytes_out},
         {.name = "reason", .type = LOG_FIELD_TEXT, .text = err_name(why)},
     };
-    log_write_fields(
-        level,
-        LOG_ABOUT(.tunnel = c->service->tunnel_name, .service = c->service->config->name,
-                  .peer = c->peer ? c->peer->label : NULL, .association = c->association,
-                  .client = c->opened_here ? c->client : NULL,
-                  .claims = c->opened_here ? NULL : c->client, .connection = c->id,
-                  .stream = c->stream),
-        fields, sizeof(fields) / sizeof(fields[0]), "connection ended: %s%s%s", err_text(why),
-        detail && *detail ? ": " : "", detail ? detail : "");
+    log_write_fields(level,
+                     LOG_ABOUT(.tunnel = c->service->tunnel_name,
+                               .service = c->service->config->name,
+                               .peer = c->about.peer ? c->about.peer->label : NULL,
+                               .association = c->about.association,
+                               .client = c->about.opened_here ? c->about.client : NULL,
+                               .claims = c->about.opened_here ? NULL : c->about.client,
+                               .connection = c->id, .stream = c->stream),
+                     fields, sizeof(fields) / sizeof(fields[0]), "connection ended: %s%s%s",
+                     err_text(why), detail && *detail ? ": " : "", detail ? detail : "");
 }
 
 static void count_end(const struct connection *c, enum err why)
@@ -459,7 +462,7 @@ void connection_end(struct connection *c, enum err why, const char *detail)
     c->events = NULL; /* nobody is told any more */
     if (c->worker) {
         connection_push(c);
-        loop_timer_cancel(c->worker->loop, &c->patience);
+        loop_timer_cancel(c->worker->loop, &c->io.patience);
     }
     if (c->socket.fd >= 0) {
         /* A broken tunnel must never look like the end of the data. */
@@ -475,6 +478,6 @@ void connection_end(struct connection *c, enum err why, const char *detail)
     readahead_drop(c);
     connection_set_peer(c, NULL, 0);
     connection_set_quota(c, NULL);
-    free(c->client);
+    free(c->about.client);
     free(c);
 }

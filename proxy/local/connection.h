@@ -40,20 +40,54 @@ struct connection_events {
     void (*on_reset)(struct connection_events *self);
 };
 
+/* What its line in the log says of it. */
+struct connection_about {
+    char *client;              /* address of the TCP client; if it is not opened_here, a claim */
+    bool opened_here;          /* accepted by our listener, as against opened by the peer */
+    struct tls_identity *peer; /* of the association that it was given to; NULL: none */
+    uint64_t association;      /* the same one's */
+};
+
+struct connection_counts {
+    uint64_t begun_us;            /* loop_now */
+    uint64_t written_us;          /* when bytes_in was last counted; loop_now */
+    uint64_t bytes_in, bytes_out; /* from the tunnel to the socket; from the socket to the tunnel */
+};
+
+/* While it waits for an association or a stream; its user's. */
+struct connection_wait {
+    uint64_t since_us;               /* 0: it never did */
+    bool parked;                     /* in its tunnel's list */
+    TAILQ_ENTRY(connection) others;  /* there */
+    struct pool_waiter waiter;       /* in a link's pool */
+    struct connection_events events; /* proxy/tunnel/waiting.c */
+};
+
+/* How far reading and writing of its socket have come. */
+struct connection_io {
+    bool empty;        /* the last read took all there was */
+    bool read_to_end;  /* a short read may not be the last: FIN, RST or urgent data (a read
+                        * stops at its mark) was signalled */
+    bool fin_received; /* read gave 0 */
+    bool fin_wanted;   /* FIN follows the backlog */
+    bool fin_sent;     /* shutdown(SHUT_WR) done */
+    bool write_failed; /* what is delivered is dropped: EPOLLERR came, or a write failed. What
+                        * the local end sent before can still be read */
+    bool reset;        /* write_failed, and the local end sends nothing more */
+    bool error_taken;  /* by a write: to a read RST looks like FIN now */
+    int error;         /* errno of the read or write that failed last; 0: none */
+    struct loop_timer patience; /* while it is reset */
+};
+
 struct connection {
     struct service *service;
-    uint64_t id;               /* on the wire */
-    char *client;              /* address of the TCP client; if it is not opened_here, a claim */
-    struct tls_identity *peer; /* of the association that it was given to; NULL: none */
-    uint64_t association;      /* the same one's, for the log */
-    uint64_t begun_us;         /* loop_now */
-    uint64_t waits_since_us;   /* for an association and a stream; 0: never did */
-    bool parked;               /* in its tunnel's list */
-    uint16_t stream;           /* 0: none yet */
-    bool opened_here;          /* accepted by our listener, as against opened by the peer */
-    struct mail mail;          /* for its ways between workers */
-    struct pool_waiter waiter;
+    uint64_t id;     /* on the wire */
+    uint16_t stream; /* 0: none yet */
+    struct connection_about about;
+    struct connection_counts counts;
+    struct connection_wait wait;
     struct link *link; /* whose pool it waits in or whose stream it has */
+    struct mail mail;  /* for its ways between workers */
 
     struct quota *quota; /* of the client whose it is, at a server; NULL: nobody's yet */
     uint64_t held;       /* bytes that it has of the budget while no lease has them */
@@ -61,25 +95,10 @@ struct connection {
     struct connection_events *events; /* NULL while nobody watches */
     struct worker *worker;            /* that watches it */
     struct loop_fd socket;            /* fd -1: none */
-    struct connection_dial *dial;     /* NULL: nothing is being connected */
-    struct message_queue backlog;     /* delivered, not yet written; bounded by credit */
-    struct message *readahead;        /* read from the socket beyond the last record's room */
-    bool drained;                     /* the last read took all there was */
-    bool finish_when_written;         /* FIN follows the backlog */
-    bool finished;                    /* shutdown(SHUT_WR) done */
-    bool read_ended;                  /* read gave 0 */
-    bool reads_on;                    /* a short read may not be the last: FIN, RST or urgent
-                                       * data (a read stops at its mark) was signalled */
-    bool deaf;        /* takes nothing any more, and what is delivered is dropped: EPOLLERR came, or
-                       * a write failed. What it sent before can still be read */
-    bool dead;        /* deaf, and sends nothing more */
-    bool error_taken; /* by a write: to a read RST looks like FIN now */
-    int error;        /* errno of the read or write that failed last; 0: none */
-    struct loop_timer patience;              /* while it is dead */
-    struct connection_events waiting_events; /* of proxy/tunnel/waiting.c */
-    TAILQ_ENTRY(connection) others;          /* parked in its tunnel */
-    uint64_t written_us;                     /* when bytes_in was last counted; loop_now */
-    uint64_t bytes_in, bytes_out; /* from the tunnel to the socket; from the socket to the tunnel */
+    struct connection_io io;
+    struct connection_dial *dial; /* NULL: nothing is being connected */
+    struct message_queue backlog; /* delivered, not yet written; bounded by credit */
+    struct message *readahead;    /* read from the socket beyond the last record's room */
 };
 
 /* For an accepted socket, or (fd -1) before connection_connect. Copies client; counts it.

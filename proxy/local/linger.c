@@ -78,7 +78,7 @@ static void on_written(struct connection_events *events, size_t length)
 static void on_readable(struct connection_events *events)
 {
     struct lingering *l = of(events);
-    if (l->connection->deaf)
+    if (l->connection->io.write_failed)
         look_in(l, 0); /* not now: its caller goes on */
 }
 
@@ -124,17 +124,17 @@ static void add(struct connection *c, enum err why, const char *detail)
 /* Whether its reader may not have seen yet what was written last. */
 static bool was_written_now(const struct connection *c)
 {
-    return c->bytes_in && loop_now(c->worker->loop) - c->written_us < LOOK_FIRST_US;
+    return c->counts.bytes_in && loop_now(c->worker->loop) - c->counts.written_us < LOOK_FIRST_US;
 }
 
 static bool may_wait(struct connection *c, enum err why)
 {
-    if (!c->worker || c->deaf || (c->socket.fd < 0 && !c->dial))
+    if (!c->worker || c->io.write_failed || (c->socket.fd < 0 && !c->dial))
         return false;
     connection_push(c);
     if (why == ERR_CLOSED)
         return !connection_is_written(c);
-    return !linger_is_full(c->worker) && !c->deaf &&
+    return !linger_is_full(c->worker) && !c->io.write_failed &&
            (was_written_now(c) || connection_untaken(c) > 0);
 }
 

@@ -100,7 +100,7 @@ static void on_acceptable(struct loop_fd *socket, uint32_t events)
         struct connection *connection =
             connection_new(service, fd, connection_id(), address_format(&from, client),
                            loop_now(listener->worker->loop));
-        connection->opened_here = true;
+        connection->about.opened_here = true;
         connection_hold(connection, service->promised); /* it may wait for a stream */
         listener->on_connection(listener, connection);
     }

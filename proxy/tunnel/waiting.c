@@ -11,8 +11,8 @@
 
 static void unlink_parked(struct tunnel *tunnel, struct connection *connection)
 {
-    TAILQ_REMOVE(&tunnel->parked, connection, others);
-    connection->parked = false;
+    TAILQ_REMOVE(&tunnel->parked, connection, wait.others);
+    connection->wait.parked = false;
     tunnel->parked_count--;
     counter_sub(&tunnel->counters.connections_waiting, 1);
 }
@@ -21,13 +21,13 @@ static void unlink_parked(struct tunnel *tunnel, struct connection *connection)
 static void link_parked(struct tunnel *tunnel, struct connection *connection)
 {
     struct connection *before = TAILQ_LAST(&tunnel->parked, parked_connections);
-    while (before && before->waits_since_us > connection->waits_since_us)
-        before = TAILQ_PREV(before, parked_connections, others);
+    while (before && before->wait.since_us > connection->wait.since_us)
+        before = TAILQ_PREV(before, parked_connections, wait.others);
     if (before)
-        TAILQ_INSERT_AFTER(&tunnel->parked, before, connection, others);
+        TAILQ_INSERT_AFTER(&tunnel->parked, before, connection, wait.others);
     else
-        TAILQ_INSERT_HEAD(&tunnel->parked, connection, others);
-    connection->parked = true;
+        TAILQ_INSERT_HEAD(&tunnel->parked, connection, wait.others);
+    connection->wait.parked = true;
     tunnel->parked_count++;
     counter_add(&tunnel->counters.connections_waiting, 1);
 }
@@ -37,7 +37,7 @@ static void set_timer(struct tunnel *tunnel)
     const struct connection *first = TAILQ_FIRST(&tunnel->parked);
     if (first)
         loop_timer_set(tunnel->home->loop, &tunnel->parked_timer,
-                       first->waits_since_us + tunnel->config->waiting.timeout_us);
+                       first->wait.since_us + tunnel->config->waiting.timeout_us);
     else
         loop_timer_cancel(tunnel->home->loop, &tunnel->parked_timer);
 }
@@ -57,7 +57,7 @@ static void on_timer(struct loop_timer *timer)
     uint64_t limit = tunnel->config->waiting.timeout_us;
     struct connection *first;
     while ((first = TAILQ_FIRST(&tunnel->parked)) &&
-           first->waits_since_us + limit <= tunnel_now(tunnel)) {
+           first->wait.since_us + limit <= tunnel_now(tunnel)) {
         unlink_parked(tunnel, first);
         if (is_up(tunnel))
             connection_end(first, ERR_SERVICE_ABSENT, NULL);
@@ -81,8 +81,8 @@ static void on_reset(struct connection_events *events);
  * they still do, but not for an association. */
 static void on_readable(struct connection_events *events)
 {
-    struct connection *connection = container_of(events, struct connection, waiting_events);
-    if (connection->parked ? connection->dead : connection_is_over(connection))
+    struct connection *connection = container_of(events, struct connection, wait.events);
+    if (connection->wait.parked ? connection->io.reset : connection_is_over(connection))
         on_reset(events);
 }
 
@@ -94,9 +94,9 @@ static void on_written(struct connection_events *events, size_t length)
 
 static void on_reset(struct connection_events *events)
 {
-    struct connection *connection = container_of(events, struct connection, waiting_events);
+    struct connection *connection = container_of(events, struct connection, wait.events);
     struct tunnel *tunnel = tunnel_service_of(connection)->tunnel;
-    if (connection->parked) {
+    if (connection->wait.parked) {
         unlink_parked(tunnel, connection);
         set_timer(tunnel);
     } else {
@@ -107,18 +107,18 @@ static void on_reset(struct connection_events *events)
 
 void tunnel_waiting_begin(struct tunnel *tunnel, struct connection *connection)
 {
-    connection->waiting_events = (struct connection_events){
+    connection->wait.events = (struct connection_events){
         .on_readable = on_readable, .on_written = on_written, .on_reset = on_reset};
-    if (!connection->waits_since_us)
-        connection->waits_since_us = tunnel_now(tunnel);
+    if (!connection->wait.since_us)
+        connection->wait.since_us = tunnel_now(tunnel);
     /* When the system refuses, it waits unwatched. */
     if (!connection->events)
-        connection_watch(connection, tunnel->home, &connection->waiting_events);
+        connection_watch(connection, tunnel->home, &connection->wait.events);
 }
 
 void tunnel_waiting_end(struct connection *connection)
 {
-    if (connection->events == &connection->waiting_events)
+    if (connection->events == &connection->wait.events)
         connection_unwatch(connection);
 }
 
@@ -130,7 +130,7 @@ void tunnel_waiting_park(struct tunnel *tunnel, struct connection *connection)
         connection_end(connection, ERR_QUEUE_FULL, NULL);
         return;
     }
-    if (connection->dead) {
+    if (connection->io.reset) {
         connection_end(connection, ERR_LOCAL_RESET, "while it waited");
         return;
     }
@@ -157,7 +157,7 @@ void tunnel_waiting_release(struct tunnel *tunnel)
     struct connection *next;
     for (struct connection *parked = TAILQ_FIRST(&tunnel->parked); parked; parked = next) {
         struct link *link = tunnel_services_carrier(tunnel_service_of(parked));
-        next = TAILQ_NEXT(parked, others);
+        next = TAILQ_NEXT(parked, wait.others);
         if (!link)
             continue;
         unlink_parked(tunnel, parked);

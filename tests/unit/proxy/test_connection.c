@@ -131,7 +131,7 @@ static void edges(void)
     ok(fill(&bed, &at, 20, &ended, &right) == 20 && fill(&bed, &at, 30, &ended, &right) == 30 &&
            right,
        "and read in parts, as the credit allows");
-    ok(bed.connection->bytes_out == 150 && counter_get(&bed.local.counters.bytes_out) == 150,
+    ok(bed.connection->counts.bytes_out == 150 && counter_get(&bed.local.counters.bytes_out) == 150,
        "counted");
     end(&bed);
 }
@@ -145,7 +145,7 @@ static void fin_with_data(size_t length, size_t room)
     begin(&bed);
     peer_sends(&bed, 0, length);
     shutdown(bed.peer, SHUT_WR);
-    local_reach(&bed.local, bed.readables && bed.connection->reads_on);
+    local_reach(&bed.local, bed.readables && bed.connection->io.read_to_end);
     for (int i = 0; i < 1000 && !ended; i++) {
         size_t n = fill(&bed, &at, room, &ended, &right);
         if (n < room && !ended)
@@ -196,7 +196,7 @@ static void bulk(size_t small)
             asked = fill(&bed, &at, room, &ended, &right) == room;
     }
     ok(ended && right && at == all, "3 MB in order, with rooms of %d and %zu bytes", ROOM, small);
-    ok(bed.connection->bytes_out == all, "each counted once");
+    ok(bed.connection->counts.bytes_out == all, "each counted once");
     end(&bed);
 }
 
@@ -214,7 +214,7 @@ static void message_at_once(void)
                  ioctl(bed.connection->socket.fd, FIONREAD, &waiting) == 0 && waiting == SIZE &&
                      bed.readables,
                  "they are here, and announced");
-    ok(fill(&bed, &at, ROOM, &ended, &right) == ROOM && bed.connection->bytes_out == SIZE,
+    ok(fill(&bed, &at, ROOM, &ended, &right) == ROOM && bed.connection->counts.bytes_out == SIZE,
        "the first read takes them all");
     const struct message *ahead = bed.connection->readahead;
     unsigned before = bed.readables;
@@ -277,7 +277,7 @@ static void bulk_of_many(void)
         local_reach(&bed->local, bed->readables);
         local_reach(&bed->local,
                     (connection_fill(bed->connection, to, sizeof to, &ended),
-                     bed->connection->readahead || bed->connection->bytes_out == ROOM));
+                     bed->connection->readahead || bed->connection->counts.bytes_out == ROOM));
         const struct message *ahead = bed->connection->readahead;
         far += ahead && ahead->capacity > 100000;
         less += ahead && ahead->capacity <= 50000;
@@ -385,7 +385,7 @@ static void backlog(void)
     ok(received == ALL && right, "the reader gets all in order, then FIN, not before");
     ok(bed.written == ALL - at_once && connection_is_written(bed.connection),
        "what waited was told when it had gone");
-    ok(bed.connection->bytes_in == ALL, "and counted");
+    ok(bed.connection->counts.bytes_in == ALL, "and counted");
     size_t from = 0;
     bool ended, same = true;
     send(bed.peer, "\0", 1, MSG_NOSIGNAL);
@@ -419,7 +419,7 @@ static void reset_of_the_reader(void)
         ;
     local_reset(bed.peer);
     bed.peer = -1;
-    local_reach(&bed.local, bed.connection->dead);
+    local_reach(&bed.local, bed.connection->io.reset);
     size_t at = 0;
     bool ended, right = true;
     fill(&bed, &at, ROOM, &ended, &right);
@@ -450,7 +450,8 @@ static void together(void)
        "what does not stay takes along what does");
     local_reach(&bed.local, (n = read(bed.peer, got, sizeof got)) > 0);
     ok(n == 9 && !memcmp(got, "threefour", 9), "in order");
-    ok(bed.connection->bytes_in == 15 && !bed.written, "all is counted, none of it told twice");
+    ok(bed.connection->counts.bytes_in == 15 && !bed.written,
+       "all is counted, none of it told twice");
     deliver(&bed, "last", true);
     connection_end(bed.connection, ERR_CLOSED, NULL);
     bed.connection = NULL;

@@ -61,7 +61,7 @@ int main(void)
     }
     ok(received == BYTES, "they arrive as they were, in order");
     ok(connection_is_written(connection), "nothing is left");
-    ok(connection->bytes_in == BYTES, "the connection counts them");
+    ok(connection->counts.bytes_in == BYTES, "the connection counts them");
     connection_end(connection, ERR_CLOSED, NULL);
     close(ends[1]);
     return tap_done();

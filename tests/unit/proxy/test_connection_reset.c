@@ -208,7 +208,7 @@ static void nobody_reads(void)
     begin(&bed, false);
     answer(&bed, 20000);
     reset_arrives(&bed);
-    local_reach(&bed.local, bed.connection->dead);
+    local_reach(&bed.local, bed.connection->io.reset);
     unsigned before = bed.readables;
     local_pause(&bed.local, 5000);
     ok(before && bed.readables == before && !bed.resets, "RST behind what nobody reads waits");
@@ -229,14 +229,14 @@ static void is_over(void)
     begin(&bed, false);
     answer(&bed, 10);
     reset_arrives(&bed);
-    local_reach(&bed.local, bed.connection->dead);
-    ok(bed.connection->dead && !connection_is_over(bed.connection),
+    local_reach(&bed.local, bed.connection->io.reset);
+    ok(bed.connection->io.reset && !connection_is_over(bed.connection),
        "a client that has gone, and has sent something");
     fill(&bed, ROOM);
     end(&bed);
     begin(&bed, false);
     reset_arrives(&bed);
-    local_reach(&bed.local, bed.connection->dead);
+    local_reach(&bed.local, bed.connection->io.reset);
     ok(connection_is_over(bed.connection), "one that has sent nothing");
     end(&bed);
 }
@@ -271,7 +271,7 @@ static void unix_half(void)
     fill(&bed, ROOM);
     local_pause(&bed.local, 3000);
     ok(bed.got == 100 && !bed.resets && !bed.ended, "goes on with its answer");
-    ok(!loop_timer_is_set(&bed.connection->patience), "as long as it likes");
+    ok(!loop_timer_is_set(&bed.connection->io.patience), "as long as it likes");
     close(bed.peer);
     bed.peer = -1;
     local_reach(&bed.local, (fill(&bed, ROOM), bed.ended));

@@ -20,7 +20,7 @@ struct bed {
 static void on_connection(struct listener *listener, struct connection *connection)
 {
     struct bed *bed = container_of(listener, struct bed, listener);
-    TAILQ_INSERT_TAIL(&bed->accepted, connection, others);
+    TAILQ_INSERT_TAIL(&bed->accepted, connection, wait.others);
 }
 
 static void init(struct bed *bed)
@@ -42,7 +42,7 @@ static void fini(struct bed *bed)
 {
     listener_close(&bed->listener);
     for (struct connection *c; (c = TAILQ_FIRST(&bed->accepted));) {
-        TAILQ_REMOVE(&bed->accepted, c, others);
+        TAILQ_REMOVE(&bed->accepted, c, wait.others);
         connection_end(c, ERR_DRAINING, NULL);
     }
     ok(!atomic_load(&bed->local.counters.connections_open), "nothing is left");
@@ -61,7 +61,7 @@ static unsigned accepted(const struct bed *bed)
 {
     unsigned count = 0;
     const struct connection *connection;
-    TAILQ_FOREACH(connection, &bed->accepted, others)
+    TAILQ_FOREACH(connection, &bed->accepted, wait.others)
     count++;
     return count;
 }
@@ -90,10 +90,10 @@ static void accepts(void)
     struct address client = {.length = sizeof client.in};
     char text[ADDRESS_TEXT_MAX];
     must(getsockname(fd, &client.any, &client.length) == 0);
-    ok(connection->id && connection->opened_here && connection->service == &bed.local.service,
+    ok(connection->id && connection->about.opened_here && connection->service == &bed.local.service,
        "as a connection of the service, with an id");
-    ok(strcmp(connection->client, address_format(&client, text)) == 0, "of the client at %s",
-       connection->client);
+    ok(strcmp(connection->about.client, address_format(&client, text)) == 0, "of the client at %s",
+       connection->about.client);
     int value = 0;
     socklen_t size = sizeof value;
     ok(getsockopt(connection->socket.fd, IPPROTO_TCP, TCP_NODELAY, &value, &size) == 0 && value,
@@ -120,8 +120,9 @@ static void many_at_once(void)
        accepted(&bed));
     local_expect(&bed.local, accepted(&bed) == 200, "the others in the next ones");
     bool differ = true;
-    for (const struct connection *a = TAILQ_FIRST(&bed.accepted); a; a = TAILQ_NEXT(a, others))
-        for (const struct connection *b = TAILQ_NEXT(a, others); b; b = TAILQ_NEXT(b, others))
+    for (const struct connection *a = TAILQ_FIRST(&bed.accepted); a; a = TAILQ_NEXT(a, wait.others))
+        for (const struct connection *b = TAILQ_NEXT(a, wait.others); b;
+             b = TAILQ_NEXT(b, wait.others))
             differ &= a->id != b->id;
     ok(differ, "each has an id of its own");
     for (size_t i = 0; i < 200; i++)
