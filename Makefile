@@ -1,4 +1,7 @@
 # Hawser. `make help` lists the targets; V=1 shows the commands; objects are under build/<variant>/.
+#
+# WITH_REDIS, WITH_IPSEC_MB, WITH_JEMALLOC: auto (where the library is there), 1 or 0.
+# WERROR=1 makes warnings errors, as lint, the checks under sanitizers and .ci/run do.
 
 VARIANT  ?= default
 BUILD    := build/$(VARIANT)
@@ -8,11 +11,21 @@ ifeq ($(origin CC),default)
 CC       := gcc
 endif
 CFLAGS   ?= -O2 -g
-PKGS     := gnutls libconfig jansson hiredis nettle
+WERROR   ?=
+# Each optional library: whether it is there.
+WITH_REDIS    ?= auto
+WITH_IPSEC_MB ?= auto
+WITH_JEMALLOC ?= auto
+with = $(if $(filter auto,$(WITH_$(1))),$(shell { $(2); } >/dev/null 2>&1 && echo 1),$(filter-out 0 no,$(WITH_$(1))))
+REDIS    := $(call with,REDIS,pkg-config --exists hiredis)
+# Debian's package has no .pc file.
+IPSEC_MB := $(call with,IPSEC_MB,echo '\#include <intel-ipsec-mb.h>' | $(CC) -E -x c -)
+JEMALLOC := $(call with,JEMALLOC,pkg-config --exists jemalloc)
+PKGS     := gnutls libconfig jansson libsctp nettle $(if $(REDIS),hiredis)
 FOLDERS  := base config sctp transport tls mux control proxy
 VERSION  := 0.1.0
 
-WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
+WARNINGS := -Wall -Wextra $(if $(filter-out 0,$(WERROR)),-Werror) -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
             -Wcast-qual -Wvla -Wpointer-arith -Wundef -Wwrite-strings
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SANITIZE_tsan := -fsanitize=thread -fno-omit-frame-pointer
@@ -20,14 +33,14 @@ SANITIZE_coverage := --coverage
 SANITIZE_fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SANITIZE := $(SANITIZE_$(VARIANT))
 
-ALL_CPPFLAGS := -I. -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS)) $(CPPFLAGS)
+ALL_CPPFLAGS := -I. -D_GNU_SOURCE -DHAWSER_VERSION='"$(VERSION)"' \
+                $(if $(REDIS),,-DWITHOUT_REDIS) $(if $(IPSEC_MB),,-DWITHOUT_IPSEC_MB) $(shell pkg-config --cflags $(PKGS)) $(CPPFLAGS)
 ALL_CFLAGS   := -std=c11 $(WARNINGS) $(CFLAGS) $(SANITIZE)
 # jemalloc gives freed memory back sooner and shares less between threads than the C library's
 # allocator (docs/decisions/). The checkers bring their own.
-ALLOCATOR    := $(if $(filter asan tsan valgrind fuzz coverage,$(VARIANT)),,-ljemalloc)
-# AES-GCM with wide instructions, where the architecture has the package (docs/decisions/).
-IPSEC_MB     := $(if $(wildcard /usr/include/intel-ipsec-mb.h),-lIPSec_MB)
-LIBS         := $(IPSEC_MB) -lsctp $(shell pkg-config --libs $(PKGS)) -pthread
+ALLOCATOR    := $(if $(filter asan tsan valgrind fuzz coverage,$(VARIANT)),,$(if $(JEMALLOC),-ljemalloc))
+# IPSec_MB: AES-GCM with wide instructions, on amd64 (docs/decisions/).
+LIBS         := $(if $(IPSEC_MB),-lIPSec_MB) $(shell pkg-config --libs $(PKGS)) -pthread
 ALL_LDFLAGS  := $(LDFLAGS) $(SANITIZE)
 
 Q := $(if $(V),,@)
@@ -37,19 +50,23 @@ say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 # of one name.
 libs_of = $(foreach f,$(1),$(BUILD)/lib$(f).a)
 MAIN    := proxy/cli/main.c
-sources = $(filter-out $(MAIN),$(wildcard $(1)/*.c $(1)/*/*.c))
+NOT_BUILT := $(MAIN) tls/store_redis$(if $(REDIS),_none).c
+sources = $(filter-out $(NOT_BUILT),$(wildcard $(1)/*.c $(1)/*/*.c))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 TOOLS   := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c)) \
            $(patsubst tests/tools/preload/%.c,$(BUILD)/tools/%.so,$(wildcard tests/tools/preload/*.c))
-UNITS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/sim/test_*.c tests/conformance/test_*.c))
+NO_TESTS := $(if $(REDIS),,tests/unit/tls/test_store_redis.c tests/fuzz/fuzz_redis.c)
+UNITS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(filter-out $(NO_TESTS),$(wildcard tests/unit/*/test_*.c tests/sim/test_*.c tests/conformance/test_*.c)))
+
+WITH_WORDS := Redis: $(if $(REDIS),yes,no); AES-GCM: $(if $(IPSEC_MB),libipsec-mb where the processor has VAES on 512 bits; else ,)GnuTLS; allocator: $(if $(JEMALLOC),jemalloc,the C library's)
 
 .PHONY: all tools units unit clean distclean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/hawser build/hawser ## build/hawser
-	@echo "AES-GCM: $(if $(IPSEC_MB),libipsec-mb where the processor has VAES on 512 bits; else ,)GnuTLS"
+	@echo "$(WITH_WORDS)"
 
 build/hawser: $(BUILD)/hawser
 	$(Q)ln -sfn $(VARIANT)/hawser $@
@@ -57,7 +74,13 @@ build/hawser: $(BUILD)/hawser
 # `hawser bench resume` runs the program's own tunnels, so it is linked in.
 $(BUILD)/hawser: $(BUILD)/proxy/cli/main.o $(call objects,$(wildcard bench/resume/*.c)) $(call libs_of,proxy control mux tls transport sctp config base)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(ALLOCATOR) $(LIBS)
+
+# What depends on the choice of libraries is made again when that changes.
+$(BUILD)/hawser $(BUILD)/libtls.a $(BUILD)/tls/wide_gcm.o $(BUILD)/config/verify_tls.o: $(BUILD)/with
+$(BUILD)/with: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)echo "$(WITH_WORDS)" | cmp -s - $@ || echo "$(WITH_WORDS)" >$@
 
 define folder_rule
 $(BUILD)/lib$(1).a: $(call objects,$(call sources,$(1)))
@@ -110,7 +133,7 @@ $(BUILD)/tests/libsim.a: $(call objects,$(filter-out tests/sim/test_%,$(wildcard
 
 # A peer of another make: Debian's usrsctp, which is in no other program.
 $(BUILD)/tests/unit/transport/test_udp_interop: $(BUILD)/tests/peers/usrsctp.o
-$(BUILD)/tests/unit/transport/test_udp_interop: LIBS += -lusrsctp
+$(BUILD)/tests/unit/transport/test_udp_interop: LIBS += $(shell pkg-config --libs usrsctp)
 
 $(BUILD)/tests/sim/test_%: $(BUILD)/tests/sim/test_%.o $(BUILD)/tests/lib/tap.o $(BUILD)/tests/libsim.a $(call libs_of,mux tls transport sctp base)
 	$(call say,LD,$@)
@@ -174,8 +197,8 @@ SCALE_asan := 4
 SCALE_tsan := 8
 LIMIT_asan := 300
 LIMIT_tsan := 300
-REPLAYS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
-RUN_TESTS = BUILD=$(BUILD) SCALE=$(or $(SCALE),$(SCALE_$(VARIANT)),1) LIMIT=$(or $(LIMIT_$(VARIANT)),120) scripts/run-tests $(ONLY)
+REPLAYS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(filter-out $(NO_TESTS),$(wildcard tests/fuzz/fuzz_*.c)))
+RUN_TESTS = BUILD=$(BUILD) NOT_BUILT='$(NO_TESTS:tests/%.c=%)' SCALE=$(or $(SCALE),$(SCALE_$(VARIANT)),1) LIMIT=$(or $(LIMIT_$(VARIANT)),120) scripts/run-tests $(ONLY)
 
 $(BUILD)/tests/fuzz/fuzz_sctp_packet: $(BUILD)/tests/lib/tap.o
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/tests/libsim.a $(call libs_of,mux control tls transport sctp config base)
@@ -206,10 +229,18 @@ check-old-cpu: $(OLD_CPU) ## unit tests of base, tls, mux and sctp on a processo
 	    fi; done; echo "$$passed passed, $$failed failed"; [ $$failed -eq 0 ]
 
 check-asan: ## all tests under AddressSanitizer and UBSan
-	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=asan check-variant
+	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=asan WERROR=1 check-variant
 
 check-tsan: ## all tests under ThreadSanitizer
-	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=tsan check-variant
+	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=tsan WERROR=1 check-variant
+
+# What is left without the optional libraries: it builds, and what it says is what it has.
+WITHOUT := $(patsubst %,build/without/tests/%,unit/config/test_verify_tls unit/tls/test_store unit/tls/test_wide_gcm unit/tls/test_record fuzz/fuzz_config)
+.PHONY: check-without
+check-without: ## build without Redis, libipsec-mb and jemalloc, and run some tests
+	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=without WITH_REDIS=0 WITH_IPSEC_MB=0 WITH_JEMALLOC=0 WERROR=1 build/without/hawser $(WITHOUT)
+	$(Q)$(foreach t,$(filter-out %/fuzz_config,$(WITHOUT)),$(t) >build/without/out || { grep '^not ok' build/without/out; exit 1; };) \
+	    build/without/tests/fuzz/fuzz_config tests/fuzz/corpus/config >build/without/out
 
 # The tools are made last, because in the default variant both makes would write the same files.
 check-variant: $(BUILD)/hawser $(UNITS) $(REPLAYS)
@@ -273,7 +304,7 @@ lint-shell:
 
 # -O0, because the warnings come from clang's front end; the objects show what each file exports.
 lint-clang:
-	$(Q)$(MAKE) --no-print-directory -s -j2 VARIANT=lint CC=clang CFLAGS='-O0 -Wthread-safety' $(LINT_OBJECTS)
+	$(Q)$(MAKE) --no-print-directory -s -j2 VARIANT=lint CC=clang WERROR=1 CFLAGS='-O0 -Wthread-safety' $(LINT_OBJECTS)
 	$(Q)scripts/check-exports build/lint
 	$(Q)scripts/check-stairs build/lint
 

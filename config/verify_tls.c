@@ -190,6 +190,11 @@ void verify_tls(struct loading *loading, struct config_tunnel *tunnel)
 static void verify_redis(struct loading *loading, bool has_12)
 {
     const struct config_redis *redis = &loading->config->sessions.redis;
+#ifdef WITHOUT_REDIS
+    if (redis->key_file)
+        complain(loading, ERROR, &redis->address, NULL,
+                 "sessions.redis: this hawser is built without Redis (WITH_REDIS=0)");
+#endif
     if (redis->address.needs_lookup)
         complain(loading, ERROR, &redis->address, NULL,
                  "redis.address = \"%s\" is a name, and no handshake can wait until it is looked "

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#if __has_include(<intel-ipsec-mb.h>)
+#ifndef WITHOUT_IPSEC_MB
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>

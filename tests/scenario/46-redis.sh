@@ -5,8 +5,8 @@
 # shellcheck source=tests/lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
-if ! command -v redis-server >/dev/null; then
-    skip "sessions in Redis" "redis-server is not installed"
+if ! command -v redis-server >/dev/null || ! grep -q hiredis "$HAWSER"; then
+    skip "sessions in Redis" "redis-server is not installed, or hawser is built without Redis"
     finish
 fi
 start_redis() {

@@ -7,8 +7,6 @@
 #include "tests/unit/tls/key_files.h"
 #include "tls/key_file.h"
 
-static struct endpoint nobody = {.text = (char *)(uintptr_t) "unix:none"};
-
 static void use_12(struct side *side)
 {
     side->config.tls.min_version = side->config.tls.max_version = CONFIG_TLS_1_2;
@@ -110,6 +108,9 @@ static void forgotten(void)
     bed_fini(&bed);
 }
 
+#ifndef WITHOUT_REDIS
+static struct endpoint nobody = {.text = (char *)(uintptr_t) "unix:none"};
+
 /* A master's question goes to Redis's thread and the answer comes by the home worker's mailbox. */
 static void redis_is_not_there(void)
 {
@@ -154,6 +155,7 @@ static void no_key_file(void)
        "a key file that is not there: %s", why);
     sessions_close(&sessions);
 }
+#endif
 
 static bool was_reset(const struct pair *pair)
 {
@@ -220,8 +222,10 @@ int main(void)
     kept_in_a_file(true);
     shared_by_tunnels();
     forgotten();
+#ifndef WITHOUT_REDIS
     redis_is_not_there();
     no_key_file();
+#endif
     service_for_others();
     keys_by_lease(false);
     keys_by_lease(true);
