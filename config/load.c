@@ -210,8 +210,8 @@ static void add_parse_error(struct loading *loading, const config_t *tree)
     const char *text = config_error_text(tree);
     struct place place = {sources_name(loading->sources, config_error_file(tree)),
                           (unsigned)config_error_line(tree)};
-    problems_add(loading->problems, PROBLEM_ERROR, place, "%s",
-                 text ? in_words(text) : "cannot be read");
+    diagnostics_add(loading->diagnostics, SEVERITY_ERROR, place, "%s",
+                    text ? in_words(text) : "cannot be read");
 }
 
 static void read_tree(struct loading *loading, const char *file, check_pair_function check_pair)
@@ -235,21 +235,20 @@ static struct config *load(const char *file, FILE *out, check_pair_function chec
                            bool files_may_come)
 {
     struct loading loading = {.config = check_alloc(sizeof(struct config)),
-                              .problems = problems_new(),
+                              .diagnostics = diagnostics_new(),
                               .files_may_come = files_may_come};
     loading.config->file = check_strdup(file);
     loading.config->directory = directory_of(file);
-    loading.sources = sources_read(file, loading.problems);
-    if (sources_are_readable(loading.sources) &&
-        !sources_explain(loading.sources, loading.problems))
+    loading.sources = sources_read(file, loading.diagnostics);
+    if (sources_can_be_parsed(loading.sources))
         read_tree(&loading, file, check_pair);
-    problems_print(loading.problems, out);
+    diagnostics_print(loading.diagnostics, out);
     struct config *config = loading.config;
-    if (problems_errors(loading.problems)) {
+    if (diagnostics_errors(loading.diagnostics)) {
         config_free(config);
         config = NULL;
     }
-    problems_free(loading.problems);
+    diagnostics_free(loading.diagnostics);
     sources_free(loading.sources);
     loading_clear(&loading);
     return config;

@@ -4,13 +4,13 @@
 #include <stdbool.h>
 
 #include "config/config.h"
+#include "config/diagnostics.h"
 #include "config/option.h"
-#include "config/problems.h"
 #include "config/sources.h"
 
 struct loading {
     struct config *config;
-    struct problems *problems;
+    struct diagnostics *diagnostics;
     struct sources *sources;
     void *given;         /* where each value that the file gives is written: of tsearch(3) */
     bool files_may_come; /* one that cannot be read is no mistake */
@@ -28,5 +28,5 @@ struct place loading_place(const struct loading *loading, const void *field, con
 
 /* A problem with the value at field, as loading_place says; kind: ERROR or WARNING. */
 #define complain(loading, kind, field, owner, ...)                                                 \
-    problems_add((loading)->problems, PROBLEM_##kind, loading_place((loading), (field), (owner)),  \
-                 __VA_ARGS__)
+    diagnostics_add((loading)->diagnostics, SEVERITY_##kind,                                       \
+                    loading_place((loading), (field), (owner)), __VA_ARGS__)

@@ -1,7 +1,8 @@
-/* config/syntax.h: says in words what libconfig calls "syntax error": walks along its grammar and
- * keeps the first thing that does not fit. */
+/* config/syntax.h: reports in words what libconfig calls "syntax error": follows its grammar and
+ * reports the first token that does not fit. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "config/token.h"
@@ -19,24 +20,20 @@ enum syntax_expect {
     EXPECT_COMMA, /* in a list: ',' or the end */
 };
 
-/* Zero-initialised. Included files are part of the same stream of tokens, as for libconfig: one may
- * stand for the elements of a list. */
+/* Zero-initialised but for diagnostics. Included files are part of the same stream of tokens, as
+ * for libconfig: one may stand for the elements of a list. */
 struct syntax {
-    const char *file; /* that the next token comes from: set by the caller */
+    struct diagnostics *diagnostics;
+    bool has_failed;
     struct token token, before;
     enum syntax_expect expect;
-    struct {
-        char bracket;
-        unsigned line;
-        const char *file;
-    } open[SYNTAX_NESTING_MAX];
+    struct token open[SYNTAX_NESTING_MAX]; /* brackets */
     size_t depth;
-    struct token long_text; /* the last text of several lines; line 0: none */
+    struct token long_text; /* the last text of several lines */
     char name[64];          /* of the last setting */
-    unsigned error_line;    /* 0: fine so far */
-    const char *error_file;
-    char error[256];
 };
 
-/* Feeds the next token; TOKEN_END once, after the main file. Texts must stay until then. */
+/* Takes the next token; TOKEN_END once, after the main file. Their texts must stay until then.
+ * Adds an error for the first token that does not fit (has_failed), and for each number and pair of
+ * texts that libconfig would change without a word. */
 void syntax_feed(struct syntax *syntax, const struct token *token);

@@ -164,7 +164,8 @@ static bool is_in_range(const struct value *value, double number)
     if (number >= option->min && number <= option->max)
         return true;
     /* A number that libconfig wrapped has its own error, and is not what the file says. */
-    if (problems_has_error(value->loading->problems, value_place(value->loading, value->setting)))
+    if (diagnostics_has_error(value->loading->diagnostics,
+                              value_place(value->loading, value->setting)))
         return false;
     refuse(value, "%s%s = %.15g is out of range; %.15g to %.15g%s%s is allowed", prefix(option),
            option->key, number, option->min, option->max, *option->unit ? " " : "",

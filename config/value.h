@@ -20,7 +20,8 @@ void value_wrong_type(struct loading *loading, const struct option *option,
 struct place value_place(const struct loading *loading, const struct config_setting_t *setting);
 /* A mistake there. */
 #define value_complain(loading, setting, ...)                                                      \
-    problems_add((loading)->problems, PROBLEM_ERROR, value_place((loading), (setting)), __VA_ARGS__)
+    diagnostics_add((loading)->diagnostics, SEVERITY_ERROR, value_place((loading), (setting)),     \
+                    __VA_ARGS__)
 
 /* How a value of this type is written, for messages and the reference page. */
 const char *value_type_name(enum option_type type);

@@ -7,9 +7,9 @@
 int main(void)
 {
     static int fields[FIELDS];
-    struct problems *problems = problems_new();
-    struct loading loading = {.problems = problems,
-                              .sources = sources_read("/nonexistent/file", problems)};
+    struct diagnostics *diagnostics = diagnostics_new();
+    struct loading loading = {.diagnostics = diagnostics,
+                              .sources = sources_read("/nonexistent/file", diagnostics)};
     ok(!loading_is_given(&loading, &fields[0]), "nothing is given at first");
     for (unsigned i = 0; i < FIELDS; i += 2)
         loading_set_place(&loading, &fields[i], (struct place){"f", i + 1});
@@ -27,6 +27,6 @@ int main(void)
     ok(loading_place(&loading, &fields[4], NULL).line == 77, "a second place replaces the first");
     loading_clear(&loading);
     sources_free(loading.sources);
-    problems_free(problems);
+    diagnostics_free(diagnostics);
     return tap_done();
 }

@@ -10,14 +10,15 @@ static const char *cut(const char *text)
 {
     static const char letters[] = "!NSBIFP@oc#?";
     static char result[512];
-    struct token_reader reader = {text, text + strlen(text), text, 1};
+    struct token_reader reader = {text, text, text + strlen(text), {"f", 1}};
     size_t used = 0;
     struct token token;
     result[0] = '\0';
     do {
         token = token_next(&reader);
-        used += (size_t)snprintf(result + used, sizeof(result) - used, "%c%u[%.*s]",
-                                 letters[token.kind], token.line, (int)token.length, token.text);
+        used +=
+            (size_t)snprintf(result + used, sizeof(result) - used, "%c%u[%.*s]",
+                             letters[token.kind], token.place.line, (int)token.length, token.text);
     } while (token.kind != TOKEN_END);
     return result;
 }
