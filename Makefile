@@ -297,6 +297,7 @@ lint-rules:
 	$(Q)scripts/check-claims
 	$(Q)scripts/check-rules
 	$(Q)scripts/check-words
+	$(Q)scripts/check-commits
 
 # SC2317: functions that a trap or a name in a variable calls look unreachable to it.
 lint-shell:
