@@ -171,6 +171,7 @@ static void on_socket(struct loop_fd *socket, uint32_t events)
 enum err connection_watch(struct connection *c, struct worker *worker,
                           struct connection_events *events)
 {
+    worker_assert(worker);
     c->worker = worker;
     c->events = events;
     c->io.empty = false;
@@ -187,6 +188,7 @@ enum err connection_watch(struct connection *c, struct worker *worker,
 void connection_unwatch(struct connection *c)
 {
     if (c->worker) {
+        worker_assert(c->worker);
         loop_fd_remove(c->worker->loop, &c->socket);
         loop_timer_cancel(c->worker->loop, &c->io.patience);
     }
@@ -223,6 +225,7 @@ static void on_connector(struct connector *connector, enum err result, int fd, c
 void connection_connect(struct connection *c, struct worker *worker,
                         struct connection_events *events)
 {
+    worker_assert(worker);
     c->worker = worker;
     c->events = events;
     c->dial = check_alloc(sizeof(*c->dial));
@@ -266,6 +269,7 @@ static ssize_t read_socket(struct connection *c, uint8_t *to, size_t room)
 
 size_t connection_fill(struct connection *c, uint8_t *to, size_t room, bool *end)
 {
+    worker_assert(c->worker);
     *end = false;
     size_t filled = readahead_take(c, to, room);
     /* A short read means an empty socket, and epoll announces what comes later; but when the end
@@ -344,6 +348,7 @@ static void keep_rest(struct connection *c, const struct gathered *gathered, siz
 
 size_t connection_push(struct connection *c)
 {
+    worker_assert(c->worker);
     struct gathered *gathered = &c->worker->gathered;
     if (gathered->connection != c)
         return 0;
@@ -368,6 +373,7 @@ size_t connection_deliver(struct connection *c, const uint8_t *data, size_t leng
         keep(c, data, length);
         return 0;
     }
+    worker_assert(c->worker);
     struct gathered *gathered = &c->worker->gathered;
     bool has_room = gathered_add(gathered, c, data, length);
     return stays && has_room ? 0 : connection_push(c);
@@ -461,6 +467,7 @@ void connection_end(struct connection *c, enum err why, const char *detail)
     stop_dial(c);
     c->events = NULL; /* nobody is told any more */
     if (c->worker) {
+        worker_assert(c->worker);
         connection_push(c);
         loop_timer_cancel(c->worker->loop, &c->io.patience);
     }

@@ -149,11 +149,13 @@ void linger_end(struct connection *c, enum err why, const char *detail)
 
 bool linger_is_full(const struct worker *worker)
 {
+    worker_assert(worker);
     return worker->lingering_bytes >= LINGER_MAX;
 }
 
 void linger_end_all(struct worker *worker, enum err why)
 {
+    worker_assert(worker);
     for (struct lingering *l; (l = LIST_FIRST(&worker->lingering));)
         end(l, l->why == ERR_CLOSED ? why : l->why);
 }

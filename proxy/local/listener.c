@@ -158,6 +158,7 @@ static int bind_and_listen(struct listener *listener, const struct config_servic
 int listener_open(struct listener *listener, struct service *service, struct worker *worker,
                   char *why, size_t why_size)
 {
+    worker_assert(worker);
     const struct config_service *config = service->config;
     *listener = (struct listener){.on_connection = listener->on_connection,
                                   .service = service,
@@ -183,6 +184,7 @@ void listener_close(struct listener *listener)
 {
     if (!listener->worker || listener->socket.fd < 0)
         return;
+    worker_assert(listener->worker);
     loop_fd_remove(listener->worker->loop, &listener->socket);
     loop_timer_cancel(listener->worker->loop, &listener->rest);
     close(listener->socket.fd);

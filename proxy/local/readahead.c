@@ -21,6 +21,7 @@ static _Atomic size_t readahead_bytes;
  */
 struct message *readahead_new(struct worker *worker)
 {
+    worker_assert(worker);
     size_t all = atomic_load_explicit(&readahead_bytes, memory_order_relaxed);
     if (all >= READAHEAD_MOST)
         return NULL;
