@@ -296,6 +296,7 @@ lint-rules:
 	$(Q)scripts/check-size
 	$(Q)scripts/check-claims
 	$(Q)scripts/check-rules
+	$(Q)scripts/check-interface
 	$(Q)scripts/check-words
 	$(Q)scripts/check-commits
 
