@@ -1,3 +1,4 @@
+/* The event loop of one thread: epoll, a heap of timers with one timerfd, and tasks. */
 #include "base/loop.h"
 
 #include <errno.h>
@@ -34,7 +35,7 @@ struct loop {
     uint64_t alarm_at;    /* when it rings, UINT64_MAX: it is not set */
     struct busy_poll busy_poll;
 
-    struct loop_task tasks; /* ring; the sentinel */
+    TAILQ_HEAD(loop_tasks, loop_task) tasks;
 };
 
 static int control(struct loop *loop, int operation, struct loop_fd *self, uint32_t epoll_events)
@@ -70,7 +71,7 @@ struct loop *loop_new(void)
     loop->alarm.on_events = on_alarm;
     loop->alarm_at = UINT64_MAX;
     loop->now = clock_us();
-    loop->tasks.next = loop->tasks.previous = &loop->tasks;
+    TAILQ_INIT(&loop->tasks);
     if (loop->epoll < 0 || loop->alarm.fd < 0 ||
         control(loop, EPOLL_CTL_ADD, &loop->alarm, EPOLLIN | EPOLLET) < 0) {
         release(loop);
@@ -90,7 +91,7 @@ void loop_free(struct loop *loop)
         return;
     must(loop->watched == 0);
     must(loop->timers == 0);
-    must(loop->tasks.next == &loop->tasks);
+    must(TAILQ_EMPTY(&loop->tasks));
     release(loop);
 }
 
@@ -215,26 +216,20 @@ void loop_task_queue(struct loop *loop, struct loop_task *self)
     if (self->queued)
         return;
     self->queued = true;
-    self->next = &loop->tasks;
-    self->previous = loop->tasks.previous;
-    self->previous->next = self;
-    loop->tasks.previous = self;
+    TAILQ_INSERT_TAIL(&loop->tasks, self, others);
 }
 
 void loop_task_cancel(struct loop *loop, struct loop_task *self)
 {
-    (void)loop; /* the ring has no count; the parameter keeps the calls alike */
     if (!self->queued)
         return;
     self->queued = false;
-    self->previous->next = self->next;
-    self->next->previous = self->previous;
+    TAILQ_REMOVE(&loop->tasks, self, others);
 }
 
 static void run_tasks(struct loop *loop)
 {
-    while (loop->tasks.next != &loop->tasks) {
-        struct loop_task *task = loop->tasks.next;
+    for (struct loop_task *task; (task = TAILQ_FIRST(&loop->tasks));) {
         loop_task_cancel(loop, task);
         task->on_run(task);
     }
@@ -312,7 +307,7 @@ static int wait_for_events(struct loop *loop, uint64_t max_wait_us)
 
 void loop_turn(struct loop *loop, uint64_t max_wait_us)
 {
-    bool waits = max_wait_us && loop->tasks.next == &loop->tasks;
+    bool waits = max_wait_us && TAILQ_EMPTY(&loop->tasks);
     hand_out_events(loop, waits ? wait_for_events(loop, max_wait_us) : take_events(loop, 0));
     expire_timers(loop);
     run_tasks(loop);

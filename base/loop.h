@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 struct loop;
 
@@ -26,8 +27,8 @@ struct loop_timer {
 
 struct loop_task {
     void (*on_run)(struct loop_task *self);
-    struct loop_task *next, *previous; /* private */
-    bool queued;                       /* private */
+    TAILQ_ENTRY(loop_task) others; /* private */
+    bool queued;                   /* private */
 };
 
 /* NULL with errno when the system gives no descriptor. Owns: caller, loop_free. */

@@ -1,3 +1,4 @@
+/* Mail between threads: a lock-free stack, and an eventfd that wakes its reader. */
 #include "base/mailbox.h"
 
 #include <stdint.h>
@@ -22,9 +23,9 @@ static struct mail *take_all(struct mailbox *box)
     return oldest;
 }
 
-static void deliver_all(struct mail *mail)
+static void deliver_all(struct mailbox *box)
 {
-    while (mail) {
+    for (struct mail *mail = take_all(box); mail;) {
         struct mail *next = mail->next;
         mail->deliver(mail);
         mail = next;
@@ -38,7 +39,12 @@ static void on_wake(struct loop_fd *self, uint32_t epoll_events)
     eventfd_t ignored;
     /* Before the exchange: a mail posted after it must leave the descriptor readable. */
     (void)eventfd_read(box->wake.fd, &ignored);
-    deliver_all(take_all(box));
+    deliver_all(box);
+}
+
+static void on_own(struct loop_task *self)
+{
+    deliver_all(container_of(self, struct mailbox, own));
 }
 
 int mailbox_init(struct mailbox *box, struct loop *loop)
@@ -46,7 +52,8 @@ int mailbox_init(struct mailbox *box, struct loop *loop)
     int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (fd < 0)
         return -1;
-    *box = (struct mailbox){.loop = loop, .wake = {.on_events = on_wake, .fd = fd}};
+    *box = (struct mailbox){
+        .loop = loop, .wake = {.on_events = on_wake, .fd = fd}, .own.on_run = on_own};
     if (loop_fd_add(loop, &box->wake, EPOLLIN) < 0) {
         close(fd);
         return -1;
@@ -56,23 +63,34 @@ int mailbox_init(struct mailbox *box, struct loop *loop)
 
 void mailbox_fini(struct mailbox *box)
 {
-    struct mail *left;
     /* A mail may be answered to the same box. */
-    while ((left = take_all(box)))
-        deliver_all(left);
+    while (atomic_load_explicit(&box->head, memory_order_acquire))
+        deliver_all(box);
+    loop_task_cancel(box->loop, &box->own);
     loop_fd_remove(box->loop, &box->wake);
     close(box->wake.fd);
     box->wake.fd = -1;
 }
 
-void mailbox_post(struct mailbox *box, struct mail *mail)
+/* Returns whether the box was empty. The mail is the reader's from here on. */
+static bool push(struct mailbox *box, struct mail *mail)
 {
     struct mail *head = atomic_load_explicit(&box->head, memory_order_relaxed);
     do
         mail->next = head;
     while (!atomic_compare_exchange_weak_explicit(&box->head, &head, mail, memory_order_release,
                                                   memory_order_relaxed));
-    /* mail belongs to the reader from here on. */
-    if (!head)
+    return !head;
+}
+
+void mailbox_post(struct mailbox *box, struct mail *mail)
+{
+    if (push(box, mail))
         (void)eventfd_write(box->wake.fd, 1);
+}
+
+void mailbox_post_own(struct mailbox *box, struct mail *mail)
+{
+    (void)push(box, mail);
+    loop_task_queue(box->loop, &box->own);
 }

@@ -19,6 +19,7 @@ struct mailbox {
     _Atomic(struct mail *) head;
     struct loop *loop;
     struct loop_fd wake;
+    struct loop_task own; /* delivers without the eventfd */
 };
 
 /* Returns 0, or -1 with errno. Thread: the loop's, or before it runs. */
@@ -29,3 +30,5 @@ int mailbox_init(struct mailbox *box, struct loop *loop);
 void mailbox_fini(struct mailbox *box);
 /* Owns: the mail passes to the receiver. Thread: any. */
 void mailbox_post(struct mailbox *box, struct mail *mail);
+/* The same without a system call; it arrives in this turn, after this call. Thread: the loop's. */
+void mailbox_post_own(struct mailbox *box, struct mail *mail);

@@ -9,29 +9,12 @@
 
 _Thread_local struct worker *worker_of_thread;
 
-static void deliver_own(struct loop_task *task)
-{
-    struct worker *worker = container_of(task, struct worker, own_task);
-    struct mail *mail = worker->own_first;
-    worker->own_first = NULL;
-    worker->own_last = &worker->own_first;
-    while (mail) {
-        struct mail *next = mail->next;
-        mail->deliver(mail);
-        mail = next;
-    }
-}
-
 void worker_post(struct worker *worker, struct mail *mail)
 {
-    if (worker != worker_current()) {
+    if (worker == worker_current())
+        mailbox_post_own(&worker->mailbox, mail);
+    else
         mailbox_post(&worker->mailbox, mail);
-        return;
-    }
-    mail->next = NULL;
-    *worker->own_last = mail;
-    worker->own_last = &mail->next;
-    loop_task_queue(worker->loop, &worker->own_task);
 }
 
 static void deliver_stop(struct mail *mail)
@@ -42,12 +25,10 @@ static void deliver_stop(struct mail *mail)
 int worker_init(struct worker *worker, unsigned index, struct resolver *resolver)
 {
     *worker = (struct worker){.index = index,
-                              .own_task.on_run = deliver_own,
                               .stop.deliver = deliver_stop,
                               .resolver = resolver,
                               .patience_us = WORKER_PATIENCE_US,
                               .loop = loop_new()};
-    worker->own_last = &worker->own_first;
     if (!worker->loop)
         return -1;
     if (mailbox_init(&worker->mailbox, worker->loop) < 0) {
@@ -94,25 +75,25 @@ void worker_fini(struct worker *worker)
     if (!worker->loop)
         return;
     mailbox_fini(&worker->mailbox);
-    must(!worker->own_first);
     message_free(worker->plain);
     message_free(worker->readahead);
     loop_free(worker->loop);
     worker->loop = NULL;
 }
 
-struct errand {
+/* A function that another thread waits for. */
+struct call {
     struct mail mail;
     void (*function)(void *argument);
     void *argument;
     sem_t done;
 };
 
-static void deliver_errand(struct mail *mail)
+static void deliver_call(struct mail *mail)
 {
-    struct errand *errand = container_of(mail, struct errand, mail);
-    errand->function(errand->argument);
-    sem_post(&errand->done);
+    struct call *call = container_of(mail, struct call, mail);
+    call->function(call->argument);
+    sem_post(&call->done);
 }
 
 void worker_call(struct worker *worker, void (*function)(void *argument), void *argument)
@@ -122,11 +103,10 @@ void worker_call(struct worker *worker, void (*function)(void *argument), void *
         return;
     }
     must(!worker_current());
-    struct errand errand = {
-        .mail.deliver = deliver_errand, .function = function, .argument = argument};
-    sem_init(&errand.done, 0, 0);
-    mailbox_post(&worker->mailbox, &errand.mail);
-    while (sem_wait(&errand.done) < 0)
+    struct call call = {.mail.deliver = deliver_call, .function = function, .argument = argument};
+    sem_init(&call.done, 0, 0);
+    mailbox_post(&worker->mailbox, &call.mail);
+    while (sem_wait(&call.done) < 0)
         ;
-    sem_destroy(&errand.done);
+    sem_destroy(&call.done);
 }

@@ -28,8 +28,6 @@ struct worker {
     struct mailbox mailbox;
     pthread_t thread;
     unsigned index;
-    struct mail *own_first, **own_last; /* mail of this worker to itself */
-    struct loop_task own_task;
     struct mail stop;
     bool runs;                 /* for worker_call: from worker_start to worker_join */
     struct resolver *resolver; /* of the process */

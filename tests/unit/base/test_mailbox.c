@@ -26,11 +26,16 @@ static void deliver(struct mail *mail)
     free(letter);
 }
 
-static void post(int poster, int number)
+static struct mail *new_letter(int poster, int number)
 {
     struct letter *letter = check_alloc(sizeof *letter);
     *letter = (struct letter){.mail.deliver = deliver, .poster = poster, .number = number};
-    mailbox_post(&box, &letter->mail);
+    return &letter->mail;
+}
+
+static void post(int poster, int number)
+{
+    mailbox_post(&box, new_letter(poster, number));
 }
 
 static void *post_many(void *argument)
@@ -60,6 +65,20 @@ static void one_thread(void)
     post(0, 3);
     loop_turn(loop, UINT64_MAX);
     ok(received == 4, "the reader is woken again after it emptied the box");
+    for (int i = 4; i < 7; i++)
+        mailbox_post_own(&box, new_letter(0, i));
+    ok(received == 4, "mail to oneself does not arrive inside of the call");
+    loop_turn(loop, UINT64_MAX);
+    ok(received == 7 && out_of_order == 0, "but in this turn, in order");
+    post(0, 7);
+    mailbox_post_own(&box, new_letter(0, 8));
+    post(0, 9);
+    loop_turn(loop, UINT64_MAX);
+    ok(received == 10 && out_of_order == 0, "also among mail that wakes the reader");
+    loop_turn(loop, 0);
+    post(0, 10);
+    loop_turn(loop, UINT64_MAX);
+    ok(received == 11, "which still does so afterwards");
 }
 
 static void many_threads(void)
