@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "tls/wide_gcm.h"
+#include "tls/vaes_gcm.h"
 
 #define RECORD_SIZE 16384
 #define NONCE_SIZE  12
@@ -54,7 +54,7 @@ bool tls_cipher_prefers_chacha(int64_t chacha_ns, int64_t aes_ns)
 
 static void compare(void)
 {
-    if (tls_wide_gcm_is_here())
+    if (tls_vaes_gcm_is_here())
         return;
     int64_t chacha = measure(GNUTLS_CIPHER_CHACHA20_POLY1305);
     is_chacha_faster = tls_cipher_prefers_chacha(chacha, measure(GNUTLS_CIPHER_AES_128_GCM));

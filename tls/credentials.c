@@ -1,16 +1,17 @@
 #include "tls/credentials.h"
 
 #include <gnutls/gnutls.h>
+#include <gnutls/pkcs11.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
+#include "tls/certificate.h"
 #include "tls/credentials_private.h"
-#include "tls/known.h"
+#include "tls/identity.h"
+#include "tls/known_keys.h"
 #include "tls/ocsp.h"
-#include "tls/own.h"
-#include "tls/pin.h"
 #include "tls/psk.h"
 #include "tls/trust.h"
 #include "tls/verify.h"
@@ -91,8 +92,8 @@ static enum err load_certificates(struct tls_credentials *credentials,
         result = tls_trust_load(options->ca, options->crl, &credentials->trust, &credentials->files,
                                 why);
     if (result == ERR_OK)
-        result = tls_own_certificate(credentials->x509, options->cert, options->key,
-                                     &credentials->files, why);
+        result = tls_certificate_load(credentials->x509, options->cert, options->key,
+                                      &credentials->files, why);
     if (result == ERR_OK && options->staple)
         result = tls_ocsp_load(credentials->x509, options->staple, &credentials->files, why);
     return result;
@@ -104,9 +105,10 @@ static enum err load_keys(struct tls_credentials *credentials, const struct tls_
     enum err result;
     switch (credentials->mode) {
     case TLS_MODE_RAW_KEYS:
-        result = tls_known_load(options->known, &credentials->known, &credentials->files, why);
+        result = tls_known_keys_load(options->known, &credentials->known, &credentials->files, why);
         if (result == ERR_OK)
-            result = tls_own_raw_key(credentials->x509, options->key, &credentials->files, why);
+            result = tls_certificate_load_raw_key(credentials->x509, options->key,
+                                                  &credentials->files, why);
         return result;
     case TLS_MODE_PSK:
         return tls_psk_load(options->psk, options->role == TLS_CLIENT, options->psk_identity,
@@ -220,7 +222,7 @@ void tls_credentials_unref(struct tls_credentials *credentials)
     tls_store_unref(credentials->store);
     pthread_mutex_destroy(&credentials->ticket_keys.lock);
     tls_trust_free(credentials->trust);
-    tls_known_free(credentials->known);
+    tls_known_keys_free(credentials->known);
     tls_psk_free(credentials->psk);
     tls_files_clear(&credentials->files);
     free(credentials->pins);
@@ -275,7 +277,7 @@ bool tls_credentials_admit_one(const struct tls_credentials *credentials)
         return true;
     switch (credentials->mode) {
     case TLS_MODE_RAW_KEYS:
-        return tls_known_count(credentials->known) == 1;
+        return tls_known_keys_count(credentials->known) == 1;
     case TLS_MODE_PSK:
         return tls_psk_count(credentials->psk) == 1;
     case TLS_MODE_CERTIFICATES:
@@ -302,7 +304,23 @@ enum err tls_credentials_check_pair(const char *cert, const char *key, char *why
     gnutls_certificate_credentials_t x509;
     check_made(gnutls_certificate_allocate_credentials(&x509) == 0);
     enum err result =
-        tls_own_certificate(x509, cert, key, NULL, (struct tls_reason){why, why_size});
+        tls_certificate_load(x509, cert, key, NULL, (struct tls_reason){why, why_size});
     gnutls_certificate_free_credentials(x509);
     return result;
+}
+
+enum err tls_credentials_check_library(char *why, size_t why_size)
+{
+    int rc = gnutls_global_init(); /* counted; the first one ran as the process began */
+    return rc == 0 ? ERR_OK
+                   : tls_reason_set((struct tls_reason){why, why_size},
+                                    "GnuTLS does not work here: %s", gnutls_strerror(rc));
+}
+
+bool tls_credentials_has_token(const char *key)
+{
+    char label[256];
+    size_t size = sizeof label;
+    return tls_files_is_uri(key) &&
+           gnutls_pkcs11_token_get_info(key, GNUTLS_PKCS11_TOKEN_LABEL, label, &size) >= 0;
 }

@@ -31,7 +31,7 @@ struct tls_options {
     const char *const *pins; /* "sha256:…": the keys, one of which the peer's certificate must
                               * have, beside or instead of a CA */
     size_t pin_count;
-    const char *known;        /* file of known raw public keys (tls/known.h) */
+    const char *known;        /* file of known raw public keys (tls/known_keys.h) */
     const char *psk;          /* file of pre-shared keys (tls/psk.h) */
     const char *psk_identity; /* client: the line of it to use; NULL: there is only one */
     const char *priority;     /* GnuTLS priority string; NULL: as TLS_PRIORITY_DEFAULT */
@@ -112,3 +112,12 @@ enum err tls_credentials_recheck(const struct tls_credentials *credentials,
 /* Whether key belongs to the certificate in cert; a sentence in why otherwise. For
  * `hawser check`. Returns ERR_OK or ERR_TLS_CREDENTIALS. */
 enum err tls_credentials_check_pair(const char *cert, const char *key, char *why, size_t why_size);
+
+/* Whether GnuTLS works at all here: it needs random numbers and, in FIPS mode, tests itself; where
+ * that failed as the process began, each call into it fails in its own way. ERR_OK, or
+ * ERR_TLS_CREDENTIALS with a sentence in why. */
+enum err tls_credentials_check_library(char *why, size_t why_size);
+
+/* Whether key is a "pkcs11:" URI whose token is plugged in; its PIN is not used. Thread: any but a
+ * worker. */
+bool tls_credentials_has_token(const char *key);

@@ -12,7 +12,7 @@
 #include "tls/ticket_key.h"
 
 struct gnutls_session_int;
-struct tls_known;
+struct tls_known_keys;
 struct tls_signer;
 struct tls_psk;
 struct tls_trust;
@@ -36,11 +36,11 @@ struct tls_credentials {
     struct tls_trust *trust;                        /* TLS_MODE_CERTIFICATES; NULL: pins alone */
     uint8_t (*pins)[TLS_PIN_SIZE];                  /* the same */
     size_t pin_count;
-    struct tls_known *known; /* TLS_MODE_RAW_KEYS */
-    struct tls_psk *psk;     /* TLS_MODE_PSK */
-    struct tls_files files;  /* that all this was read from */
-    char *peer;              /* client */
-    char **allow;            /* server */
+    struct tls_known_keys *known; /* TLS_MODE_RAW_KEYS */
+    struct tls_psk *psk;          /* TLS_MODE_PSK */
+    struct tls_files files;       /* that all this was read from */
+    char *peer;                   /* client */
+    char **allow;                 /* server */
     size_t allow_count;
     uint8_t fingerprint[TLS_FINGERPRINT_SIZE];
     struct tls_ticket_keys ticket_keys; /* server; has its own lock */

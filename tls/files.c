@@ -1,8 +1,13 @@
+/* tls/files.c: reads the files that credentials are made from, and words what is wrong with them.
+ */
 #include "tls/files.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gnutls/gnutls.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +16,24 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "tls/wipe.h"
+
+enum err tls_reason_set(struct tls_reason why, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why.text, why.size, format, arguments);
+    va_end(arguments);
+    return ERR_TLS_CREDENTIALS;
+}
+
+const char *tls_reason_date(time_t when, char text[static 32])
+{
+    struct tm parts;
+    gmtime_r(&when, &parts);
+    strftime(text, 32, "%Y-%m-%d %H:%M UTC", &parts);
+    return text;
+}
 
 void tls_files_add(struct tls_files *files, const char *path)
 {
@@ -77,8 +100,9 @@ enum err tls_files_find(struct tls_files *files, const char *path, const char *c
     return ERR_OK;
 }
 
-enum err tls_files_check_secret(int fd, const char *path, size_t longest, size_t *size,
-                                struct tls_reason why)
+/* Whether a secret may be read from fd, and how large the file is. */
+static enum err check_secret(int fd, const char *path, size_t longest, size_t *size,
+                             struct tls_reason why)
 {
     struct stat status;
     if (fstat(fd, &status) < 0)
@@ -95,6 +119,86 @@ enum err tls_files_check_secret(int fd, const char *path, size_t longest, size_t
         return tls_reason_set(why, "%s is longer than %zu bytes", path, longest);
     *size = (size_t)status.st_size;
     return ERR_OK;
+}
+
+enum err tls_files_read(const char *path, unsigned char **data, unsigned *size,
+                        struct tls_reason why)
+{
+    gnutls_datum_t datum;
+    errno = 0;
+    if (gnutls_load_file(path, &datum) < 0)
+        return tls_reason_set(why, "cannot read %s: %s", path, strerror(errno ? errno : EIO));
+    *data = datum.data;
+    *size = datum.size;
+    return ERR_OK;
+}
+
+/* Closes fd. */
+static enum err read_secret(int fd, const char *path, size_t longest, unsigned char **data,
+                            unsigned *size, struct tls_reason why)
+{
+    size_t whole = 0, got = 0;
+    enum err result = check_secret(fd, path, longest, &whole, why);
+    if (result == ERR_OK) {
+        ssize_t part = 1;
+        *data = gnutls_calloc(1, whole + 1);
+        check_made(*data);
+        *size = (unsigned)whole;
+        for (; got < whole && part > 0; got += part > 0 ? (size_t)part : 0)
+            part = read(fd, *data + got, whole - got);
+        if (got < whole) {
+            result = tls_reason_set(why, "cannot read %s: %s", path,
+                                    part < 0 ? strerror(errno) : "it is shorter than it was");
+            tls_wipe_free(*data, *size);
+            *data = NULL;
+        }
+    }
+    close(fd);
+    return result;
+}
+
+enum err tls_files_read_secret(const char *path, size_t longest, int flags, unsigned char **data,
+                               unsigned *size, struct tls_reason why)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
+    return fd < 0 ? tls_reason_set(why, "cannot read %s: %s", path, strerror(errno))
+                  : read_secret(fd, path, longest, data, size, why);
+}
+
+static char *trim(char *line)
+{
+    line += strspn(line, " \t\r");
+    line[strcspn(line, "#")] = 0;
+    size_t length = strlen(line);
+    while (length && isspace((unsigned char)line[length - 1]))
+        line[--length] = 0;
+    return line;
+}
+
+enum err tls_files_read_lines(const char *path, struct tls_lines *lines, struct tls_reason why)
+{
+    gnutls_datum_t text = {0};
+    enum err result = lines->secret_max ? tls_files_read_secret(path, lines->secret_max, 0,
+                                                                &text.data, &text.size, why)
+                                        : tls_files_read(path, &text.data, &text.size, why);
+    if (result != ERR_OK)
+        return result;
+    char fault[256] = "", *at = (char *)text.data; /* GnuTLS ends it with a NUL */
+    if (memchr(text.data, 0, text.size))
+        result = tls_reason_set(why, "%s is no text file", path);
+    for (unsigned number = 1; result == ERR_OK && at; number++) {
+        char *end = strchr(at, '\n');
+        if (end)
+            *end++ = 0;
+        char *line = trim(at);
+        if (*line)
+            result = lines->on_line(lines, line, (struct tls_reason){fault, sizeof fault});
+        if (result != ERR_OK)
+            tls_reason_set(why, "%s:%u: %s", path, number, fault);
+        at = end;
+    }
+    tls_wipe_free(text.data, text.size);
+    return result;
 }
 
 bool tls_files_sync_folder(const char *path)

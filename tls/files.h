@@ -1,18 +1,32 @@
-/* tls/files.h: private to tls/: the files that credentials are made from: read, listed where a
- * directory stands for many, and remembered for whoever watches them. */
+/* tls/files.h: private to tls/: the files that credentials are made from: listed where a directory
+ * stands for many, remembered for whoever watches them, and read; and the sentence that says what
+ * is wrong with them. Thread: any but a worker, for all that read. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
-#include "tls/reason.h"
+#include "base/error.h"
+
+/* Where the sentence goes that says why credentials cannot be used: the caller's buffer. */
+struct tls_reason {
+    char *text;
+    size_t size;
+};
+
+/* Returns ERR_TLS_CREDENTIALS; the sentence is cut to its buffer. */
+enum err tls_reason_set(struct tls_reason why, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* "2026-11-21 14:38 UTC". */
+const char *tls_reason_date(time_t when, char text[static 32]);
 
 struct tls_files {
     char **paths;
     size_t count;
 };
 
-/* A path that was used; a directory too, because files may come and go in it. */
+/* Remembers a path that was used; a directory too, because files may come and go in it. */
 void tls_files_add(struct tls_files *files, const char *path);
 void tls_files_clear(struct tls_files *files);
 
@@ -23,13 +37,27 @@ void tls_files_clear(struct tls_files *files);
 enum err tls_files_find(struct tls_files *files, const char *path, const char *const *suffixes,
                         struct tls_files *found, struct tls_reason why);
 
-/* Whether a secret may be read from fd: a regular file of root's or ours that nobody else may use,
- * of at most longest bytes; *size is how many. ERR_OK, or ERR_TLS_CREDENTIALS. */
-enum err tls_files_check_secret(int fd, const char *path, size_t longest, size_t *size,
-                                struct tls_reason why);
+/* The whole file, ended by a NUL that size does not count. Owns: tls_wipe_free. */
+enum err tls_files_read(const char *path, unsigned char **data, unsigned *size,
+                        struct tls_reason why);
+/* The same for a file of secrets: only a regular file that belongs to root or to us, that nobody
+ * else may use, and that has at most longest bytes. flags: more of them for open(2). */
+enum err tls_files_read_secret(const char *path, size_t longest, int flags, unsigned char **data,
+                               unsigned *size, struct tls_reason why);
+
+/* A file of one entry per line; "#" begins a comment. */
+struct tls_lines {
+    size_t secret_max; /* not 0: read as tls_files_read_secret does, at most this many bytes */
+    /* One line without comment and surrounding blanks; may be changed. ERR_OK, or
+     * ERR_TLS_CREDENTIALS with what is wrong in why; file and line are put before it. */
+    enum err (*on_line)(struct tls_lines *self, char *line, struct tls_reason why);
+};
+
+/* Every line of the file, which is wiped from memory afterwards: it may hold secrets. */
+enum err tls_files_read_lines(const char *path, struct tls_lines *lines, struct tls_reason why);
 
 /* Brings to the disk that path was made, removed or replaced. False, and errno, where that failed;
- * true where the file system knows no such thing. */
+ * true where the file system has no such thing. */
 bool tls_files_sync_folder(const char *path);
 
 /* Whether the path is no file but a PKCS#11 URI. */

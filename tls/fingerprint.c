@@ -39,7 +39,7 @@ static void add_file(gnutls_hash_hd_t hash, const char *path)
     if (gnutls_load_file(path, &content) < 0)
         content = (gnutls_datum_t){0};
     add(hash, content.data, content.size);
-    tls_wipe_datum(content.data, content.size);
+    tls_wipe_free(content.data, content.size);
 }
 
 static void add_list(gnutls_hash_hd_t hash, const char *const *list, size_t count)

@@ -1,8 +1,9 @@
-/* tls/generation_private.h: private to tls/: what is inside of a generation. */
+/* tls/generation_private.h: private to tls/: what is inside of a generation and of a ticket. */
 #pragma once
 
 #include <stdatomic.h>
 
+#include "tls/fingerprint.h"
 #include "tls/generation.h"
 #include "tls/ticket_key.h"
 
@@ -33,3 +34,18 @@ struct tls_generation *tls_generation_new(void);
 void tls_generation_keep(struct tls_generation *generation, const uint8_t *data, size_t size);
 /* Whether the server's session id is that of the master. */
 bool tls_generation_has_id(const struct tls_generation *generation, const uint8_t *id, size_t size);
+
+struct tls_ticket {
+    /* Of the credentials that earned it: it is used only with the same rules and certificate. */
+    uint8_t fingerprint[TLS_FINGERPRINT_SIZE];
+    int64_t expires_at;
+    bool is_reusable; /* TLS 1.2; one of TLS 1.3 is used once (RFC 8446 appendix C.4) */
+    uint8_t *data;
+    size_t data_size;
+};
+
+/* A copy of data. Owns: caller. */
+struct tls_ticket *tls_ticket_new(const uint8_t fingerprint[TLS_FINGERPRINT_SIZE],
+                                  int64_t expires_at, bool is_reusable, const uint8_t *data,
+                                  size_t size);
+bool tls_ticket_fits(const struct tls_ticket *ticket, const struct tls_credentials *credentials);

@@ -116,7 +116,7 @@ static void keep_ticket(struct tls_session *session, int64_t expires_at)
         master->ticket = tls_ticket_new(session->credentials->fingerprint, expires_at,
                                         is_12(session), data.data, data.size);
     }
-    tls_wipe_datum(data.data, data.size);
+    tls_wipe_free(data.data, data.size);
 }
 
 /* Master, both sides: NewSessionTicket comes or goes (RFC 8446 section 4.6.1). On its way in the
@@ -175,7 +175,7 @@ static int64_t expiry_12(const struct tls_session *session)
     if (gnutls_session_is_resumed(session->gnutls) &&
         gnutls_session_get_data2(session->gnutls, &data) == 0) {
         began = gnutls_db_check_entry_time(&data);
-        tls_wipe_datum(data.data, data.size);
+        tls_wipe_free(data.data, data.size);
     }
     return began + lifetime;
 }

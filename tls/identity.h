@@ -97,3 +97,11 @@ void tls_identity_describe(const struct tls_identity *identity, char *text, size
 
 /* Whether pattern is well formed; ERR_TLS_CREDENTIALS with a sentence in why otherwise. */
 enum err tls_identity_check_pattern(const char *pattern, char *why, size_t why_size);
+
+/* A pin is the SHA-256 of a public key (SubjectPublicKeyInfo, DER); as text as in RFC 7469. False
+ * unless text is "sha256:" with 64 hex digits, or 43 characters of base64 and an optional "=". */
+bool tls_pin_parse(const char *text, uint8_t pin[static TLS_PIN_SIZE]);
+/* "sha256:" and hex. */
+void tls_pin_format(const uint8_t pin[static TLS_PIN_SIZE], char text[static TLS_PIN_TEXT_SIZE]);
+/* The pin of a SubjectPublicKeyInfo. */
+void tls_pin_of(const void *spki, size_t size, uint8_t pin[static TLS_PIN_SIZE]);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "tls/lines.h"
+#include "tls/files.h"
 #include "tls/wipe.h"
 
 /* Eight lines of 64 bytes in base64 take 712; the rest is room for remarks. */
@@ -31,7 +31,7 @@ static enum err on_line(struct tls_lines *lines, char *line, struct tls_reason w
         memcpy(file->keys[file->count++], raw.data, raw.size);
     else
         result = tls_reason_set(why, "a key of %u bytes, %zu are needed", raw.size, reading->size);
-    tls_wipe_datum(raw.data, raw.size);
+    tls_wipe_free(raw.data, raw.size);
     return result;
 }
 
@@ -43,7 +43,7 @@ enum err tls_key_file_read(const char *path, size_t size, struct tls_key_file *f
         .lines = {.on_line = on_line, .secret_max = FILE_MAX}, .file = file, .size = size};
     must(size <= TLS_KEY_MAX_SIZE);
     memset(file, 0, sizeof *file);
-    enum err result = tls_lines_read(path, &reading.lines, reason);
+    enum err result = tls_files_read_lines(path, &reading.lines, reason);
     if (result == ERR_OK && !file->count)
         result = tls_reason_set(reason, "%s holds no key", path);
     if (result != ERR_OK)

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "base/check.h"
-#include "tls/pem.h"
+#include "tls/files.h"
 #include "tls/wipe.h"
 
 /* A response that does not say when the next comes is believed for as long (GnuTLS: 3 days). */
@@ -65,7 +65,7 @@ enum err tls_ocsp_load(struct gnutls_certificate_credentials_st *x509, const cha
     gnutls_x509_crt_t *own;
     unsigned count;
     tls_files_add(files, path);
-    enum err result = tls_pem_read(path, &text.data, &text.size, why);
+    enum err result = tls_files_read(path, &text.data, &text.size, why);
     if (result != ERR_OK)
         return result;
     check_made(gnutls_ocsp_resp_init(&response) == 0);
@@ -88,7 +88,7 @@ enum err tls_ocsp_load(struct gnutls_certificate_credentials_st *x509, const cha
     gnutls_free(own);
     gnutls_ocsp_resp_deinit(response);
     gnutls_free(der.data);
-    tls_wipe_datum(text.data, text.size);
+    tls_wipe_free(text.data, text.size);
     return result;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "tls/cipher.h"
-#include "tls/reason.h"
+#include "tls/files.h"
 
 #define PRIORITY_MAX 1024
 

@@ -7,8 +7,8 @@
 
 #include "base/check.h"
 #include "tls/credentials_private.h"
-#include "tls/lines.h"
-#include "tls/pin.h"
+#include "tls/files.h"
+#include "tls/identity.h"
 #include "tls/session_private.h"
 
 /* GnuTLS takes names of up to 128 bytes. */
@@ -136,7 +136,7 @@ enum err tls_psk_load(const char *path, bool is_client, const char *chosen, stru
     struct tls_psk *psk = check_alloc(sizeof *psk);
     psk->lines = (struct tls_lines){.on_line = on_line, .secret_max = FILE_MAX};
     tls_files_add(files, path);
-    enum err result = tls_lines_read(path, &psk->lines, why);
+    enum err result = tls_files_read_lines(path, &psk->lines, why);
     if (result == ERR_OK && !psk->count)
         result = tls_reason_set(why, "%s holds no key", path);
     if (result == ERR_OK && is_client) {

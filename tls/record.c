@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/message.h"
 #include "base/wire.h"
-#include "tls/wide_gcm.h"
+#include "tls/vaes_gcm.h"
 
 #define KEY_MAX   32
 #define LABEL_MAX 32
@@ -29,8 +29,8 @@ void tls_record_learn(struct tls_record *record, struct tls_record_keys *keys,
 
 static void clear_key(struct tls_record_keys *keys)
 {
-    tls_wide_gcm_free(keys->wide);
-    keys->wide = NULL;
+    tls_vaes_gcm_free(keys->vaes);
+    keys->vaes = NULL;
     if (keys->aead)
         gnutls_aead_cipher_deinit(keys->aead);
     keys->aead = NULL;
@@ -43,8 +43,8 @@ static bool set_key(const struct tls_record *record, struct tls_record_keys *key
     bool is_gcm =
         record->cipher == GNUTLS_CIPHER_AES_128_GCM || record->cipher == GNUTLS_CIPHER_AES_256_GCM;
     if (is_gcm)
-        keys->wide = tls_wide_gcm_new(key.data, key.size);
-    return keys->wide || gnutls_aead_cipher_init(
+        keys->vaes = tls_vaes_gcm_new(key.data, key.size);
+    return keys->vaes || gnutls_aead_cipher_init(
                              &keys->aead, (gnutls_cipher_algorithm_t)record->cipher, &key) == 0;
 }
 
@@ -190,8 +190,8 @@ size_t tls_record_seal(struct tls_record *record, enum tls_record_type type, uin
     wire_put_u16(&writer, 0x0303);
     wire_put_u16(&writer, size);
     next_nonce(&record->out, nonce);
-    if (record->out.wide)
-        tls_wide_gcm_seal(record->out.wide, nonce, bytes, TLS_RECORD_HEADER, content, length);
+    if (record->out.vaes)
+        tls_vaes_gcm_seal(record->out.vaes, nonce, bytes, TLS_RECORD_HEADER, content, length);
     else
         must(gnutls_aead_cipher_encrypt(record->out.aead, nonce, sizeof nonce, bytes,
                                         TLS_RECORD_HEADER, record->tag_size, content, length,
@@ -217,8 +217,8 @@ static bool authenticate(struct tls_record *record, const uint8_t *header, uint8
     if (sealed < record->tag_size)
         return false;
     *plain = sealed - record->tag_size;
-    if (record->in.wide)
-        return tls_wide_gcm_open(record->in.wide, nonce, header, TLS_RECORD_HEADER, content,
+    if (record->in.vaes)
+        return tls_vaes_gcm_open(record->in.vaes, nonce, header, TLS_RECORD_HEADER, content,
                                  *plain);
     return gnutls_aead_cipher_decrypt(record->in.aead, nonce, sizeof nonce, header,
                                       TLS_RECORD_HEADER, record->tag_size, content, sealed, content,

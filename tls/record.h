@@ -1,6 +1,6 @@
 /* tls/record.h: private to tls/: the record protection of TLS 1.3 (RFC 8446
  * sections 5.2, 5.3, 7.2), for sessions that GnuTLS has handshaken. Why: docs/decisions/017. The
- * ciphers are GnuTLS's too, but AES-GCM where there is a faster one (tls/wide_gcm.h).
+ * ciphers are GnuTLS's too, but AES-GCM where there is a faster one (tls/vaes_gcm.h).
  *
  * Thread: the session's. Alerts are GnuTLS's numbers; 0 (close_notify, which no record earns) is
  * none. */
@@ -13,7 +13,7 @@
 struct gnutls_session_int;
 struct api_aead_cipher_hd_st;
 struct message;
-struct tls_wide_gcm;
+struct tls_vaes_gcm;
 
 #define TLS_RECORD_HEADER     5
 #define TLS_RECORD_PLAIN_MAX  16384
@@ -25,7 +25,7 @@ enum tls_record_type { TLS_RECORD_ALERT = 21, TLS_RECORD_HANDSHAKE = 22, TLS_REC
 
 /* One direction. */
 struct tls_record_keys {
-    struct tls_wide_gcm *wide; /* one of these two; both NULL: not taken over yet */
+    struct tls_vaes_gcm *vaes; /* one of these two; both NULL: not taken over yet */
     struct api_aead_cipher_hd_st *aead;
     uint64_t sequence; /* of the next record */
     uint8_t iv[12];

@@ -4,7 +4,6 @@
 #include "tls/credentials_private.h"
 #include "tls/generation_private.h"
 #include "tls/session.h"
-#include "tls/ticket_private.h"
 
 struct gnutls_session_int;
 struct mbuffer_st;

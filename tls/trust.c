@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "base/check.h"
-#include "tls/pem.h"
+#include "tls/files.h"
 #include "tls/wipe.h"
 
 /* RSA from 2048 bits, no SHA-1: what GnuTLS calls 112 bits of security. */
@@ -56,11 +56,11 @@ static enum err load_authorities(struct tls_trust *trust, const char *path, stru
     gnutls_datum_t pem = {0};
     gnutls_x509_crt_t *list;
     unsigned count;
-    enum err result = tls_pem_read(path, &pem.data, &pem.size, why);
+    enum err result = tls_files_read(path, &pem.data, &pem.size, why);
     if (result != ERR_OK)
         return result;
     int rc = gnutls_x509_crt_list_import2(&list, &count, &pem, GNUTLS_X509_FMT_PEM, 0);
-    tls_wipe_datum(pem.data, pem.size);
+    tls_wipe_free(pem.data, pem.size);
     if (rc < 0)
         return tls_reason_set(why, "%s holds no usable CA certificate: %s", path,
                               gnutls_strerror(rc));
@@ -86,10 +86,10 @@ static enum err check_list(const struct tls_trust *trust, gnutls_x509_crl_t crl,
     if (now < from)
         return tls_reason_set(
             why, "the revocation list in %s is not valid before %s (or the clock is wrong)", path,
-            tls_pem_date(from, date));
+            tls_reason_date(from, date));
     if (until != (time_t)-1 && now > until)
         return tls_reason_set(why, "the revocation list in %s expired on %s", path,
-                              tls_pem_date(until, date));
+                              tls_reason_date(until, date));
     int rc = gnutls_x509_crl_verify(crl, trust->authorities, trust->authority_count, VERIFY_FLAGS,
                                     &status);
     if (rc < 0 || status & GNUTLS_CERT_SIGNER_NOT_FOUND)
@@ -144,13 +144,13 @@ static enum err import_lists(const char *path, gnutls_x509_crl_t **list, unsigne
 {
     gnutls_datum_t text = {0};
     *count = 0;
-    enum err result = tls_pem_read(path, &text.data, &text.size, why);
+    enum err result = tls_files_read(path, &text.data, &text.size, why);
     if (result != ERR_OK)
         return result;
     int rc = gnutls_x509_crl_list_import2(list, count, &text, GNUTLS_X509_FMT_PEM, 0);
     if (rc < 0)
         rc = gnutls_x509_crl_list_import2(list, count, &text, GNUTLS_X509_FMT_DER, 0);
-    tls_wipe_datum(text.data, text.size);
+    tls_wipe_free(text.data, text.size);
     if (rc < 0)
         return tls_reason_set(why, "%s holds no usable revocation list: %s", path,
                               gnutls_strerror(rc));

@@ -3,7 +3,5 @@
 
 #include <stddef.h>
 
-/* NULL is fine, here and below. */
+/* Also for what GnuTLS has allocated: its allocator is malloc. NULL is fine. */
 void tls_wipe_free(void *secret, size_t size);
-/* The same for what GnuTLS has allocated. */
-void tls_wipe_datum(unsigned char *data, unsigned size);

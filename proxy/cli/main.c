@@ -16,7 +16,6 @@
 #include "proxy/daemon/process.h"
 #include "proxy/tunnel/carriers.h"
 #include "tls/credentials.h"
-#include "tls/library.h"
 
 /* Exit codes, as hawser(8) lists them. */
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -219,7 +218,7 @@ static bool is_usable_here(void)
     if (getrandom(&byte, sizeof(byte), 0) != sizeof(byte))
         fprintf(stderr, "hawser: error: the system gives no random numbers (getrandom): %s\n",
                 strerror(errno));
-    else if (tls_library_check(why, sizeof(why)) != ERR_OK)
+    else if (tls_credentials_check_library(why, sizeof(why)) != ERR_OK)
         fprintf(stderr, "hawser: error: %s\n", why);
     else
         return true;

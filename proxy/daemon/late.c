@@ -6,8 +6,7 @@
 #include "base/log.h"
 #include "proxy/tunnel/tunnel.h"
 #include "proxy/worker/worker.h"
-#include "tls/files.h"
-#include "tls/library.h"
+#include "tls/credentials.h"
 
 #define PAUSE_US 500000
 
@@ -71,7 +70,7 @@ static void note(struct tunnel *tunnel, struct errand *errand)
 static bool may_lock(const struct tunnel *tunnel)
 {
     const char *key = tunnel->config->tls.key;
-    return !tunnel->credentials && key && tls_files_is_uri(key) && tls_library_has_token(key);
+    return !tunnel->credentials && key && tls_credentials_has_token(key);
 }
 
 static void wait(struct late *self, uint64_t now_us)

@@ -10,7 +10,7 @@
 
 #include "base/check.h"
 #include "base/wire.h"
-#include "tls/peer.h"
+#include "tls/verify.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -209,7 +209,7 @@ static void check_certificate(const uint8_t *bytes, size_t size, bool made)
     struct tls_identity *identity = tls_identity_new(TLS_IDENTITY_CERTIFICATE);
     char why[300] = "", text[TLS_NAME_MAX * 2];
     tls_identity_add_proof(identity, bytes, size);
-    enum err e = tls_peer_name(NULL, identity, why, sizeof why);
+    enum err e = tls_verify_name(NULL, identity, why, sizeof why);
     must(e == ERR_OK || (e == ERR_TLS_PEER_UNVERIFIED && why[0]));
     must(e == ERR_OK || !identity->name_count);
     must(e != ERR_OK || (identity->has_pin && identity->label[0]));

@@ -13,7 +13,7 @@
 
 #include "base/check.h"
 #include "tls/client_cache.h"
-#include "tls/ticket_private.h"
+#include "tls/generation_private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "tls/identity.h"
 #include "tls/key_file.h"
-#include "tls/known.h"
-#include "tls/pin.h"
+#include "tls/known_keys.h"
 #include "tls/psk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -80,27 +80,27 @@ static void check_psk(bool is_client, const char *chosen)
 /* A key that is found has a name, and it is on the line of that key or pin. */
 static void check_known(const uint8_t *data, size_t length)
 {
-    struct tls_known *known;
+    struct tls_known_keys *known;
     struct tls_files files = {0};
-    enum err e = tls_known_load(path, &known, &files, why);
+    enum err e = tls_known_keys_load(path, &known, &files, why);
     check_result(e);
     must((e == ERR_OK) == (known != NULL));
     if (known) {
         uint8_t pin[TLS_PIN_SIZE];
-        tls_known_describe(known, text, sizeof text);
+        tls_known_keys_describe(known, text, sizeof text);
         char *at = strstr(text, " is sha256:");
         must(at);
         char shown[TLS_PIN_TEXT_SIZE];
         snprintf(shown, sizeof shown, "%.71s", at + 4);
         must(tls_pin_parse(shown, pin));
-        const char *name = tls_known_name(known, pin);
+        const char *name = tls_known_keys_name(known, pin);
         must(name && name[0] && memmem(data, length, name, strlen(name)));
         must(!strncmp(text, name, strlen(name)));
         pin[0] ^= 1;
-        const char *other = tls_known_name(known, pin);
+        const char *other = tls_known_keys_name(known, pin);
         must(!other || strcmp(other, name) != 0);
     }
-    tls_known_free(known);
+    tls_known_keys_free(known);
     tls_files_clear(&files);
 }
 

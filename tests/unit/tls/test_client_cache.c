@@ -6,7 +6,7 @@
 
 #include "tests/unit/tls/clock.h"
 #include "tests/unit/tls/modes.h"
-#include "tls/ticket_private.h"
+#include "tls/generation_private.h"
 
 static const struct mode *const tls_13 = &modes[0], *const psk_ke = &modes[1],
                                 *const tls_12 = &modes[4];

@@ -4,7 +4,6 @@
 
 #include "tests/lib/tap.h"
 #include "tls/identity.h"
-#include "tls/pin.h"
 
 #define PIN_HEX "sha256:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 #define PIN_64  "sha256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="

@@ -8,7 +8,7 @@
 
 #include "tests/unit/tls/forger.h"
 #include "tests/unit/tls/mixed.h"
-#include "tls/wide_gcm.h"
+#include "tls/vaes_gcm.h"
 
 /* ---- GnuTLS's derivation, which can be made to fail; -1: never ---- */
 
@@ -244,20 +244,20 @@ static void test_wide_edges(void)
     uint8_t *keys = fenced() + AREA - 32, *nonce = fenced() + AREA - 12,
             *header = fenced() + AREA - 5, *area = fenced();
     size_t wrong = 0;
-    if (!tls_wide_gcm_is_here()) {
+    if (!tls_vaes_gcm_is_here()) {
         tap_skip("the wide AES-GCM at the edges of a page",
                  "this processor, or the build, has none");
         return;
     }
     memset(keys, 3, 32);
     for (size_t key_size = 16; key_size <= 32; key_size += 16) {
-        struct tls_wide_gcm *gcm = tls_wide_gcm_new(keys + 32 - key_size, key_size);
+        struct tls_vaes_gcm *gcm = tls_vaes_gcm_new(keys + 32 - key_size, key_size);
         for (size_t length = 0; length < 1100; length++) {
-            uint8_t *text = area + AREA - length - TLS_WIDE_GCM_TAG;
-            tls_wide_gcm_seal(gcm, nonce, header, 5, text, length);
-            wrong += !tls_wide_gcm_open(gcm, nonce, header, 5, text, length);
+            uint8_t *text = area + AREA - length - TLS_VAES_GCM_TAG;
+            tls_vaes_gcm_seal(gcm, nonce, header, 5, text, length);
+            wrong += !tls_vaes_gcm_open(gcm, nonce, header, 5, text, length);
         }
-        tls_wide_gcm_free(gcm);
+        tls_vaes_gcm_free(gcm);
     }
     ok(!wrong, "nor of a key, nonce or header at the end of a page");
     release_fenced(keys + 32 - AREA);

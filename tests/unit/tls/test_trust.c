@@ -7,7 +7,7 @@
 #include "tests/unit/tls/key_files.h"
 #include "tests/unit/tls/pair.h"
 #include "tls/credentials_private.h"
-#include "tls/pin.h"
+#include "tls/identity.h"
 #include "tls/trust.h"
 
 static char why[1024];

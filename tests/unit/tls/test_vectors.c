@@ -11,7 +11,7 @@
 
 #include "base/check.h"
 #include "tests/lib/tap.h"
-#include "tls/wide_gcm.h"
+#include "tls/vaes_gcm.h"
 
 #define FOLDER "/usr/lib/python3/dist-packages/cryptography_vectors/ciphers/"
 
@@ -67,20 +67,20 @@ static bool fits_gnutls(gnutls_aead_cipher_hd_t cipher, const struct vector *v)
 static bool fits_wide(const struct vector *v)
 {
     static uint8_t text[80000];
-    struct tls_wide_gcm *gcm = tls_wide_gcm_new(v->key.at, v->key.size);
+    struct tls_vaes_gcm *gcm = tls_vaes_gcm_new(v->key.at, v->key.size);
     bool fits = true;
     must(gcm);
     if (!v->fails) {
         memcpy(text, v->plain.at, v->plain.size);
-        tls_wide_gcm_seal(gcm, v->nonce.at, v->header.at, v->header.size, text, v->plain.size);
+        tls_vaes_gcm_seal(gcm, v->nonce.at, v->header.at, v->header.size, text, v->plain.size);
         fits = memcmp(text, v->sealed.at, v->sealed.size) == 0 &&
-               memcmp(text + v->sealed.size, v->tag.at, TLS_WIDE_GCM_TAG) == 0;
+               memcmp(text + v->sealed.size, v->tag.at, TLS_VAES_GCM_TAG) == 0;
     }
     memcpy(text, v->sealed.at, v->sealed.size);
-    memcpy(text + v->sealed.size, v->tag.at, TLS_WIDE_GCM_TAG);
+    memcpy(text + v->sealed.size, v->tag.at, TLS_VAES_GCM_TAG);
     bool opens =
-        tls_wide_gcm_open(gcm, v->nonce.at, v->header.at, v->header.size, text, v->sealed.size);
-    tls_wide_gcm_free(gcm);
+        tls_vaes_gcm_open(gcm, v->nonce.at, v->header.at, v->header.size, text, v->sealed.size);
+    tls_vaes_gcm_free(gcm);
     return fits && (opens ? !v->fails && memcmp(text, v->plain.at, v->plain.size) == 0 : v->fails);
 }
 
@@ -123,7 +123,7 @@ static void check(const char *file, struct vector *v)
     count.gnutls++;
     count.wrong += !fits_gnutls(cipher, v);
     gnutls_aead_cipher_deinit(cipher);
-    if (strstr(file, "GCM") && tls_wide_gcm_is_here()) {
+    if (strstr(file, "GCM") && tls_vaes_gcm_is_here()) {
         count.wide++;
         count.wrong += !fits_wide(v);
     }

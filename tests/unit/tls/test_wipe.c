@@ -2,7 +2,7 @@
  * searched, heap and stacks. */
 #include "tests/unit/tls/forger.h"
 #include "tests/unit/tls/mixed.h"
-#include "tls/wide_gcm.h"
+#include "tls/vaes_gcm.h"
 
 /* ---- looking for bytes ---- */
 
@@ -222,19 +222,19 @@ static const uint8_t key[16] = "sixteen bytes ..", nonce[12] = "twelve bytes", h
 #define LENGTH 20
 
 struct trial {
-    struct tls_wide_gcm *gcm;
+    struct tls_vaes_gcm *gcm;
     struct masked tag; /* the right one */
-    uint8_t text[LENGTH + TLS_WIDE_GCM_TAG];
+    uint8_t text[LENGTH + TLS_VAES_GCM_TAG];
 };
 
 static void encrypt(uint8_t *text)
 {
-    size_t size = LENGTH + TLS_WIDE_GCM_TAG;
+    size_t size = LENGTH + TLS_VAES_GCM_TAG;
     gnutls_aead_cipher_hd_t aead;
     gnutls_datum_t datum = {(unsigned char *)(uintptr_t)key, sizeof key};
     must(gnutls_aead_cipher_init(&aead, GNUTLS_CIPHER_AES_128_GCM, &datum) == 0);
     must(gnutls_aead_cipher_encrypt(aead, nonce, sizeof nonce, header, sizeof header,
-                                    TLS_WIDE_GCM_TAG, text, LENGTH, text, &size) == 0);
+                                    TLS_VAES_GCM_TAG, text, LENGTH, text, &size) == 0);
     gnutls_aead_cipher_deinit(aead);
 }
 
@@ -242,36 +242,36 @@ static void encrypt(uint8_t *text)
 static void work_out(void *argument)
 {
     struct trial *trial = argument;
-    uint8_t sealed[LENGTH + TLS_WIDE_GCM_TAG];
+    uint8_t sealed[LENGTH + TLS_VAES_GCM_TAG];
     memcpy(sealed, trial->text, LENGTH);
     encrypt(sealed);
     encrypt(sealed);
     must(memcmp(sealed, trial->text, LENGTH) == 0);
-    trial->tag = mask(sealed + LENGTH, TLS_WIDE_GCM_TAG);
+    trial->tag = mask(sealed + LENGTH, TLS_VAES_GCM_TAG);
     gnutls_memset(sealed, 0, sizeof sealed);
 }
 
 static void open_forged(void *argument)
 {
     struct trial *trial = argument;
-    must(!tls_wide_gcm_open(trial->gcm, nonce, header, sizeof header, trial->text, LENGTH));
+    must(!tls_vaes_gcm_open(trial->gcm, nonce, header, sizeof header, trial->text, LENGTH));
 }
 
 static void test_wide(void)
 {
     static struct trial trial;
-    if (!tls_wide_gcm_is_here()) {
+    if (!tls_vaes_gcm_is_here()) {
         tap_skip("the wide AES-GCM", "this processor, or the build, has none");
         return;
     }
-    trial.gcm = tls_wide_gcm_new(key, sizeof key);
+    trial.gcm = tls_vaes_gcm_new(key, sizeof key);
     memset(trial.text, 'x', sizeof trial.text); /* with a wrong tag */
     call_below(work_out, &trial);
     call_below(clear_stack, NULL);
     must(!count_of(&trial.tag));
     call_below(open_forged, &trial);
     ok(!count_of(&trial.tag), "the right tag of a forged record is not left on the stack");
-    tls_wide_gcm_free(trial.gcm);
+    tls_vaes_gcm_free(trial.gcm);
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-#include "tls/wide_gcm.h"
+#include "tls/vaes_gcm.h"
 
 #include <stdlib.h>
 
@@ -12,7 +12,7 @@
 
 #include "base/check.h"
 
-struct tls_wide_gcm {
+struct tls_vaes_gcm {
     alignas(64) struct gcm_key_data key;
     bool is_256;
 };
@@ -45,17 +45,17 @@ static void find_library(void)
         free_mb_mgr(manager);
 }
 
-bool tls_wide_gcm_is_here(void)
+bool tls_vaes_gcm_is_here(void)
 {
     pthread_once(&once, find_library);
     return library;
 }
 
-struct tls_wide_gcm *tls_wide_gcm_new(const uint8_t *key, size_t size)
+struct tls_vaes_gcm *tls_vaes_gcm_new(const uint8_t *key, size_t size)
 {
-    if (!tls_wide_gcm_is_here() || (size != 16 && size != 32))
+    if (!tls_vaes_gcm_is_here() || (size != 16 && size != 32))
         return NULL;
-    struct tls_wide_gcm *self = aligned_alloc(alignof(struct tls_wide_gcm), sizeof *self);
+    struct tls_vaes_gcm *self = aligned_alloc(alignof(struct tls_vaes_gcm), sizeof *self);
     check_made(self);
     self->is_256 = size == 32;
     if (self->is_256)
@@ -65,7 +65,7 @@ struct tls_wide_gcm *tls_wide_gcm_new(const uint8_t *key, size_t size)
     return self;
 }
 
-void tls_wide_gcm_free(struct tls_wide_gcm *self)
+void tls_vaes_gcm_free(struct tls_vaes_gcm *self)
 {
     if (self)
         gnutls_memset(self, 0, sizeof *self);
@@ -73,24 +73,24 @@ void tls_wide_gcm_free(struct tls_wide_gcm *self)
 }
 
 /* The context is wiped: it holds key stream, and what the tag is made of. */
-void tls_wide_gcm_seal(const struct tls_wide_gcm *self, const uint8_t nonce[12],
+void tls_vaes_gcm_seal(const struct tls_vaes_gcm *self, const uint8_t nonce[12],
                        const uint8_t *header, size_t header_size, uint8_t *text, size_t length)
 {
     struct gcm_context_data context;
     if (self->is_256)
         IMB_AES256_GCM_ENC(library, &self->key, &context, text, text, length, nonce, header,
-                           header_size, text + length, TLS_WIDE_GCM_TAG);
+                           header_size, text + length, TLS_VAES_GCM_TAG);
     else
         IMB_AES128_GCM_ENC(library, &self->key, &context, text, text, length, nonce, header,
-                           header_size, text + length, TLS_WIDE_GCM_TAG);
+                           header_size, text + length, TLS_VAES_GCM_TAG);
     gnutls_memset(&context, 0, sizeof context);
 }
 
-bool tls_wide_gcm_open(const struct tls_wide_gcm *self, const uint8_t nonce[12],
+bool tls_vaes_gcm_open(const struct tls_vaes_gcm *self, const uint8_t nonce[12],
                        const uint8_t *header, size_t header_size, uint8_t *text, size_t length)
 {
     struct gcm_context_data context;
-    uint8_t tag[TLS_WIDE_GCM_TAG];
+    uint8_t tag[TLS_VAES_GCM_TAG];
     if (self->is_256)
         IMB_AES256_GCM_DEC(library, &self->key, &context, text, text, length, nonce, header,
                            header_size, tag, sizeof tag);
@@ -105,30 +105,30 @@ bool tls_wide_gcm_open(const struct tls_wide_gcm *self, const uint8_t nonce[12],
 
 #else
 
-bool tls_wide_gcm_is_here(void)
+bool tls_vaes_gcm_is_here(void)
 {
     return false;
 }
 
-struct tls_wide_gcm *tls_wide_gcm_new(const uint8_t *key, size_t size)
+struct tls_vaes_gcm *tls_vaes_gcm_new(const uint8_t *key, size_t size)
 {
     (void)key, (void)size;
     return NULL;
 }
 
-void tls_wide_gcm_free(struct tls_wide_gcm *self)
+void tls_vaes_gcm_free(struct tls_vaes_gcm *self)
 {
     (void)self;
 }
 
-void tls_wide_gcm_seal(const struct tls_wide_gcm *self, const uint8_t nonce[12],
+void tls_vaes_gcm_seal(const struct tls_vaes_gcm *self, const uint8_t nonce[12],
                        const uint8_t *header, size_t header_size, uint8_t *text, size_t length)
 {
     (void)self, (void)nonce, (void)header, (void)header_size, (void)text, (void)length;
     abort(); /* there is no key */
 }
 
-bool tls_wide_gcm_open(const struct tls_wide_gcm *self, const uint8_t nonce[12],
+bool tls_vaes_gcm_open(const struct tls_vaes_gcm *self, const uint8_t nonce[12],
                        const uint8_t *header, size_t header_size, uint8_t *text, size_t length)
 {
     (void)self, (void)nonce, (void)header, (void)header_size, (void)text, (void)length;

@@ -1,4 +1,4 @@
-#include "tls/known.h"
+#include "tls/known_keys.h"
 
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
@@ -8,15 +8,15 @@
 #include <strings.h>
 
 #include "base/check.h"
-#include "tls/lines.h"
-#include "tls/pin.h"
+#include "tls/files.h"
+#include "tls/identity.h"
 
 struct entry {
     uint8_t pin[TLS_PIN_SIZE];
     char *name;
 };
 
-struct tls_known {
+struct tls_known_keys {
     struct tls_lines lines;
     struct entry *entries;
     size_t count;
@@ -42,7 +42,7 @@ static bool parse_key(const char *text, uint8_t pin[static TLS_PIN_SIZE])
 
 static enum err on_line(struct tls_lines *self, char *line, struct tls_reason why)
 {
-    struct tls_known *known = container_of(self, struct tls_known, lines);
+    struct tls_known_keys *known = container_of(self, struct tls_known_keys, lines);
     struct entry entry;
     char *name = line + strcspn(line, " \t");
     if (!*name)
@@ -67,24 +67,24 @@ static enum err on_line(struct tls_lines *self, char *line, struct tls_reason wh
     return ERR_OK;
 }
 
-enum err tls_known_load(const char *path, struct tls_known **out, struct tls_files *files,
-                        struct tls_reason why)
+enum err tls_known_keys_load(const char *path, struct tls_known_keys **out, struct tls_files *files,
+                             struct tls_reason why)
 {
-    struct tls_known *known = check_alloc(sizeof *known);
+    struct tls_known_keys *known = check_alloc(sizeof *known);
     known->lines.on_line = on_line;
     tls_files_add(files, path);
-    enum err result = tls_lines_read(path, &known->lines, why);
+    enum err result = tls_files_read_lines(path, &known->lines, why);
     if (result == ERR_OK && !known->count)
         result = tls_reason_set(why, "%s holds no key", path);
     *out = known;
     if (result != ERR_OK) {
-        tls_known_free(known);
+        tls_known_keys_free(known);
         *out = NULL;
     }
     return result;
 }
 
-void tls_known_free(struct tls_known *known)
+void tls_known_keys_free(struct tls_known_keys *known)
 {
     if (!known)
         return;
@@ -94,7 +94,8 @@ void tls_known_free(struct tls_known *known)
     free(known);
 }
 
-const char *tls_known_name(const struct tls_known *known, const uint8_t pin[static TLS_PIN_SIZE])
+const char *tls_known_keys_name(const struct tls_known_keys *known,
+                                const uint8_t pin[static TLS_PIN_SIZE])
 {
     for (size_t i = 0; i < known->count; i++) {
         if (memcmp(known->entries[i].pin, pin, TLS_PIN_SIZE) == 0)
@@ -103,12 +104,12 @@ const char *tls_known_name(const struct tls_known *known, const uint8_t pin[stat
     return NULL;
 }
 
-size_t tls_known_count(const struct tls_known *known)
+size_t tls_known_keys_count(const struct tls_known_keys *known)
 {
     return known->count;
 }
 
-void tls_known_describe(const struct tls_known *known, char *text, size_t size)
+void tls_known_keys_describe(const struct tls_known_keys *known, char *text, size_t size)
 {
     char pin[TLS_PIN_TEXT_SIZE];
     tls_pin_format(known->entries[0].pin, pin);

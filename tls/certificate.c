@@ -1,4 +1,4 @@
-#include "tls/own.h"
+#include "tls/certificate.h"
 
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "base/check.h"
-#include "tls/pem.h"
+#include "tls/files.h"
 #include "tls/wipe.h"
 
 /* A URI as a person may read it: it may have the PIN inside. */
@@ -47,11 +47,11 @@ static enum err check_dates(gnutls_x509_crt_t leaf, const char *path, struct tls
            until = gnutls_x509_crt_get_expiration_time(leaf);
     if (now > until)
         return tls_reason_set(why, "the certificate in %s expired on %s", path,
-                              tls_pem_date(until, date));
+                              tls_reason_date(until, date));
     if (now < from)
         return tls_reason_set(
             why, "the certificate in %s is not valid before %s (or the clock is wrong)", path,
-            tls_pem_date(from, date));
+            tls_reason_date(from, date));
     return ERR_OK;
 }
 
@@ -69,11 +69,11 @@ static int import_certificates(const char *path, gnutls_x509_crt_t **list, unsig
         free(uri);
         return rc;
     }
-    *result = tls_pem_read(path, &pem.data, &pem.size, why);
+    *result = tls_files_read(path, &pem.data, &pem.size, why);
     if (*result != ERR_OK)
         return 0;
     int rc = gnutls_x509_crt_list_import2(list, count, &pem, GNUTLS_X509_FMT_PEM, 0);
-    tls_wipe_datum(pem.data, pem.size);
+    tls_wipe_free(pem.data, pem.size);
     return rc;
 }
 
@@ -98,11 +98,11 @@ static enum err load_certificates(const char *path, gnutls_x509_crt_t **list, un
 static enum err import_key_file(gnutls_privkey_t key, const char *path, struct tls_reason why)
 {
     gnutls_datum_t pem = {0};
-    enum err result = tls_pem_read(path, &pem.data, &pem.size, why);
+    enum err result = tls_files_read(path, &pem.data, &pem.size, why);
     if (result != ERR_OK)
         return result;
     int rc = gnutls_privkey_import_x509_raw(key, &pem, GNUTLS_X509_FMT_PEM, NULL, 0);
-    tls_wipe_datum(pem.data, pem.size);
+    tls_wipe_free(pem.data, pem.size);
     if (rc == GNUTLS_E_DECRYPTION_FAILED)
         return tls_reason_set(
             why, "the key in %s is protected by a passphrase; it must be stored without", path);
@@ -173,8 +173,8 @@ static enum err set_pair(gnutls_certificate_credentials_t x509, gnutls_x509_crt_
                           gnutls_strerror(rc));
 }
 
-enum err tls_own_certificate(struct gnutls_certificate_credentials_st *x509, const char *cert,
-                             const char *key_path, struct tls_files *files, struct tls_reason why)
+enum err tls_certificate_load(struct gnutls_certificate_credentials_st *x509, const char *cert,
+                              const char *key_path, struct tls_files *files, struct tls_reason why)
 {
     gnutls_x509_crt_t *list;
     gnutls_privkey_t key;
@@ -210,8 +210,9 @@ static int set_raw(gnutls_certificate_credentials_t x509, gnutls_privkey_t key)
     return rc;
 }
 
-enum err tls_own_raw_key(struct gnutls_certificate_credentials_st *x509, const char *path,
-                         struct tls_files *files, struct tls_reason why)
+enum err tls_certificate_load_raw_key(struct gnutls_certificate_credentials_st *x509,
+                                      const char *path, struct tls_files *files,
+                                      struct tls_reason why)
 {
     char text[256];
     gnutls_privkey_t key;

@@ -1,5 +1,5 @@
 /* Against GnuTLS's AES-GCM: each key size, length and place, and every way to be wrong. */
-#include "tls/wide_gcm.h"
+#include "tls/vaes_gcm.h"
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
@@ -10,7 +10,7 @@
 #include "tests/lib/tap.h"
 
 #define LONGEST (16384 + 256)
-#define TAG     TLS_WIDE_GCM_TAG
+#define TAG     TLS_VAES_GCM_TAG
 
 static unsigned seed;
 
@@ -45,13 +45,13 @@ static bool agrees(size_t key_size, size_t header_size, size_t length, size_t of
     fill(header, sizeof header);
     fill(text, length);
     by_gnutls(key, key_size, nonce, header, header_size, text, length, expected);
-    struct tls_wide_gcm *gcm = tls_wide_gcm_new(key, key_size);
+    struct tls_vaes_gcm *gcm = tls_vaes_gcm_new(key, key_size);
     memcpy(bytes, text, length);
-    tls_wide_gcm_seal(gcm, nonce, header, header_size, bytes, length);
+    tls_vaes_gcm_seal(gcm, nonce, header, header_size, bytes, length);
     bool same = memcmp(bytes, expected, length + TAG) == 0;
-    bool opens = tls_wide_gcm_open(gcm, nonce, header, header_size, bytes, length) &&
+    bool opens = tls_vaes_gcm_open(gcm, nonce, header, header_size, bytes, length) &&
                  memcmp(bytes, text, length) == 0;
-    tls_wide_gcm_free(gcm);
+    tls_vaes_gcm_free(gcm);
     return same && opens;
 }
 
@@ -76,9 +76,9 @@ static void forgeries(size_t key_size)
     fill(nonce, sizeof nonce);
     fill(header, sizeof header);
     fill(text, LENGTH);
-    struct tls_wide_gcm *gcm = tls_wide_gcm_new(key, key_size);
+    struct tls_vaes_gcm *gcm = tls_vaes_gcm_new(key, key_size);
     memcpy(sealed, text, LENGTH);
-    tls_wide_gcm_seal(gcm, nonce, header, sizeof header, sealed, LENGTH);
+    tls_vaes_gcm_seal(gcm, nonce, header, sizeof header, sealed, LENGTH);
     int accepted = 0;
     for (size_t i = 0; i < ALL + sizeof header + sizeof nonce; i++) {
         memcpy(bytes, sealed, ALL);
@@ -86,24 +86,24 @@ static void forgeries(size_t key_size)
                          : i < ALL + sizeof header ? header + (i - ALL)
                                                    : nonce + (i - ALL - sizeof header);
         *place ^= (uint8_t)(1 << i % 8);
-        accepted += tls_wide_gcm_open(gcm, nonce, header, sizeof header, bytes, LENGTH);
+        accepted += tls_vaes_gcm_open(gcm, nonce, header, sizeof header, bytes, LENGTH);
         *place ^= (uint8_t)(1 << i % 8);
     }
     ok(accepted == 0, "a bit flipped anywhere is noticed (%d accepted)", accepted);
     memcpy(bytes, sealed, ALL);
-    ok(tls_wide_gcm_open(gcm, nonce, header, sizeof header, bytes, LENGTH) &&
+    ok(tls_vaes_gcm_open(gcm, nonce, header, sizeof header, bytes, LENGTH) &&
            memcmp(bytes, text, LENGTH) == 0,
        "and nothing else is");
-    tls_wide_gcm_free(gcm);
+    tls_vaes_gcm_free(gcm);
 }
 
 int main(void)
 {
     uint8_t key[32] = {0};
     seed = (unsigned)tap_seed();
-    ok(!tls_wide_gcm_new(key, 24), "AES-192 is for others");
-    tls_wide_gcm_free(NULL);
-    if (!tls_wide_gcm_is_here()) {
+    ok(!tls_vaes_gcm_new(key, 24), "AES-192 is for others");
+    tls_vaes_gcm_free(NULL);
+    if (!tls_vaes_gcm_is_here()) {
         tap_skip("AES-GCM", "this processor, or the build, has no wide one");
         return tap_done();
     }
