@@ -1,3 +1,4 @@
+/* tls/certificate.c: our own certificate or raw key, and its private key. */
 #include "tls/certificate.h"
 
 #include <gnutls/abstract.h>

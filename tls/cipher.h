@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Whether ChaCha20-Poly1305 is faster here than AES-128-GCM, measured once by encrypting a few full
+/* True if ChaCha20-Poly1305 is faster here than AES-128-GCM; measured once by encrypting a few full
  * records with each (0.2 ms with AES instructions, some ms without). Thread: any. */
 bool tls_cipher_is_chacha_faster(void);
 /* The rule: ChaCha20-Poly1305 where it takes less than four fifths of AES-128-GCM's time.

@@ -1,4 +1,4 @@
-/* tls/client_cache.c: what a client remembers of its servers, in memory and in a file. */
+/* tls/client_cache.c: a client's tickets and sessions, in memory and in a file. */
 #include "tls/client_cache.h"
 
 #include <errno.h>
@@ -235,7 +235,7 @@ static size_t size_of_peer(const struct tls_client_peer *peer)
     return size;
 }
 
-/* What the file holds: as many peers as fit, counted from the one that was used last. */
+/* The peers that the file holds: as many as fit, counted from the one that was used last. */
 struct extent {
     const struct tls_client_peer *first; /* the least recently used of them; NULL: none */
     size_t size;
@@ -303,8 +303,8 @@ static bool write_all(int fd, const gnutls_datum_t *bytes)
     return fsync(fd) == 0;
 }
 
-/* Where the file is written before it takes its place: always there, so that what a process left
- * that was killed meanwhile is found. Owns: caller, freed. */
+/* The name under which the file is written before it takes its place. It is always the same, so
+ * that what a process left that was killed meanwhile is found. Owns: caller, freed. */
 static char *aside_of(const char *path)
 {
     size_t length = strlen(path) + sizeof ".new";

@@ -1,4 +1,4 @@
-/* tls/client_cache.h: what a client remembers of its servers, for the next association with one:
+/* tls/client_cache.h: the sessions that a client keeps for the next association with a server:
  * tickets and sessions of all tunnels of the process, optionally in a file for the next process.
  *
  * An entry is found only by the same peer (whatever the caller takes for one: address and name)
@@ -65,7 +65,7 @@ void tls_client_cache_statistics(struct tls_client_cache *cache,
                                  struct tls_client_cache_statistics *out);
 
 /* Writes all there is to path, mode 0600, whole or not at all (by way of path.new, and rename), and
- * down to the disk; of more than 16 MB what was used last. What is in the file is in two places
+ * down to the disk; of more than 16 MB what was used last. The tickets are in two places
  * then: save when the process ends, and tls_client_cache_load takes it over. ERR_OK, or
  * ERR_TLS_CREDENTIALS with a sentence in why. Not on a worker. */
 enum err tls_client_cache_save(struct tls_client_cache *cache, const char *path, char *why,

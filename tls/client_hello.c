@@ -1,3 +1,4 @@
+/* tls/client_hello.c: reads a ClientHello before GnuTLS does. */
 #include "tls/client_hello.h"
 
 #include <string.h>

@@ -12,6 +12,6 @@ struct tls_client_hello {
     bool has_ticket;           /* of TLS 1.2, or a pre-shared key of TLS 1.3 */
 };
 
-/* Whether bytes begin with a whole ClientHello in one record. Nothing of it is trusted, nor checked
+/* True if bytes begin with a whole ClientHello in one record. Nothing of it is trusted, nor checked
  * more than is needed to find the two. */
 bool tls_client_hello_read(const uint8_t *bytes, size_t length, struct tls_client_hello *out);

@@ -1,3 +1,4 @@
+/* tls/credentials.c: makes and checks the credentials of one tunnel. */
 #include "tls/credentials.h"
 
 #include <gnutls/gnutls.h>
@@ -56,7 +57,7 @@ static enum err load_pins(struct tls_credentials *credentials, const struct tls_
     return ERR_OK;
 }
 
-/* How peers are known: exactly one way. */
+/* Peers are known in exactly one way. */
 static enum err choose_mode(struct tls_credentials *credentials, const struct tls_options *options,
                             struct tls_reason why)
 {
@@ -119,7 +120,7 @@ static enum err load_keys(struct tls_credentials *credentials, const struct tls_
     return load_certificates(credentials, options, why);
 }
 
-/* What no file can mend. */
+/* Checks what no file can mend. */
 static enum err check_options(struct tls_credentials *credentials,
                               const struct tls_options *options, struct tls_reason why)
 {

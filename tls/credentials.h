@@ -39,8 +39,8 @@ struct tls_options {
                                * name or IP with a CA is compared as RFC 6125 says; needed with ca */
     const char *const *allow; /* server: patterns of tls/identity.h, one of which must match */
     size_t allow_count;       /* server: 0 allows every peer that is known or that the CA signed */
-    uint32_t ticket_lifetime_s; /* how long children can be resumed from one master; the same value
-                                 * for master and children (research: else nothing resumes) */
+    uint32_t ticket_lifetime_s; /* lifetime of the tickets from which children are resumed; the same
+                                 * value for master and children (research: else nothing resumes) */
     enum tls_resume resume;
     enum tls_version min_version, max_version; /* both ends: what they share is used */
     enum tls_children children;                /* TLS 1.3; the same at both ends */
@@ -50,16 +50,17 @@ struct tls_options {
      * NULL: a random key, made anew each lifetime. Not used for TLS_CHILDREN_PSK, refused with psk.
      */
     const char *ticket_key_file;
-    struct tls_store *store;   /* server, TLS 1.2: where masters are remembered by session id, for
-                                * as many credentials as wanted. NULL: nowhere */
-    struct tls_signer *signer; /* where masters wait for a key in a token; outlives the credentials.
-                                * NULL: on the thread of their session (tls/signer.h) */
-    uint64_t rekey_bytes;      /* TLS 1.3: KeyUpdate after as many bytes written; 0: when the cipher
-                                * needs it (2^24 records of AES-GCM) */
+    struct tls_store *store; /* server, TLS 1.2: where masters are remembered by session id, for
+                              * as many credentials as wanted. NULL: nowhere */
+    struct tls_signer
+        *signer; /* the thread on which masters wait for a key in a token; outlives the credentials.
+                  * NULL: on the thread of their session (tls/signer.h) */
+    uint64_t rekey_bytes; /* TLS 1.3: KeyUpdate after as many bytes written; 0: when the cipher
+                           * needs it (2^24 records of AES-GCM) */
 };
 
-/* TLS 1.3 only, X25519, AES-128-GCM first; the measured cheapest with forward secrecy. Where
- * nothing is set, ChaCha20-Poly1305 goes before AES if it is faster on this processor
+/* TLS 1.3 only, X25519, AES-128-GCM first; the measured cheapest with forward secrecy. If no string
+ * is set, ChaCha20-Poly1305 goes before AES where it is faster on this processor
  * (tls/cipher.h). Other versions have defaults of the same kind. A priority string that allows a
  * version outside of min_version..max_version, PSK without a key exchange, or a suite of TLS 1.2
  * other than ECDHE with an AEAD cipher is refused. */
@@ -85,8 +86,8 @@ void tls_credentials_unref(struct tls_credentials *credentials);
 enum err tls_credentials_reload_ticket_keys(struct tls_credentials *credentials, char *why,
                                             size_t why_size);
 /* Server, after a reload: new resumes what old gave tickets for (but for those of ticket_key_file,
- * which comes along by itself): random ticket keys go on, if the lifetime is the same. Whoever is
- * resumed is checked against the new rules; with psk, where a ticket cannot be, nothing goes on.
+ * which comes along by itself): random ticket keys go on, if the lifetime is the same. A peer that
+ * is resumed is checked against the new rules. With psk its ticket could not be: nothing goes on.
  * Thread: any. */
 void tls_credentials_inherit(struct tls_credentials *new, struct tls_credentials *old);
 /* Server: whether all that could be let in are one client: allow names one, or there is one pin,
@@ -102,22 +103,22 @@ int64_t tls_credentials_lists_until(const struct tls_credentials *credentials, c
  * ticket_key_file, nor what a PKCS#11 token holds.) Valid as long as the credentials. */
 const char *const *tls_credentials_files(const struct tls_credentials *credentials, size_t *count);
 
-/* Whether a peer that was accepted before (tls_session_identity) would be accepted by these: its CA
+/* Judges a peer that was accepted before (tls_session_identity) by these credentials: its CA
  * still trusted, its certificate not revoked or expired, its key still pinned or known, its PSK the
  * same, let in by allow or peer. Staples are not asked for again. ERR_OK, ERR_TLS_PEER_UNVERIFIED
  * or ERR_TLS_PEER_NAME with a sentence in why. Thread: any; under 1 ms for a certificate. */
 enum err tls_credentials_recheck(const struct tls_credentials *credentials,
                                  const struct tls_identity *identity, char *why, size_t why_size);
 
-/* Whether key belongs to the certificate in cert; a sentence in why otherwise. For
+/* Checks that key belongs to the certificate in cert; a sentence in why otherwise. For
  * `hawser check`. Returns ERR_OK or ERR_TLS_CREDENTIALS. */
 enum err tls_credentials_check_pair(const char *cert, const char *key, char *why, size_t why_size);
 
-/* Whether GnuTLS works at all here: it needs random numbers and, in FIPS mode, tests itself; where
+/* Checks that GnuTLS works at all here: it needs random numbers and, in FIPS mode, tests itself. If
  * that failed as the process began, each call into it fails in its own way. ERR_OK, or
  * ERR_TLS_CREDENTIALS with a sentence in why. */
 enum err tls_credentials_check_library(char *why, size_t why_size);
 
-/* Whether key is a "pkcs11:" URI whose token is plugged in; its PIN is not used. Thread: any but a
+/* True if key is a "pkcs11:" URI whose token is plugged in; its PIN is not used. Thread: any but a
  * worker. */
 bool tls_credentials_has_token(const char *key);

@@ -17,7 +17,7 @@ struct tls_signer;
 struct tls_psk;
 struct tls_trust;
 
-/* How peers are known. */
+/* The ways to know a peer. */
 enum tls_mode { TLS_MODE_CERTIFICATES, TLS_MODE_RAW_KEYS, TLS_MODE_PSK };
 
 struct tls_credentials {
@@ -38,7 +38,7 @@ struct tls_credentials {
     size_t pin_count;
     struct tls_known_keys *known; /* TLS_MODE_RAW_KEYS */
     struct tls_psk *psk;          /* TLS_MODE_PSK */
-    struct tls_files files;       /* that all this was read from */
+    struct tls_files files;       /* all this was read from them */
     char *peer;                   /* client */
     char **allow;                 /* server */
     size_t allow_count;

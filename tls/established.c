@@ -13,8 +13,8 @@
 
 /* A peer that does nothing but change its keys is stopped: a change costs as much as ten short
  * records. It may do so 8 times in a second, and 64 times that come at once; and once more for each
- * record of data, which costs it credit. Who changes keys only after data, as our own sender and
- * GnuTLS's do, is never stopped, however late and close together all of it comes. */
+ * record of data, which costs it credit. A peer that changes keys only after data, as our own
+ * sender and GnuTLS's do, is never stopped, however late and close together all of it comes. */
 #define UPDATE_MS      125
 #define UPDATES_MAX_MS (64 * UPDATE_MS)
 

@@ -1,4 +1,4 @@
-/* tls/failure.c: how a session ends. */
+/* tls/failure.c: remembers and tells the end of a session. */
 #include "tls/failure.h"
 
 #include <gnutls/gnutls.h>
@@ -41,7 +41,7 @@ enum err tls_failure_tell(struct tls_session *session)
     return session->failure;
 }
 
-/* What a peer means by its alert (RFC 8446 section 6.2), for somebody who has only our log. */
+/* The meaning of a peer's alert (RFC 8446 section 6.2), for somebody who has only our log. */
 static const struct {
     gnutls_alert_description_t alert;
     const char *meaning;

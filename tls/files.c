@@ -100,7 +100,7 @@ enum err tls_files_find(struct tls_files *files, const char *path, const char *c
     return ERR_OK;
 }
 
-/* Whether a secret may be read from fd, and how large the file is. */
+/* Checks that a secret may be read from fd; *size is that of the file. */
 static enum err check_secret(int fd, const char *path, size_t longest, size_t *size,
                              struct tls_reason why)
 {

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 
-/* Where the sentence goes that says why credentials cannot be used: the caller's buffer. */
+/* The caller's buffer for a sentence that says why credentials cannot be used. */
 struct tls_reason {
     char *text;
     size_t size;
@@ -60,5 +60,5 @@ enum err tls_files_read_lines(const char *path, struct tls_lines *lines, struct 
  * true where the file system has no such thing. */
 bool tls_files_sync_folder(const char *path);
 
-/* Whether the path is no file but a PKCS#11 URI. */
+/* True if the path is no file but a PKCS#11 URI. */
 bool tls_files_is_uri(const char *path);

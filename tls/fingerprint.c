@@ -1,3 +1,4 @@
+/* tls/fingerprint.c: the hash that ties a session to its rules. */
 #include "tls/fingerprint.h"
 
 #include <gnutls/crypto.h>

@@ -1,6 +1,6 @@
 /* tls/fingerprint.h: private to tls/: a hash over all that decides who is accepted and how, so that
- * a session is never resumed under other rules than it was made under. Whoever adds an option that
- * decides such a thing adds it in fingerprint.c too. */
+ * a session is never resumed under other rules than it was made under. A new option that
+ * decides such a thing goes into fingerprint.c too. */
 #pragma once
 
 #include "tls/credentials.h"

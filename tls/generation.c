@@ -1,4 +1,4 @@
-/* tls/generation.c: what children, and the next association, are resumed from. */
+/* tls/generation.c: the state from which children, and the next association, are resumed. */
 #include "tls/generation.h"
 
 #include <gnutls/gnutls.h>

@@ -1,4 +1,4 @@
-/* tls/generation.h: what children are resumed from: the resumable state of one verified master
+/* tls/generation.h: the state from which children are resumed, left by one verified master
  * handshake. Immutable and reference-counted, so that workers share it without a lock.
  *
  * Client: the session data with the master's ticket. Server: the ticket key of the process as it

@@ -32,7 +32,7 @@ struct tls_generation {
 struct tls_generation *tls_generation_new(void);
 /* A copy of data. Once. */
 void tls_generation_keep(struct tls_generation *generation, const uint8_t *data, size_t size);
-/* Whether the server's session id is that of the master. */
+/* True if the server's session id is that of the master. */
 bool tls_generation_has_id(const struct tls_generation *generation, const uint8_t *id, size_t size);
 
 struct tls_ticket {

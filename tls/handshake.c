@@ -200,13 +200,13 @@ static void finish_server(struct tls_session *session)
     tls_resume_keep(session, master->made);
 }
 
-/* What resumed the master resumes its children, too: they need not wait for another ticket, which
- * would carry the same identity and end at the same time. */
+/* The ticket that resumed the master resumes its children, too: they need not wait for another
+ * ticket, which would carry the same identity and end at the same time. */
 static void reuse_offered(struct tls_session *session)
 {
     struct tls_master *master = session->master;
     if (!gnutls_session_is_resumed(session->gnutls)) {
-        /* What was offered says nothing about the session that we got instead. */
+        /* The ticket that was offered says nothing about the session that we got instead. */
         master->expires_at = INT64_MAX;
     } else if (!is_12(session)) {
         master->made = new_generation(session, master->expires_at);

@@ -195,7 +195,7 @@ static bool host_matches(const char *name, const char *pattern)
     return label && label <= LABEL_MAX && strcasecmp(name + label, tail) == 0;
 }
 
-/* What is below the star: segments that mean what they look like. */
+/* True if the path below the star has only segments that mean what they look like. */
 static bool is_honest_path(const char *path)
 {
     while (true) {
@@ -319,7 +319,7 @@ void tls_identity_describe(const struct tls_identity *identity, char *text, size
     }
 }
 
-/* What is wrong with the pattern, or NULL. */
+/* Returns the fault of the pattern, or NULL. */
 static const char *uri_fault(const char *pattern)
 {
     const char *host = strstr(pattern, "://") + 3, *star = strchr(pattern, '*');

@@ -1,4 +1,4 @@
-/* tls/identity.h: who a peer has proved to be, and whether a list of patterns lets it in. Pure: no
+/* tls/identity.h: the proved identity of a peer, and the patterns that let it in. Pure: no
  * sessions, no files; so that a tunnel and each of its services can have an `allow` of their own.
  *
  * A pattern is one of
@@ -60,7 +60,7 @@ struct tls_identity {
     bool has_pin;
     uint8_t pin[TLS_PIN_SIZE];
     char label[TLS_NAME_MAX]; /* for people: first DNS name, else first name, else pin; may be "" */
-    struct tls_proof *proofs; /* what was shown; a certificate's chain follows it */
+    struct tls_proof *proofs; /* the peer showed them; a certificate's chain follows it */
     size_t proof_count;
 };
 
@@ -75,19 +75,20 @@ void tls_identity_unref(struct tls_identity *identity); /* NULL is fine */
 void tls_identity_add_name(struct tls_identity *identity, enum tls_name_kind kind, const void *text,
                            size_t length);
 void tls_identity_add_proof(struct tls_identity *identity, const void *data, size_t size);
-/* What it is called when it has no names (a common name that does not count). */
+/* Its label when it has no names (a common name that does not count). */
 void tls_identity_set_label(struct tls_identity *identity, const void *text, size_t length);
 void tls_identity_set_pin(struct tls_identity *identity, const uint8_t pin[static TLS_PIN_SIZE]);
 
-/* Whether one of the patterns matches. An empty list matches nobody. Thread: any. */
+/* True if one of the patterns matches. An empty list matches nobody. Thread: any. */
 bool tls_identity_matches(const struct tls_identity *identity, const char *const *patterns,
                           size_t count);
 
-/* Whether both are the same peer: the same key shown in the same certificate, or the same PSK. */
+/* True if both are the same peer: the same key shown in the same certificate, or the same PSK. */
 bool tls_identity_is_same(const struct tls_identity *one, const struct tls_identity *other);
 
-/* What stays the same when it comes again with a new certificate: the kind and the name by which we
- * know it; where no name is vouched for, the pin. For tables: nobody is let in by it. */
+/* A key that stays the same when the peer comes again with a new certificate: the kind and the name
+ * by which we know it; where no name is vouched for, the pin. For tables: nobody is let in by it.
+ */
 #define TLS_IDENTITY_KEY_SIZE (TLS_NAME_MAX + 8)
 void tls_identity_key(const struct tls_identity *identity, char key[static TLS_IDENTITY_KEY_SIZE]);
 
@@ -95,7 +96,7 @@ void tls_identity_key(const struct tls_identity *identity, char key[static TLS_I
  * size. */
 void tls_identity_describe(const struct tls_identity *identity, char *text, size_t size);
 
-/* Whether pattern is well formed; ERR_TLS_CREDENTIALS with a sentence in why otherwise. */
+/* ERR_OK for a well-formed pattern, else ERR_TLS_CREDENTIALS with a sentence in why. */
 enum err tls_identity_check_pattern(const char *pattern, char *why, size_t why_size);
 
 /* A pin is the SHA-256 of a public key (SubjectPublicKeyInfo, DER); as text as in RFC 7469. False

@@ -58,7 +58,7 @@ static int set_key_id(gnutls_x509_crt_t cert)
     return rc < 0 ? rc : gnutls_x509_crt_set_subject_key_id(cert, id, size);
 }
 
-/* What every certificate has. */
+/* The parts that every certificate has. */
 static int make_cert(struct tls_issue *issue, const char *name, unsigned days)
 {
     int rc = gnutls_x509_crt_init(&issue->cert);

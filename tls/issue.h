@@ -16,8 +16,8 @@ struct tls_issue_request {
     const char *name;         /* common name, and a DNS name that it carries */
     const char *const *hosts; /* further DNS names, IP addresses and URIs that it carries */
     size_t host_count;
-    enum tls_role role; /* what it is for (extended key usage) */
-    unsigned days;      /* how long it is valid */
+    enum tls_role role; /* the extended key usage */
+    unsigned days;      /* of validity */
 };
 
 /* A new key with a self-signed CA certificate that may sign endpoints only. Returns ERR_OK, or

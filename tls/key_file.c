@@ -1,3 +1,4 @@
+/* tls/key_file.c: secret keys that servers share. */
 #include "tls/key_file.h"
 
 #include <gnutls/gnutls.h>

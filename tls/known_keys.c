@@ -1,3 +1,4 @@
+/* tls/known_keys.c: the file of known raw public keys. */
 #include "tls/known_keys.h"
 
 #include <gnutls/abstract.h>

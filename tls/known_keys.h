@@ -23,7 +23,7 @@ void tls_known_keys_free(struct tls_known_keys *known); /* NULL is fine */
 /* The name of the key, NULL if it is not known. Thread: any. */
 const char *tls_known_keys_name(const struct tls_known_keys *known,
                                 const uint8_t pin[static TLS_PIN_SIZE]);
-/* How many keys there are, each with a name of its own. */
+/* The number of keys; each has a name of its own. */
 size_t tls_known_keys_count(const struct tls_known_keys *known);
 /* The first key and how many others there are, for the log: `server is sha256:…`. */
 void tls_known_keys_describe(const struct tls_known_keys *known, char *text, size_t size);

@@ -1,3 +1,4 @@
+/* tls/ocsp.c: our own OCSP response, and those of peers. */
 #include "tls/ocsp.h"
 
 #include <gnutls/gnutls.h>
@@ -16,7 +17,8 @@
 /* status_request, among the features that a certificate promises (RFC 7633). */
 #define STATUS_REQUEST 5
 
-/* What a response says of its first certificate, or why it cannot be believed. */
+/* Returns the bad news of a response about its first certificate, or why it cannot be believed;
+ * NULL: good. */
 static const char *find_fault(gnutls_ocsp_resp_t response, gnutls_x509_crt_t crt, bool may_be_old,
                               bool *is_revoked)
 {
@@ -92,7 +94,7 @@ enum err tls_ocsp_load(struct gnutls_certificate_credentials_st *x509, const cha
     return result;
 }
 
-/* Whether issuer has really signed crt: the peer may put anything behind its certificate, also a CA
+/* True if issuer has really signed crt: the peer may put anything behind its certificate, also a CA
  * of its own that finds it good. */
 static bool has_issued(gnutls_x509_crt_t issuer, gnutls_x509_crt_t crt)
 {
@@ -146,8 +148,8 @@ bool tls_ocsp_accepts(const struct tls_trust *trust, enum tls_ocsp policy,
                       struct gnutls_session_int *session, struct gnutls_x509_crt_int **chain,
                       unsigned count, int *alert, const char **text)
 {
-    /* The response of a resumed session is that of its full handshake, and was good then. Who does
-     * not insist on one need not make the peer come again because it is old. */
+    /* The response of a resumed session is that of its full handshake, and was good then. If none
+     * is required, the peer need not come again because its response is old. */
     bool may_be_old = policy == TLS_OCSP_IF_STAPLED && gnutls_session_is_resumed(session);
     for (unsigned i = 0; i < count; i++) {
         gnutls_datum_t der;

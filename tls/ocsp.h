@@ -18,7 +18,7 @@ struct gnutls_session_int;
 enum err tls_ocsp_load(struct gnutls_certificate_credentials_st *x509, const char *path,
                        struct tls_files *files, struct tls_reason why);
 
-/* Whether the responses that the peer stapled to the chain are good, and there if they must be.
+/* True if the responses that the peer stapled to the chain are good, and there if they must be.
  * Otherwise as tls_trust_accepts. */
 bool tls_ocsp_accepts(const struct tls_trust *trust, enum tls_ocsp policy,
                       struct gnutls_session_int *session, struct gnutls_x509_crt_int **chain,

@@ -1,3 +1,4 @@
+/* tls/policy.c: GnuTLS priorities from the options. */
 #include "tls/policy.h"
 
 #include <gnutls/gnutls.h>

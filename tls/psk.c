@@ -1,3 +1,4 @@
+/* tls/psk.c: pre-shared keys. */
 #include "tls/psk.h"
 
 #include <gnutls/crypto.h>

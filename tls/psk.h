@@ -23,7 +23,7 @@ void tls_psk_free(struct tls_psk *psk); /* wiped; NULL is fine */
 bool tls_psk_install(const struct tls_psk *psk, struct gnutls_session_int *session);
 /* Client: the name that it shows. */
 const char *tls_psk_chosen(const struct tls_psk *psk);
-/* How many keys there are, each with a name of its own. */
+/* The number of keys; each has a name of its own. */
 size_t tls_psk_count(const struct tls_psk *psk);
 /* The SHA-256 of a key; NULL if there is none of that name. Thread: any. */
 const uint8_t *tls_psk_proof(const struct tls_psk *psk, const char *name);

@@ -64,7 +64,7 @@ static bool expand(const struct tls_record *record, const uint8_t *secret, const
     return gnutls_hkdf_expand((gnutls_mac_algorithm_t)record->hash, &key, &about, out, size) == 0;
 }
 
-/* Whether key and iv come from the secret that was learnt. The key log is made for people who look
+/* True if key and iv come from the secret that was learnt. The key log is made for people who look
  * at recordings: nothing but this says that it told both secrets, and the right ones. 0.6 us. */
 static bool are_from_secret(const struct tls_record *record, const struct tls_record_keys *keys,
                             gnutls_datum_t key, gnutls_datum_t iv)
@@ -208,7 +208,7 @@ struct message *tls_record_message(struct tls_record *record, enum tls_record_ty
     return message;
 }
 
-/* Whether the tag fits; then *plain bytes stand at the beginning of content. */
+/* True if the tag fits; then *plain bytes stand at the beginning of content. */
 static bool authenticate(struct tls_record *record, const uint8_t *header, uint8_t *content,
                          size_t sealed, size_t *plain)
 {

@@ -72,6 +72,6 @@ void tls_record_install(struct tls_record_keys *keys, struct tls_record_keys *ne
 /* Both at once. False: keys stay as they are. */
 bool tls_record_update(const struct tls_record *record, struct tls_record_keys *keys);
 
-/* Whether so many records were sealed that other keys are due: 2^24 (RFC 8446 section 5.5 allows
- * AES-GCM 2^24.5 full ones), with AES-CCM 2^23 (RFC 9147 section 4.5.3). */
+/* True if other keys are due after the number of records that were sealed: 2^24 (RFC 8446
+ * section 5.5 allows AES-GCM 2^24.5 full ones), with AES-CCM 2^23 (RFC 9147 section 4.5.3). */
 bool tls_record_is_worn(const struct tls_record *record);

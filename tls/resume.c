@@ -1,3 +1,4 @@
+/* tls/resume.c: ticket keys and stored sessions for a server. */
 #include "tls/resume.h"
 
 #include <gnutls/gnutls.h>
@@ -181,7 +182,7 @@ static void on_answer(struct tls_store_query *query)
     session->output->on_ready(session->output);
 }
 
-/* Whether an answer of Redis may lead to a resumed master. */
+/* True if an answer of Redis may lead to a resumed master. */
 static bool may_ask(const struct tls_session *session, const uint8_t *hello, size_t length,
                     struct tls_store_key *key)
 {

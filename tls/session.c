@@ -22,7 +22,7 @@ struct tls_away {
     struct tls_signer_step step;
     struct tls_session *session; /* NULL: freed, and on_step_done still comes */
     bool is_back;                /* on_step_done came */
-    int rc;                      /* what GnuTLS said */
+    int rc;                      /* GnuTLS's code */
     struct message_queue sent;   /* written by the signer's thread, while it runs the step */
     struct message_queue received;
 };

@@ -17,7 +17,7 @@
 
 struct tls_session;
 
-/* Where ciphertext goes. Embedded in the owner's struct. */
+/* The sink for ciphertext. Embedded in the owner's struct. */
 struct tls_output {
     /* Owns: the message passes to the callee, which sets stream and epoch. Called inside
      * tls_session_handshake, _read and _write: the callee must not call into this session
@@ -61,7 +61,7 @@ void tls_session_free(struct tls_session *session);
  * (on_ready) keeps 32 messages and drops more, with which its handshake fails. */
 void tls_session_feed(struct tls_session *session, struct message *message);
 
-/* Whether whole messages are queued that no read or handshake has begun with: more is likely to
+/* True if whole messages are queued that no read or handshake has begun with: more is likely to
  * follow the record that was read last. */
 bool tls_session_has_input(const struct tls_session *session);
 
@@ -106,7 +106,7 @@ enum err tls_session_write_message(struct tls_session *session, struct message *
  * nothing happened; or as tls_session_write. */
 enum err tls_session_rekey(struct tls_session *session);
 
-/* Whether this session was resumed (after ERR_OK of the handshake). */
+/* True if this session was resumed (after ERR_OK of the handshake). */
 bool tls_session_is_resumed(const struct tls_session *session);
 
 /* Words for the log about the last failure: GnuTLS's, the alert, the names that were compared.
@@ -118,21 +118,21 @@ const char *tls_session_version(const struct tls_session *session);
 const char *tls_session_cipher(const struct tls_session *session);
 bool tls_session_is_13(const struct tls_session *session);
 
-/* Whose code protects this session's records, after the handshake. */
+/* The code that protects this session's records, after the handshake. */
 enum tls_records tls_session_records(const struct tls_session *session);
-/* Whether it is a child of TLS 1.3 whose records we should have by the credentials, and GnuTLS has
- * to go on with: in FIPS mode, for a peer that wants short records (RFC 8449), or because keys and
+/* True for a child of TLS 1.3 with which GnuTLS has to go on, though by the credentials its records
+ * should be ours: in FIPS mode, for a peer that wants short records (RFC 8449), or because keys and
  * secrets do not fit. */
 bool tls_session_is_left_to_gnutls(const struct tls_session *session);
 
-/* Who the peer is, for the `allow` of a service (tls_identity_matches) and to be looked at again
- * after a reload (tls_credentials_recheck): of masters once they are through, resumed ones too; a
- * child's is its master's. NULL: not known yet. Valid as long as the session; take a reference to
- * keep it. */
+/* The peer's identity, for the `allow` of a service (tls_identity_matches) and to be looked at
+ * again after a reload (tls_credentials_recheck): of masters once they are through, resumed ones
+ * too; a child's is its master's. NULL: not known yet. Valid as long as the session; take a
+ * reference to keep it. */
 const struct tls_identity *tls_session_identity(const struct tls_session *session);
 
-/* What people call it: the first DNS name of its certificate, else the CN, the name of its key or
- * of its PSK, its pin; after the handshake. */
+/* The peer's name for people: the first DNS name of its certificate, else the CN, the name of its
+ * key or of its PSK, its pin; after the handshake. */
 const char *tls_session_peer(const struct tls_session *session);
 
 /* Master only: size bytes that only the two ends of this session know (RFC 8446 section 7.5; RFC

@@ -1,5 +1,4 @@
-/* tls/session_data.c: what passes over an established session, and what there is to say about it.
- */
+/* tls/session_data.c: data through an established session, and facts about it. */
 #include <gnutls/gnutls.h>
 #include <string.h>
 
@@ -15,9 +14,9 @@
 /* Less is copied into a message of its size: many that wait would hold 16 KB each. */
 #define COPIED_BELOW 2000
 
-/* GnuTLS ends a session whose peer changes its keys more than 8 times in a second. What a line
- * holds up arrives all at once: so no more than two of those that come by themselves go to a peer
- * that says nothing meanwhile. */
+/* GnuTLS ends a session whose peer changes its keys more than 8 times in a second. A line that was
+ * held up delivers many at once: so at most two of those that come by themselves go to a peer that
+ * says nothing meanwhile. */
 #define REKEY_PAUSE_MS 250
 #define REKEYS_UNHEARD 2
 

@@ -15,7 +15,7 @@ struct tls_away;
  * not shown who it is yet; a whole flight of 128 KB, which is what GnuTLS takes, has 8. */
 #define TLS_WAITING_MAX 32
 
-/* What only a master needs; children, of which there are thousands, go without. */
+/* The part that only a master needs; children, of which there are thousands, go without. */
 struct tls_master {
     int64_t started;               /* wall clock, seconds: before anything was sent */
     int64_t expires_at;            /* of the ticket that was used, else INT64_MAX */
@@ -45,8 +45,8 @@ struct tls_session {
     struct tls_generation *generation; /* child: after the handshake, the one it belongs to */
     struct tls_generation *previous;   /* child of a server */
     char *detail;
-    enum err failure; /* what ended it, ERR_OK while it lives */
-    int alert;        /* what the peer is told of it, 0: what GnuTLS thinks */
+    enum err failure; /* the reason of its end; ERR_OK: it lives */
+    int alert;        /* for the peer, of the failure; 0: none */
     bool is_server;
     bool has_ticket_key; /* server */
     bool is_verified;    /* the peer's certificate was checked in this very session */
@@ -63,7 +63,7 @@ struct tls_session {
     int64_t rekeyed_at; /* ms, monotonic: when that was; 0: never */
 };
 
-/* Whether its handshake is on the signer's thread. */
+/* True if its handshake is on the signer's thread. */
 static inline bool tls_session_is_away(const struct tls_session *session)
 {
     return session->master && session->master->away;

@@ -1,3 +1,4 @@
+/* tls/store.c: a server's memory of TLS 1.2 sessions. */
 #include "tls/store.h"
 
 #include <gnutls/gnutls.h>

@@ -2,7 +2,7 @@
  * resume its master by session id (RFC 5246 section 7.4.1.2). Children need it not: what they are
  * resumed from is in their generation, which no other entry can push out.
  *
- * What an entry is bound to: its key has two parts, the session id and the context of the
+ * The key of an entry has two parts, the session id and the context of the
  * credentials that made it (CA, revocation lists, pins, names allowed, versions, ciphers; not the
  * server's own certificate, so that several servers can share a store). A session is found only
  * under the very same context: a tunnel with other rules, or the same tunnel after a change of its
@@ -62,12 +62,12 @@ struct tls_store_redis *tls_store_redis_of(const struct tls_store *store);
 
 /* The rest is for tls/ and tests. expires_at: wall clock, seconds. */
 
-/* Copies. Whether the entry is there now with this data. Thread: any. */
+/* Copies. True if the entry is there now with this data. Thread: any. */
 bool tls_store_put(struct tls_store *store, const struct tls_store_key *key, const void *data,
                    size_t size, int64_t expires_at);
 /* A copy in *data, with its expiry, or false. Owns: caller wipes and frees it. Thread: any. */
 bool tls_store_get(struct tls_store *store, const struct tls_store_key *key, uint8_t **data,
                    size_t *size, int64_t *expires_at);
-/* Whether it would be found; counts nothing. Thread: any. */
+/* True if it would be found; counts nothing. Thread: any. */
 bool tls_store_has(struct tls_store *store, const struct tls_store_key *key);
 void tls_store_remove(struct tls_store *store, const struct tls_store_key *key);

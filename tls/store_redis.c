@@ -1,3 +1,4 @@
+/* tls/store_redis.c: the session store that servers share. */
 #include "tls/store_redis.h"
 
 #include <arpa/inet.h>
@@ -54,7 +55,7 @@ struct tls_store_redis {
     uint64_t retry_at;     /* µs, monotonic: before that there is no new attempt */
     uint64_t backoff;
     unsigned seed;
-    atomic_bool is_connected; /* whether there is a context, for other threads */
+    atomic_bool is_connected; /* there is a context; for other threads */
 };
 
 static void deliver_answer(struct mail *mail)
@@ -120,7 +121,7 @@ static bool set_time(struct tls_store_redis *redis, uint64_t deadline)
            redisSetTimeout(redis->context, left_until(deadline)) == REDIS_OK;
 }
 
-/* Whether it may still become an answer to one of our commands: none of those is an array, which
+/* True if it may still become an answer to one of our commands: none of those is an array, which
  * hiredis would make room for before anything of it is there. */
 static bool is_plausible(const redisReader *reader)
 {

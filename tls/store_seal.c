@@ -1,3 +1,4 @@
+/* tls/store_seal.c: encrypts sessions for the shared store. */
 #include "tls/store_seal.h"
 
 #include <gnutls/crypto.h>

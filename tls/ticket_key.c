@@ -1,3 +1,4 @@
+/* tls/ticket_key.c: ticket keys and their rotation. */
 #include "tls/ticket_key.h"
 
 #include <gnutls/crypto.h>
@@ -10,7 +11,7 @@
 #include "base/wire.h"
 #include "tls/wipe.h"
 
-/* How many ticket lifetimes a derived key of GnuTLS is current. */
+/* Ticket lifetimes for which a derived key of GnuTLS is current. */
 #define DERIVED_LIFETIMES 3
 
 static struct tls_ticket_key *make_key(int64_t now, const uint8_t secret[TLS_TICKET_KEY_SIZE])

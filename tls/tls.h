@@ -4,7 +4,7 @@
 
 enum tls_role { TLS_CLIENT, TLS_SERVER };
 
-/* What happens to a child that the other side did not resume from the master. */
+/* The fate of a child that the other side did not resume from the master. */
 enum tls_resume {
     TLS_RESUME_REQUIRE, /* refused (and retried by the client) */
     TLS_RESUME_PREFER,  /* accepted if its peer's certificate equals the master's */
@@ -18,7 +18,7 @@ enum tls_version {
     TLS_VERSION_1_3,
 };
 
-/* What a TLS 1.3 child adds to the secret of its master. Both ends must say the same. */
+/* The secret that a TLS 1.3 child adds to the secret of its master. Both ends must say the same. */
 enum tls_children {
     TLS_CHILDREN_DHE, /* a key exchange of its own (psk_dhe_ke, X25519): forward secrecy */
     TLS_CHILDREN_PSK, /* nothing (psk_ke): a third of the cost. The ticket key is the association's
@@ -27,7 +27,8 @@ enum tls_children {
                        * a key that lives longer would open what the children said. */
 };
 
-/* Whose code protects the records of a TLS 1.3 child after its handshake (docs/decisions/030). */
+/* The code that protects the records of a TLS 1.3 child after its handshake (docs/decisions/030).
+ */
 enum tls_records {
     TLS_RECORDS_OWN,    /* ours (tls/established.h), where GnuTLS's keys can be taken over */
     TLS_RECORDS_GNUTLS, /* GnuTLS's, as those of masters and of TLS 1.2 */
@@ -40,7 +41,8 @@ enum tls_resume_by {
     TLS_BY_ID,     /* state at the server: the store, and each generation for its children */
 };
 
-/* What a peer must show beside its certificate (RFC 6066 section 8, RFC 8446 section 4.4.2.1). */
+/* The proof that a peer must show beside its certificate (RFC 6066 section 8, RFC 8446
+ * section 4.4.2.1). */
 enum tls_ocsp {
     TLS_OCSP_IF_STAPLED, /* a response that is stapled must be good; required only of a certificate
                           * that says so itself (RFC 7633) */

@@ -1,3 +1,4 @@
+/* tls/trust.c: CAs, revocation lists, chains. */
 #include "tls/trust.h"
 
 #include <gnutls/gnutls.h>

@@ -26,7 +26,7 @@ enum err tls_trust_load(const char *ca, const char *crl, struct tls_trust **out,
                         struct tls_files *files, struct tls_reason why);
 void tls_trust_free(struct tls_trust *trust); /* NULL is fine */
 
-/* Whether the chain (at most TLS_CHAIN_MAX, the peer's own first) leads to a CA, is valid now, not
+/* True if the chain (at most TLS_CHAIN_MAX, the peer's own first) leads to a CA, is valid now, not
  * revoked, and meant for purpose (an OID). Otherwise false, *alert is what to tell the peer
  * (GnuTLS's number), *text why, as the end of "the peer's certificate: ". Thread: any. */
 bool tls_trust_accepts(const struct tls_trust *trust, struct gnutls_x509_crt_int **chain,

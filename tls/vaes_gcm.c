@@ -1,3 +1,4 @@
+/* tls/vaes_gcm.c: AES-GCM by Intel's library. */
 #include "tls/vaes_gcm.h"
 
 #include <stdlib.h>
@@ -20,9 +21,9 @@ struct tls_vaes_gcm {
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static IMB_MGR *library; /* written once, under `once`; NULL: it cannot be used */
 
-/* What the library's own choice asks for: without all of these it would take narrower code, or, not
- * knowing some of them missing, none. FIPS mode wants GnuTLS's own ciphers, and its variable says
- * which instructions are not to be used. */
+/* The library's own choice asks for the same: without all of these it would take narrower code, or,
+ * not knowing some of them missing, none. FIPS mode wants GnuTLS's own ciphers, and its variable
+ * says which instructions are not to be used. */
 static bool has_instructions(const IMB_MGR *manager)
 {
     return __builtin_cpu_supports("avx512f") && /* and the system saves its registers */

@@ -1,4 +1,4 @@
-/* tls/verify.c: what a peer has shown, the names that this gives it, and whether it is accepted. */
+/* tls/verify.c: names a peer by what it has shown, and accepts it or not. */
 #include "tls/verify.h"
 
 #include <arpa/inet.h>
@@ -29,7 +29,7 @@ static enum tls_identity_kind kind_of(const struct tls_credentials *credentials)
     return credentials->trust ? TLS_IDENTITY_CERTIFICATE : TLS_IDENTITY_PINNED;
 }
 
-/* Whether a PSK was used in this handshake, or in that of the master. */
+/* True if a PSK was used in this handshake, or in that of the master. */
 static bool has_used_psk(gnutls_session_t session)
 {
     switch (gnutls_kx_get(session)) {
@@ -272,7 +272,7 @@ static void check_dates(gnutls_x509_crt_t leaf, const char *seen, struct tls_ver
                "the peer's certificate: it has expired or is not valid yet (%s)", seen);
 }
 
-/* Which certificate it was, so that a person finds it: every name, pin, issuer. */
+/* Describes a certificate so that a person finds it: every name, pin, issuer. */
 static void describe(const struct tls_identity *identity, gnutls_x509_crt_t leaf, char *text,
                      size_t size)
 {

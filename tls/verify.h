@@ -10,8 +10,8 @@ struct gnutls_session_int;
 
 struct tls_verdict {
     enum err err; /* ERR_OK, ERR_TLS_PEER_UNVERIFIED, ERR_TLS_PEER_NAME or ERR_TLS_NO_CERTIFICATE */
-    int alert;    /* what the peer is told (GnuTLS's number), when not ERR_OK */
-    struct tls_identity *identity; /* who it is, if ERR_OK; else NULL. Owns: caller */
+    int alert;    /* for the peer (GnuTLS's number), when not ERR_OK */
+    struct tls_identity *identity; /* the peer's, if ERR_OK; else NULL. Owns: caller */
     char detail[TLS_NAME_MAX * 4];
 };
 
