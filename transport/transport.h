@@ -16,7 +16,6 @@
 
 #include "base/address.h"
 #include "base/error.h"
-#include "base/log_limit.h"
 #include "base/loop.h"
 #include "base/message.h"
 #include "sctp/sharing.h"
@@ -186,10 +185,6 @@ struct association {
 const struct transport_ops *transport_find(const char *name);
 /* Finds this one, too: tests have one of their own (tests/memory/). Before there are threads. */
 void transport_add(const struct transport_ops *ops);
-
-/* To the log, as the limit allows: of a peer whose association no user has heard of. */
-void transport_tell_unheard(const struct address *peer, enum err reason, const char *detail,
-                            struct log_limit *limit, uint64_t now_us);
 
 /* "active", "failing"… */
 const char *transport_path_state_name(enum path_state state);

@@ -19,7 +19,7 @@ struct sctp_sharing;
 #define UNVERIFIED_LINES 20
 
 /* Places in the transport beside those of verified peers, for those that have said nothing yet, of
- * which it alone knows (transport/udp/trust.h). */
+ * which it alone knows (transport/udp/unverified.h). */
 #define UNVERIFIED_SILENT 4096
 /* Those that have begun a handshake: a session and all that it holds. The second number is for one
  * source (an IPv4 address, a /64 of IPv6): beyond it its own oldest makes room. */

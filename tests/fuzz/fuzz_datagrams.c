@@ -12,6 +12,7 @@
  * In all of them no address that has not been confirmed, by a cookie or the answer to a question,
  * is ever sent more than three times what came from it: neither at once nor later, by any timer. */
 #include "tests/fuzz/udp_bed.h"
+#include "transport/udp/unverified.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -83,8 +84,8 @@ static bool is_confirmed(struct transport *transport, const struct address *addr
     TAILQ_FOREACH(one, &container_of(transport, struct udp, base)->all, link)
     {
         for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
-            if (one->paths[i] && one->choice.paths[i].confirmed &&
-                address_equal(&one->paths[i]->route.to, address))
+            if (one->paths.list[i] && one->paths.choice.paths[i].confirmed &&
+                address_equal(&one->paths.list[i]->route.to, address))
                 return true;
     }
     return false;
@@ -184,9 +185,9 @@ static void disturb(uint8_t action, struct wire_reader *script)
     else if (action == 1 && world.wire_count)
         world_deliver(index % world.wire_count);
     else if (action == 2 && socket)
-        socket->on_refused(socket, &peer);
+        socket->events->on_refused(socket, &peer);
     else if (action == 3 && socket)
-        socket->on_trouble(socket, &peer, index & 0x80);
+        socket->events->on_trouble(socket, &peer, index & 0x80);
 }
 
 static void play(struct wire_reader *script)
@@ -275,7 +276,7 @@ static void check_kept(const struct user *user)
     struct sctp_status status;
     sctp_association_status(self->engine, &status);
     must(status.held == 0);
-    must(bed.flags & NARROW || !self->joining.bytes); /* else the peer's latest pieces stay */
+    must(bed.flags & NARROW || !self->paths.joining.bytes); /* else the peer's latest pieces stay */
 }
 
 /* A full queue empties. It takes some time here: one turn of the loop in a step of settle() lets
@@ -318,13 +319,14 @@ static void check_cost(void)
     size_t sum = 0, count = 0;
     TAILQ_FOREACH(one, &server->all, link)
     {
-        sum += one->held;
-        count += one->is_strange;
-        must(one->held <= 2 * UDP_TRUST_ONE && (one->is_strange || !one->held));
+        sum += one->unverified.held;
+        count += one->unverified.is_in;
+        must(one->unverified.held <= 2 * UDP_UNVERIFIED_ONE &&
+             (one->unverified.is_in || !one->unverified.held));
     }
-    must(count == server->trust.count);
-    must(sum == server->trust.held &&
-         sum <= UDP_TRUST_ALL + count * (UDP_TRUST_LEAST + UDP_TRUST_ADDED));
+    must(count == server->unverified.count);
+    must(sum == server->unverified.held &&
+         sum <= UDP_UNVERIFIED_ALL + count * (UDP_UNVERIFIED_LEAST + UDP_UNVERIFIED_ADDED));
 }
 
 static void begin(uint8_t first)

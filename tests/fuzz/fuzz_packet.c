@@ -1,6 +1,6 @@
 /* Any bytes as an SCTP packet, with a checksum that holds. What sctp_wire_check lets through is
- * walked again by rules written anew, and must be what each function of transport/udp/packet.h says
- * of it. */
+ * walked again by rules written anew, and must be what the view of transport/udp/packet.h says of
+ * it. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,24 +40,24 @@ static struct walk walk_packet(const uint8_t *packet, size_t length)
     return w;
 }
 
-static void check_packet(const uint8_t *packet, size_t length, const struct sctp_header *header)
+static void check_packet(const struct packet_view *view)
 {
-    struct walk w = walk_packet(packet, length);
-    uint8_t first = packet[SCTP_HEADER];
-    must(header->source == sctp_wire_u16(packet) && header->source);
-    must(header->destination == sctp_wire_u16(packet + 2) && header->destination);
-    must(packet_tag(packet) == sctp_wire_u32(packet + 4) && header->tag == packet_tag(packet));
-    must(packet_type(packet, length) == w.first);
-    must(packet_only_moves_data(packet, length) == (w.others == 0));
-    must(packet_data_count(packet, length) == w.data);
-    must(packet_tag_reflected(packet) ==
+    const uint8_t *packet = view->bytes, first = packet[SCTP_HEADER];
+    struct walk w = walk_packet(packet, view->length);
+    must(view->header.source == sctp_wire_u16(packet) && view->header.source);
+    must(view->header.destination == sctp_wire_u16(packet + 2) && view->header.destination);
+    must(view->header.tag == sctp_wire_u32(packet + 4));
+    must(view->first == first && view->type == w.first);
+    must(view->only_moves_data == (w.others == 0));
+    must(view->data_count == w.data);
+    must(view->is_reflected ==
          ((first == SCTP_CHUNK_ABORT || first == SCTP_CHUNK_SHUTDOWN_COMPLETE) &&
           (packet[SCTP_HEADER + 1] & 1)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct sctp_header header;
+    struct packet_view view;
     uint8_t *packet = calloc(1, size + 1), *before = malloc(size + 1);
     must(packet && before);
     if (size)
@@ -66,13 +66,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (sealed)
         sctp_wire_seal(packet, size);
     memcpy(before, packet, size);
-    bool good = sctp_wire_check(packet, size, &header);
+    bool good = packet_view_read(&view, packet, size);
     must(!memcmp(before, packet, size));
     if (good) {
         must(sealed);
-        check_packet(packet, size, &header);
+        check_packet(&view);
         packet[8] ^= 1;
-        must(!sctp_wire_check(packet, size, &header));
+        must(!packet_view_read(&view, packet, size));
     }
     free(packet);
     free(before);

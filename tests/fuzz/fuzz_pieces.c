@@ -84,7 +84,7 @@ static void on_emit(void *context, uint8_t *packet, size_t length)
     struct sctp_header ports;
     uint8_t *whole;
     size_t whole_length;
-    must(sctp_wire_check(packet, length, &ports) && packet_tag(packet) == 5);
+    must(sctp_wire_check(packet, length, &ports) && sctp_wire_u32(packet + 4) == 5);
     must(length <= r->limit || !r->joins);
     switch (udp_joining_take(&r->joining, packet, length, &whole, &whole_length)) {
     case UDP_PIECE_NONE:

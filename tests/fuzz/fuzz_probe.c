@@ -20,7 +20,7 @@ static void check_written(const uint8_t *packet, struct packet_ports ports, bool
                           const struct probe *probe)
 {
     uint8_t again[PROBE_SIZE];
-    probe_ask(again, PROBE_SIZE, ports, packet_tag(packet), probe);
+    probe_ask(again, PROBE_SIZE, ports, sctp_wire_u32(packet + 4), probe);
     must(!memcmp(again, packet, 8));
     must(!memcmp(again + SCTP_HEADER + 1, packet + SCTP_HEADER + 1, PROBE_SIZE - SCTP_HEADER - 1));
     must(packet[SCTP_HEADER] == (question ? SCTP_CHUNK_HEARTBEAT : SCTP_CHUNK_HEARTBEAT_ACK));
@@ -55,7 +55,7 @@ static void check_question(uint8_t *packet, struct packet_ports ports, const str
     probe_answer(packet, 0x01020304, before[PROBE_SIZE - 1]);
     must(sctp_wire_check(packet, PROBE_SIZE, &seen));
     must(seen.source == ports.destination && seen.destination == ports.source);
-    must(packet_tag(packet) == 0x01020304);
+    must(sctp_wire_u32(packet + 4) == 0x01020304);
     must(probe_read(packet, PROBE_SIZE, &answer) == PROBE_ANSWER);
     must(answer.path == probe->path && !memcmp(answer.nonce, probe->nonce, PROBE_NONCE));
     must(answer.flags == (probe->flags | PROBE_BY_OURS));

@@ -22,16 +22,16 @@ static bool has(const uint8_t *packet, size_t length, uint8_t type)
     return false;
 }
 
-static void check_answer(const uint8_t *packet, size_t length, const uint8_t *answer, size_t size)
+static void check_answer(const uint8_t *packet, size_t length, uint8_t *answer, size_t size)
 {
     static const uint8_t silent[] = {SCTP_CHUNK_INIT, SCTP_CHUNK_ABORT};
-    struct sctp_header header;
+    struct packet_view view;
     uint8_t again[SCTP_REPLY_MAX];
     must(size <= length);
-    must(sctp_wire_check(answer, size, &header));
-    must(header.source == sctp_wire_u16(packet + 2));
-    must(header.destination == sctp_wire_u16(packet));
-    must(packet_tag(answer) == packet_tag(packet) && packet_tag_reflected(answer));
+    must(packet_view_read(&view, answer, size));
+    must(view.header.source == sctp_wire_u16(packet + 2));
+    must(view.header.destination == sctp_wire_u16(packet));
+    must(view.header.tag == sctp_wire_u32(packet + 4) && view.is_reflected);
     must(!sctp_listener_stray(answer, size, again));
     for (size_t i = 0; i < sizeof silent; i++)
         must(!has(packet, length, silent[i]));

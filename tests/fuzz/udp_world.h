@@ -164,9 +164,9 @@ static void world_arrive(const struct address *from, const struct address *to, c
         own.in.sin_port = 0;
     }
     struct world_packet packet = world_copy(from, to, bytes, length);
-    socket->on_packet(socket, from, &own, packet.bytes, length);
+    socket->events->on_packet(socket, from, &own, packet.bytes, length);
     free(packet.bytes);
-    socket->on_batch_end(socket);
+    socket->events->on_batch_end(socket);
 }
 
 static void world_deliver(unsigned index)

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "sctp/auth_chunks.h"
+#include "transport/unheard.h"
 
 /* Silence is found out within this share of dead_after more. */
 #define LOOKS 8
@@ -195,7 +196,7 @@ static void up(struct kernel_association *self, const struct address *peer)
         return; /* ended meanwhile: the next notification says why */
     if (transport->options.auth && !kernel_auth_agreed(self->fd.fd)) {
         if (!self->events)
-            transport_tell_unheard(peer, ERR_TRANSPORT_AUTH, "", &transport->lines,
+            transport_unheard_tell(peer, ERR_TRANSPORT_AUTH, "", &transport->lines,
                                    loop_now(transport->loop));
         kernel_socket_abort(self->fd.fd, 0, SCTP_AUTH_MISSING);
         kernel_association_end(self, ERR_TRANSPORT_AUTH, "");

@@ -21,9 +21,9 @@ enum answers_kind {
 
 /* In a second; as many at once after a second without any. The largest answer but INIT ACK has 80
  * bytes: 1.3 Mbit/s in all. To one source 1000 of all kinds: behind a NAT may be hundreds of
- * clients, who all come back after a restart (transport/udp/trust.h). INIT ACKs keep nothing and
- * cost 2 us: where all sources together had fewer, a flood from forged ones would take them, and a
- * client's INIT would find none left. */
+ * clients, who all come back after a restart (transport/udp/unverified.h). INIT ACKs keep nothing
+ * and cost 2 us: where all sources together had fewer, a flood from forged ones would take them,
+ * and a client's INIT would find none left. */
 #define ANSWERS_PER_SECOND       2000
 #define ANSWERS_OF_SOURCE        1000
 #define ANSWERS_INITS_PER_SECOND 200000

@@ -1,14 +1,15 @@
+/* Packets of people of whom nothing is known. */
 #include "transport/udp/arrival.h"
 
 #include "transport/udp/association.h"
-#include "transport/udp/auth.h"
 #include "transport/udp/path_io.h"
-#include "transport/udp/receive.h"
+#include "transport/udp/unverified.h"
+#include "transport/unheard.h"
 
 static bool may_answer(const struct udp_arrival *a, enum answers_kind kind)
 {
     struct udp *transport = a->local->transport;
-    bool allowed = answers_allow(&transport->answers, kind, a->from, udp_now(transport));
+    bool allowed = answers_allow(&transport->limits.answers, kind, a->from, udp_now(transport));
     transport->counters.not_answered += !allowed;
     return allowed;
 }
@@ -23,7 +24,7 @@ static void answer(const struct udp_arrival *a, const uint8_t *reply, size_t len
 static bool is_elsewhere(const struct udp_arrival *a)
 {
     const struct sctp_sharing *sharing = &a->local->transport->options.sharing;
-    uint32_t tag = sctp_wire_u32(a->packet + 4);
+    uint32_t tag = a->packet.header.tag;
     return sharing->count > 1 && tag && tag % sharing->count != sharing->index;
 }
 
@@ -37,8 +38,8 @@ void udp_arrival_stray(const struct udp_arrival *a)
         return;
     if (is_elsewhere(a))
         return;
-    size_t length = sctp_listener_stray(a->packet, a->length, reply);
-    if (!length || !stray_allow(&transport->strays, &a->key, udp_now(transport)) ||
+    size_t length = sctp_listener_stray(a->packet.bytes, a->packet.length, reply);
+    if (!length || !stray_allow(&transport->limits.strays, &a->key, udp_now(transport)) ||
         !may_answer(a, ANSWERS_OTHER))
         return;
     transport->counters.stray_answers++;
@@ -60,7 +61,7 @@ static bool is_full(const struct udp *transport)
 
 static bool may_have_place(const struct udp *transport)
 {
-    return !is_full(transport) || transport->trust.count;
+    return !is_full(transport) || transport->unverified.count;
 }
 
 /* What the listener says to it. existing: the association that is there, at path; NULL: none. */
@@ -78,9 +79,9 @@ static void hear(const struct udp_arrival *a, struct udp_association *existing, 
     struct sctp_origin origin = {&a->key, sizeof a->key};
     hearing->made = NULL;
     hearing->length = 0;
-    hearing->heard = sctp_listener_input(transport->listener, udp_now(transport), &origin, net,
-                                         a->packet, a->length, existing ? existing->engine : NULL,
-                                         hearing->reply, &hearing->length, &hearing->made);
+    hearing->heard = sctp_listener_input(
+        transport->listener, udp_now(transport), &origin, net, a->packet.bytes, a->packet.length,
+        existing ? existing->engine : NULL, hearing->reply, &hearing->length, &hearing->made);
 }
 
 /* Of a peer that does not authenticate, which its user learns by the reply and ours not at all. */
@@ -88,7 +89,7 @@ static void log_refusal(const struct udp_arrival *a)
 {
     struct udp *transport = a->local->transport;
     struct address plain = datagram_plain_address(a->from);
-    transport_tell_unheard(&plain, ERR_TRANSPORT_AUTH, "", &transport->lines,
+    transport_unheard_tell(&plain, ERR_TRANSPORT_AUTH, "", &transport->limits.lines,
                            loop_now(transport->loop));
 }
 
@@ -107,11 +108,11 @@ void udp_arrival_init(const struct udp_arrival *a, struct udp_path *path)
     struct udp *transport = a->local->transport;
     struct udp_association *existing = restarts(path);
     struct hearing hearing;
-    if (!may_begin(a) || (path && path->owner->choice.options.chooses) ||
+    if (!may_begin(a) || (path && path->owner->paths.choice.options.chooses) ||
         !may_answer(a, ANSWERS_INIT))
         return;
     if (existing && transport->options.auth) {
-        udp_auth_doubt(existing);
+        udp_path_io_doubt(existing);
         return;
     }
     sctp_listener_accept(transport->listener, existing || may_have_place(transport));
@@ -119,7 +120,7 @@ void udp_arrival_init(const struct udp_arrival *a, struct udp_path *path)
     if (hearing.heard == SCTP_HEARD_UNLIKE)
         log_refusal(a);
     if (hearing.heard == SCTP_HEARD_EXISTING)
-        udp_receive_touch(existing);
+        udp_touch(existing);
     else if (hearing.length)
         answer(a, hearing.reply, hearing.length);
 }
@@ -128,8 +129,15 @@ void udp_arrival_init(const struct udp_arrival *a, struct udp_path *path)
 static bool has_place(const struct udp_arrival *a)
 {
     struct udp *transport = a->local->transport;
-    return udp_trust_makes_room(transport, a->from) &&
-           (!is_full(transport) || udp_trust_drops_oldest(transport));
+    struct udp_association *evicted;
+    if (!udp_unverified_has_room(transport, a->from, is_full(transport), &evicted))
+        return false;
+    if (evicted) {
+        transport->counters.strangers_lost++;
+        udp_association_close(&evicted->base, ASSOCIATION_ABORT, "too many wait to be verified");
+        evicted->life.reason = ERR_TRANSPORT_TIMEOUT;
+    }
+    return true;
 }
 
 /* There is no place. */
@@ -153,7 +161,7 @@ static void adopt(const struct udp_arrival *a, struct udp_path *known,
                   struct sctp_association *engine)
 {
     if (known)
-        udp_path_io_remove(known);
+        udp_path_remove(known);
     sctp_association_net_use(engine, udp_now(a->local->transport), 0);
     udp_association_accept(a->local, a->from, a->own, &a->key, engine);
 }
@@ -163,7 +171,7 @@ static void adopt(const struct udp_arrival *a, struct udp_path *known,
 static bool is_repeated_elsewhere(const struct udp_arrival *a, const struct udp_path *path)
 {
     struct udp_association *self =
-        udp_path_io_by_tag(a->local->transport, packet_tag(a->packet), &a->key);
+        udp_path_by_tag(a->local->transport, a->packet.header.tag, &a->key);
     return self && (!path || path->owner != self);
 }
 
@@ -194,8 +202,8 @@ static void take_cookie(const struct udp_arrival *a, struct udp_path *path,
         adopt(a, NULL, hearing.made);
         break;
     case SCTP_HEARD_EXISTING:
-        existing->has_input = true;
-        udp_receive_touch(existing);
+        existing->in.has_input = true;
+        udp_touch(existing);
         break;
     }
 }
@@ -204,9 +212,9 @@ void udp_arrival_cookie(const struct udp_arrival *a, struct udp_path *path)
 {
     struct udp *transport = a->local->transport;
     struct udp_association *existing = restarts(path);
-    if (is_repeated_elsewhere(a, path) || (path && path->owner->choice.options.chooses))
+    if (is_repeated_elsewhere(a, path) || (path && path->owner->paths.choice.options.chooses))
         return;
-    if (!existing && path && packet_tag(a->packet) == path->owner->own_tag)
+    if (!existing && path && a->packet.header.tag == path->owner->tags.own)
         existing = path->owner;
     if (existing || (may_begin(a) && may_have_place(transport)))
         take_cookie(a, path, existing);

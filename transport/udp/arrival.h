@@ -4,13 +4,12 @@
 
 #include "transport/udp/udp.h"
 
-/* A checked packet, and where it came from. */
+/* A packet, and where it came from. */
 struct udp_arrival {
     struct udp_local *local;
     const struct address *from, *own;
     struct path_key key;
-    uint8_t *packet;
-    size_t length;
+    struct packet_view packet;
 };
 
 /* An INIT. path: of the association that has this address, NULL if none has. */

@@ -1,3 +1,4 @@
+/* Life of an association of the udp transport: states, events, timers. */
 #include "transport/udp/association.h"
 
 #include <stdio.h>
@@ -5,33 +6,31 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "transport/udp/connect.h"
 #include "transport/udp/engine.h"
+#include "transport/udp/init.h"
 #include "transport/udp/path_io.h"
-#include "transport/udp/receive.h"
+#include "transport/udp/path_mtu.h"
+#include "transport/udp/unverified.h"
+#include "transport/unheard.h"
 
 /* ---- the end ---- */
 
 static void on_end_task(struct loop_task *task)
 {
-    udp_association_free(container_of(task, struct udp_association, end_task));
+    udp_association_free(container_of(task, struct udp_association, life.task));
 }
 
 void udp_association_free(struct udp_association *self)
 {
     must(self->state == UDP_ENDED);
     struct udp *transport = self->transport;
-    loop_task_cancel(transport->loop, &self->end_task);
+    loop_task_cancel(transport->loop, &self->life.task);
     TAILQ_REMOVE(&transport->all, self, link);
     if (self->events)
-        self->events->on_down(self->events, self->reason, self->detail ? self->detail : "");
-    free(self->detail);
+        self->events->on_down(self->events, self->life.reason,
+                              self->life.detail ? self->life.detail : "");
+    free(self->life.detail);
     free(self);
-}
-
-bool udp_association_is_up(const struct udp_association *self)
-{
-    return self->state == UDP_UP || self->state == UDP_SHUTTING;
 }
 
 /* The acceptor never heard of it, so nobody else says what the peer said: that it wants sctp_auth,
@@ -40,8 +39,14 @@ static void tell_unheard(struct udp_association *self, const char *detail)
 {
     struct udp *transport = self->transport;
     struct address plain = datagram_plain_address(&udp_path_in_use(self)->route.to);
-    transport_tell_unheard(&plain, ERR_TRANSPORT_ABORTED, detail, &transport->lines,
+    transport_unheard_tell(&plain, ERR_TRANSPORT_ABORTED, detail, &transport->limits.lines,
                            loop_now(transport->loop));
+}
+
+static void forget_init(struct udp_association *self)
+{
+    free(self->init);
+    self->init = NULL;
 }
 
 void udp_association_end(struct udp_association *self, enum err reason, const char *detail)
@@ -53,20 +58,20 @@ void udp_association_end(struct udp_association *self, enum err reason, const ch
         tell_unheard(self, detail);
     transport->accepted -= self->is_counted;
     if (self->is_counted) /* its cookie may come again */
-        sctp_listener_ended(transport->listener, self->own_tag);
-    self->reason = self->state == UDP_SHUTTING ? ERR_LOCAL_SHUTDOWN : reason;
+        sctp_listener_ended(transport->listener, self->tags.own);
+    self->life.reason = self->state == UDP_SHUTTING ? ERR_LOCAL_SHUTDOWN : reason;
     self->state = UDP_ENDED;
     if (*detail) {
-        self->detail = strdup(detail);
-        check_made(self->detail);
+        self->life.detail = strdup(detail);
+        check_made(self->life.detail);
     }
-    udp_trust_leave(self);
-    loop_timer_cancel(transport->loop, &self->timer);
+    newcomers_leave(&transport->unverified, &self->unverified);
+    loop_timer_cancel(transport->loop, &self->life.timer);
     udp_engine_fini(self);
-    udp_path_io_fini(self);
-    udp_connect_fini(self);
+    udp_path_clear_all(self);
+    forget_init(self);
     udp_flush(transport);
-    loop_task_queue(transport->loop, &self->end_task);
+    loop_task_queue(transport->loop, &self->life.task);
 }
 
 /* The text of an ABORT, in quotes. */
@@ -80,7 +85,7 @@ static void abort_text(const struct sctp_event *event, char text[UDP_DETAIL_ROOM
 
 /* A peer that had begun to shut down, and of which only the last word was lost, has had everything
  * delivered. */
-void udp_association_down(struct udp_association *self, const struct sctp_event *event)
+static void down(struct udp_association *self, const struct sctp_event *event)
 {
     char text[UDP_DETAIL_ROOM] = "";
     bool by_peer = event->reason == ERR_TRANSPORT_ABORTED ||
@@ -104,24 +109,26 @@ void udp_association_down(struct udp_association *self, const struct sctp_event 
 /* ---- the beginning ---- */
 
 static void on_timer(struct loop_timer *timer);
+static void on_engine_timer(struct loop_timer *timer);
+static void on_path_timer(struct loop_timer *timer);
+static void on_send_task(struct loop_task *task);
 
 struct udp_association *udp_association_new(struct udp *transport, bool ours)
 {
     struct udp_association *self = check_alloc(sizeof *self);
-    self->base.ops = &udp_ops;
+    self->base.ops = transport->base.ops;
     self->transport = transport;
-    self->timer = (struct loop_timer){.on_expire = on_timer};
-    self->end_task = (struct loop_task){.on_run = on_end_task};
-    self->heard_us = udp_now(transport);
+    self->life.timer = (struct loop_timer){.on_expire = on_timer};
+    self->life.task = (struct loop_task){.on_run = on_end_task};
+    self->life.heard_us = udp_now(transport);
+    self->out.timer = (struct loop_timer){.on_expire = on_engine_timer};
+    self->out.task = (struct loop_task){.on_run = on_send_task};
+    self->out.wakes_us = SCTP_NEVER;
+    self->paths.timer = (struct loop_timer){.on_expire = on_path_timer};
     udp_path_io_init(self, ours);
-    udp_engine_init(self);
+    udp_path_mtu_init(self);
     TAILQ_INSERT_TAIL(&transport->all, self, link);
     return self;
-}
-
-void udp_association_limit(struct udp_association *self, uint64_t after_us)
-{
-    loop_timer_set(self->transport->loop, &self->timer, loop_now(self->transport->loop) + after_us);
 }
 
 void udp_association_accept(struct udp_local *local, const struct address *wire,
@@ -131,21 +138,21 @@ void udp_association_accept(struct udp_local *local, const struct address *wire,
     struct udp *transport = local->transport;
     struct udp_association *self = udp_association_new(transport, false);
     self->engine = engine;
-    self->answered = self->has_input = self->is_counted = true;
-    self->own_port = key->own_port;
-    self->peer_port = key->peer_port;
+    self->answered = self->in.has_input = self->is_counted = true;
+    self->tags.own_port = key->own_port;
+    self->tags.peer_port = key->peer_port;
     transport->accepted++;
-    must(udp_path_io_add(self, local, wire, own, key, true));
-    udp_path_io_tags(self);
-    udp_trust_enter(self);
-    udp_association_limit(self, transport->options.dead_after_us);
-    udp_receive_touch(self);
+    must(udp_path_add(self, local, wire, own, key, true));
+    udp_path_learn_tags(self);
+    udp_unverified_enter(self);
+    udp_limit(self, transport->options.dead_after_us);
+    udp_touch(self);
 }
 
 static void send_early(struct udp_association *self)
 {
-    struct message *early = self->early;
-    self->early = NULL;
+    struct message *early = self->out.early;
+    self->out.early = NULL;
     if (early && sctp_association_send(self->engine, udp_now(self->transport), early) != ERR_OK)
         message_free(early); /* it is closing already */
 }
@@ -159,26 +166,141 @@ static void take_up(struct udp_association *self)
         udp_association_close(&self->base, ASSOCIATION_ABORT, "not accepted");
 }
 
-void udp_association_up(struct udp_association *self, uint16_t streams)
-{
-    const struct transport_options *options = &self->transport->options;
-    self->state = UDP_UP;
-    self->streams = streams;
-    udp_association_limit(self,
-                          self->is_strange ? options->connect_timeout_us : options->dead_after_us);
-    udp_connect_fini(self);
-    send_early(self);
-    udp_path_io_up(self);
-    if (!self->is_strange)
-        udp_association_tell(self);
-}
-
-void udp_association_tell(struct udp_association *self)
+static void tell_up(struct udp_association *self)
 {
     if (!self->events)
         take_up(self);
     if (self->state == UDP_UP)
         self->events->on_up(self->events, self->streams);
+}
+
+static void up(struct udp_association *self, uint16_t streams)
+{
+    const struct transport_options *options = &self->transport->options;
+    self->state = UDP_UP;
+    self->streams = streams;
+    udp_limit(self, self->unverified.is_in ? options->connect_timeout_us : options->dead_after_us);
+    forget_init(self);
+    send_early(self);
+    udp_path_io_up(self);
+    if (!self->unverified.is_in)
+        tell_up(self);
+}
+
+/* ---- events of the engine ---- */
+
+static void on_message(struct udp_association *self, struct message *message)
+{
+    if (!self->events && self->state == UDP_UP)
+        tell_up(self);
+    if (udp_is_up(self))
+        self->events->on_message(self->events, message);
+    else
+        message_free(message);
+}
+
+static void on_event(struct udp_association *self, const struct sctp_event *event)
+{
+    switch (event->kind) {
+    case SCTP_EVENT_ANSWERED:
+        udp_init_answered(self);
+        break;
+    case SCTP_EVENT_UP:
+        up(self, event->streams);
+        if (self->state == UDP_UP && self->out.wants_writable)
+            self->events->on_writable(self->events);
+        break;
+    case SCTP_EVENT_MESSAGE:
+        on_message(self, event->message);
+        break;
+    case SCTP_EVENT_WRITABLE:
+        if (self->state == UDP_UP)
+            self->events->on_writable(self->events);
+        break;
+    case SCTP_EVENT_AUTH_SETTLED:
+        if (udp_is_up(self) && self->events->on_auth_settled)
+            self->events->on_auth_settled(self->events, event->key);
+        break;
+    case SCTP_EVENT_PEER_CLOSING:
+        self->peer_closing = true;
+        break;
+    case SCTP_EVENT_DOWN:
+        down(self, event);
+        break;
+    }
+}
+
+void udp_association_events(struct udp_association *self)
+{
+    struct sctp_event event;
+    while (self->engine && sctp_association_event(self->engine, &event))
+        on_event(self, &event);
+}
+
+/* Events, packets, and what packets that have left make room for. It may have ended then. */
+static void run(struct udp_association *self)
+{
+    udp_association_events(self);
+    udp_engine_output(self);
+    udp_association_events(self);
+}
+
+static void on_send_task(struct loop_task *task)
+{
+    struct udp_association *self = container_of(task, struct udp_association, out.task);
+    udp_clock(self->transport);
+    run(self);
+    udp_flush(self->transport);
+}
+
+static void on_engine_timer(struct loop_timer *timer)
+{
+    struct udp_association *self = container_of(timer, struct udp_association, out.timer);
+    uint64_t now_us = udp_clock(self->transport);
+    if (now_us >= sctp_association_deadline(self->engine))
+        sctp_association_timeout(self->engine, now_us);
+    run(self);
+    udp_flush(self->transport);
+}
+
+/* ---- a bulk of packets ---- */
+
+static void end_batch(struct udp_association *self)
+{
+    if (!self->engine || !self->in.has_input)
+        return;
+    self->in.has_input = false;
+    self->in.unread = 0;
+    sctp_association_input_end(self->engine, udp_now(self->transport));
+}
+
+void udp_association_deliver(struct udp *transport)
+{
+    struct udp_turn *turn = &transport->turn;
+    turn->delivering = true;
+    for (struct udp_association *self; (self = STAILQ_FIRST(&turn->touched));) {
+        STAILQ_REMOVE_HEAD(&turn->touched, touched_link);
+        self->is_touched = false;
+        end_batch(self);
+        run(self);
+        udp_unverified_account(self); /* messages were handed on */
+        udp_path_io_tell(self);
+    }
+    turn->delivering = turn->in_bulk = false;
+    udp_flush(transport);
+}
+
+static void on_path_timer(struct loop_timer *timer)
+{
+    struct udp_association *self = container_of(timer, struct udp_association, paths.timer);
+    if (!udp_is_up(self)) {
+        udp_init_next(self);
+        return;
+    }
+    udp_path_io_timeout(self);
+    if (udp_path_io_is_refuted(self))
+        udp_association_end(self, ERR_TRANSPORT_RESTARTED, "it does not know this association");
+    udp_association_deliver(self->transport);
 }
 
 /* ---- while it lives ---- */
@@ -187,7 +309,7 @@ static void out_of_time(struct udp_association *self)
 {
     char why[192] = "";
     if (self->init)
-        udp_connect_why(self, why, sizeof why);
+        udp_init_why(self, why, sizeof why);
     udp_association_end(self, ERR_TRANSPORT_TIMEOUT, why);
 }
 
@@ -207,8 +329,8 @@ static uint64_t look_at(const struct udp_association *self, uint64_t limit)
  * its last word was lost, everything has been delivered. */
 static void on_timer(struct loop_timer *timer)
 {
-    struct udp_association *self = container_of(timer, struct udp_association, timer);
-    if (!udp_association_is_up(self)) {
+    struct udp_association *self = container_of(timer, struct udp_association, life.timer);
+    if (!udp_is_up(self)) {
         out_of_time(self);
         return;
     }
@@ -216,7 +338,7 @@ static void on_timer(struct loop_timer *timer)
         udp_association_close(&self->base, ASSOCIATION_ABORT, "nothing was said in time");
         return;
     }
-    uint64_t limit = self->heard_us + self->transport->options.dead_after_us;
+    uint64_t limit = self->life.heard_us + self->transport->options.dead_after_us;
     if (loop_now(self->transport->loop) < limit)
         loop_timer_set(self->transport->loop, timer, look_at(self, limit));
     else
@@ -241,44 +363,29 @@ void udp_association_close(struct association *association, enum association_clo
     self->state = UDP_SHUTTING;
     sctp_association_shutdown(self->engine, udp_now(self->transport));
     udp_engine_output(self);
-    udp_engine_later(self);
+    udp_send_later(self);
     udp_flush(self->transport);
 }
 
-/* The engine measures data, the probes all paths. */
-static void add_net(struct udp_association *self, unsigned number, struct path_status *path)
-{
-    struct sctp_net_status net;
-    if (!sctp_association_net_status(self->engine, number, &net))
-        return;
-    path->congestion = net.congestion;
-    path->phase = net.phase;
-    path->congestion_window = net.window < UINT32_MAX ? (uint32_t)net.window : UINT32_MAX;
-    path->in_flight = net.in_flight;
-    path->rate = net.pace;
-    path->min_rtt_us = net.min_rtt_us;
-    path->loss_floor = net.loss_floor;
-    if (net.srtt_us && (path->in_use || !path->rtt_us))
-        path->rtt_us = net.srtt_us;
-}
-
-void udp_association_status(struct association *association, struct association_status *status)
+enum err udp_association_auth(struct association *association, enum association_auth what,
+                              uint16_t number, const uint8_t *key)
 {
     struct udp_association *self = container_of(association, struct udp_association, base);
-    struct sctp_status engine = {0};
-    if (self->engine)
-        sctp_association_status(self->engine, &engine);
-    *status = (struct association_status){.streams = self->streams,
-                                          .scheduler = "first-come",
-                                          .retransmissions = engine.retransmitted,
-                                          .lost = engine.lost,
-                                          .spurious = engine.spurious,
-                                          .probes = engine.probes,
-                                          .timeouts = engine.timeouts};
-    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX && self->engine; i++)
-        if (self->paths[i]) {
-            struct path_status *path = &status->paths[status->path_count++];
-            udp_path_io_status(self, i, path);
-            add_net(self, i, path);
-        }
+    must(self->transport->options.auth);
+    if (!udp_is_up(self))
+        return ERR_OK;
+    enum err e = ERR_TRANSPORT_SOCKET;
+    switch (what) {
+    case ASSOCIATION_AUTH_ADD:
+        e = sctp_association_auth_add(self->engine, number, key, TRANSPORT_AUTH_KEY);
+        break;
+    case ASSOCIATION_AUTH_USE:
+        e = sctp_association_auth_use(self->engine, number);
+        udp_send_later(self); /* nothing may be in flight: then it is settled already */
+        break;
+    case ASSOCIATION_AUTH_DROP:
+        e = sctp_association_auth_drop(self->engine, number);
+        break;
+    }
+    return e == ERR_OK ? ERR_OK : ERR_TRANSPORT_SOCKET;
 }

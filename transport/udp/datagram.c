@@ -1,3 +1,4 @@
+/* A UDP socket that moves packets in bulk. */
 #include "transport/udp/datagram.h"
 
 #include <arpa/inet.h>
@@ -86,7 +87,7 @@ static void hand_on(struct datagram_socket *self, struct reader *r, int index)
 {
     struct msghdr *header = &r->headers[index].msg_hdr;
     size_t length = r->headers[index].msg_len;
-    if (self->cut_in || header->msg_flags & MSG_TRUNC || !length)
+    if (self->cut.in || header->msg_flags & MSG_TRUNC || !length)
         return;
     struct address from = address_of(&r->from[index], header->msg_namelen);
     struct datagram_notes notes;
@@ -95,8 +96,8 @@ static void hand_on(struct datagram_socket *self, struct reader *r, int index)
     size_t size = notes.joined ? notes.joined : length;
     for (size_t at = 0; at < length; at += size) {
         self->counters.packets_in++;
-        self->on_packet(self, &from, &notes.own, r->bytes[index] + at,
-                        length - at < size ? length - at : size);
+        self->events->on_packet(self, &from, &notes.own, r->bytes[index] + at,
+                                length - at < size ? length - at : size);
     }
 }
 
@@ -111,7 +112,7 @@ static int take_bulk(struct datagram_socket *self, int fd)
     self->counters.calls_in++;
     for (int i = 0; i < count; i++)
         hand_on(self, reader, i);
-    self->on_batch_end(self);
+    self->events->on_batch_end(self);
     return count;
 }
 
@@ -145,8 +146,8 @@ static void take_errors(struct datagram_socket *self)
                   (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR)))
                 continue;
             memcpy(&queued, CMSG_DATA(c), sizeof queued);
-            if (queued.error == ECONNREFUSED && !self->cut_in)
-                self->on_refused(self, &peer);
+            if (queued.error == ECONNREFUSED && !self->cut.in)
+                self->events->on_refused(self, &peer);
         }
     }
 }
@@ -175,7 +176,7 @@ static void on_inits(struct loop_fd *fd, uint32_t events)
 
 static bool is_cut(const struct datagram_socket *self, size_t length)
 {
-    return self->cut_out || (self->cut_above && length > self->cut_above);
+    return self->cut.out || (self->cut.above && length > self->cut.above);
 }
 
 uint8_t *datagram_reserve(struct datagram_socket *self, const struct datagram_route *route,
@@ -240,8 +241,8 @@ static void forget_batches(struct datagram_socket *self, unsigned count)
 
 static void report(struct datagram_socket *self, const struct datagram_batch *batch, bool too_large)
 {
-    if (self->on_trouble)
-        self->on_trouble(self, &batch->to, too_large);
+    if (self->events->on_trouble)
+        self->events->on_trouble(self, &batch->to, too_large);
 }
 
 /* One batch was refused. GSO fails with EIO where the device computes no checksums, with EINVAL

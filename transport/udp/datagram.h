@@ -26,8 +26,9 @@ struct datagram_counters {
     uint64_t dropped_out;         /* socket buffer full, or an error of the system */
 };
 
-struct datagram_socket {
-    /* Callbacks, set before datagram_open. */
+struct datagram_socket;
+
+struct datagram_events {
     /* own: the address that the packet came to, at a wildcard socket; else of length 0. */
     void (*on_packet)(struct datagram_socket *self, const struct address *from,
                       const struct address *own, uint8_t *packet, size_t length);
@@ -36,24 +37,32 @@ struct datagram_socket {
     /* The system does not send to peer: no route, no such own address any more; or packets are
      * larger than the route takes (each is then sent in IP fragments). NULL: not wanted. */
     void (*on_trouble)(struct datagram_socket *self, const struct address *peer, bool too_large);
+};
 
-    /* Set before datagram_open, too: so many sockets of this process share the address, each on a
-     * loop of its own (transport/udp/steer.h), and this one's number, in the order in which they
-     * are opened; each has another one for INITs beside it. 0: it is alone, and takes all. */
+/* What is lost without a word, for tests. */
+struct datagram_cut {
+    bool in, out; /* everything: of vanished peers and broken paths */
+    size_t above; /* larger packets on their way out; 0: none are */
+};
+
+struct datagram_socket {
+    /* Set before datagram_open. So many sockets of this process share the address, each on a loop
+     * of its own (transport/udp/steer.h), and this one's number, in the order in which they are
+     * opened; each has another one for INITs beside it. 0: it is alone, and takes all. */
+    const struct datagram_events *events;
     unsigned sharers, sharer;
 
     struct address local;
     bool wildcard;
-    bool cut_in, cut_out; /* everything is lost: for tests of vanished peers and broken paths */
-    size_t cut_above;     /* larger packets are lost on their way out: for tests; 0: none are */
+    struct datagram_cut cut;
     struct datagram_counters counters;
     int refusal; /* errno of the last packet that the system did not take; who asks clears it */
 
     /* private */
     struct loop *loop;
     struct loop_fd fd, inits;
-    bool ipv6_only;
-    bool gso_refused, waiting;
+    bool ipv6_only, waiting;
+    bool gso_refused;
     unsigned gso_refusals;
     bool reserved_new; /* the batch was begun by datagram_reserve */
     struct datagram_batch *batches;

@@ -1,3 +1,4 @@
+/* The engine of an association at work: its options, packets out of it, messages into it. */
 #include "transport/udp/engine.h"
 
 #include <string.h>
@@ -6,8 +7,6 @@
 #include "base/check.h"
 #include "base/number.h"
 #include "sctp/congestion.h"
-#include "transport/udp/association.h"
-#include "transport/udp/connect.h"
 #include "transport/udp/path_io.h"
 #include "transport/udp/path_mtu.h"
 
@@ -25,7 +24,7 @@
 #define SACK_DELAY_US 20000
 
 /* We count silence (udp/association.c), watch the paths (udp/paths.c) and bound attempts
- * (udp/connect.c) ourselves, so the engine must give up none of them. */
+ * (udp/init.c) ourselves, so the engine must give up none of them. */
 #define RETRANSMISSIONS_MAX 1000
 
 /* Messages of one turn become packets together, so that small ones share them; beyond this many
@@ -96,8 +95,8 @@ static void output_divided(struct udp_association *self, struct udp_path *path,
 static void output_one(struct udp_association *self, const struct sctp_wants *wants,
                        uint64_t now_us)
 {
-    struct udp_path *path = wants->net < TRANSPORT_ADDRESSES_MAX && self->paths[wants->net]
-                                ? self->paths[wants->net]
+    struct udp_path *path = wants->net < TRANSPORT_ADDRESSES_MAX && self->paths.list[wants->net]
+                                ? self->paths.list[wants->net]
                                 : udp_path_in_use(self);
     struct datagram_socket *socket = &path->local->socket;
     uint8_t dropped[PACKET_MAX];
@@ -116,13 +115,13 @@ static void set_timer(struct udp_association *self)
     struct loop *loop = self->transport->loop;
     uint64_t deadline_us = sctp_association_deadline(self->engine);
     /* One that comes too early costs less than setting it for every packet. */
-    if (deadline_us >= self->wakes_us && loop_timer_is_set(&self->engine_timer))
+    if (deadline_us >= self->out.wakes_us && loop_timer_is_set(&self->out.timer))
         return;
-    self->wakes_us = deadline_us;
+    self->out.wakes_us = deadline_us;
     if (deadline_us == SCTP_NEVER)
-        loop_timer_cancel(loop, &self->engine_timer);
+        loop_timer_cancel(loop, &self->out.timer);
     else
-        loop_timer_set(loop, &self->engine_timer, deadline_us);
+        loop_timer_set(loop, &self->out.timer, deadline_us);
 }
 
 /* Whether packets were lost since this was last asked. */
@@ -130,8 +129,8 @@ static bool has_lost(struct udp_association *self)
 {
     struct sctp_status status;
     sctp_association_status(self->engine, &status);
-    bool more = status.lost != self->lost;
-    self->lost = status.lost;
+    bool more = status.lost != self->out.lost;
+    self->out.lost = status.lost;
     return more;
 }
 
@@ -142,7 +141,7 @@ void udp_engine_output(struct udp_association *self)
     struct sctp_wants wants;
     uint64_t now_us = udp_now(self->transport);
     bool any = false;
-    self->unsent = 0;
+    self->out.unsent = 0;
     while (sctp_association_wants(self->engine, now_us, &wants)) {
         output_one(self, &wants, now_us);
         any = true;
@@ -156,87 +155,7 @@ void udp_engine_output(struct udp_association *self)
     set_timer(self);
 }
 
-static void on_engine_timer(struct loop_timer *timer)
-{
-    struct udp_association *self = container_of(timer, struct udp_association, engine_timer);
-    uint64_t now_us = udp_clock(self->transport);
-    if (now_us >= sctp_association_deadline(self->engine))
-        sctp_association_timeout(self->engine, now_us);
-    udp_engine_run(self);
-    udp_flush(self->transport);
-}
-
-/* ---- events ---- */
-
-static void on_message(struct udp_association *self, struct message *message)
-{
-    if (!self->events && self->state == UDP_UP)
-        udp_association_tell(self);
-    if (udp_association_is_up(self))
-        self->events->on_message(self->events, message);
-    else
-        message_free(message);
-}
-
-static void on_event(struct udp_association *self, const struct sctp_event *event)
-{
-    switch (event->kind) {
-    case SCTP_EVENT_ANSWERED:
-        udp_connect_answered(self);
-        break;
-    case SCTP_EVENT_UP:
-        udp_association_up(self, event->streams);
-        if (self->state == UDP_UP && self->wants_writable)
-            self->events->on_writable(self->events);
-        break;
-    case SCTP_EVENT_MESSAGE:
-        on_message(self, event->message);
-        break;
-    case SCTP_EVENT_WRITABLE:
-        if (self->state == UDP_UP)
-            self->events->on_writable(self->events);
-        break;
-    case SCTP_EVENT_AUTH_SETTLED:
-        if (udp_association_is_up(self) && self->events->on_auth_settled)
-            self->events->on_auth_settled(self->events, event->key);
-        break;
-    case SCTP_EVENT_PEER_CLOSING:
-        self->peer_closing = true;
-        break;
-    case SCTP_EVENT_DOWN:
-        udp_association_down(self, event);
-        break;
-    }
-}
-
-void udp_engine_events(struct udp_association *self)
-{
-    struct sctp_event event;
-    while (self->engine && sctp_association_event(self->engine, &event))
-        on_event(self, &event);
-}
-
-void udp_engine_run(struct udp_association *self)
-{
-    udp_engine_events(self);
-    udp_engine_output(self);
-    udp_engine_events(self);
-}
-
 /* ---- messages ---- */
-
-static void on_send_task(struct loop_task *task)
-{
-    struct udp_association *self = container_of(task, struct udp_association, send_task);
-    udp_clock(self->transport);
-    udp_engine_run(self);
-    udp_flush(self->transport);
-}
-
-void udp_engine_later(struct udp_association *self)
-{
-    loop_task_queue(self->transport->loop, &self->send_task);
-}
 
 enum err udp_engine_send(struct association *association, struct message *message)
 {
@@ -244,42 +163,35 @@ enum err udp_engine_send(struct association *association, struct message *messag
     must(message->length > 0 && message->length <= MESSAGE_MAX);
     if (self->state == UDP_SHUTTING || self->state == UDP_ENDED)
         return ERR_TRANSPORT_CLOSED;
-    if (self->state == UDP_CONNECTING && !self->takes_early) {
-        self->wants_writable = true;
+    if (self->state == UDP_CONNECTING && !self->out.takes_early) {
+        self->out.wants_writable = true;
         return ERR_AGAIN;
     }
     size_t length = message->length;
     enum err e = sctp_association_send(self->engine, udp_now(self->transport), message);
-    if (e == ERR_AGAIN && self->takes_early && !self->early) {
-        self->early = message;
+    if (e == ERR_AGAIN && self->out.takes_early && !self->out.early) {
+        self->out.early = message;
         return ERR_OK;
     }
     if (e != ERR_OK)
         return e;
-    self->unsent += length;
-    if (self->unsent >= BURST_BYTES) {
+    self->out.unsent += length;
+    if (self->out.unsent >= BURST_BYTES) {
         udp_clock(self->transport);
         udp_engine_output(self);
         udp_flush(self->transport);
     } else {
-        udp_engine_later(self);
+        udp_send_later(self);
     }
     return ERR_OK;
 }
 
-void udp_engine_init(struct udp_association *self)
-{
-    self->engine_timer = (struct loop_timer){.on_expire = on_engine_timer};
-    self->send_task = (struct loop_task){.on_run = on_send_task};
-    self->wakes_us = SCTP_NEVER;
-}
-
 void udp_engine_fini(struct udp_association *self)
 {
-    loop_timer_cancel(self->transport->loop, &self->engine_timer);
-    loop_task_cancel(self->transport->loop, &self->send_task);
-    message_free(self->early);
-    self->early = NULL;
+    loop_timer_cancel(self->transport->loop, &self->out.timer);
+    loop_task_cancel(self->transport->loop, &self->out.task);
+    message_free(self->out.early);
+    self->out.early = NULL;
     sctp_association_free(self->engine);
     self->engine = NULL;
 }

@@ -1,43 +1,33 @@
+/* An SCTP packet as the paths of an association see it. */
 #include "transport/udp/packet.h"
 
-uint32_t packet_tag(const uint8_t *packet)
+static bool is_reflected(const uint8_t *chunk)
 {
-    return sctp_wire_u32(packet + 4);
+    return (chunk[0] == SCTP_CHUNK_ABORT || chunk[0] == SCTP_CHUNK_SHUTDOWN_COMPLETE) &&
+           chunk[1] & SCTP_FLAG_REFLECTED;
 }
 
-bool packet_tag_reflected(const uint8_t *packet)
+static const uint8_t *behind(const uint8_t *chunk)
 {
-    uint8_t type = packet[SCTP_HEADER];
-    return (type == SCTP_CHUNK_ABORT || type == SCTP_CHUNK_SHUTDOWN_COMPLETE) &&
-           packet[SCTP_HEADER + 1] & SCTP_FLAG_REFLECTED;
+    return chunk + sctp_wire_padded(sctp_wire_u16(chunk + 2));
 }
 
-static size_t padded_length(const uint8_t *chunk)
+bool packet_view_read(struct packet_view *self, uint8_t *bytes, size_t length)
 {
-    return sctp_wire_padded(sctp_wire_u16(chunk + 2));
-}
-
-uint8_t packet_type(const uint8_t *packet, size_t length)
-{
-    size_t at = SCTP_HEADER;
-    if (packet[at] == SCTP_CHUNK_AUTH && at + padded_length(packet + at) < length)
-        at += padded_length(packet + at);
-    return packet[at];
-}
-
-bool packet_only_moves_data(const uint8_t *packet, size_t length)
-{
-    for (size_t at = SCTP_HEADER; at < length; at += padded_length(packet + at))
-        if (packet[at] != SCTP_CHUNK_DATA && packet[at] != SCTP_CHUNK_SACK &&
-            packet[at] != SCTP_CHUNK_PAD && packet[at] != SCTP_CHUNK_AUTH)
-            return false;
+    const uint8_t *first = bytes + SCTP_HEADER, *end = bytes + length;
+    if (!sctp_wire_check(bytes, length, &self->header))
+        return false;
+    self->bytes = bytes;
+    self->length = length;
+    self->first = *first;
+    self->type = *first == SCTP_CHUNK_AUTH && behind(first) < end ? *behind(first) : *first;
+    self->is_reflected = is_reflected(first);
+    self->only_moves_data = true;
+    self->data_count = 0;
+    for (const uint8_t *chunk = first; chunk < end; chunk = behind(chunk))
+        if (*chunk == SCTP_CHUNK_DATA)
+            self->data_count++;
+        else if (*chunk != SCTP_CHUNK_SACK && *chunk != SCTP_CHUNK_PAD && *chunk != SCTP_CHUNK_AUTH)
+            self->only_moves_data = false;
     return true;
-}
-
-unsigned packet_data_count(const uint8_t *packet, size_t length)
-{
-    unsigned count = 0;
-    for (size_t at = SCTP_HEADER; at < length; at += padded_length(packet + at))
-        count += packet[at] == SCTP_CHUNK_DATA;
-    return count;
 }

@@ -1,5 +1,6 @@
-/* transport/udp/packet.h: what the paths of an association look at in SCTP packets that passed
- * sctp_wire_check: whose they are, and whether they do more than move data. Thread: any. */
+/* transport/udp/packet.h: an SCTP packet as the paths of an association see it: whose it is, and
+ * whether it does more than move data. It is read once; all that follows takes the view. Thread:
+ * any. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,17 +14,19 @@ struct packet_ports {
     uint16_t source, destination;
 };
 
-/* Verification tag of a packet, and whether its first chunk has the T bit, which says that the
- * tag is the sender's own (RFC 9260 sections 3.3.7, 3.3.13). */
-uint32_t packet_tag(const uint8_t *packet);
-bool packet_tag_reflected(const uint8_t *packet);
+/* Nothing is copied: it lives as long as the bytes. */
+struct packet_view {
+    uint8_t *bytes;
+    size_t length;
+    struct sctp_header header;
+    uint8_t first;        /* type of the first chunk */
+    uint8_t type;         /* of the first that is not AUTH; of AUTH if there is no other */
+    bool is_reflected;    /* the first chunk has the T bit, which says that the tag is the sender's
+                             own (RFC 9260 sections 3.3.7, 3.3.13) */
+    bool only_moves_data; /* each chunk is DATA, SACK, AUTH or PAD: nothing that begins, ends or
+                             changes an association */
+    unsigned data_count;  /* of DATA chunks */
+};
 
-/* Type of the first chunk that is not AUTH; of AUTH if there is no other. */
-uint8_t packet_type(const uint8_t *packet, size_t length);
-
-/* Whether each chunk is DATA, SACK, AUTH or PAD: nothing that begins, ends or changes an
- * association. */
-bool packet_only_moves_data(const uint8_t *packet, size_t length);
-
-/* How many DATA chunks it has. */
-unsigned packet_data_count(const uint8_t *packet, size_t length);
+/* False: sctp_wire_check says no, the packet is to be dropped. */
+bool packet_view_read(struct packet_view *self, uint8_t *bytes, size_t length);

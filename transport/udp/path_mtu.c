@@ -1,3 +1,4 @@
+/* The sizes of packets on an association's paths: probes, and what is too large. */
 #include "transport/udp/path_mtu.h"
 
 #include <inttypes.h>
@@ -5,19 +6,14 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "transport/udp/path_io.h"
 #include "transport/udp/probe.h"
 #include "transport/udp/route.h"
+#include "transport/udp/udp.h"
 
 /* For the peer to answer beyond the round trip, when its loop is busy with a bulk; and all together
  * where no round trip was measured. */
 #define ANSWER_US     80000
 #define UNMEASURED_US 300000
-
-static uint64_t now_of(const struct udp_association *self)
-{
-    return loop_now(self->transport->loop);
-}
 
 /* ---- the size in use ---- */
 
@@ -49,7 +45,7 @@ static void tell(const struct udp_path *path, uint32_t old, unsigned blackholes)
         return;
     }
     if ((!lost && path->mtu.size == old) ||
-        !log_limit_allows(&transport->lines, loop_now(transport->loop), &left_out))
+        !log_limit_allows(&transport->limits.lines, loop_now(transport->loop), &left_out))
         return;
     if (left_out)
         snprintf(more, sizeof more, " (%" PRIu64 " more lines were left out)", left_out);
@@ -68,14 +64,14 @@ static void tell(const struct udp_path *path, uint32_t old, unsigned blackholes)
 static void ask(struct udp_path *path, uint32_t size)
 {
     uint8_t packet[UINT16_MAX], nonce[PROBE_NONCE];
-    udp_path_io_question(path, packet, size, nonce);
+    udp_path_write_probe(path, packet, size, nonce);
     udp_mtu_asked(&path->mtu, size, nonce);
     datagram_send_whole(&path->local->socket, &path->route, packet, size);
 }
 
 static uint64_t longest_answer(const struct udp_path *path)
 {
-    const struct udp_path_health *health = &path->owner->choice.paths[path->number];
+    const struct udp_path_health *health = &path->owner->paths.choice.paths[path->number];
     if (health->rtt_us)
         return health->rtt_us + 4ull * health->rtt_deviation_us + ANSWER_US;
     struct sctp_net_status net;
@@ -88,7 +84,8 @@ static void tick(struct udp_path *path)
 {
     uint32_t sizes[UDP_MTU_ROUND], old = path->mtu.size;
     unsigned blackholes = path->mtu.blackholes;
-    unsigned count = udp_mtu_tick(&path->mtu, now_of(path->owner), longest_answer(path), sizes);
+    unsigned count =
+        udp_mtu_tick(&path->mtu, udp_turn_us(path->owner), longest_answer(path), sizes);
     tell(path, old, blackholes);
     for (unsigned i = 0; i < count; i++)
         ask(path, sizes[i]);
@@ -98,20 +95,20 @@ static void rearm(struct udp_association *self)
 {
     uint64_t next = UINT64_MAX;
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
-        if (self->paths[i] && udp_mtu_next(&self->paths[i]->mtu) < next)
-            next = udp_mtu_next(&self->paths[i]->mtu);
+        if (self->paths.list[i] && udp_mtu_next(&self->paths.list[i]->mtu) < next)
+            next = udp_mtu_next(&self->paths.list[i]->mtu);
     if (next == UINT64_MAX)
-        loop_timer_cancel(self->transport->loop, &self->mtu_timer);
+        loop_timer_cancel(self->transport->loop, &self->paths.mtu_timer);
     else
-        loop_timer_set(self->transport->loop, &self->mtu_timer, next);
+        loop_timer_set(self->transport->loop, &self->paths.mtu_timer, next);
 }
 
 static void on_mtu_timer(struct loop_timer *timer)
 {
-    struct udp_association *self = container_of(timer, struct udp_association, mtu_timer);
+    struct udp_association *self = container_of(timer, struct udp_association, paths.mtu_timer);
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
-        if (self->paths[i])
-            tick(self->paths[i]);
+        if (self->paths.list[i])
+            tick(self->paths.list[i]);
     apply(self);
     rearm(self);
     udp_flush(self->transport);
@@ -121,7 +118,7 @@ bool udp_path_mtu_answered(struct udp_path *path, const struct probe *probe)
 {
     struct udp_association *self = path->owner;
     uint32_t old = path->mtu.size;
-    if (!udp_mtu_answered(&path->mtu, probe->nonce, now_of(self)))
+    if (!udp_mtu_answered(&path->mtu, probe->nonce, udp_turn_us(self)))
         return false;
     tell(path, old, path->mtu.blackholes);
     apply(self);
@@ -133,29 +130,12 @@ bool udp_path_mtu_answered(struct udp_path *path, const struct probe *probe)
 
 void udp_path_mtu_init(struct udp_association *self)
 {
-    self->mtu_timer = (struct loop_timer){.on_expire = on_mtu_timer};
-}
-
-void udp_path_mtu_fini(struct udp_association *self)
-{
-    loop_timer_cancel(self->transport->loop, &self->mtu_timer);
-    udp_joining_fini(&self->joining);
-}
-
-void udp_path_mtu_add(struct udp_path *path)
-{
-    uint32_t most = path->owner->transport->options.mtu;
-    const struct address *to = &path->route.to;
-    struct udp_mtu_limits limits = {.overhead = route_overhead(to),
-                                    .floor = ROUTE_PAYLOAD_MIN,
-                                    .guess = route_payload(to, most),
-                                    .ceiling = route_ceiling(to, most)};
-    udp_mtu_init(&path->mtu, &limits);
+    self->paths.mtu_timer = (struct loop_timer){.on_expire = on_mtu_timer};
 }
 
 void udp_path_mtu_up(struct udp_association *self)
 {
-    udp_mtu_start(&udp_path_in_use(self)->mtu, now_of(self));
+    udp_mtu_start(&udp_path_in_use(self)->mtu, udp_turn_us(self));
     udp_path_mtu_go_on(self);
 }
 
@@ -163,21 +143,21 @@ void udp_path_mtu_up(struct udp_association *self)
 static void look_at(struct udp_path *path)
 {
     struct udp_association *self = path->owner;
-    bool healthy = udp_paths_healthy(&self->choice.paths[path->number]);
-    if (self->choice.known && !self->choice.ours)
+    bool healthy = udp_paths_healthy(&self->paths.choice.paths[path->number]);
+    if (self->paths.choice.known && !self->paths.choice.ours)
         udp_mtu_stop(&path->mtu, path->mtu.limits.guess);
-    else if (healthy && self->choice.known && path->mtu.state == UDP_MTU_IDLE)
-        udp_mtu_start(&path->mtu, now_of(self));
+    else if (healthy && self->paths.choice.known && path->mtu.state == UDP_MTU_IDLE)
+        udp_mtu_start(&path->mtu, udp_turn_us(self));
     else if (healthy && !path->was_healthy)
-        udp_mtu_suspect(&path->mtu, now_of(self));
+        udp_mtu_suspect(&path->mtu, udp_turn_us(self));
     path->was_healthy = healthy;
 }
 
 void udp_path_mtu_go_on(struct udp_association *self)
 {
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
-        if (self->paths[i])
-            look_at(self->paths[i]);
+        if (self->paths.list[i])
+            look_at(self->paths.list[i]);
     apply(self);
     rearm(self);
 }
@@ -185,9 +165,9 @@ void udp_path_mtu_go_on(struct udp_association *self)
 void udp_path_mtu_lost(struct udp_association *self)
 {
     struct udp_path *path = udp_path_in_use(self);
-    if (path->mtu.size <= path->mtu.base || !self->choice.ours)
+    if (path->mtu.size <= path->mtu.base || !self->paths.choice.ours)
         return;
-    udp_mtu_suspect(&path->mtu, now_of(self));
+    udp_mtu_suspect(&path->mtu, udp_turn_us(self));
     rearm(self);
 }
 
@@ -195,8 +175,8 @@ void udp_path_mtu_narrowed(struct udp_path *path)
 {
     struct udp_association *self = path->owner;
     uint32_t payload = route_payload(&path->route.to, self->transport->options.mtu);
-    if (self->choice.ours)
-        udp_mtu_suspect(&path->mtu, now_of(self));
+    if (self->paths.choice.ours)
+        udp_mtu_suspect(&path->mtu, udp_turn_us(self));
     else if (payload < path->mtu.limits.guess)
         path->mtu.limits.guess = payload;
     udp_path_mtu_go_on(self);
@@ -217,33 +197,32 @@ void udp_path_mtu_divide(struct udp_path *path, const uint8_t *packet, size_t le
         datagram_send(&path->local->socket, &path->route, packet, length);
     else
         udp_pieces_divide(packet, length, path->mtu.size,
-                          self->choice.ours ? &self->pieces_sent : NULL, emit, path);
+                          self->paths.choice.ours ? &self->paths.pieces_sent : NULL, emit, path);
 }
 
 /* What was joined must be what any packet must be, and of this association. */
-static bool is_plausible(const struct udp_association *self, uint8_t *packet, size_t length)
+static bool is_plausible(const struct udp_association *self, const struct packet_view *whole)
 {
-    struct sctp_header header;
-    struct probe probe;
-    return sctp_wire_check(packet, length, &header) && header.source == self->peer_port &&
-           header.destination == self->own_port && header.tag == self->own_tag &&
-           packet_only_moves_data(packet, length) && packet[SCTP_HEADER] != SCTP_CHUNK_PAD &&
-           probe_read(packet, length, &probe) == PROBE_NONE;
+    return whole->header.source == self->tags.peer_port &&
+           whole->header.destination == self->tags.own_port &&
+           whole->header.tag == self->tags.own && whole->only_moves_data &&
+           whole->first != SCTP_CHUNK_PAD;
 }
 
-bool udp_path_mtu_join(struct udp_association *self, uint8_t **packet, size_t *length)
+bool udp_path_mtu_join(struct udp_association *self, struct packet_view *packet)
 {
-    uint8_t *whole;
-    size_t whole_length;
-    switch (udp_joining_take(&self->joining, *packet, *length, &whole, &whole_length)) {
+    uint8_t *bytes;
+    size_t length;
+    struct packet_view whole;
+    switch (
+        udp_joining_take(&self->paths.joining, packet->bytes, packet->length, &bytes, &length)) {
     case UDP_PIECE_NONE:
         return true;
     case UDP_PIECE_TAKEN:
         return false;
     case UDP_PIECE_LAST:
-        if (is_plausible(self, whole, whole_length)) {
+        if (packet_view_read(&whole, bytes, length) && is_plausible(self, &whole)) {
             *packet = whole;
-            *length = whole_length;
             return true;
         }
         break;

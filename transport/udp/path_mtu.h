@@ -6,10 +6,7 @@
 #include "transport/udp/udp.h"
 
 void udp_path_mtu_init(struct udp_association *self);
-void udp_path_mtu_fini(struct udp_association *self);
 
-/* A path was added. */
-void udp_path_mtu_add(struct udp_path *path);
 /* It is up: begins to search. */
 void udp_path_mtu_up(struct udp_association *self);
 /* After anything that may have changed which paths are in use, work, or what the peer is. */
@@ -28,4 +25,4 @@ void udp_path_mtu_divide(struct udp_path *path, const uint8_t *packet, size_t le
 
 /* A packet with the right tag on a confirmed path, which is replaced by the one of which it is the
  * last piece. False: it is a piece like others, or a bad one. */
-bool udp_path_mtu_join(struct udp_association *self, uint8_t **packet, size_t *length);
+bool udp_path_mtu_join(struct udp_association *self, struct packet_view *packet);

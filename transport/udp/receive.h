@@ -7,13 +7,6 @@
 void udp_receive_packet(struct udp_local *local, const struct address *from,
                         const struct address *own, uint8_t *packet, size_t length);
 
-/* The association will be looked at by the next udp_receive_deliver. */
-void udp_receive_touch(struct udp_association *self);
-
-/* Ends the batch of packets of the touched associations, hands on what they have received, sends
- * what that gave rise to. */
-void udp_receive_deliver(struct udp *transport);
-
 /* The peer's host says that nobody listens there (ICMP port unreachable). */
 void udp_receive_refused(struct udp_local *local, const struct address *wire);
 /* The system does not send to it, or not packets of this size. */

@@ -1,16 +1,17 @@
+/* The udp transport: what transport.h asks of it. */
 #include "transport/udp/udp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "transport/udp/association.h"
-#include "transport/udp/auth.h"
 #include "transport/udp/connect.h"
 #include "transport/udp/engine.h"
+#include "transport/udp/path_io.h"
 #include "transport/udp/receive.h"
-#include "transport/udp/rest.h"
+#include "transport/udp/status.h"
+#include "transport/udp/unverified.h"
 
 /* Answers in a second to probes on paths that are not confirmed. */
 #define UNCONFIRMED_PER_SECOND 100
@@ -40,7 +41,7 @@ static void on_packet(struct datagram_socket *socket, const struct address *from
 
 static void on_batch_end(struct datagram_socket *socket)
 {
-    udp_receive_deliver(local_of(socket)->transport);
+    udp_association_deliver(local_of(socket)->transport);
 }
 
 static void on_refused(struct datagram_socket *socket, const struct address *peer)
@@ -53,27 +54,10 @@ static void on_trouble(struct datagram_socket *socket, const struct address *pee
     udp_receive_trouble(local_of(socket), peer, too_large);
 }
 
-void udp_flush(struct udp *transport)
-{
-    for (uint16_t i = 0; i < transport->local_count; i++)
-        if (transport->locals[i].socket.batch_count)
-            datagram_flush(&transport->locals[i].socket);
-}
-
-uint64_t udp_clock(struct udp *transport)
-{
-    uint64_t now_us = clock_us();
-    if (now_us > transport->now_us)
-        transport->now_us = now_us;
-    return transport->now_us;
-}
-
-uint64_t udp_now(struct udp *transport)
-{
-    if (loop_now(transport->loop) > transport->now_us)
-        transport->now_us = loop_now(transport->loop);
-    return transport->now_us;
-}
+static const struct datagram_events events = {.on_packet = on_packet,
+                                              .on_batch_end = on_batch_end,
+                                              .on_refused = on_refused,
+                                              .on_trouble = on_trouble};
 
 static void close_locals(struct udp *self)
 {
@@ -101,10 +85,7 @@ static enum err open_locals(struct udp *self, const struct address *locals, size
         local->number = (uint16_t)i;
         local->socket.sharers = sharers_of(self);
         local->socket.sharer = self->options.sharing.index;
-        local->socket.on_packet = on_packet;
-        local->socket.on_batch_end = on_batch_end;
-        local->socket.on_refused = on_refused;
-        local->socket.on_trouble = on_trouble;
+        local->socket.events = &events;
         enum err e = datagram_open(&local->socket, self->loop, &locals[i], ipv4, why, why_size);
         if (e != ERR_OK) {
             close_locals(self);
@@ -120,8 +101,8 @@ static struct sctp_listener *make_listener(struct udp *self)
 {
     struct sctp_options options = udp_engine_options(self, 0);
     options.own_port = UDP_SCTP_PORT;
-    if (self->options.distrusts && options.buffer > UDP_TRUST_ONE)
-        options.buffer = UDP_TRUST_ONE;
+    if (self->options.distrusts && options.buffer > UDP_UNVERIFIED_ONE)
+        options.buffer = UDP_UNVERIFIED_ONE;
     options.frugal = self->options.distrusts;
     options.sharing = self->options.sharing;
     return sctp_listener_new(&options, udp_clock(self));
@@ -138,23 +119,25 @@ static enum err udp_open(struct loop *loop, const struct address *locals, size_t
     self->loop = loop;
     self->options = *options;
     self->acceptor = acceptor;
-    self->last_touched = &self->touched;
+    STAILQ_INIT(&self->turn.touched);
     TAILQ_INIT(&self->all);
     enum err e = open_locals(self, locals, local_count, why, why_size);
     if (e != ERR_OK) {
         free(self);
         return e;
     }
-    path_table_init(&self->paths);
-    path_table_init(&self->addresses);
-    answers_init(&self->answers, &options->sharing);
-    self->strays.per_second = transport_part(&options->sharing, STRAY_PER_SECOND, 1);
-    self->unconfirmed.per_second = transport_part(&options->sharing, UNCONFIRMED_PER_SECOND, 1);
-    self->questions_per_second = transport_part(&options->sharing, UDP_REST_QUESTIONS, 1);
-    udp_trust_init(&self->trust, &options->sharing);
+    path_table_init(&self->tables.paths);
+    path_table_init(&self->tables.addresses);
+    answers_init(&self->limits.answers, &options->sharing);
+    self->limits.strays.per_second = transport_part(&options->sharing, STRAY_PER_SECOND, 1);
+    self->limits.unconfirmed.per_second =
+        transport_part(&options->sharing, UNCONFIRMED_PER_SECOND, 1);
+    self->limits.idle_probes_per_second =
+        transport_part(&options->sharing, UDP_PATH_IO_IDLE_PROBES, 1);
+    udp_unverified_init(&self->unverified, &options->sharing);
     if (acceptor)
         self->listener = make_listener(self);
-    self->lines.per_minute = transport_part(&options->sharing, TRANSPORT_LINES, 1);
+    self->limits.lines.per_minute = transport_part(&options->sharing, TRANSPORT_LINES, 1);
     *transport = &self->base;
     return ERR_OK;
 }
@@ -162,15 +145,15 @@ static enum err udp_open(struct loop *loop, const struct address *locals, size_t
 static void udp_free(struct transport *transport)
 {
     struct udp *self = udp_of(transport);
-    must(!self->delivering);
+    must(!self->turn.delivering);
     for (struct udp_association *association; (association = TAILQ_FIRST(&self->all));) {
         udp_association_close(&association->base, ASSOCIATION_ABORT, NULL);
         udp_association_free(association);
     }
     close_locals(self);
     sctp_listener_free(self->listener);
-    path_table_fini(&self->paths);
-    path_table_fini(&self->addresses);
+    path_table_fini(&self->tables.paths);
+    path_table_fini(&self->tables.addresses);
     free(self);
 }
 
@@ -196,39 +179,7 @@ const struct transport_ops udp_ops = {
     .connect = udp_connect_begin,
     .send = udp_engine_send,
     .close = udp_association_close,
-    .status = udp_association_status,
-    .trust = udp_trust_begin,
-    .auth = udp_auth_change,
+    .status = udp_status,
+    .trust = udp_unverified_trust,
+    .auth = udp_association_auth,
 };
-
-void udp_cut_local(struct transport *transport, size_t index, bool in, bool out)
-{
-    struct datagram_socket *socket = &udp_of(transport)->locals[index].socket;
-    socket->cut_in = in;
-    socket->cut_out = out;
-}
-
-void udp_cut_above(struct transport *transport, size_t index, size_t size)
-{
-    udp_of(transport)->locals[index].socket.cut_above = size;
-}
-
-void udp_cut(struct transport *transport, bool cut)
-{
-    for (size_t i = 0; i < udp_of(transport)->local_count; i++)
-        udp_cut_local(transport, i, cut, cut);
-}
-
-void udp_count(struct transport *transport, struct udp_counters *counters)
-{
-    struct udp *self = udp_of(transport);
-    *counters = self->counters;
-    for (size_t i = 0; i < self->local_count; i++) {
-        const struct datagram_counters *one = &self->locals[i].socket.counters;
-        counters->datagrams.packets_in += one->packets_in;
-        counters->datagrams.packets_out += one->packets_out;
-        counters->datagrams.calls_in += one->calls_in;
-        counters->datagrams.calls_out += one->calls_out;
-        counters->datagrams.dropped_out += one->dropped_out;
-    }
-}

@@ -1,6 +1,6 @@
 /* transport/udp/udp.h: SCTP in user space over UDP (the engine of sctp/ behind RFC 6951
- * encapsulation). The structures that the udp_*.c share; users need only transport.h and the
- * functions below.
+ * encapsulation). An association as all files of this folder see it; users need only transport.h,
+ * udp_ops and transport/udp/endpoint.h.
  *
  * A transport is one UDP socket for each of its addresses. Each association has an engine, which
  * knows nothing of sockets, and paths (a socket of ours and the peer's UDP address): the engine's
@@ -10,28 +10,26 @@
  *
  * A peer's association begins with its COOKIE ECHO; before that nothing is kept of it. ENDED has
  * neither engine nor paths; on_down follows in a task of the loop. What the peer sends after that,
- * or after a restart of this endpoint, is out of the blue (sctp/listener.h). */
+ * or after a restart of this endpoint, is out of the blue (sctp/listener.h).
+ *
+ * The files, the lowest first; each calls only those before it:
+ *
+ *   endpoint      clock, sockets          datagram, steer, answers, stray, path_table, route
+ *   path          records of paths        packet, probe
+ *   path_mtu      sizes of packets        mtu, fragments
+ *   status, path_io   probes at work      paths, open_probes
+ *   engine        packets out             unverified, init
+ *   association   states, events, timers
+ *   arrival, connect    how they begin
+ *   receive       packets in
+ *   udp           the transport */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/queue.h>
-
-#include "base/log_limit.h"
+#include "base/check.h"
 #include "base/quote.h"
 #include "sctp/association.h"
-#include "sctp/listener.h"
-#include "transport/transport.h"
-#include "transport/udp/answers.h"
-#include "transport/udp/datagram.h"
-#include "transport/udp/mtu.h"
-#include "transport/udp/packet.h"
-#include "transport/udp/path_table.h"
-#include "transport/udp/paths.h"
-#include "transport/udp/pieces.h"
-#include "transport/udp/stray.h"
-#include "transport/udp/trust.h"
+#include "transport/udp/endpoint.h"
+#include "transport/udp/path.h"
 
 /* SCTP port on which every endpoint listens: the number that RFC 6951 gives to the encapsulation,
  * because the UDP port, which may be translated on the way, cannot be used. */
@@ -43,151 +41,82 @@
 
 enum udp_state { UDP_CONNECTING, UDP_UP, UDP_SHUTTING, UDP_ENDED };
 
-/* An INIT of ours: 20 bytes and a few parameters. */
-#define UDP_INIT_MAX 256
-
-struct udp_local {
-    struct datagram_socket socket;
-    struct udp *transport;
-    uint16_t number;
+/* Packets and messages on their way out (transport/udp/engine.h). */
+struct udp_sending {
+    struct loop_timer timer; /* the engine's deadline */
+    uint64_t wakes_us;       /* the timer is set to this */
+    struct loop_task task;   /* packets of what was queued in this turn */
+    size_t unsent;           /* bytes queued since the engine was last asked for packets */
+    uint64_t lost;           /* packets, when that was last looked at */
+    struct message *early;   /* sent inside on_answer, too long to go with COOKIE ECHO */
+    bool takes_early;        /* inside on_answer */
+    bool wants_writable;     /* association_send said ERR_AGAIN before it was up */
 };
 
-/* What belongs to a path of the association's choice, by the same number. */
-struct udp_path {
-    struct path node, address; /* in transport->paths, and in transport->addresses */
-    struct udp_association *owner;
-    struct udp_local *local;
-    struct datagram_route route;
-    struct udp_mtu mtu;
-    unsigned number;
-    uint32_t told_mtu; /* what the engine makes packets of for it; 0: as it began */
-    bool was_healthy;  /* when that was last looked at */
-    bool carries;      /* it is in use, or what was sent there may arrive yet */
+/* Packets on their way in. */
+struct udp_receiving {
+    bool has_input; /* the engine has had packets since sctp_association_input_end */
+    size_t unread;  /* bytes of packets since messages were handed on */
 };
 
-/* INIT goes to one address after the other, round and round, until one answers. */
-struct udp_init {
-    uint8_t packet[UDP_INIT_MAX];
-    size_t length;
-    uint64_t begun_us;
-    unsigned sent;    /* so many times, in all */
-    unsigned refused; /* bit set: there was a no to the latest one */
+/* How long it lives, and why it ended. */
+struct udp_life {
+    struct loop_timer timer; /* until up: the time limit; then: silence */
+    uint64_t heard_us;       /* last packet from the peer */
+    struct loop_task task;   /* after the end: on_down */
+    enum err reason;
+    char *detail; /* NULL: none */
 };
 
 struct udp_association {
     struct association base;
     struct udp *transport;
-    TAILQ_ENTRY(udp_association) link;         /* of transport->all */
-    TAILQ_ENTRY(udp_association) strange_link; /* of transport->strangers, while it is there */
-    struct udp_association *next_touched;
+    TAILQ_ENTRY(udp_association) link;          /* of transport->all */
+    STAILQ_ENTRY(udp_association) touched_link; /* of transport->turn.touched */
+    bool is_touched;
     struct association_events *events; /* NULL until the acceptor gave them */
     struct sctp_association *engine;   /* NULL: it has ended */
     enum udp_state state;
-    bool touched;
-    bool has_input;      /* the engine has had packets since sctp_association_input_end */
-    bool peer_closing;   /* it has begun SHUTDOWN */
-    bool takes_early;    /* inside on_answer */
-    bool wants_writable; /* association_send said ERR_AGAIN before it was up */
-    bool answered;       /* INIT was, or the peer began it */
-    bool is_strange;     /* in transport->strangers: see transport/udp/trust.h */
-    bool is_counted;     /* in transport->accepted */
-    bool tagged;         /* by_tag is in the table */
-    bool doubted;        /* see udp_auth_doubt */
-    bool takes_rest;     /* the peer knows what the rest of an answer is (transport/udp/probe.h) */
-    uint8_t narrowed;    /* bit set: packets were too large for that path */
+    bool answered;     /* INIT was, or the peer began it */
+    bool peer_closing; /* it has begun SHUTDOWN */
+    bool is_counted;   /* in transport->accepted */
     uint16_t streams;
-    uint16_t own_port, peer_port;
-    uint32_t own_tag, peer_tag; /* 0: not known yet */
-    struct path by_tag;
-
-    struct udp_path *paths[TRANSPORT_ADDRESSES_MAX]; /* NULL: there is none of that number */
-    struct udp_paths choice;
-    unsigned used;                /* path in use when it was last looked at */
-    struct loop_timer path_timer; /* probes; before that: INITs */
-    struct loop_timer mtu_timer;  /* sized probes */
-    uint32_t pieces_sent;         /* packets that went in pieces */
-    struct udp_joining joining;
+    struct udp_tags tags;
+    struct udp_path_set paths;
     struct udp_init *init; /* NULL: it is up, or the peer began it */
-
-    struct loop_timer engine_timer;
-    uint64_t wakes_us;          /* engine_timer is set to this */
-    struct loop_task send_task; /* packets of what was queued in this turn */
-    size_t unsent;              /* bytes queued since the engine was last asked for packets */
-    size_t unread;              /* bytes of packets since messages were handed on */
-    uint64_t lost;              /* packets, when that was last looked at */
-    struct message *early;      /* sent inside on_answer, too long to go with COOKIE ECHO */
-    size_t held;                /* bytes that a stranger makes the engine keep */
-    uint64_t begun_us;          /* of a stranger; its place: */
-    uint16_t source;
-
-    struct loop_timer timer; /* until up: the time limit; then: silence */
-    uint64_t heard_us;       /* last packet from the peer */
-    struct loop_task end_task;
-    enum err reason;
-    char *detail; /* NULL: none */
-};
-
-TAILQ_HEAD(udp_association_list, udp_association);
-
-struct udp_counters {
-    uint64_t bad_packets;   /* not plausible, or with a wrong checksum */
-    uint64_t stray_packets; /* of no association */
-    uint64_t stray_answers; /* that told their senders so */
-    uint64_t bad_probes;
-    uint64_t strangers_lost;    /* associations of which nobody was verified, dropped for others */
-    uint64_t untrusted_packets; /* more than a peer may send before it is verified */
-    uint64_t not_answered;      /* questions beyond what is answered (transport/udp/answers.h) */
-    struct datagram_counters datagrams;
-};
-
-struct udp {
-    struct transport base;
-    struct loop *loop;
-    uint64_t now_us; /* of the latest packet or timer: udp_now */
-    struct transport_options options;
-    struct transport_acceptor *acceptor;
-    bool refuses; /* transport_refuse */
-    struct udp_local locals[TRANSPORT_ADDRESSES_MAX];
-    uint16_t local_count;
-    struct sctp_listener *listener; /* NULL: there is no acceptor */
-    struct path_table paths;        /* by address and by tag */
-    struct path_table addresses;    /* by the peer's UDP address alone, which several may have */
-    struct answers answers;         /* to addresses of which nothing is known: all of them; also */
-    struct stray_limit strays;      /* answers to packets of no association */
-    struct stray_limit unconfirmed; /* answers to probes from addresses not confirmed */
-    struct udp_association_list all;
-    struct udp_trust trust;
-    size_t accepted;                                 /* that peers began */
-    unsigned questions_per_second;                   /* of all: transport/udp/rest.h */
-    struct udp_association *touched, **last_touched; /* had packets in this bulk */
-    struct udp_path *latest;                         /* of the last packet: likely the next, too */
-    bool in_bulk; /* packets have come that were not delivered yet */
-    bool delivering;
-    struct udp_counters counters;
-    struct log_limit lines; /* that peers cause whom nobody has verified */
+    struct udp_sending out;
+    struct udp_receiving in;
+    struct udp_life life;
+    struct newcomer unverified; /* see transport/udp/unverified.h */
 };
 
 extern const struct transport_ops udp_ops;
 
-/* Cuts the line or mends it: everything in and out is lost, as when a host vanishes. For tests. */
-void udp_cut(struct transport *transport, bool cut);
-/* The same at one of the sockets, in each direction. For tests. */
-void udp_cut_local(struct transport *transport, size_t index, bool in, bool out);
-/* What is larger (UDP payload) is lost on its way out at that socket, without a word; 0: nothing
- * is. For tests. */
-void udp_cut_above(struct transport *transport, size_t index, size_t size);
-
-static inline struct udp_path *udp_path_in_use(struct udp_association *association)
+/* Up, or on its way down by the user's wish. */
+static inline bool udp_is_up(const struct udp_association *self)
 {
-    return association->paths[association->choice.in_use];
+    return self->state == UDP_UP || self->state == UDP_SHUTTING;
 }
 
-/* The clock, read anew; and as it was then, or at the beginning of the loop's turn. Neither goes
- * back. */
-uint64_t udp_clock(struct udp *transport);
-uint64_t udp_now(struct udp *transport);
+static inline struct udp_path *udp_path_in_use(struct udp_association *self)
+{
+    return self->paths.list[self->paths.choice.in_use];
+}
 
-/* Sends what was collected at all sockets. */
-void udp_flush(struct udp *transport);
+/* When this turn of the loop began. */
+static inline uint64_t udp_turn_us(const struct udp_association *self)
+{
+    return loop_now(self->transport->loop);
+}
 
-void udp_count(struct transport *transport, struct udp_counters *counters);
+/* Packets will be taken from the engine at the end of this turn. */
+static inline void udp_send_later(struct udp_association *self)
+{
+    loop_task_queue(self->transport->loop, &self->out.task);
+}
+
+/* It must be up, or say something, within this time. */
+static inline void udp_limit(struct udp_association *self, uint64_t after_us)
+{
+    loop_timer_set(self->transport->loop, &self->life.timer, udp_turn_us(self) + after_us);
+}

@@ -165,20 +165,21 @@ static inline const uint8_t *first_chunk(const uint8_t *packet)
     return *chunk == SCTP_CHUNK_AUTH ? chunk + ((sctp_wire_u16(chunk + 2) + 3) & ~3) : chunk;
 }
 
-static inline void observer_note(struct observer *self, const uint8_t *bytes, size_t length,
+static inline void observer_note(struct observer *self, uint8_t *bytes, size_t length,
                                  bool to_server)
 {
-    uint8_t first = bytes[SCTP_HEADER], type = packet_type(bytes, length);
+    struct packet_view packet;
+    if (!packet_view_read(&packet, bytes, length))
+        return;
     uint32_t *tag = to_server ? &self->server_tag : &self->client_tag;
     if (to_server)
-        self->ports = (struct packet_ports){(uint16_t)(bytes[0] << 8 | bytes[1]),
-                                            (uint16_t)(bytes[2] << 8 | bytes[3])};
-    if (first != SCTP_CHUNK_INIT && first != SCTP_CHUNK_ABORT)
-        *tag = packet_tag(bytes);
-    if (type == SCTP_CHUNK_SACK)
+        self->ports = (struct packet_ports){packet.header.source, packet.header.destination};
+    if (packet.first != SCTP_CHUNK_INIT && packet.first != SCTP_CHUNK_ABORT)
+        *tag = packet.header.tag;
+    if (packet.type == SCTP_CHUNK_SACK)
         *(to_server ? &self->acknowledges : &self->acknowledged) =
             stranger_get32(first_chunk(bytes) + 4);
-    if (to_server && type == SCTP_CHUNK_SACK && length <= sizeof self->sack) {
+    if (to_server && packet.type == SCTP_CHUNK_SACK && length <= sizeof self->sack) {
         memcpy(self->sack, bytes, length);
         self->sack_length = length;
     }

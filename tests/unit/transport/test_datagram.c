@@ -43,8 +43,9 @@ static void on_refused(struct datagram_socket *self, const struct address *peer)
 
 static void open_socket(struct datagram_socket *socket, struct loop *loop, const char *local)
 {
-    *socket = (struct datagram_socket){
+    static const struct datagram_events events = {
         .on_packet = on_packet, .on_batch_end = on_batch_end, .on_refused = on_refused};
+    *socket = (struct datagram_socket){.events = &events};
     struct address address = bed_address(local);
     char why[128];
     must(datagram_open(socket, loop, &address, false, why, sizeof why) == ERR_OK);
@@ -229,7 +230,7 @@ static void reserved(struct loop *loop)
             room[k] = (uint8_t)(i + k);
         datagram_commit(&a, length);
     }
-    a.cut_above = 100; /* on its way out: nothing is left behind */
+    a.cut.above = 100; /* on its way out: nothing is left behind */
     must(datagram_reserve(&a, &route, 1400));
     datagram_commit(&a, 1400);
     ok(a.batch_count == 2 && a.batches[0].packets == 3,
@@ -283,8 +284,9 @@ static void count_kind(struct datagram_socket *self, const struct address *from,
 
 static void flood(struct loop *loop)
 {
-    struct datagram_socket server = {
-        .on_packet = count_kind, .on_batch_end = on_batch_end, .sharers = 1};
+    static const struct datagram_events events = {.on_packet = count_kind,
+                                                  .on_batch_end = on_batch_end};
+    struct datagram_socket server = {.events = &events, .sharers = 1};
     struct address address = bed_address("127.0.0.1:0");
     char why[128];
     must(datagram_open(&server, loop, &address, false, why, sizeof why) == ERR_OK);

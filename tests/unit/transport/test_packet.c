@@ -14,35 +14,25 @@
 #define COOKIE 10, 0, 0, 8, 1, 2, 3, 4
 #define PAD    0x84, 0, 0, 7, 9, 9, 9, 0
 
-/* What is said of an exact copy on the heap: reading beyond it shows under ASan. */
-struct seen {
-    uint8_t type;
-    bool only_moves_data, reflected;
-    unsigned data;
-    uint32_t tag;
-};
-
-static struct seen look(const uint8_t *bytes, size_t length)
+/* The view of an exact copy on the heap: reading beyond it shows under ASan. */
+static struct packet_view look(const uint8_t *bytes, size_t length)
 {
-    uint8_t *packet = malloc(length);
-    struct sctp_header header;
-    memcpy(packet, bytes, length);
-    sctp_wire_seal(packet, length);
-    if (!sctp_wire_check(packet, length, &header))
+    uint8_t *copy = malloc(length);
+    struct packet_view packet = {0};
+    memcpy(copy, bytes, length);
+    sctp_wire_seal(copy, length);
+    if (!packet_view_read(&packet, copy, length))
         tap_note("a packet of the test is bad");
-    struct seen seen = {packet_type(packet, length), packet_only_moves_data(packet, length),
-                        packet_tag_reflected(packet), packet_data_count(packet, length),
-                        packet_tag(packet)};
-    free(packet);
-    return seen;
+    free(copy);
+    return packet;
 }
 #define LOOK(...) look((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
 static void whose(void)
 {
-    ok(LOOK(HEADER, ABORT).tag == 0x12345678, "the tag");
-    ok(LOOK(HEADER, 6, 1, 0, 4).reflected && LOOK(HEADER, 14, 1, 0, 4).reflected &&
-           !LOOK(HEADER, ABORT).reflected && !LOOK(HEADER, 11, 1, 0, 4).reflected,
+    ok(LOOK(HEADER, ABORT).header.tag == 0x12345678, "the tag");
+    ok(LOOK(HEADER, 6, 1, 0, 4).is_reflected && LOOK(HEADER, 14, 1, 0, 4).is_reflected &&
+           !LOOK(HEADER, ABORT).is_reflected && !LOOK(HEADER, 11, 1, 0, 4).is_reflected,
        "whose it is says the T bit of ABORT and SHUTDOWN COMPLETE");
 }
 
@@ -57,8 +47,8 @@ static void types(void)
 
 static void moving_data(void)
 {
-    ok(LOOK(HEADER, DATA, DATA).data == 2 && LOOK(HEADER, SACK, DATA).data == 1 &&
-           !LOOK(HEADER, AUTH, SACK).data,
+    ok(LOOK(HEADER, DATA, DATA).data_count == 2 && LOOK(HEADER, SACK, DATA).data_count == 1 &&
+           !LOOK(HEADER, AUTH, SACK).data_count,
        "DATA is counted");
     ok(LOOK(HEADER, DATA, SACK).only_moves_data && LOOK(HEADER, AUTH, DATA, PAD).only_moves_data,
        "DATA, SACK, AUTH and PAD only move data");

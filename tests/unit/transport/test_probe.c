@@ -19,14 +19,14 @@ static void round_trip(void)
     struct probe probe;
     make(packet);
     ok(sctp_wire_check(packet, sizeof packet, &ports) && ports.source == 1000 &&
-           ports.destination == 2000 && packet_tag(packet) == 0x11223344,
+           ports.destination == 2000 && sctp_wire_u32(packet + 4) == 0x11223344,
        "a question is a plausible packet");
     ok(probe_read(packet, sizeof packet, &probe) == PROBE_QUESTION && probe.path == 5 &&
            probe.flags == PROBE_IN_USE && !memcmp(probe.nonce, question.nonce, PROBE_NONCE),
        "and reads as it was written");
     probe_answer(packet, 0x55667788, 7);
     ok(sctp_wire_check(packet, sizeof packet, &ports) && ports.source == 2000 &&
-           ports.destination == 1000 && packet_tag(packet) == 0x55667788,
+           ports.destination == 1000 && sctp_wire_u32(packet + 4) == 0x55667788,
        "its answer goes back");
     ok(probe_read(packet, sizeof packet, &probe) == PROBE_ANSWER && probe.path == 5 &&
            probe.flags == (PROBE_IN_USE | PROBE_BY_OURS) && probe.rest == 7 &&

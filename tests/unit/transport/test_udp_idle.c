@@ -16,7 +16,7 @@ static void open_bed(struct bed *bed, unsigned questions)
     *bed = (struct bed){.ops = &udp_ops, .options = bed_default_options()};
     bed->options.heartbeat_us = SECOND / 10;
     bed_open_at(bed, "127.0.0.1:0", "127.0.0.1:0");
-    udp_of(bed->server)->questions_per_second = questions;
+    udp_of(bed->server)->limits.idle_probes_per_second = questions;
 }
 
 /* Whether all of a transport's associations rest for so long. */
@@ -30,7 +30,7 @@ static bool all_rest(struct transport *transport, uint64_t us)
     struct udp_association *one;
     bool all = true;
     TAILQ_FOREACH(one, &udp_of(transport)->all, link)
-    all = all && one->choice.idle_us == us;
+    all = all && one->paths.choice.idle_us == us;
     return all;
 }
 
@@ -50,11 +50,11 @@ static void a_crowd_rests(void)
         users[i] = bed_connect(&bed);
     ok(bed_wait(&bed, both_rest, &(struct resting){&bed, SECOND}, 5 * SECOND),
        "four associations of a server that bears four questions a second rest for a second");
-    udp_of(bed.server)->questions_per_second = 1000;
+    udp_of(bed.server)->limits.idle_probes_per_second = 1000;
     ok(bed_wait(&bed, both_rest, &(struct resting){&bed, SECOND / 10}, 5 * SECOND),
        "and are asked at each heartbeat again when it bears more");
-    udp_of(bed.server)->questions_per_second = 1;
-    udp_of(bed.client)->questions_per_second = 1;
+    udp_of(bed.server)->limits.idle_probes_per_second = 1;
+    udp_of(bed.client)->limits.idle_probes_per_second = 1;
     ok(bed_wait(&bed, both_rest, &(struct resting){&bed, 4 * SECOND}, 5 * SECOND),
        "four seconds, when it bears one");
     association_close(users[0]->association, ASSOCIATION_SHUTDOWN, NULL);
@@ -72,7 +72,7 @@ static void within_dead_after(void)
     bed.options.heartbeat_us = SECOND / 20;
     bed.options.dead_after_us = 3 * SECOND;
     bed_open_at(&bed, "127.0.0.1:0", "127.0.0.1:0");
-    udp_of(bed.server)->questions_per_second = 1;
+    udp_of(bed.server)->limits.idle_probes_per_second = 1;
     struct bed_user *users[USERS];
     for (unsigned i = 0; i < USERS; i++)
         users[i] = bed_connect(&bed);
@@ -150,10 +150,10 @@ static void one_turn_for_all(void)
     unsigned turns = 0;
     TAILQ_FOREACH(one, &udp_of(bed.server)->all, link)
     {
-        loop_timer_cancel(bed.loop, &one->timer);
-        one->timer.on_expire(&one->timer);
-        turns += one->timer.deadline != latest;
-        latest = one->timer.deadline;
+        loop_timer_cancel(bed.loop, &one->life.timer);
+        one->life.timer.on_expire(&one->life.timer);
+        turns += one->life.timer.deadline != latest;
+        latest = one->life.timer.deadline;
     }
     ok(turns <= 2, "4 associations that live are looked at in %u turns", turns);
     bed_close(&bed);

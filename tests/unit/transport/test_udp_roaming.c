@@ -89,7 +89,7 @@ static void on_spy(struct loop_fd *fd, uint32_t events)
         struct probe probe;
         if (self->data_length && length == PROBE_SIZE &&
             probe_read(bytes, (size_t)length, &probe) == PROBE_QUESTION) {
-            probe_answer(bytes, packet_tag(self->data), 0);
+            probe_answer(bytes, sctp_wire_u32(self->data + 4), 0);
             send_to(fd->fd, &self->server, bytes, PROBE_SIZE);
         }
     }
@@ -241,7 +241,7 @@ static void strangers(void)
     struct bed_user *peer = bed_latest(&bed);
     uint32_t number = 0;
     load(user, peer, SECOND / 5, &number);
-    uint32_t tag = packet_tag(relay->data);
+    uint32_t tag = sctp_wire_u32(relay->data + 4);
     forge(relay, tag, SCTP_CHUNK_ABORT, 0);
     forge(relay, tag, SCTP_CHUNK_SHUTDOWN_ACK, 0);
     forge(relay, tag, SCTP_CHUNK_SHUTDOWN_COMPLETE, 0);
@@ -309,7 +309,8 @@ static void broken_probes(void)
     for (unsigned i = 0; i < 2000; i++) {
         uint8_t packet[PROBE_SIZE];
         struct probe probe = {.flags = (uint8_t)(i % 4), .path = i % 9};
-        probe_ask(packet, PROBE_SIZE, (struct packet_ports){0, 0}, packet_tag(relay->data), &probe);
+        probe_ask(packet, PROBE_SIZE, (struct packet_ports){0, 0}, sctp_wire_u32(relay->data + 4),
+                  &probe);
         memcpy(packet, relay->data, 4);
         if (i % 3)
             packet[SCTP_HEADER] = SCTP_CHUNK_HEARTBEAT_ACK;

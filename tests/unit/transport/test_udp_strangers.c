@@ -1,7 +1,7 @@
 /* People without credentials: what one packet of theirs must not do. Their floods are in
  * test_udp_garbage. */
 #include "tests/unit/transport/stranger.h"
-#include "transport/udp/trust.h"
+#include "transport/udp/unverified.h"
 
 static void open_bed(struct bed *bed)
 {
@@ -294,7 +294,7 @@ static void what_is_not_the_peers(void)
     observer->on_packet = nothing_to_the_server; /* its heartbeats would be a sign of life */
     bed_run(&bed, SECOND / 50);
     struct udp_association *peer = inside(server_side);
-    uint64_t heard_us = peer->heard_us = 1;
+    uint64_t heard_us = peer->life.heard_us = 1;
     struct sctp_net_status before, after;
     must(sctp_association_net_status(peer->engine, 0, &before));
     send_false_ones(observer, observer->server_tag ^ 0x100, bed_auth);
@@ -302,7 +302,7 @@ static void what_is_not_the_peers(void)
     must(sctp_association_net_status(peer->engine, 0, &after));
     ok(!held_by(peer), "DATA with another tag is not kept");
     ok(before.srtt_us == after.srtt_us, "nor HEARTBEAT ACK or a SACK measured");
-    ok(peer->heard_us == heard_us, "nor is any of it a sign of life");
+    ok(peer->life.heard_us == heard_us, "nor is any of it a sign of life");
     send_false_ones(observer, observer->server_tag, bed_auth);
     loop_turn(bed.loop, 0);
     loop_turn(bed.loop, 0);
@@ -310,7 +310,7 @@ static void what_is_not_the_peers(void)
     ok(before.srtt_us == after.srtt_us,
        "with the right tag HEARTBEAT ACK is measured only if it is the answer");
     if (bed_auth)
-        ok(peer->heard_us == heard_us && !held_by(peer),
+        ok(peer->life.heard_us == heard_us && !held_by(peer),
            "and nothing is believed, or kept, without a good MAC");
     ok(user->up && server_side->up, "and nothing has ended");
     observer_free(observer);
@@ -390,13 +390,14 @@ static void what_the_unverified_may_keep(void)
         size_t held = held_by(inside(server_side[i]));
         most = held > most ? held : most;
     }
-    ok(most > 100000 && most <= UDP_TRUST_ONE, "one takes no more than its share (%zu)", most);
-    ok(server->trust.held > UDP_TRUST_ALL / 2 &&
-           server->trust.held <= UDP_TRUST_ALL + MANY * (UDP_TRUST_LEAST + UDP_TRUST_ADDED),
-       "all no more than theirs (%zu)", server->trust.held);
+    ok(most > 100000 && most <= UDP_UNVERIFIED_ONE, "one takes no more than its share (%zu)", most);
+    ok(server->unverified.held > UDP_UNVERIFIED_ALL / 2 &&
+           server->unverified.held <=
+               UDP_UNVERIFIED_ALL + MANY * (UDP_UNVERIFIED_LEAST + UDP_UNVERIFIED_ADDED),
+       "all no more than theirs (%zu)", server->unverified.held);
     for (int i = 0; i < MANY; i++)
         association_trust(server_side[i]->association);
-    ok(!server->trust.held && !server->trust.count, "who is verified does not count");
+    ok(!server->unverified.held && !server->unverified.count, "who is verified does not count");
     struct bed_user *late = connect_and_say(&bed, transport_local(bed.server)),
                     *peer = bed_latest(&bed);
     association_trust(peer->association);
@@ -433,7 +434,7 @@ static void those_who_never_say(void)
     bed.options.distrusts = true;
     bed.options.max_associations = FEW + 2;
     bed_open_at(&bed, "127.0.0.1:0", "127.0.0.1:0");
-    container_of(bed.server, struct udp, base)->trust.most_of_source = FEW;
+    container_of(bed.server, struct udp, base)->unverified.most_of_source = FEW;
     unsigned up = 0;
     for (int i = 0; i < FEW; i++) {
         users[i] = i ? connect_one(&bed) : connect_and_say(&bed, transport_local(bed.server));

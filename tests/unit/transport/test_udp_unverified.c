@@ -1,11 +1,11 @@
 /* Strangers from more addresses than this machine has: how many may come of one source, and what
  * each costs. Their packets are handed to the transport where its socket would; the answers go
  * nowhere, so cookies are asked for at its listener. */
-#include "transport/udp/trust.h"
+#include "transport/udp/unverified.h"
 
 #include "tests/lib/allocated.h"
 #include "tests/unit/transport/stranger.h"
-#include "transport/udp/path_io.h"
+#include "transport/udp/association.h"
 #include "transport/udp/receive.h"
 
 struct scene {
@@ -18,7 +18,7 @@ static void open_scene(struct scene *scene)
     scene->bed = (struct bed){.ops = &udp_ops, .options = bed_default_options()};
     scene->bed.options.distrusts = true;
     scene->bed.options.streams = 2048;
-    scene->bed.options.max_associations = UDP_TRUST_COUNT + 10;
+    scene->bed.options.max_associations = UDP_UNVERIFIED_COUNT + 10;
     bed_open_at(&scene->bed, "[::1]:0", "[::1]:0");
     scene->server = container_of(scene->bed.server, struct udp, base);
 }
@@ -38,7 +38,7 @@ static void arrive(struct scene *scene, const struct guest *guest, uint8_t *pack
 
 static void end_batch(struct scene *scene)
 {
-    udp_receive_deliver(scene->server);
+    udp_association_deliver(scene->server);
     loop_turn(scene->bed.loop, 0);
 }
 
@@ -65,7 +65,7 @@ static bool come_up(struct scene *scene, struct guest *guest, const struct addre
     const struct sctp_origin origin = {&key, sizeof key};
     uint8_t reply[SCTP_REPLY_MAX];
     const uint8_t *cookie = NULL;
-    size_t replied = 0, count = server->trust.count;
+    size_t replied = 0, count = server->unverified.count;
     uint64_t dropped = server->counters.strangers_lost;
     struct sctp_association *made = NULL;
     size_t length = stranger_init(packet, port, UDP_SCTP_PORT, 1000u + port, NULL, 0);
@@ -81,8 +81,8 @@ static bool come_up(struct scene *scene, struct guest *guest, const struct addre
         stranger_chunk(packet, guest->ports, guest->tag, SCTP_CHUNK_COOKIE_ECHO << 8, cookie, size);
     arrive(scene, guest, packet, length);
     end_batch(scene);
-    return server->trust.count + (server->counters.strangers_lost - dropped) == count + 1 &&
-           udp_path_io_by_tag(server, guest->tag, &key);
+    return server->unverified.count + (server->counters.strangers_lost - dropped) == count + 1 &&
+           udp_path_by_tag(server, guest->tag, &key);
 }
 
 static struct address numbered(unsigned site, unsigned host)
@@ -104,8 +104,9 @@ static void of_one_site(void)
     struct address from;
     unsigned up = 0;
     open_scene(&scene);
-    ok(scene.server->trust.most_of_source == UDP_TRUST_OF_SOURCE, "one source may have so many");
-    scene.server->trust.most_of_source = FEW;
+    ok(scene.server->unverified.most_of_source == UDP_UNVERIFIED_OF_SOURCE,
+       "one source may have so many");
+    scene.server->unverified.most_of_source = FEW;
     for (unsigned i = 0; i < FEW; i++) {
         from = numbered(1, i + 1);
         up += come_up(&scene, &guest, &from, 5000);
@@ -115,19 +116,19 @@ static void of_one_site(void)
     ok(!come_up(&scene, &guest, &from, 5000), "one more address of that /64 does not");
     from = numbered(2, 1000);
     ok(come_up(&scene, &guest, &from, 5000), "one of another /64 does");
-    bed_run(&scene.bed, UDP_TRUST_YOUNG_US);
+    bed_run(&scene.bed, UDP_UNVERIFIED_YOUNG_US);
     from = numbered(1, 1000);
-    ok(come_up(&scene, &guest, &from, 5000) && scene.server->trust.count == up + 1,
+    ok(come_up(&scene, &guest, &from, 5000) && scene.server->unverified.count == up + 1,
        "the oldest of its own /64 makes room, once it has had its time");
-    scene.server->trust.most_of_source = UDP_TRUST_OF_SOURCE;
-    for (unsigned i = 0; i < UDP_TRUST_OF_SOURCE + 50; i++) {
+    scene.server->unverified.most_of_source = UDP_UNVERIFIED_OF_SOURCE;
+    for (unsigned i = 0; i < UDP_UNVERIFIED_OF_SOURCE + 50; i++) {
         from = numbered(3, i + 1);
         come_up(&scene, &guest, &from, 5000);
     }
     unsigned others = FEW + 1;
-    ok(scene.server->trust.count > others &&
-           scene.server->trust.count <= others + UDP_TRUST_OF_SOURCE,
-       "there are never more of one source (%zu)", scene.server->trust.count - others);
+    ok(scene.server->unverified.count > others &&
+           scene.server->unverified.count <= others + UDP_UNVERIFIED_OF_SOURCE,
+       "there are never more of one source (%zu)", scene.server->unverified.count - others);
     bed_close(&scene.bed);
 }
 
@@ -150,7 +151,7 @@ static void silent_ones(void)
         up += come_up(&scene, &guest, &from, 5000);
     }
     size_t each = (allocated_bytes() - before) / (count - warm);
-    ok(up == count && scene.server->trust.count == count, "%u silent ones come up", up);
+    ok(up == count && scene.server->unverified.count == count, "%u silent ones come up", up);
     ok(before && each > 1000 && each < 8192, "each takes %zu bytes, of all that is allocated",
        each);
     bed_close(&scene.bed);
@@ -208,8 +209,8 @@ static void begun_ones(void)
             arrive(&scene, &guests[i], packet, length);
         }
     size_t kept = kept_by_all(scene.server),
-           most = UDP_TRUST_ALL + MANY * (UDP_TRUST_LEAST + UDP_TRUST_ADDED);
-    ok(kept > UDP_TRUST_ALL / 2 && kept <= most && scene.server->trust.held == kept,
+           most = UDP_UNVERIFIED_ALL + MANY * (UDP_UNVERIFIED_LEAST + UDP_UNVERIFIED_ADDED);
+    ok(kept > UDP_UNVERIFIED_ALL / 2 && kept <= most && scene.server->unverified.held == kept,
        "of 51 MB in one batch %zu KB are kept, of %zu that all may", kept / 1024, most / 1024);
     ok(scene.server->counters.untrusted_packets > MANY, "the rest is dropped");
     end_batch(&scene);
@@ -219,7 +220,7 @@ static void begun_ones(void)
             arrive(&scene, &guests[i], packet, length);
         }
     kept = kept_by_all(scene.server);
-    ok(kept <= most && scene.server->trust.held == kept, "nor more of small ones (%zu KB)",
+    ok(kept <= most && scene.server->unverified.held == kept, "nor more of small ones (%zu KB)",
        kept / 1024);
     bed_close(&scene.bed);
 }
