@@ -1,3 +1,4 @@
+/* The transport for tests: its endpoints, and how they find each other. */
 #include "tests/memory/memory.h"
 
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* One end of an association of the transport for tests. */
 #include "tests/memory/memory_end.h"
 
 #include <stdio.h>

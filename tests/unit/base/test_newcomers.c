@@ -1,3 +1,4 @@
+/* Peers that have not proved who they are: how many, and what they hold. */
 #include "base/newcomers.h"
 
 #include "tests/lib/tap.h"

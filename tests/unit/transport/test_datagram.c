@@ -1,3 +1,4 @@
+/* UDP sockets that move packets in bulk. */
 #include "transport/udp/datagram.h"
 
 #include <string.h>

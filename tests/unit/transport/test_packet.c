@@ -1,3 +1,4 @@
+/* The view of a packet. */
 #include "transport/udp/packet.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The table that finds an association by addresses or by its tag. */
 #include "transport/udp/path_table.h"
 
 #include <arpa/inet.h>

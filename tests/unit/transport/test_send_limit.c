@@ -1,3 +1,4 @@
+/* How much may wait in the kernel's SCTP, on lines of several kinds. */
 #include "transport/kernel/send_limit.h"
 
 #include <stdbool.h>

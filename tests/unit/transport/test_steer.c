@@ -1,3 +1,4 @@
+/* Packets go to the socket that their tag names. */
 #include "transport/udp/steer.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* How many packets out of the blue are answered. */
 #include "transport/udp/stray.h"
 
 #include <string.h>
