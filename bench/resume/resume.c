@@ -224,7 +224,7 @@ static bool make_tunnels(struct bench *bench)
         if (!tunnel)
             return false;
         bench->tunnels[bench->tunnel_count++] = tunnel;
-        if (!tunnel->credentials) {
+        if (!tunnel->owner.credentials) {
             snprintf(bench->why, sizeof(bench->why), "%.500s", tunnel->waits_for);
             return false;
         }
@@ -347,8 +347,8 @@ static bool measure_memory(struct bench *bench)
 {
     char reason[400];
     const struct bench_memory memory = {
-        .client = bench->tunnels[1]->credentials,
-        .server = bench->tunnels[0]->credentials,
+        .client = bench->tunnels[1]->owner.credentials,
+        .server = bench->tunnels[0]->owner.credentials,
         .threads = bench->options->threads,
         .masters = bench->options->associations,
         .children = bench->full ? 0 : bench->children,

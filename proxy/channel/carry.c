@@ -10,7 +10,7 @@
 #include "proxy/link/link.h"
 #include "proxy/local/linger.h"
 #include "proxy/local/quota.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/local/service.h"
 #include "proxy/worker/worker.h"
 
 static struct channel *of_mux(struct mux_stream_events *events)
@@ -93,8 +93,8 @@ static bool tells(struct channel *channel, enum err why, uint64_t *left_out)
     *left_out = 0;
     if (why != ERR_MEMORY_FULL && why != ERR_PEER_LIMIT)
         return true;
-    counter_add(why == ERR_MEMORY_FULL ? &link->tunnel->counters.limit_memory
-                                       : &link->tunnel->counters.limit_connections,
+    counter_add(why == ERR_MEMORY_FULL ? &link->tunnel->counters->limit_memory
+                                       : &link->tunnel->counters->limit_connections,
                 1);
     return log_minute_allows(why == ERR_MEMORY_FULL ? &link->tunnel->memory_told
                                                     : &link->quota->connections_told,
@@ -103,11 +103,11 @@ static bool tells(struct channel *channel, enum err why, uint64_t *left_out)
 
 static void refuse(struct channel *channel, const struct mux_open *open, enum err why)
 {
-    struct tunnel *tunnel = channel->link->tunnel;
+    struct tunnel_base *tunnel = channel->link->tunnel;
     char text[640];
-    counter_add(&tunnel->counters.connections_refused, 1);
+    counter_add(&tunnel->counters->connections_refused, 1);
     if (why == ERR_SERVICE_DENIED)
-        counter_add(&tunnel->counters.services_denied, 1);
+        counter_add(&tunnel->counters->services_denied, 1);
     uint64_t left_out;
     char more[64] = "";
     if (!tells(channel, why, &left_out)) {
@@ -128,7 +128,8 @@ static void refuse(struct channel *channel, const struct mux_open *open, enum er
 static void on_open(struct mux_stream_events *events, const struct mux_open *open)
 {
     struct channel *channel = of_mux(events);
-    struct service *service = tunnel_find_target(channel->link->tunnel, open->service);
+    struct service *service =
+        channel->link->tunnel->find_target(channel->link->tunnel, open->service);
     enum err why = refusal(channel, service);
     link_notify(channel, NOTICE_LEASED, ERR_OK, NULL, NULL, false);
     channel->rekeys = channel->link->tunnel->config->tls.rekey.on_lease;

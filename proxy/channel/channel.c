@@ -8,7 +8,7 @@
 #include "proxy/channel/carry.h"
 #include "proxy/link/link.h"
 #include "proxy/local/linger.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/local/service.h"
 #include "proxy/worker/worker.h"
 
 /* Below this much on its way a starved channel goes on: half, so that one wake moves many records.
@@ -88,7 +88,7 @@ static bool rekey(struct channel *channel)
     enum err result = tls_session_rekey(channel->session);
     /* TLS 1.2 knows no such thing. */
     if (result == ERR_OK && tls_session_is_13(channel->session))
-        counter_add(&channel->link->tunnel->counters.leases_rekeyed, 1);
+        counter_add(&channel->link->tunnel->counters->leases_rekeyed, 1);
     if (result == ERR_OK || result == ERR_AGAIN) /* some 100 ms ago */
         return true;
     fail(channel, result, tls_session_detail(channel->session));
@@ -187,7 +187,7 @@ static bool is_by_gnutls(const struct channel *channel)
 static void end_session(struct channel *channel)
 {
     if (channel->handshaken && is_by_gnutls(channel))
-        counter_sub(&channel->link->tunnel->counters.children_by_gnutls, 1);
+        counter_sub(&channel->link->tunnel->counters->children_by_gnutls, 1);
     loop_timer_cancel(channel->worker->loop, &channel->timer);
     loop_task_cancel(channel->worker->loop, &channel->pump);
     turn_leave(&channel->worker->turn, share_of(channel), &channel->taker);
@@ -213,8 +213,8 @@ void channel_stop(struct channel *channel, enum err why, const char *detail)
 /* Once for a tunnel: nothing fails, but nobody would look for the memory and the time elsewhere. */
 static void note_records(struct channel *channel)
 {
-    struct tunnel *tunnel = channel->link->tunnel;
-    counter_add(&tunnel->counters.children_by_gnutls, 1);
+    struct tunnel_base *tunnel = channel->link->tunnel;
+    counter_add(&tunnel->counters->children_by_gnutls, 1);
     if (!tls_session_is_left_to_gnutls(channel->session) ||
         atomic_exchange(&tunnel->told_records, true))
         return;
@@ -304,7 +304,7 @@ static bool advance(struct channel *channel)
 
 void channel_begin(struct channel *channel, uint8_t epoch, const struct channel_roots *roots)
 {
-    struct tunnel *tunnel = channel->link->tunnel;
+    struct tunnel_base *tunnel = channel->link->tunnel;
     channel_stop(channel, ERR_TLS_CLOSED, "the peer began another session on this stream");
     channel->epoch = epoch;
     channel->session = tls_session_new_child(roots->credentials, roots->generation, roots->previous,
@@ -316,7 +316,7 @@ void channel_begin(struct channel *channel, uint8_t epoch, const struct channel_
                    loop_now(channel->worker->loop) + tunnel->config->tls.handshake_timeout_us);
     if (!channel->session)
         fail(channel, ERR_TLS_HANDSHAKE, "GnuTLS gave no session");
-    else if (tunnel_is_client(tunnel))
+    else if (link_is_client(channel->link))
         advance(channel);
 }
 

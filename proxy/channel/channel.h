@@ -58,14 +58,14 @@ struct channel {
     struct channel *held_next;
 };
 
-/* What a session is made from. The credentials are those of the generation's master, so that its
+/* A session is made from these. The credentials are those of the generation's master, so that its
  * children live under the rules that it was made under, whatever was loaded since. */
 struct channel_roots {
     struct tls_credentials *credentials;
     struct tls_generation *generation, *previous; /* previous: NULL: none */
 };
 
-/* What a session begins with, on its way to the channel's worker. */
+/* The beginning of a session, on its way to the channel's worker. */
 struct channel_start {
     struct mail mail;
     struct channel *channel;

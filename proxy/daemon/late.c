@@ -24,11 +24,11 @@ static void on_home_start(void *argument)
     struct errand *errand = argument;
     struct tunnel *part = errand->part;
     if (errand->credentials) {
-        tls_credentials_unref(part->credentials);
-        part->credentials = tls_credentials_ref(errand->credentials);
+        tls_credentials_unref(part->owner.credentials);
+        part->owner.credentials = tls_credentials_ref(errand->credentials);
     }
     *errand->why = '\0';
-    if (!atomic_load(&part->draining))
+    if (!atomic_load(&part->base.draining))
         errand->begun = tunnel_start(part, errand->why, sizeof(errand->why)) == 0;
 }
 
@@ -70,7 +70,7 @@ static void note(struct tunnel *tunnel, struct errand *errand)
 static bool may_lock(const struct tunnel *tunnel)
 {
     const char *key = tunnel->config->tls.key;
-    return !tunnel->credentials && key && tls_credentials_has_token(key);
+    return !tunnel->owner.credentials && key && tls_credentials_has_token(key);
 }
 
 static void wait(struct late *self, uint64_t now_us)

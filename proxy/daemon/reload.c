@@ -429,7 +429,8 @@ struct reload *reload_new(struct process *process)
         reload->targets[i] = (struct target){
             .tunnel = tunnel,
             .config = tunnel->config,
-            .credentials = tunnel->credentials ? tls_credentials_ref(tunnel->credentials) : NULL,
+            .credentials =
+                tunnel->owner.credentials ? tls_credentials_ref(tunnel->owner.credentials) : NULL,
             .late.tunnel = tunnel,
         };
         reload->targets[i].stamp = stamp_of(&reload->targets[i]);

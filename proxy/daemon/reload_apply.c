@@ -37,15 +37,15 @@ static void on_home_take(void *argument)
     struct errand *errand = argument;
     struct tunnel *tunnel = errand->tunnel;
     size_t links = 0;
-    errand->before = tunnel->credentials;
+    errand->before = tunnel->owner.credentials;
     tls_credentials_inherit(errand->now, errand->before);
-    tunnel->credentials = tls_credentials_ref(errand->now);
+    tunnel->owner.credentials = tls_credentials_ref(errand->now);
     tunnel_services_changed(tunnel);
     bool renew = is_renewal_due(errand);
-    for (struct link *link = tunnel->links; link; link = link->next)
+    for (struct link *link = tunnel->owner.links; link; link = link->next)
         links++;
     errand->suspects = check_alloc((links + 1) * sizeof(*errand->suspects));
-    for (struct link *link = tunnel->links; link; link = link->next) {
+    for (struct link *link = tunnel->owner.links; link; link = link->next) {
         if (link->state == LINK_CLOSING || !link->identity)
             continue;
         errand->suspects[errand->count++].identity = tls_identity_ref(link->identity);
@@ -65,7 +65,7 @@ static const struct suspect *find(const struct errand *errand, const struct link
 static void on_home_end(void *argument)
 {
     struct errand *errand = argument;
-    for (struct link *link = errand->tunnel->links; link; link = link->next) {
+    for (struct link *link = errand->tunnel->owner.links; link; link = link->next) {
         const struct suspect *suspect = link->identity ? find(errand, link) : NULL;
         if (!suspect || link->state == LINK_CLOSING)
             continue;

@@ -146,7 +146,7 @@ static void report_quota(void *all, struct quota *quota)
 static json_t *report_identities(const struct tunnel *tunnel)
 {
     json_t *all = json_array();
-    places_each_identity(tunnel->places, report_quota, all);
+    places_each_identity(tunnel->owner.places, report_quota, all);
     return all;
 }
 
@@ -218,7 +218,7 @@ static void add_counters(struct counters *sum, const struct counters *counters)
 
 static void add_part(struct sum *sum, const struct tunnel *part)
 {
-    for (struct link *link = part->links; link; link = link->next) {
+    for (struct link *link = part->owner.links; link; link = link->next) {
         bool is_up = link->state == LINK_READY;
         json_t *one = report_link(link);
         json_array_append_new(sum->associations, one);

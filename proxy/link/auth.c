@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "proxy/link/link.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/link/owner.h"
 
 #define KEY_LABEL "EXPORTER-hawser-sctp-auth"
 

@@ -6,7 +6,8 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "proxy/link/link.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/link/owner.h"
+#include "proxy/local/service.h"
 #include "proxy/worker/worker.h"
 
 /* Children that may fail before the association is given up; one is forgiven each second. More than
@@ -31,7 +32,7 @@ static void deliver_start(struct mail *mail)
 }
 
 /* Stream 1, which is leased first, is at home and needs no mail. */
-static struct worker *worker_of(const struct tunnel *tunnel, uint16_t id)
+static struct worker *worker_of(const struct tunnel_base *tunnel, uint16_t id)
 {
     return &tunnel->workers[(tunnel->home->index + id - 1u) % tunnel->worker_count];
 }
@@ -39,14 +40,14 @@ static struct worker *worker_of(const struct tunnel *tunnel, uint16_t id)
 void link_start_child(struct link *link, uint16_t id, uint8_t epoch)
 {
     struct link_stream *stream = &link->streams[id];
-    struct tunnel *tunnel = link->tunnel;
+    struct tunnel_base *tunnel = link->tunnel;
     if (!stream->channel)
         stream->channel = channel_new(link, worker_of(tunnel, id), id);
     link_send_forget(link, stream);
     stream->epoch = epoch;
     stream->child = CHILD_STARTED;
     link->children_started++;
-    counter_add(&tunnel->counters.children_started, 1);
+    counter_add(&tunnel->counters->children_started, 1);
     struct channel_roots roots = {
         .credentials = tls_credentials_ref(link->credentials),
         .generation = tls_generation_ref(link->generation),
@@ -68,7 +69,7 @@ void link_start_children(struct link *link)
     if (link->state != LINK_READY)
         return;
     uint32_t wanted = pool_wanted(link->pool, link->children_started);
-    if (!tunnel_is_client(link->tunnel)) {
+    if (!link_is_client(link)) {
         uint32_t waiting = pool_waiting(link->pool);
         if (waiting) {
             mux_control_want(link->control, waiting < UINT16_MAX ? (uint16_t)waiting : UINT16_MAX);
@@ -106,7 +107,7 @@ void link_start_children(struct link *link)
 static void forget_child(struct link *link, uint16_t id)
 {
     struct link_stream *stream = &link->streams[id];
-    struct counters *counters = &link->tunnel->counters;
+    struct counters *counters = link->tunnel->counters;
     if (stream->child == CHILD_STARTED)
         link->children_started--;
     if (stream->child >= CHILD_USABLE)
@@ -128,7 +129,7 @@ static void forget_child(struct link *link, uint16_t id)
 static bool is_known_to_be_refused(struct link *link, enum err why)
 {
     bool was_known = link->generation_refused;
-    if (!tunnel_is_client(link->tunnel) || link->state != LINK_READY || why != ERR_TLS_NOT_RESUMED)
+    if (!link_is_client(link) || link->state != LINK_READY || why != ERR_TLS_NOT_RESUMED)
         return false;
     link->generation_refused = true;
     return was_known;
@@ -137,10 +138,10 @@ static bool is_known_to_be_refused(struct link *link, enum err why)
 /* False: too many, the link is closing. */
 static bool count_failure(struct link *link, enum err why)
 {
-    counter_add(&link->tunnel->counters.children_failed, 1);
+    counter_add(&link->tunnel->counters->children_failed, 1);
     if (is_known_to_be_refused(link, why))
         return true;
-    uint64_t forgiven = (tunnel_now(link->tunnel) - link->failures_us) / FORGIVENESS_US;
+    uint64_t forgiven = (link_now(link) - link->failures_us) / FORGIVENESS_US;
     link->failures = forgiven > link->failures ? 0 : link->failures - (uint32_t)forgiven;
     link->failures_us += forgiven * FORGIVENESS_US;
     if (++link->failures <= FAILURES_MAX)
@@ -191,8 +192,8 @@ void link_child_failed(struct link *link, uint16_t id, uint8_t epoch, enum err w
         link_control_flush(link);
     }
     if (stream->child != CHILD_READY) {
-        handshakes_failed(link->tunnel, why);
-        handshakes_child(link->tunnel, false, why);
+        handshakes_failed(link->owner, why);
+        handshakes_child(link->owner, false, why);
     }
     forget_child(link, id);
     if (count_failure(link, why))
@@ -231,7 +232,7 @@ void link_child_receive(struct link *link, struct message *message)
     }
     struct link_stream *stream = &link->streams[message->stream];
     int8_t newer = (int8_t)(message->epoch - stream->epoch);
-    bool begins = !tunnel_is_client(link->tunnel) && (newer > 0 || (!newer && !stream->channel));
+    bool begins = !link_is_client(link) && (newer > 0 || (!newer && !stream->channel));
     if (link->state != LINK_READY || newer < 0 || (newer > 0 && !begins)) {
         message_free(message);
         return;
@@ -291,25 +292,26 @@ static void set_pool_timer(struct link *link, uint64_t deadline)
 static void on_pool_timer(struct loop_timer *timer)
 {
     struct link *link = container_of(timer, struct link, pool_timer);
-    set_pool_timer(link, pool_expire(link->pool, tunnel_now(link->tunnel)));
+    set_pool_timer(link, pool_expire(link->pool, link_now(link)));
 }
 
 static void on_stream(struct pool_waiter *waiter, uint16_t id)
 {
     struct connection *connection = container_of(waiter, struct connection, wait.waiter);
-    counter_sub(&connection->link->tunnel->counters.connections_waiting, 1);
-    tunnel_waiting_end(connection);
+    struct link_owner *owner = connection->link->owner;
+    counter_sub(&owner->tunnel->counters->connections_waiting, 1);
+    owner->events->on_waited(owner, connection);
     lease(connection->link, connection, id);
 }
 
 static void on_wait_failed(struct pool_waiter *waiter, enum err why)
 {
     struct connection *connection = container_of(waiter, struct connection, wait.waiter);
-    struct tunnel *tunnel = connection->link->tunnel;
-    counter_sub(&tunnel->counters.connections_waiting, 1);
+    struct link_owner *owner = connection->link->owner;
+    counter_sub(&owner->tunnel->counters->connections_waiting, 1);
     connection->link = NULL;
     if (why == ERR_TUNNEL_DOWN)
-        tunnel_carry(tunnel, connection); /* waits for the next association */
+        owner->events->on_connection_back(owner, connection);
     else
         connection_end(connection, why, NULL);
 }
@@ -322,17 +324,16 @@ void link_carry(struct link *link, struct connection *connection)
     connection->wait.waiter.on_stream = on_stream;
     connection->wait.waiter.on_failed = on_wait_failed;
     /* What it has waited already counts. */
-    uint64_t since =
-        connection->wait.since_us ? connection->wait.since_us : tunnel_now(link->tunnel);
+    uint64_t since = connection->wait.since_us ? connection->wait.since_us : link_now(link);
     enum err result =
         pool_lease(link->pool, connection->service->index, &connection->wait.waiter, since, &id);
     if (result == ERR_OK) {
         lease(link, connection, id);
     } else if (result == ERR_AGAIN) {
-        counter_add(&link->tunnel->counters.connections_waiting, 1);
-        tunnel_waiting_begin(link->tunnel, connection);
+        counter_add(&link->tunnel->counters->connections_waiting, 1);
+        link->owner->events->on_waiting(link->owner, connection);
         link_streams_waited_for(link);
-        set_pool_timer(link, pool_expire(link->pool, tunnel_now(link->tunnel)));
+        set_pool_timer(link, pool_expire(link->pool, link_now(link)));
     } else {
         connection_end(connection, result, NULL);
     }
@@ -342,7 +343,7 @@ void link_carry(struct link *link, struct connection *connection)
 void link_carry_cancel(struct connection *connection)
 {
     pool_cancel(connection->link->pool, &connection->wait.waiter);
-    counter_sub(&connection->link->tunnel->counters.connections_waiting, 1);
+    counter_sub(&connection->link->tunnel->counters->connections_waiting, 1);
 }
 
 /* ---- begin and end ---- */
@@ -364,7 +365,7 @@ void link_children_begin(struct link *link)
     link->children_initial =
         config->streams.initial < link->streams_max ? config->streams.initial : link->streams_max;
     const struct pool_options options = {
-        .side = tunnel_is_client(link->tunnel) ? MUX_CLIENT : MUX_SERVER,
+        .side = link_is_client(link) ? MUX_CLIENT : MUX_SERVER,
         .initial = link->children_initial,
         .max = link->streams_max,
         .waiting_max = config->waiting.max,
@@ -390,5 +391,5 @@ void link_children_end(struct link *link)
     pool_free(pool);
     for (uint32_t i = 1; i < link->stream_count; i++)
         if (link->streams[i].child >= CHILD_USABLE)
-            counter_sub(&link->tunnel->counters.children_ready, 1);
+            counter_sub(&link->tunnel->counters->children_ready, 1);
 }

@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "proxy/link/link.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/link/owner.h"
 #include "proxy/worker/worker.h"
 
 /* Ciphertext of control frames that may wait for SCTP. Beyond it they wait in mux_control, which is
@@ -55,8 +55,8 @@ static void on_hello(struct mux_control_events *events, const struct mux_hello *
     }
     link->peer_window = hello->window_initial;
     /* A full HELLO may have left some out (rule C3). */
-    tunnel_services_offered(link, hello->services, hello->service_count,
-                            hello->service_count < MUX_SERVICES_MAX);
+    link->owner->events->on_services(link->owner, link, hello->services, hello->service_count,
+                                     hello->service_count < MUX_SERVICES_MAX);
 }
 
 static void on_want(struct mux_control_events *events, uint16_t count)
@@ -115,8 +115,8 @@ void link_control_begin(struct link *link)
                                                        .on_renew = on_renew,
                                                        .on_pong = on_pong,
                                                        .on_goaway = on_goaway};
-    link->control = mux_control_new(tunnel_is_client(link->tunnel) ? MUX_CLIENT : MUX_SERVER,
-                                    &hello, &link->control_events);
+    link->control = mux_control_new(link_is_client(link) ? MUX_CLIENT : MUX_SERVER, &hello,
+                                    &link->control_events);
     link->control_task.on_run = on_control_task;
     link_control_flush(link);
 }

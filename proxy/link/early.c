@@ -3,7 +3,7 @@
  * come to the server before these, and their answers to the client before the server's HELLO: both
  * keep them until it is there. */
 #include "proxy/link/link.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/link/owner.h"
 
 /* Rule C2. The server does not know its peer yet: this is what it keeps for it, at most. */
 #define EARLY_MAX         64
@@ -24,7 +24,7 @@ static uint32_t early_count(const struct link *link)
 
 void link_early_begin(struct link *link)
 {
-    if (!tunnel_is_client(link->tunnel) || link->streams[1].channel || !link->generation ||
+    if (!link_is_client(link) || link->streams[1].channel || !link->generation ||
         tls_generation_expires_in(link->generation) <= 0 ||
         tls_generation_size(link->generation) + HELLO_MAX > EARLY_MESSAGE_MAX)
         return;
@@ -38,7 +38,7 @@ void link_early_begin(struct link *link)
 void link_early_keep(struct link *link, struct message *message)
 {
     /* A server that is verified may answer with a chain of certificates. */
-    uint32_t longest = tunnel_is_client(link->tunnel) ? MESSAGE_MAX : EARLY_MESSAGE_MAX;
+    uint32_t longest = link_is_client(link) ? MESSAGE_MAX : EARLY_MESSAGE_MAX;
     if (link->early.count < EARLY_MAX && message->length <= longest &&
         unverified_may_keep(link, sizeof(*message) + message->length))
         message_queue_push(&link->early, message_exact(message));

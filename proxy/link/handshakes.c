@@ -1,7 +1,7 @@
 #include "proxy/link/handshakes.h"
 
 #include "base/log.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/link/owner.h"
 #include "proxy/worker/worker.h"
 
 static _Atomic uint64_t *counter_of(struct counters *counters, enum err why)
@@ -28,9 +28,9 @@ static _Atomic uint64_t *counter_of(struct counters *counters, enum err why)
     }
 }
 
-void handshakes_failed(struct tunnel *tunnel, enum err why)
+void handshakes_failed(struct link_owner *owner, enum err why)
 {
-    counter_add(counter_of(&tunnel->counters, why), 1);
+    counter_add(counter_of(owner->tunnel->counters, why), 1);
 }
 
 static void remember(struct handshakes *handshakes, bool resumed)
@@ -45,10 +45,10 @@ static void remember(struct handshakes *handshakes, bool resumed)
     handshakes->next = (handshakes->next + 1) % HANDSHAKES_WINDOW;
 }
 
-void handshakes_child(struct tunnel *tunnel, bool resumed, enum err why)
+void handshakes_child(struct link_owner *owner, bool resumed, enum err why)
 {
-    struct handshakes *handshakes = &tunnel->handshakes;
-    uint64_t now = tunnel_now(tunnel);
+    struct handshakes *handshakes = &owner->handshakes;
+    uint64_t now = loop_now(owner->tunnel->home->loop);
     remember(handshakes, resumed);
     if (why != ERR_OK)
         handshakes->last_failure = why;
@@ -57,7 +57,7 @@ void handshakes_child(struct tunnel *tunnel, bool resumed, enum err why)
         (handshakes->warned_us && now < handshakes->warned_us + HANDSHAKES_SILENCE_US))
         return;
     handshakes->warned_us = now;
-    log_write(LOG_WARNING, LOG_ABOUT(.tunnel = tunnel->config->name),
+    log_write(LOG_WARNING, LOG_ABOUT(.tunnel = owner->tunnel->config->name),
               "%u of the last %u child sessions were not resumed from their master: %s%s", others,
               handshakes->count,
               handshakes->last_failure == ERR_OK ? "each cost a full handshake"

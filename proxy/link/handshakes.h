@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-struct tunnel;
+struct link_owner;
 
 #define HANDSHAKES_WINDOW 100
 /* So many of the last HANDSHAKES_WINDOW children may be other than resumed. */
@@ -25,6 +25,6 @@ struct handshakes {
 };
 
 /* A master or a child failed. */
-void handshakes_failed(struct tunnel *tunnel, enum err why);
+void handshakes_failed(struct link_owner *owner, enum err why);
 /* A child's handshake came to its end. why: ERR_OK, or why it failed. */
-void handshakes_child(struct tunnel *tunnel, bool resumed, enum err why);
+void handshakes_child(struct link_owner *owner, bool resumed, enum err why);

@@ -6,11 +6,11 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "proxy/link/owner.h"
 #include "proxy/local/quota.h"
-#include "proxy/tunnel/tunnel.h"
 #include "proxy/worker/worker.h"
 
-/* What a graceful end may take before it becomes an abort. */
+/* A graceful end that takes longer becomes an abort. */
 #define CLOSE_TIMEOUT_US 5000000
 
 static struct loop *loop_of(const struct link *link)
@@ -23,12 +23,13 @@ static void about(const struct link *link, enum log_level level, const char *wha
 {
     if (link->is_quiet)
         return;
+    char text[512];
+    snprintf(text, sizeof(text), "%s: %s%s%s", what, err_text(why), detail && *detail ? ": " : "",
+             detail ? detail : "");
     if (link->own_transport && !link->was_ready && level == LOG_WARNING)
-        tunnel_attempt_tell(link->tunnel, LINK_ABOUT(link), "%s: %s%s%s", what, err_text(why),
-                            detail && *detail ? ": " : "", detail ? detail : "");
-    else if (link->own_transport || link->was_ready || unverified_may_log(link->tunnel))
-        log_write(level, LINK_ABOUT(link), "%s: %s%s%s", what, err_text(why),
-                  detail && *detail ? ": " : "", detail ? detail : "");
+        link->owner->events->on_failed(link->owner, LINK_ABOUT(link), text);
+    else if (link->own_transport || link->was_ready || unverified_may_log(link->owner))
+        log_write(level, LINK_ABOUT(link), "%s", text);
 }
 
 /* ---- the end: channels first, on all workers, then the link ---- */
@@ -36,11 +37,16 @@ static void about(const struct link *link, enum log_level level, const char *wha
 static void on_gone(struct loop_task *task)
 {
     struct link *link = container_of(task, struct link, gone_task);
-    struct tunnel *tunnel = link->tunnel;
     for (uint32_t i = 0; i < link->stream_count; i++)
         channel_free(link->streams[i].channel);
     transport_free(link->own_transport);
-    tunnel_link_gone(tunnel, link);
+    if (link->previous)
+        link->previous->next = link->next;
+    else
+        link->owner->links = link->next;
+    if (link->next)
+        link->next->previous = link->previous;
+    link->owner->events->on_gone(link->owner, link);
     quota_unref(link->quota);
     free(link->streams);
     free(link->offered);
@@ -73,14 +79,14 @@ static void on_share_stop(struct mail *mail)
 /* After the association is gone: nothing is sent or received any more. */
 static void dismantle(struct link *link)
 {
-    struct tunnel *tunnel = link->tunnel;
+    struct tunnel_base *tunnel = link->tunnel;
     link->state = LINK_CLOSING;
     unverified_leave(link);
     link_place_give_back(link);
     link_place_leave(link);
     loop_timer_cancel(loop_of(link), &link->close_timer);
     if (link->was_ready)
-        counter_sub(&tunnel->counters.associations_up, 1);
+        counter_sub(&tunnel->counters->associations_up, 1);
     link_paths_end(link);
     link_send_clear(link);
     link_master_end(link);
@@ -114,7 +120,7 @@ static void on_up(struct association_events *events, uint16_t streams)
     if (link->state != LINK_CONNECTING)
         return;
     if (link->own_transport)
-        tunnel_race_won(link->tunnel, link);
+        link->owner->events->on_up(link->owner, link);
     link->granted = link->streams && streams > link->wanted ? link->wanted : streams;
     link->state = LINK_MASTER;
     if (!link->streams)
@@ -154,21 +160,23 @@ static void on_down(struct association_events *events, enum err reason, const ch
         about(link, LOG_WARNING, link->was_ready ? "association ended" : "no association", reason,
               detail);
         if (link->was_ready)
-            counter_add(&link->tunnel->counters.associations_lost, 1);
+            counter_add(&link->tunnel->counters->associations_lost, 1);
     }
     dismantle(link);
 }
 
 /* ---- the beginning ---- */
 
-static struct link *link_new(struct tunnel *tunnel, const struct transport_ops *ops,
+static struct link *link_new(struct link_owner *owner, const struct transport_ops *ops,
                              const struct address *peer)
 {
+    struct tunnel_base *tunnel = owner->tunnel;
     struct link *link = check_alloc(sizeof(*link));
+    link->owner = owner;
     link->tunnel = tunnel;
     link->ops = ops;
     link->state = LINK_CONNECTING;
-    link->begun_us = link->failures_us = tunnel_now(tunnel);
+    link->begun_us = link->failures_us = link_now(link);
     link->events = (struct association_events){
         .on_up = on_up, .on_message = on_message, .on_writable = on_writable, .on_down = on_down};
     link->peer_address = *peer;
@@ -182,16 +190,16 @@ static struct link *link_new(struct tunnel *tunnel, const struct transport_ops *
                                               .worker = &tunnel->workers[i],
                                               .stop.deliver = on_share_stop,
                                               .stopped.deliver = on_share_stopped};
-    link->next = tunnel->links;
+    link->next = owner->links;
     if (link->next)
         link->next->previous = link;
-    tunnel->links = link;
+    owner->links = link;
     return link;
 }
 
 static void link_discard(struct link *link)
 {
-    link->tunnel->links = link->next;
+    link->owner->links = link->next;
     if (link->next)
         link->next->previous = NULL;
     transport_free(link->own_transport);
@@ -199,10 +207,10 @@ static void link_discard(struct link *link)
     free(link);
 }
 
-struct link *link_connect(struct tunnel *tunnel, const struct link_route *route, char *why,
+struct link *link_connect(struct link_owner *owner, const struct link_route *route, char *why,
                           size_t why_size)
 {
-    struct link *link = link_new(tunnel, route->ops, &route->remotes[0]);
+    struct link *link = link_new(owner, route->ops, &route->remotes[0]);
     link->wanted = route->options.streams;
     link->events.on_answer = on_answer;
     enum err result = transport_open(route->ops, loop_of(link), route->locals, route->local_count,
@@ -221,10 +229,10 @@ struct link *link_connect(struct tunnel *tunnel, const struct link_route *route,
     return NULL;
 }
 
-struct association_events *link_accept(struct tunnel *tunnel, struct association *association,
+struct association_events *link_accept(struct link_owner *owner, struct association *association,
                                        const struct address *peer)
 {
-    struct link *link = link_new(tunnel, association->ops, peer);
+    struct link *link = link_new(owner, association->ops, peer);
     link->association = association;
     unverified_enter(link);
     return &link->events;
@@ -232,7 +240,7 @@ struct association_events *link_accept(struct tunnel *tunnel, struct association
 
 void link_became_ready(struct link *link)
 {
-    struct counters *counters = &link->tunnel->counters;
+    struct counters *counters = link->tunnel->counters;
     char limits[128];
     link->state = LINK_READY;
     link->was_ready = true;
@@ -250,7 +258,7 @@ void link_became_ready(struct link *link)
         link->master_resumed ? "resumed" : "by full handshake", link->streams_max,
         link_streams_describe(link, limits, sizeof(limits)));
     link_children_begin(link);
-    tunnel_link_ready(link->tunnel, link);
+    link->owner->events->on_ready(link->owner, link);
 }
 
 static void on_close_timeout(struct loop_timer *timer)
@@ -274,7 +282,7 @@ void link_close(struct link *link, enum err why, const char *detail, bool gracef
     about(link, why == ERR_LOCAL_SHUTDOWN ? LOG_INFO : LOG_WARNING,
           was_ready ? "association ended" : "no association", why, detail);
     if (was_ready && why != ERR_LOCAL_SHUTDOWN)
-        counter_add(&link->tunnel->counters.associations_lost, 1);
+        counter_add(&link->tunnel->counters->associations_lost, 1);
     link->state = LINK_CLOSING;
     unverified_leave(link);
     link_place_give_back(link);
@@ -282,7 +290,7 @@ void link_close(struct link *link, enum err why, const char *detail, bool gracef
         return; /* on_down is on its way */
     link->close_timer.on_expire = on_close_timeout;
     loop_timer_set(loop_of(link), &link->close_timer, loop_now(loop_of(link)) + CLOSE_TIMEOUT_US);
-    /* What waits is the end of the last connections; after an error it is worth nothing. */
+    /* The end of the last connections may wait; after an error it is worth nothing. */
     link->shut_when_sent = graceful && why == ERR_LOCAL_SHUTDOWN;
     bool shuts_later = link->shut_when_sent;
     if (graceful)

@@ -24,14 +24,14 @@
 #include "mux/pool.h"
 #include "mux/scheduler.h"
 #include "proxy/channel/channel.h"
-#include "proxy/link/unverified.h"
+#include "proxy/link/owner.h"
 #include "proxy/worker/turn.h"
+#include "proxy/worker/worker.h"
 #include "tls/session.h"
 #include "transport/transport.h"
 
 struct place;
 struct quota;
-struct tunnel;
 
 enum link_state { LINK_CONNECTING, LINK_MASTER, LINK_READY, LINK_CLOSING };
 
@@ -103,8 +103,9 @@ struct link_share {
 };
 
 struct link {
-    struct tunnel *tunnel;
-    struct link *next, *previous; /* in tunnel->links */
+    struct link_owner *owner;
+    struct tunnel_base *tunnel;   /* the owner's */
+    struct link *next, *previous; /* in owner->links */
     enum link_state state;
     struct unverified_entry unverified; /* server */
     bool was_ready;
@@ -204,6 +205,16 @@ struct link {
               .association = (link)->log_id,                                                       \
               .address = *(link)->peer_name ? NULL : (link)->peer_text, __VA_ARGS__)
 
+static inline bool link_is_client(const struct link *link)
+{
+    return link->tunnel->config->role == CONFIG_CLIENT;
+}
+
+static inline uint64_t link_now(const struct link *link)
+{
+    return loop_now(link->tunnel->home->loop);
+}
+
 /* What a channel tells its link. */
 enum link_notice_kind {
     NOTICE_USABLE,   /* client: handshaken, and BIND is on its way */
@@ -223,10 +234,10 @@ struct link_route {
 };
 
 /* A client's new association; a server's, which the transport accepted. The link is in
- * tunnel->links until tunnel_link_gone. NULL with a sentence in why. */
-struct link *link_connect(struct tunnel *tunnel, const struct link_route *route, char *why,
+ * owner->links until on_gone. NULL with a sentence in why. */
+struct link *link_connect(struct link_owner *owner, const struct link_route *route, char *why,
                           size_t why_size);
-struct association_events *link_accept(struct tunnel *tunnel, struct association *association,
+struct association_events *link_accept(struct link_owner *owner, struct association *association,
                                        const struct address *peer);
 
 /* Ends the association, from any state, with a reason: connections are reset. graceful: what is

@@ -6,9 +6,9 @@
 #include "base/log.h"
 #include "base/wire.h"
 #include "proxy/link/link.h"
-#include "proxy/tunnel/sessions.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/link/owner.h"
 #include "proxy/worker/worker.h"
+#include "tls/client_cache.h"
 
 /* Both ends derive it from the first master; BIND of every child carries it. */
 #define ASSOCIATION_LABEL "EXPORTER-hawser-association"
@@ -79,14 +79,14 @@ static struct tls_client_cache_key cache_key(const struct link_master *master)
 static struct tls_ticket *find_ticket(const struct link_master *master)
 {
     struct tls_client_cache_key key = cache_key(master);
-    return tls_client_cache_take(master->link->tunnel->sessions->cache, &key);
+    return tls_client_cache_take(master->link->owner->tickets, &key);
 }
 
 /* The server did not take the one that it was offered: it has no use for the others either. */
 static void forget_tickets(const struct link_master *master)
 {
     struct tls_client_cache_key key = cache_key(master);
-    tls_client_cache_forget(master->link->tunnel->sessions->cache, &key);
+    tls_client_cache_forget(master->link->owner->tickets, &key);
 }
 
 static void keep_ticket(struct link_master *master)
@@ -95,7 +95,7 @@ static void keep_ticket(struct link_master *master)
     if (!ticket)
         return;
     struct tls_client_cache_key key = cache_key(master);
-    tls_client_cache_put(master->link->tunnel->sessions->cache, &key, ticket);
+    tls_client_cache_put(master->link->owner->tickets, &key, ticket);
 }
 
 /* ---- handshakes ---- */
@@ -127,12 +127,12 @@ static void on_store_answer(struct tls_output *output)
 static void begin_master(struct link *link, struct link_master *master, uint16_t stream,
                          uint8_t epoch, bool resumes)
 {
-    struct tunnel *tunnel = link->tunnel;
+    struct tunnel_base *tunnel = link->tunnel;
     end_master(master);
     *master = (struct link_master){.link = link,
                                    .stream = stream,
                                    .epoch = epoch,
-                                   .credentials = tls_credentials_ref(tunnel->credentials),
+                                   .credentials = tls_credentials_ref(link->owner->credentials),
                                    .output = {.on_output = on_output,
                                               .on_ready = on_store_answer,
                                               .reply_to = &tunnel->home->mailbox},
@@ -146,7 +146,7 @@ static void begin_master(struct link *link, struct link_master *master, uint16_t
     master->offered = ticket;
     master->session = tls_session_new_master(master->credentials, ticket, &master->output);
     loop_timer_set(tunnel->home->loop, &master->timer,
-                   tunnel_now(tunnel) + tunnel->config->tls.handshake_timeout_us);
+                   link_now(link) + tunnel->config->tls.handshake_timeout_us);
 }
 
 /* ---- generations ---- */
@@ -162,10 +162,10 @@ static void adopt_generation(struct link *link, struct tls_generation *generatio
     link->generation_refused = false;
     tls_credentials_unref(link->credentials);
     link->credentials = tls_credentials_ref(credentials);
-    if (!tunnel_is_client(link->tunnel))
+    if (!link_is_client(link))
         return;
     schedule_renewal(link);
-    if (credentials != link->tunnel->credentials) /* reloaded during the handshake */
+    if (credentials != link->owner->credentials) /* reloaded during the handshake */
         link_renew_now(link);
 }
 
@@ -209,8 +209,8 @@ void link_renew_now(struct link *link)
 static void fail_master(struct link_master *master, enum err why, const char *detail)
 {
     struct link *link = master->link;
-    counter_add(&link->tunnel->counters.masters_failed, 1);
-    handshakes_failed(link->tunnel, why);
+    counter_add(&link->tunnel->counters->masters_failed, 1);
+    handshakes_failed(link->owner, why);
     if (master == &link->master) {
         link_close(link, why, detail, true);
         return;
@@ -218,7 +218,7 @@ static void fail_master(struct link_master *master, enum err why, const char *de
     log_write(LOG_WARNING, LINK_ABOUT(link), "renewal of the master session failed: %s: %s",
               err_text(why), detail);
     end_master(master);
-    if (tunnel_is_client(link->tunnel))
+    if (link_is_client(link))
         schedule_renewal(link);
 }
 
@@ -227,7 +227,7 @@ static void fail_master(struct link_master *master, enum err why, const char *de
 static void first_master_verified(struct link *link)
 {
     struct tls_session *session = link->master.session;
-    struct counters *counters = &link->tunnel->counters;
+    struct counters *counters = link->tunnel->counters;
     bool resumed = tls_session_is_resumed(session);
     counter_add(resumed ? &counters->masters_resumed : &counters->masters_full, 1);
     if (link->master.offered && !resumed) {
@@ -256,7 +256,7 @@ static void first_master_verified(struct link *link)
 /* Other credentials have come since the handshake began: they decide. */
 static enum err check_again(const struct link_master *master, char *why, size_t why_size)
 {
-    const struct tls_credentials *credentials = master->link->tunnel->credentials;
+    const struct tls_credentials *credentials = master->link->owner->credentials;
     if (master->credentials == credentials)
         return ERR_OK;
     return tls_credentials_recheck(credentials, tls_session_identity(master->session), why,
@@ -284,7 +284,7 @@ static bool renewal_is_same_peer(struct link *link)
 static void look_for_generation(struct link *link, struct link_master *master)
 {
     bool renewal = master == &link->renewal;
-    if (tunnel_is_client(link->tunnel))
+    if (link_is_client(link))
         keep_ticket(master);
     if (master->generation_taken)
         return;
@@ -295,7 +295,7 @@ static void look_for_generation(struct link *link, struct link_master *master)
     adopt_generation(link, generation, master->credentials);
     if (!renewal)
         return;
-    counter_add(&link->tunnel->counters.masters_renewed, 1);
+    counter_add(&link->tunnel->counters->masters_renewed, 1);
     log_write(LOG_INFO, LINK_ABOUT(link), "master session renewed");
     loop_timer_cancel(link->tunnel->home->loop, &master->timer);
     link_start_children(link);
@@ -358,8 +358,7 @@ void link_master_advance(struct link *link, struct link_master *master)
         else if (!renewal_is_same_peer(link))
             return;
         else
-            tunnel_services_changed(
-                link->tunnel); /* the same name, perhaps with others beside it */
+            link->owner->events->on_identity(link->owner, link);
         if (link->control)
             link_auth_verified(link, master);
     }
@@ -374,8 +373,8 @@ void link_master_advance(struct link *link, struct link_master *master)
 
 void link_master_begin(struct link *link)
 {
-    begin_master(link, &link->master, 0, 0, tunnel_is_client(link->tunnel));
-    if (tunnel_is_client(link->tunnel))
+    begin_master(link, &link->master, 0, 0, link_is_client(link));
+    if (link_is_client(link))
         link_master_advance(link, &link->master);
 }
 
@@ -383,8 +382,7 @@ void link_master_begin(struct link *link)
  * the place. */
 static bool is_early(const struct link *link, const struct message *message)
 {
-    return !tunnel_is_client(link->tunnel) && link->streams_max &&
-           message->stream == link->streams_max + 1 &&
+    return !link_is_client(link) && link->streams_max && message->stream == link->streams_max + 1 &&
            (int8_t)(message->epoch - link->renewal.epoch) > 0;
 }
 

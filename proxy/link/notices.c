@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "proxy/link/link.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/link/owner.h"
 #include "proxy/worker/worker.h"
 
 /* A channel's words to its link. */
@@ -24,23 +24,22 @@ static void child_usable(struct link *link, uint16_t id)
 {
     link->streams[id].child = CHILD_USABLE;
     link->children_started--;
-    counter_add(&link->tunnel->counters.children_ready, 1);
+    counter_add(&link->tunnel->counters->children_ready, 1);
     pool_add_idle(link->pool, id);
     if (++link->children_seen == link->children_initial)
         log_write(LOG_INFO, LINK_ABOUT(link), "%u streams ready, %.1f ms after the first packet",
-                  link->children_initial,
-                  (double)(tunnel_now(link->tunnel) - link->begun_us) / 1e3);
+                  link->children_initial, (double)(link_now(link) - link->begun_us) / 1e3);
 }
 
 static void child_ready(struct link *link, uint16_t id, bool resumed)
 {
     struct link_stream *stream = &link->streams[id];
-    struct counters *counters = &link->tunnel->counters;
+    struct counters *counters = link->tunnel->counters;
     if (stream->child == CHILD_STARTED)
         child_usable(link, id);
     stream->child = CHILD_READY;
     counter_add(resumed ? &counters->children_resumed : &counters->children_full, 1);
-    handshakes_child(link->tunnel, resumed, ERR_OK);
+    handshakes_child(link->owner, resumed, ERR_OK);
     if (!resumed)
         log_write(LOG_WARNING, LINK_ABOUT(link, .stream = id),
                   "child session was not resumed: a full handshake took its place");
@@ -90,7 +89,7 @@ static void connection_returned(struct link *link, uint16_t id, struct connectio
         lease_returned(link, id);
     connection->stream = 0;
     connection->link = NULL;
-    tunnel_carry(link->tunnel, connection);
+    link->owner->events->on_connection_back(link->owner, connection);
 }
 
 static void handle(struct link *link, struct notice *notice)

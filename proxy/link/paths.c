@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "proxy/link/link.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/link/owner.h"
 #include "proxy/worker/worker.h"
 
 #define MINUTE_US        60000000
@@ -62,7 +62,7 @@ static void take_peer_address(struct link *link, const struct address *address)
 
 static void note(struct link *link, const struct path_status *path)
 {
-    struct counters *counters = &link->tunnel->counters;
+    struct counters *counters = link->tunnel->counters;
     struct link_paths *paths = &link->paths;
     struct link_path *before = in_use(link);
     enum path_state state = path->state;

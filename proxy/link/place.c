@@ -5,8 +5,8 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "proxy/link/link.h"
+#include "proxy/link/owner.h"
 #include "proxy/link/places.h"
-#include "proxy/tunnel/tunnel.h"
 #include "proxy/worker/worker.h"
 
 static void on_mail(struct mail *mail)
@@ -18,7 +18,7 @@ static void on_mail(struct mail *mail)
     if (orders.end) {
         link_close(link, ERR_REPLACED, NULL, false);
     } else if (orders.ask && link->state == LINK_READY) {
-        uint64_t token = tunnel_now(link->tunnel);
+        uint64_t token = link_now(link);
         places_asked(link->place, token);
         mux_control_ping(link->control, token);
         link_control_flush(link);
@@ -42,8 +42,8 @@ static void refuse(struct link *link)
 {
     struct places_limit limit;
     char detail[128];
-    places_limit(link->place, tunnel_now(link->tunnel), &limit);
-    counter_add(&link->tunnel->counters.limit_associations, 1);
+    places_limit(link->place, link_now(link), &limit);
+    counter_add(&link->tunnel->counters->limit_associations, 1);
     link->is_quiet = true;
     if (limit.may_log)
         log_write(LOG_WARNING, LINK_ABOUT(link),
@@ -56,17 +56,17 @@ static void refuse(struct link *link)
 
 static void look(struct link *link)
 {
-    enum places_result result = places_take(link->place, tunnel_now(link->tunnel));
+    enum places_result result = places_take(link->place, link_now(link));
     bool waited = link->place_awaited;
     if (result == PLACES_REFUSED) {
         refuse(link);
     } else if (result == PLACES_WAIT) {
         link->place_awaited = true;
         loop_timer_set(link->tunnel->home->loop, &link->place_timer,
-                       tunnel_now(link->tunnel) + PLACES_LOOK_EVERY_US);
+                       link_now(link) + PLACES_LOOK_EVERY_US);
     } else {
         if (result == PLACES_REPLACED)
-            counter_add(&link->tunnel->counters.associations_replaced, 1);
+            counter_add(&link->tunnel->counters->associations_replaced, 1);
         begin(link);
         if (!waited)
             return;
@@ -92,13 +92,13 @@ void link_place_paths(struct link *link)
 
 void link_place_take(struct link *link)
 {
-    struct tunnel *tunnel = link->tunnel;
+    struct tunnel_base *tunnel = link->tunnel;
     link->budget = tunnel->budget;
     if (tunnel->config->role == CONFIG_CLIENT) {
         link_control_begin(link);
         return;
     }
-    link->place = places_enter(tunnel->places, link, tunnel->home, link->identity, on_mail);
+    link->place = places_enter(link->owner->places, link, tunnel->home, link->identity, on_mail);
     link->quota = quota_ref(link->place->quota);
     link->budget = &link->quota->budget;
     link->place_timer.on_expire = on_look;
@@ -113,8 +113,8 @@ uint32_t link_place_streams(struct link *link, uint32_t wanted)
         return wanted;
     uint32_t streams = places_streams(link->place, wanted);
     if (streams < wanted) {
-        counter_add(&link->tunnel->counters.limit_streams, 1);
-        if (log_minute_allows(&link->quota->streams_told, tunnel_now(link->tunnel), &left_out))
+        counter_add(&link->tunnel->counters->limit_streams, 1);
+        if (log_minute_allows(&link->quota->streams_told, link_now(link), &left_out))
             log_write(LOG_WARNING, LINK_ABOUT(link),
                       "identity.max_streams = %u is nearly used up: an association gets %u streams "
                       "instead of %u (%llu more got fewer before)",

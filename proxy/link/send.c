@@ -1,7 +1,7 @@
 /* The fair queue in front of SCTP, and the way in. */
 #include "base/check.h"
 #include "proxy/link/link.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/link/owner.h"
 #include "proxy/worker/worker.h"
 
 static struct link_stream *of_entry(struct scheduler_entry *entry)

@@ -5,8 +5,8 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "proxy/link/link.h"
+#include "proxy/link/owner.h"
 #include "proxy/local/quota.h"
-#include "proxy/tunnel/tunnel.h"
 #include "proxy/worker/worker.h"
 
 static const char *const limiters[] = {[STREAMS_BY_BOTH] = "both",
@@ -110,8 +110,7 @@ static bool can_be_more(const struct link *link)
 void link_streams_waited_for(struct link *link)
 {
     uint64_t left_out;
-    if (can_be_more(link) ||
-        !log_minute_allows(&link->streams_told, tunnel_now(link->tunnel), &left_out))
+    if (can_be_more(link) || !log_minute_allows(&link->streams_told, link_now(link), &left_out))
         return;
     log_write(LOG_WARNING, LINK_ABOUT(link),
               "all %u streams are taken: a connection waits, and is refused after %.3g s "

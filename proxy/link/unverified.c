@@ -6,46 +6,46 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "proxy/link/link.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/link/owner.h"
 #include "proxy/worker/worker.h"
 
 #define MINUTE_US 60000000
 
-static struct loop *loop_of(const struct tunnel *tunnel)
+static struct loop *loop_of(const struct link_owner *owner)
 {
-    return tunnel->home->loop;
+    return owner->tunnel->home->loop;
 }
 
 static void on_minute(struct loop_timer *timer)
 {
-    struct tunnel *tunnel = container_of(timer, struct tunnel, unverified.minute);
+    struct link_owner *owner = container_of(timer, struct link_owner, unverified.minute);
     uint64_t left_out;
-    if (log_limit_allows(&tunnel->unverified.lines, loop_now(loop_of(tunnel)), &left_out))
-        log_write(LOG_WARNING, LOG_ABOUT(.tunnel = tunnel->config->name),
+    if (log_limit_allows(&owner->unverified.lines, loop_now(loop_of(owner)), &left_out))
+        log_write(LOG_WARNING, LOG_ABOUT(.tunnel = owner->tunnel->config->name),
                   "%" PRIu64 " more associations ended before the peer had proved who it is; lines "
                   "about them were left out",
                   left_out);
 }
 
-bool unverified_may_log(struct tunnel *tunnel)
+bool unverified_may_log(struct link_owner *owner)
 {
-    struct unverified *unverified = &tunnel->unverified;
+    struct unverified *unverified = &owner->unverified;
     uint64_t left_out;
     if (!loop_timer_is_set(&unverified->minute) &&
-        log_limit_allows(&unverified->lines, loop_now(loop_of(tunnel)), &left_out))
+        log_limit_allows(&unverified->lines, loop_now(loop_of(owner)), &left_out))
         return true;
     if (loop_timer_is_set(&unverified->minute)) {
         unverified->lines.left_out++; /* the timer tells */
         return false;
     }
     unverified->minute.on_expire = on_minute;
-    loop_timer_set(loop_of(tunnel), &unverified->minute, unverified->lines.begun_us + MINUTE_US);
+    loop_timer_set(loop_of(owner), &unverified->minute, unverified->lines.begun_us + MINUTE_US);
     return false;
 }
 
-void unverified_end(struct tunnel *tunnel)
+void unverified_end(struct link_owner *owner)
 {
-    loop_timer_cancel(loop_of(tunnel), &tunnel->unverified.minute);
+    loop_timer_cancel(loop_of(owner), &owner->unverified.minute);
 }
 
 /* ---- how many ---- */
@@ -74,7 +74,7 @@ static struct link *oldest_of(const struct unverified *self, uint16_t source)
 
 void unverified_enter(struct link *link)
 {
-    struct unverified *self = &link->tunnel->unverified;
+    struct unverified *self = &link->owner->unverified;
     struct unverified_entry *entry = &link->unverified;
     entry->source = (uint16_t)address_place(&link->peer_address, self->seed, UNVERIFIED_SOURCES);
     if (self->of_source[entry->source] >= self->most_of_source)
@@ -90,7 +90,7 @@ void unverified_enter(struct link *link)
 
 bool unverified_may_keep(struct link *link, size_t bytes)
 {
-    struct unverified *self = &link->tunnel->unverified;
+    struct unverified *self = &link->owner->unverified;
     struct unverified_entry *entry = &link->unverified;
     if (!entry->is_in)
         return true;
@@ -103,7 +103,7 @@ bool unverified_may_keep(struct link *link, size_t bytes)
 
 void unverified_leave(struct link *link)
 {
-    struct unverified *self = &link->tunnel->unverified;
+    struct unverified *self = &link->owner->unverified;
     struct unverified_entry *entry = &link->unverified;
     if (!entry->is_in)
         return;

@@ -11,7 +11,7 @@
 #include "base/loop.h"
 
 struct link;
-struct tunnel;
+struct link_owner;
 struct sctp_sharing;
 
 /* Lines a minute about all of them; the number of the others follows. This and the numbers below
@@ -56,8 +56,8 @@ struct unverified {
 void unverified_init(struct unverified *self, const struct sctp_sharing *sharing);
 
 /* Whether a line about one may be written; if not, it is counted. */
-bool unverified_may_log(struct tunnel *tunnel);
-void unverified_end(struct tunnel *tunnel);
+bool unverified_may_log(struct link_owner *owner);
+void unverified_end(struct link_owner *owner);
 
 /* A server's new association; another may be ended to make room. */
 void unverified_enter(struct link *link);

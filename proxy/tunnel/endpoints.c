@@ -12,9 +12,9 @@ static struct association_events *on_incoming(struct transport_acceptor *accepto
                                               const struct address *peer)
 {
     struct tunnel *tunnel = container_of(acceptor, struct tunnel_endpoint, acceptor)->tunnel;
-    if (atomic_load(&tunnel->draining))
+    if (atomic_load(&tunnel->base.draining))
         return NULL;
-    return link_accept(tunnel, association, peer);
+    return link_accept(&tunnel->owner, association, peer);
 }
 
 /* Where to bind: at what another part has bound, or another transport, so that a port that the

@@ -57,9 +57,9 @@ static struct link *connect_by(struct tunnel *tunnel, const struct racer *racer,
     uint64_t left = tunnel->race.until_us - tunnel_now(tunnel);
     if (left < route.options.connect_timeout_us)
         route.options.connect_timeout_us = left;
-    struct link *link = link_connect(tunnel, &route, why, why_size);
+    struct link *link = link_connect(&tunnel->owner, &route, why, why_size);
     if (!link && !config->local_count && keep_ipv4(&route))
-        link = link_connect(tunnel, &route, why, why_size);
+        link = link_connect(&tunnel->owner, &route, why, why_size);
     return link;
 }
 

@@ -16,9 +16,9 @@
  * configuration is refused otherwise. Should a reload have changed that, nobody serves it. */
 static bool has_one_peer(const struct tunnel *tunnel)
 {
-    if (!tunnel->credentials) /* it has not begun */
+    if (!tunnel->owner.credentials) /* it has not begun */
         return false;
-    return tunnel_is_client(tunnel) || tls_credentials_admit_one(tunnel->credentials);
+    return tunnel_is_client(tunnel) || tls_credentials_admit_one(tunnel->owner.credentials);
 }
 
 /* The number of the first pattern that lets the peer serve it, or MAY_NOT. */
@@ -26,7 +26,7 @@ static size_t rank_of(const struct link *link, const struct service *service)
 {
     const struct config_service *rules = atomic_load(&service->rules);
     if (!rules->allow.count)
-        return has_one_peer(link->tunnel) ? 0 : MAY_NOT;
+        return has_one_peer(tunnel_of(link->owner)) ? 0 : MAY_NOT;
     for (size_t i = 0; link->identity && i < rules->allow.count; i++)
         if (tls_identity_matches(link->identity, (const char *const *)rules->allow.list + i, 1))
             return i;
@@ -76,7 +76,7 @@ static struct link *choose(const struct tunnel_service *at)
 {
     const struct service *service = &at->service;
     struct candidate best = {0};
-    for (struct link *link = at->tunnel->links; link; link = link->next) {
+    for (struct link *link = at->tunnel->owner.links; link; link = link->next) {
         const struct candidate one = {.link = link,
                                       .offers = link->offered && link->offered[service->index],
                                       .rank = is_usable(link) ? rank_of(link, service) : MAY_NOT};
@@ -99,7 +99,7 @@ struct link *tunnel_services_carrier(struct tunnel_service *service)
 
 void tunnel_services_ready(struct link *link)
 {
-    struct tunnel *tunnel = link->tunnel;
+    struct tunnel *tunnel = tunnel_of(link->owner);
     for (size_t i = 0; i < tunnel->config->service_count; i++)
         if (is_listening(&tunnel->services[i].service) &&
             may_serve(link, &tunnel->services[i].service))
@@ -109,7 +109,7 @@ void tunnel_services_ready(struct link *link)
 
 void tunnel_services_gone(struct link *link)
 {
-    struct tunnel *tunnel = link->tunnel;
+    struct tunnel *tunnel = tunnel_of(link->owner);
     for (size_t i = 0; i < tunnel->config->service_count; i++)
         if (tunnel->services[i].carrier == link)
             tunnel->services[i].chosen = false;
@@ -119,7 +119,7 @@ void tunnel_services_gone(struct link *link)
 static void dismiss_strangers(struct link *link)
 {
     for (size_t i = 0; i < link->tunnel->config->service_count; i++) {
-        const struct service *service = &link->tunnel->services[i].service;
+        const struct service *service = &tunnel_of(link->owner)->services[i].service;
         if (is_listening(service) && !may_serve(link, service))
             pool_dismiss_service(link->pool, i);
     }
@@ -129,7 +129,7 @@ void tunnel_services_changed(struct tunnel *tunnel)
 {
     for (size_t i = 0; i < tunnel->config->service_count; i++)
         tunnel->services[i].chosen = false;
-    for (struct link *link = tunnel->links; link; link = link->next)
+    for (struct link *link = tunnel->owner.links; link; link = link->next)
         if (link->state == LINK_READY)
             dismiss_strangers(link);
     tunnel_waiting_release(tunnel);
@@ -178,7 +178,7 @@ static const char *more(const struct list *list, char *text, size_t size)
 /* A client that is accepted can come again and again. */
 static void tell_denied(struct link *link, const struct list *denied)
 {
-    struct tunnel *tunnel = link->tunnel;
+    struct tunnel *tunnel = tunnel_of(link->owner);
     uint64_t left_out;
     char who[512], others[32];
     if (!log_limit_allows(&tunnel->denials, tunnel_now(tunnel), &left_out))
@@ -222,7 +222,7 @@ static bool is_expected(const struct link *link, const struct service *service)
 void tunnel_services_offered(struct link *link, const char *const *names, size_t count,
                              bool complete)
 {
-    const struct tunnel *tunnel = link->tunnel;
+    const struct tunnel *tunnel = tunnel_of(link->owner);
     struct list denied = {0}, missing = {0};
     link->offered = check_alloc(tunnel->config->service_count * sizeof(*link->offered));
     for (size_t i = 0; i < tunnel->config->service_count; i++) {

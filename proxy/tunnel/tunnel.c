@@ -44,7 +44,7 @@ void tunnel_carry(struct tunnel *tunnel, struct connection *connection)
 {
     struct link *link = tunnel_services_carrier(tunnel_service_of(connection));
     connection_set_peer(connection, NULL, 0);
-    if (atomic_load(&tunnel->draining))
+    if (atomic_load(&tunnel->base.draining))
         connection_end(connection, ERR_DRAINING, NULL);
     else if (link)
         link_carry(link, connection);
@@ -54,32 +54,91 @@ void tunnel_carry(struct tunnel *tunnel, struct connection *connection)
 
 /* ---- links ---- */
 
-void tunnel_link_ready(struct tunnel *tunnel, struct link *link)
+static void on_up(struct link_owner *owner, struct link *link)
 {
+    tunnel_race_won(tunnel_of(owner), link);
+}
+
+static void on_ready(struct link_owner *owner, struct link *link)
+{
+    struct tunnel *tunnel = tunnel_of(owner);
     if (tunnel_is_client(tunnel)) { /* a server goes on listening */
         tunnel->state = "up";
         tunnel_attempt_succeeded(tunnel, link);
     }
     tunnel_services_ready(link);
-    if (atomic_load(&tunnel->draining))
+    if (atomic_load(&tunnel->base.draining))
         link_drain(link);
 }
 
-void tunnel_link_gone(struct tunnel *tunnel, struct link *link)
+static void on_gone(struct link_owner *owner, struct link *link)
 {
-    if (link->previous)
-        link->previous->next = link->next;
-    else
-        tunnel->links = link->next;
-    if (link->next)
-        link->next->previous = link->previous;
+    struct tunnel *tunnel = tunnel_of(owner);
     tunnel_services_gone(link);
     if (!tunnel_is_client(tunnel) || link->beaten)
         return;
     tunnel->state = "down";
-    if (!atomic_load(&tunnel->draining))
+    if (!atomic_load(&tunnel->base.draining))
         tunnel_attempt_again(tunnel, link);
 }
+
+static void on_failed(struct link_owner *owner, const struct log_about *about, const char *why)
+{
+    tunnel_attempt_tell(tunnel_of(owner), about, "%s", why);
+}
+
+static void on_services(struct link_owner *owner, struct link *link, const char *const *names,
+                        size_t count, bool complete)
+{
+    (void)owner;
+    tunnel_services_offered(link, names, count, complete);
+}
+
+static void on_identity(struct link_owner *owner, struct link *link)
+{
+    (void)link;
+    tunnel_services_changed(tunnel_of(owner));
+}
+
+static void on_waiting(struct link_owner *owner, struct connection *connection)
+{
+    tunnel_waiting_begin(tunnel_of(owner), connection);
+}
+
+static void on_waited(struct link_owner *owner, struct connection *connection)
+{
+    (void)owner;
+    tunnel_waiting_end(connection);
+}
+
+static void on_connection_back(struct link_owner *owner, struct connection *connection)
+{
+    tunnel_carry(tunnel_of(owner), connection);
+}
+
+static struct service *find_target(struct tunnel_base *base, const char *name)
+{
+    const struct tunnel *tunnel = container_of(base, struct tunnel, base);
+    for (size_t i = 0; i < base->config->service_count; i++) {
+        struct service *service = &tunnel->services[i].service;
+        if (service->config->direction == CONFIG_CONNECT &&
+            strcmp(service->config->name, name) == 0)
+            return service;
+    }
+    return NULL;
+}
+
+static const struct link_events link_events = {
+    .on_up = on_up,
+    .on_ready = on_ready,
+    .on_gone = on_gone,
+    .on_failed = on_failed,
+    .on_services = on_services,
+    .on_identity = on_identity,
+    .on_waiting = on_waiting,
+    .on_waited = on_waited,
+    .on_connection_back = on_connection_back,
+};
 
 /* ---- life ---- */
 
@@ -113,6 +172,16 @@ static struct tunnel *part_new(const struct config_tunnel *config,
     tunnel_waiting_init(tunnel);
     tunnel->denials.per_minute = 10;
     tunnel->services = check_alloc((config->service_count + 1) * sizeof(*tunnel->services));
+    tunnel->base = (struct tunnel_base){.config = config,
+                                        .counters = &tunnel->counters,
+                                        .workers = shared->workers,
+                                        .worker_count = shared->worker_count,
+                                        .budget = shared->budget,
+                                        .promised = tunnel->promised,
+                                        .find_target = find_target};
+    tunnel->owner.tunnel = &tunnel->base;
+    tunnel->owner.events = &link_events;
+    tunnel->owner.tickets = shared->sessions->cache;
     for (size_t i = 0; i < config->service_count; i++) {
         tunnel->services[i].tunnel = tunnel;
         tunnel->services[i].listener.on_connection = on_connection;
@@ -135,11 +204,12 @@ static void share_out(struct tunnel *first, size_t index)
     struct tunnel *part = first;
     for (unsigned i = 0; part; i++, part = part->next_part) {
         part->home = &first->workers[(index + i) % first->worker_count];
+        part->base.home = part->home;
         part->carriers = first->carriers;
         part->first_part = first;
-        part->places = first->places;
+        part->owner.places = first->owner.places;
         part->sharing = (struct sctp_sharing){.index = i, .count = count};
-        unverified_init(&part->unverified, &part->sharing);
+        unverified_init(&part->owner.unverified, &part->sharing);
         memcpy(part->sharing.secret, first->sharing.secret, sizeof(part->sharing.secret));
     }
 }
@@ -167,8 +237,8 @@ struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
         first = part_new(config, shared, first);
     first->carriers = carriers;
     first->sharing = sharing;
-    first->places = check_alloc(sizeof(*first->places));
-    places_init(first->places, config, shared->budget);
+    first->owner.places = check_alloc(sizeof(*first->owner.places));
+    places_init(first->owner.places, config, shared->budget);
     share_out(first, index);
     tunnel_take_credentials(first,
                             tunnel_load_credentials(config, shared->sessions, first->waits_for,
@@ -179,8 +249,8 @@ struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
 void tunnel_take_credentials(struct tunnel *first, struct tls_credentials *credentials)
 {
     for (struct tunnel *part = first; part; part = part->next_part) {
-        tls_credentials_unref(part->credentials);
-        part->credentials = credentials ? tls_credentials_ref(credentials) : NULL;
+        tls_credentials_unref(part->owner.credentials);
+        part->owner.credentials = credentials ? tls_credentials_ref(credentials) : NULL;
         part->state = !credentials ? "waiting" : tunnel_is_client(part) ? "down" : "listening";
     }
     tls_credentials_unref(credentials);
@@ -189,19 +259,19 @@ void tunnel_take_credentials(struct tunnel *first, struct tls_credentials *crede
 void tunnel_stop(struct tunnel *tunnel)
 {
     tunnel_endpoints_close(tunnel);
-    unverified_end(tunnel);
+    unverified_end(&tunnel->owner);
 }
 
 void tunnel_free(struct tunnel *tunnel)
 {
     if (!tunnel)
         return;
-    struct places *places = tunnel->places;
+    struct places *places = tunnel->owner.places;
     for (struct tunnel *part = tunnel, *next; part; part = next) {
         must(tunnel_is_gone(part));
         next = part->next_part;
         free(part->services);
-        tls_credentials_unref(part->credentials);
+        tls_credentials_unref(part->owner.credentials);
         free(part);
     }
     places_fini(places);
@@ -242,7 +312,7 @@ void tunnel_unstart(struct tunnel *tunnel)
 
 int tunnel_start(struct tunnel *tunnel, char *why, size_t why_size)
 {
-    if (!tunnel->credentials) {
+    if (!tunnel->owner.credentials) {
         snprintf(why, why_size, "%s", tunnel->waits_for);
         return -1;
     }
@@ -258,37 +328,26 @@ int tunnel_start(struct tunnel *tunnel, char *why, size_t why_size)
 
 void tunnel_drain(struct tunnel *tunnel)
 {
-    if (atomic_exchange(&tunnel->draining, true))
+    if (atomic_exchange(&tunnel->base.draining, true))
         return;
     tunnel_attempt_stop(tunnel);
     tunnel_endpoints_refuse(tunnel);
     close_listeners(tunnel);
     for (struct connection *parked; (parked = tunnel_waiting_unpark(tunnel));)
         connection_end(parked, ERR_DRAINING, NULL);
-    for (struct link *link = tunnel->links; link; link = link->next)
+    for (struct link *link = tunnel->owner.links; link; link = link->next)
         link_drain(link);
 }
 
 void tunnel_close(struct tunnel *tunnel, enum err why)
 {
     tunnel_drain(tunnel);
-    for (struct link *link = tunnel->links; link; link = link->next)
+    for (struct link *link = tunnel->owner.links; link; link = link->next)
         link_close(link, why, NULL, why == ERR_LOCAL_SHUTDOWN);
 }
 
 bool tunnel_is_gone(const struct tunnel *tunnel)
 {
-    return !tunnel->links && !tunnel->lookup && !loop_timer_is_set(&tunnel->reconnect) &&
+    return !tunnel->owner.links && !tunnel->lookup && !loop_timer_is_set(&tunnel->reconnect) &&
            TAILQ_EMPTY(&tunnel->parked);
-}
-
-struct service *tunnel_find_target(struct tunnel *tunnel, const char *name)
-{
-    for (size_t i = 0; i < tunnel->config->service_count; i++) {
-        struct service *service = &tunnel->services[i].service;
-        if (service->config->direction == CONFIG_CONNECT &&
-            strcmp(service->config->name, name) == 0)
-            return service;
-    }
-    return NULL;
 }

@@ -21,8 +21,7 @@
 #include "base/loop.h"
 #include "config/config.h"
 #include "mux/credit.h"
-#include "proxy/link/handshakes.h"
-#include "proxy/link/unverified.h"
+#include "proxy/link/owner.h"
 #include "proxy/local/connection.h"
 #include "proxy/local/connector.h"
 #include "proxy/local/listener.h"
@@ -34,7 +33,6 @@
 #include "transport/transport.h"
 
 struct link;
-struct places;
 struct remote_lookup;
 struct sessions;
 struct worker;
@@ -104,19 +102,13 @@ struct tunnel {
     struct mux_budget *budget; /* of the process */
     uint32_t promised;         /* of it, for a connection of ours that gets a stream */
     struct sessions *sessions; /* of the process */
-    struct tls_credentials *credentials;
+    struct tunnel_base base;   /* for the rooms below */
+    struct link_owner owner;   /* for its links */
     struct counters counters;
-    struct handshakes handshakes;
-    struct unverified unverified;
     struct tunnel_service *services;
-    atomic_bool draining;
-    atomic_bool told_records; /* that GnuTLS has to keep records that should be ours */
 
     struct tunnel_endpoint endpoints[CARRIERS_MAX]; /* server */
     size_t endpoint_count;
-    struct link *links;    /* newest first */
-    struct places *places; /* server: of all its parts */
-    struct log_minute memory_told;
     uint32_t mtu_found; /* transport_options */
 
     /* client */
@@ -143,6 +135,11 @@ struct tunnel {
     size_t parked_count;
     struct loop_timer parked_timer;
 };
+
+static inline struct tunnel *tunnel_of(struct link_owner *owner)
+{
+    return container_of(owner, struct tunnel, owner);
+}
 
 static inline bool tunnel_is_client(const struct tunnel *tunnel)
 {
@@ -205,10 +202,6 @@ bool tunnel_is_gone(const struct tunnel *tunnel);
  * Owns: passes to the tunnel. */
 void tunnel_carry(struct tunnel *tunnel, struct connection *connection);
 
-/* From links: it is ready for connections; it is gone for good. */
-void tunnel_link_ready(struct tunnel *tunnel, struct link *link);
-void tunnel_link_gone(struct tunnel *tunnel, struct link *link);
-
 /* What the transport is to do, from the configuration. */
 void tunnel_transport_options(struct tunnel *tunnel, struct transport_options *options);
 
@@ -230,9 +223,6 @@ void tunnel_services_take(struct tunnel *part, const struct config_tunnel *now);
 /* The rules are others, or a link has another identity: connections that wait go where they belong
  * now; those that are open stay. */
 void tunnel_services_changed(struct tunnel *tunnel);
-
-/* The service that connects under this name, NULL: none. Thread: any. */
-struct service *tunnel_find_target(struct tunnel *tunnel, const char *name);
 
 /* Between the files of tunnel. */
 void tunnel_attempt_init(struct tunnel *tunnel);

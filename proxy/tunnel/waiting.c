@@ -45,7 +45,7 @@ static void set_timer(struct tunnel *tunnel)
 /* Then it was not for what those wanted that wait. */
 static bool is_up(const struct tunnel *tunnel)
 {
-    for (const struct link *link = tunnel->links; link; link = link->next)
+    for (const struct link *link = tunnel->owner.links; link; link = link->next)
         if (link->state == LINK_READY)
             return true;
     return false;

@@ -264,7 +264,7 @@ static inline bool side_make_tunnel(struct side *side)
                                .sessions = side->borrowed ? side->borrowed : &side->sessions};
     side->tunnel =
         tunnel_new(&side->config, side->number, &side->shared, side->why, sizeof side->why);
-    if (side->tunnel && side->tunnel->credentials)
+    if (side->tunnel && side->tunnel->owner.credentials)
         return true;
     if (side->tunnel)
         snprintf(side->why, sizeof side->why, "%.500s", side->tunnel->waits_for);
@@ -289,7 +289,7 @@ static inline void side_start(struct side *side)
 
 static inline int side_close(struct side *side)
 {
-    for (struct link *link = side->tunnel->links; side->hasty && link; link = link->next)
+    for (struct link *link = side->tunnel->owner.links; side->hasty && link; link = link->next)
         if (!link->was_ready)
             link_close(link, ERR_DRAIN_TIMEOUT, NULL, false);
     tunnel_close(side->tunnel, ERR_LOCAL_SHUTDOWN);
@@ -448,10 +448,10 @@ static inline int bed_main_begin(void)
  * connected. */
 static inline struct link *side_link(const struct side *side)
 {
-    for (struct link *link = side->tunnel->links; link; link = link->next)
+    for (struct link *link = side->tunnel->owner.links; link; link = link->next)
         if (link->state == LINK_READY)
             return link;
-    return side->tunnel->links;
+    return side->tunnel->owner.links;
 }
 
 static inline struct channel *side_channel(const struct side *side, uint16_t stream)

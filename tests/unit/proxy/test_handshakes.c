@@ -33,21 +33,21 @@ static size_t capture_end(const char *words)
 static void share(struct tunnel *tunnel)
 {
     log_set_level(LOG_WARNING);
-    tunnel->handshakes = (struct handshakes){0};
+    tunnel->owner.handshakes = (struct handshakes){0};
     capture_begin();
     for (int i = 0; i < 990; i++)
-        handshakes_child(tunnel, i % 10 != 0, ERR_OK);
+        handshakes_child(&tunnel->owner, i % 10 != 0, ERR_OK);
     ok(capture_end("not resumed") == 0, "90 of 100 resumed: no line");
     capture_begin();
     for (int i = 0; i < 500; i++)
-        handshakes_child(tunnel, i % 2, i % 2 ? ERR_OK : ERR_TLS_NOT_RESUMED);
+        handshakes_child(&tunnel->owner, i % 2, i % 2 ? ERR_OK : ERR_TLS_NOT_RESUMED);
     ok(capture_end("11 of the last 100 child sessions were not resumed from their master: the last "
                    "failure: child session was not resumed from the master") == 1,
        "less: one line, once a minute");
-    tunnel->handshakes = (struct handshakes){0};
+    tunnel->owner.handshakes = (struct handshakes){0};
     capture_begin();
     for (int i = 0; i < 20; i++)
-        handshakes_child(tunnel, false, ERR_OK);
+        handshakes_child(&tunnel->owner, false, ERR_OK);
     ok(capture_end("11 of the last 11 child sessions were not resumed from their master: each cost "
                    "a full handshake") == 1,
        "at the beginning too, before there are 100");
@@ -60,7 +60,7 @@ static void reasons(struct side *side)
         ERR_TLS_HANDSHAKE,       ERR_TLS_TIMEOUT,   ERR_TLS_NOT_RESUMED,    ERR_TLS_OTHER_MASTER,
         ERR_TLS_PEER_UNVERIFIED, ERR_TLS_PEER_NAME, ERR_TLS_NO_CERTIFICATE, ERR_FRAME_VALUE};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        handshakes_failed(side->tunnel, all[i]);
+        handshakes_failed(&side->tunnel->owner, all[i]);
     ok(side_count(side, failures_alert) == 1 && side_count(side, failures_timeout) == 1 &&
            side_count(side, failures_not_resumed) == 1 &&
            side_count(side, failures_other_master) == 1 &&

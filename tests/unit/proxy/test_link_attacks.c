@@ -32,14 +32,14 @@ static void deliver_spliced(struct association_events *events, struct message *m
 
 static void intercept(struct side *side, on_message_t *deliver)
 {
-    struct link *link = side->tunnel->links;
+    struct link *link = side->tunnel->owner.links;
     deliver_original = link->events.on_message;
     link->events.on_message = deliver;
 }
 
 static bool ended_with(const struct side *side, enum err why)
 {
-    const struct link *link = side->tunnel->links;
+    const struct link *link = side->tunnel->owner.links;
     return link && link->state == LINK_CLOSING && strstr(link->detail, err_text(why));
 }
 
@@ -52,7 +52,7 @@ static void swapped_streams(void)
     client->config.streams.max = server->config.streams.max = 2;
     client->config.reconnect.min_us = client->config.reconnect.max_us = 200000;
     bed_start(&bed);
-    bed_reach(&bed, client->tunnel->links && server->tunnel->links);
+    bed_reach(&bed, client->tunnel->owner.links && server->tunnel->owner.links);
     must(side_count(client, children_started) == 0);
     intercept(client, deliver_swapped);
     intercept(server, deliver_swapped);

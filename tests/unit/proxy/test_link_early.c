@@ -25,7 +25,7 @@ static void begin(struct bed *bed, unsigned workers)
 
 static const struct link *newest(const struct side *side)
 {
-    return side->tunnel->links;
+    return side->tunnel->owner.links;
 }
 
 static uint32_t children_begun(const struct side *side)
@@ -62,7 +62,7 @@ static void end_association(struct bed *bed)
     uint64_t old_begun_us = old->begun_us;
     link_close(old, ERR_INTERNAL, "test", true);
     bed_reach(bed, newest(&bed->client) && newest(&bed->client)->begun_us != old_begun_us);
-    struct association_events *events = &bed->client.tunnel->links->events;
+    struct association_events *events = &bed->client.tunnel->owner.links->events;
     deliver_original = events->on_message;
     events->on_message = deliver_watched;
     watched = bed;
@@ -143,7 +143,7 @@ static void flood(void)
     memory_set_faults(&(struct memory_faults){.delay_us = 20000});
     begin(&bed, 1);
     bed_reach(&bed, newest(&bed.server) && newest(&bed.server)->state == LINK_MASTER);
-    struct link *link = bed.server.tunnel->links;
+    struct link *link = bed.server.tunnel->owner.links;
     send_to(link, 1, 4097);
     ok(link->early.count == 0, "a message that is no ClientHello of ours is not kept");
     for (int i = 0; i < 1000; i++)

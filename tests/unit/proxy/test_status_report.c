@@ -24,7 +24,7 @@ static json_t *ask(struct side *side)
     return report;
 }
 
-static json_t *tunnel_of(json_t *report)
+static json_t *report_of_tunnel(json_t *report)
 {
     return json_array_get(json_object_get(report, "tunnels"), 0);
 }
@@ -49,7 +49,7 @@ static bool is_text(json_t *object, const char *path, const char *text)
 static bool state_is(struct side *side, const char *state)
 {
     json_t *report = ask(side);
-    bool is = is_text(tunnel_of(report), "state", state);
+    bool is = is_text(report_of_tunnel(report), "state", state);
     json_decref(report);
     return is;
 }
@@ -112,7 +112,7 @@ static const char *const numbers[] = {"association.streams",
 
 static void check_side(struct side *side, bool client)
 {
-    json_t *report = ask(side), *tunnel = tunnel_of(report);
+    json_t *report = ask(side), *tunnel = report_of_tunnel(report);
     has_members(tunnel, client ? "client: texts" : "server: texts", texts, JSON_STRING);
     has_members(tunnel, "numbers", numbers, JSON_INTEGER);
     ok(json_is_false(at(tunnel, "tls.master_resumed")), "master_resumed is a truth value");
@@ -170,13 +170,15 @@ static void up(void)
     check_side(&bed.client, true);
     check_side(&bed.server, false);
     json_t *client = ask(&bed.client), *server = ask(&bed.server);
-    ok(json_equal(at(tunnel_of(client), "association.id"), at(tunnel_of(server), "association.id")),
+    ok(json_equal(at(report_of_tunnel(client), "association.id"),
+                  at(report_of_tunnel(server), "association.id")),
        "both ends name the association alike");
     char text[ADDRESS_TEXT_MAX];
-    ok(is_text(tunnel_of(client), "services.0.listen",
+    ok(is_text(report_of_tunnel(client), "services.0.listen",
                address_format(side_listener(&bed.client, 0), text)),
        "a listener tells the port that it took");
-    ok(is_text(tunnel_of(server), "local.0", address_format(&bed.client.remote.address, text)),
+    ok(is_text(report_of_tunnel(server), "local.0",
+               address_format(&bed.client.remote.address, text)),
        "and the server where it waits for peers");
     json_decref(client);
     json_decref(server);
@@ -194,8 +196,8 @@ static void states(void)
     ok(state_is(&bed.client, "connecting"), "a client connects");
     bed_expect(&bed, state_is(&bed.client, "waiting"), "and waits when it is refused");
     json_t *report = ask(&bed.client);
-    ok(json_is_null(at(tunnel_of(report), "association")) &&
-           json_is_null(at(tunnel_of(report), "peer")),
+    ok(json_is_null(at(report_of_tunnel(report), "association")) &&
+           json_is_null(at(report_of_tunnel(report), "peer")),
        "it has no association then");
     json_decref(report);
     side_start(&bed.server);
@@ -224,7 +226,7 @@ static void odd_names(void)
     bed_up(&bed);
     snprintf(side_link(&bed.server)->peer_name, TLS_NAME_MAX, "evil\xff\n\"name");
     json_t *report = ask(&bed.server);
-    json_t *tunnel = tunnel_of(report);
+    json_t *tunnel = report_of_tunnel(report);
     ok(is_text(tunnel, "peer", "evil??\"name") && json_is_object(at(tunnel, "association")),
        "a peer whose name is no text");
     ok(is_text(tunnel, "services.1.name", "odd") &&

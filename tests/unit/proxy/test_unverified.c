@@ -89,7 +89,7 @@ static void come(struct bed *bed, struct guest *guest, unsigned source)
 {
     struct address address = from(source);
     *guest = (struct guest){.association.ops = &dropping};
-    guest->events = link_accept(bed->server.tunnel, &guest->association, &address);
+    guest->events = link_accept(&bed->server.tunnel->owner, &guest->association, &address);
     guest->events->on_up(guest->events, STREAMS);
     give(guest, 0, hello, hello_length);
 }
@@ -108,7 +108,7 @@ static void make_hello(struct bed *bed)
 {
     struct tls_output output = {.on_output = keep_hello};
     struct tls_session *session =
-        tls_session_new_master(bed->client.tunnel->credentials, NULL, &output);
+        tls_session_new_master(bed->client.tunnel->owner.credentials, NULL, &output);
     must(session && tls_session_handshake(session) == ERR_AGAIN && hello_length);
     tls_session_free(session);
 }
@@ -121,7 +121,7 @@ static struct guest guests[UNVERIFIED_MAX + 200];
 
 static const struct unverified *unverified_of(const struct bed *bed)
 {
-    return &bed->server.tunnel->unverified;
+    return &bed->server.tunnel->owner.unverified;
 }
 
 static void what_one_costs(struct bed *bed)
