@@ -1,3 +1,4 @@
+/* Names are looked up by threads, which share questions, answers and a limit. */
 #include "base/resolver.h"
 
 #include <errno.h>
@@ -12,35 +13,26 @@
 #include "base/clock.h"
 #include "base/thread.h"
 
-/* Names come from the configuration; beyond so many those that nobody waits for are forgotten. */
-#define NAMES_MAX 1024
-#define BUCKETS   256
 /* A look-up that lasted longer makes its name slow: only half of the threads are for those. A name
  * server that answers at all does so in a tenth of it. */
 #define SLOW_US     1000000
 #define SLOW_MAX    (RESOLVER_MAX_THREADS / 2)
 #define IDLE_THREAD 10 /* seconds */
 
-struct answer {
-    struct address addresses[RESOLVER_MAX_ADDRESSES];
-    int count;
-    bool silent;
-    char why[sizeof(((struct resolver_query *)0)->why)];
-};
-
+/* All come from the configuration, so none is ever forgotten. */
 struct resolver_name {
     char *host;
-    struct resolver_name *next; /* in its bucket */
-    enum { NAME_RESTS, NAME_QUEUED, NAME_RUNS } state;
+    LIST_ENTRY(resolver_name) others;
+    enum { NAME_IDLE, NAME_QUEUED, NAME_RUNNING } state;
     bool slow;
-    uint64_t remembered_until_us; /* 0: there is no answer */
-    struct answer answer;
-    struct resolver_query *first, **last;           /* who waits */
-    struct resolver_name *queue_next, **queue_link; /* while NAME_QUEUED */
+    uint64_t cached_until_us; /* 0: there is no answer */
+    struct resolver_answer answer;
+    TAILQ_HEAD(resolver_queries, resolver_query) queries; /* that wait for it */
+    TAILQ_ENTRY(resolver_name) queued;                    /* while NAME_QUEUED */
 };
 
 struct queue {
-    struct resolver_name *first, **last;
+    TAILQ_HEAD(queued_names, resolver_name) names;
     unsigned count;
 };
 
@@ -48,8 +40,7 @@ struct resolver {
     struct resolver_options options;
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t work, left;
-    struct resolver_name *buckets[BUCKETS];
-    unsigned names;
+    LIST_HEAD(resolver_names, resolver_name) names;
     struct queue quick, slow;
     unsigned threads, idle, running, slow_running;
     bool closing, abandoned;
@@ -77,30 +68,22 @@ static void set_port(struct address *address, uint16_t port)
         address->in6.sin6_port = htons(port);
 }
 
-static void unlink_query(struct resolver_query *query)
+static void remove_query(struct resolver_query *query)
 {
-    *query->link = query->next;
-    if (query->next)
-        query->next->link = query->link;
-    else
-        query->name->last = query->link;
-    query->link = NULL;
+    TAILQ_REMOVE(&query->name->queries, query, others);
+    query->waits = false;
 }
 
 /* Under the lock, so that after resolver_free nothing touches a mailbox any more. */
-static void answer_all_locked(struct resolver_name *name, const struct answer *answer,
-                              bool remembered)
+static void answer_all_locked(struct resolver_name *name, const struct resolver_answer *answer,
+                              bool cached)
 {
-    struct resolver_query *query;
-    while ((query = name->first)) {
-        unlink_query(query);
-        memcpy(query->addresses, answer->addresses, sizeof query->addresses);
+    for (struct resolver_query *query; (query = TAILQ_FIRST(&name->queries));) {
+        remove_query(query);
+        query->answer = *answer;
         for (int i = 0; i < answer->count; i++)
-            set_port(&query->addresses[i], query->port);
-        query->count = answer->count;
-        query->silent = answer->silent;
-        query->remembered = remembered;
-        memcpy(query->why, answer->why, sizeof query->why);
+            set_port(&query->answer.addresses[i], query->port);
+        query->cached = cached;
         query->mail.deliver = deliver_answer;
         mailbox_post(query->reply_to, &query->mail);
     }
@@ -108,12 +91,12 @@ static void answer_all_locked(struct resolver_name *name, const struct answer *a
 
 static void fail_all_locked(struct resolver_name *name, const char *why)
 {
-    struct answer answer = {.silent = true};
+    struct resolver_answer answer = {.temporary = true};
     snprintf(answer.why, sizeof answer.why, "%s", why);
     answer_all_locked(name, &answer, false);
 }
 
-static void add_address(struct answer *answer, const struct addrinfo *found)
+static void add_address(struct resolver_answer *answer, const struct addrinfo *found)
 {
     struct address address = {.length = found->ai_addrlen};
     memcpy(&address.any, found->ai_addr, found->ai_addrlen);
@@ -133,7 +116,7 @@ static const struct addrinfo *of_family(const struct addrinfo *found, int family
 }
 
 /* The families by turns, that of the system's first choice first. */
-static void add_addresses(struct answer *answer, const struct addrinfo *found)
+static void add_addresses(struct resolver_answer *answer, const struct addrinfo *found)
 {
     while (found && found->ai_family != AF_INET && found->ai_family != AF_INET6)
         found = found->ai_next;
@@ -150,12 +133,12 @@ static void add_addresses(struct answer *answer, const struct addrinfo *found)
         }
 }
 
-/* EAI_AGAIN is all that there is for a silent name server, one that cannot be reached and one that
- * says SERVFAIL; errno is then EAGAIN (glibc's nss_dns). Only the time tells them apart. */
-static void say_why(struct answer *answer, int code, int error, uint64_t took_us)
+/* getaddrinfo says EAI_AGAIN for a silent name server, for one that cannot be reached and for one
+ * that says SERVFAIL; errno is then EAGAIN (glibc's nss_dns). Only the time tells them apart. */
+static void say_why(struct resolver_answer *answer, int code, int error, uint64_t took_us)
 {
     const char *words = code == EAI_SYSTEM ? strerrordesc_np(error) : gai_strerror(code);
-    answer->silent = code == EAI_AGAIN || code == EAI_SYSTEM || code == EAI_MEMORY;
+    answer->temporary = code == EAI_AGAIN || code == EAI_SYSTEM || code == EAI_MEMORY;
     if (code == 0)
         snprintf(answer->why, sizeof answer->why, "no address of a usable family");
     else if (code == EAI_AGAIN && took_us >= SLOW_US)
@@ -171,47 +154,16 @@ static void say_why(struct answer *answer, int code, int error, uint64_t took_us
 
 /* ---- names ---- */
 
-static struct resolver_name **bucket_of(struct resolver *resolver, const char *host)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a: nobody but the configuration chooses names */
-    for (; *host; host++)
-        hash = (hash ^ (uint8_t)*host) * 16777619u;
-    return &resolver->buckets[hash % BUCKETS];
-}
-
-static void forget_locked(struct resolver *resolver, struct resolver_name **link)
-{
-    struct resolver_name *name = *link;
-    *link = name->next;
-    resolver->names--;
-    free(name->host);
-    free(name);
-}
-
-static void forget_resting_locked(struct resolver *resolver)
-{
-    for (size_t i = 0; i < BUCKETS; i++)
-        for (struct resolver_name **link = &resolver->buckets[i]; *link;)
-            if ((*link)->state == NAME_RESTS)
-                forget_locked(resolver, link);
-            else
-                link = &(*link)->next;
-}
-
 static struct resolver_name *name_locked(struct resolver *resolver, const char *host)
 {
-    struct resolver_name **bucket = bucket_of(resolver, host);
-    for (struct resolver_name *name = *bucket; name; name = name->next)
-        if (!strcmp(name->host, host))
-            return name;
-    if (resolver->names >= NAMES_MAX)
-        forget_resting_locked(resolver);
-    struct resolver_name *name = check_alloc(sizeof *name);
+    struct resolver_name *name;
+    LIST_FOREACH(name, &resolver->names, others)
+    if (!strcmp(name->host, host))
+        return name;
+    name = check_alloc(sizeof *name);
     name->host = check_strdup(host);
-    name->last = &name->first;
-    name->next = *bucket;
-    *bucket = name;
-    resolver->names++;
+    TAILQ_INIT(&name->queries);
+    LIST_INSERT_HEAD(&resolver->names, name, others);
     return name;
 }
 
@@ -226,23 +178,16 @@ static void enqueue_locked(struct resolver *resolver, struct resolver_name *name
 {
     struct queue *queue = queue_of(resolver, name);
     name->state = NAME_QUEUED;
-    name->queue_next = NULL;
-    name->queue_link = queue->last;
-    *queue->last = name;
-    queue->last = &name->queue_next;
+    TAILQ_INSERT_TAIL(&queue->names, name, queued);
     queue->count++;
 }
 
 static void dequeue_locked(struct resolver *resolver, struct resolver_name *name)
 {
     struct queue *queue = queue_of(resolver, name);
-    *name->queue_link = name->queue_next;
-    if (name->queue_next)
-        name->queue_next->queue_link = name->queue_link;
-    else
-        queue->last = name->queue_link;
+    TAILQ_REMOVE(&queue->names, name, queued);
     queue->count--;
-    name->state = NAME_RESTS;
+    name->state = NAME_IDLE;
 }
 
 /* Names that may begin now. */
@@ -254,9 +199,9 @@ static unsigned ready_locked(const struct resolver *resolver)
 
 static struct resolver_name *take_locked(struct resolver *resolver)
 {
-    struct resolver_name *name = resolver->quick.first;
+    struct resolver_name *name = TAILQ_FIRST(&resolver->quick.names);
     if (!name && resolver->slow_running < SLOW_MAX)
-        name = resolver->slow.first;
+        name = TAILQ_FIRST(&resolver->slow.names);
     if (name)
         dequeue_locked(resolver, name);
     return name;
@@ -266,12 +211,12 @@ static struct resolver_name *take_locked(struct resolver *resolver)
 
 static void look_up_locked(struct resolver *resolver, struct resolver_name *name)
 {
-    struct answer answer = {.count = 0};
+    struct resolver_answer answer = {.count = 0};
     struct addrinfo *found = NULL;
     bool slow = name->slow;
     /* A copy: resolver_free frees the name while we are still in getaddrinfo. */
     char *host = check_strdup(name->host);
-    name->state = NAME_RUNS;
+    name->state = NAME_RUNNING;
     resolver->running++;
     resolver->slow_running += slow;
     pthread_mutex_unlock(&resolver->lock);
@@ -291,11 +236,10 @@ static void look_up_locked(struct resolver *resolver, struct resolver_name *name
     resolver->slow_running -= slow;
     if (resolver->closing)
         return;
-    name->state = NAME_RESTS;
+    name->state = NAME_IDLE;
     name->slow = now_us - begun_us >= SLOW_US;
     name->answer = answer;
-    name->remembered_until_us =
-        now_us + (answer.count ? RESOLVER_REMEMBERS_US : RESOLVER_REMEMBERS_FAILURE_US);
+    name->cached_until_us = now_us + (answer.count ? RESOLVER_CACHE_US : RESOLVER_CACHE_FAILURE_US);
     answer_all_locked(name, &answer, false);
 }
 
@@ -344,16 +288,16 @@ static void *answer_queries(void *argument)
 
 static void fail_queued_locked(struct resolver *resolver, int error)
 {
-    char why[sizeof(((struct answer *)0)->why)];
+    char why[sizeof(((struct resolver_answer *)0)->why)];
     struct resolver_name *name;
     snprintf(why, sizeof why, "no thread for the look-up: %s", strerrordesc_np(error));
     while ((name = take_locked(resolver)))
         fail_all_locked(name, why);
 }
 
-/* Somebody for each name that may begin. Without any thread they fail; else one of those that there
- * are will come to them. */
-static void employ_locked(struct resolver *resolver)
+/* A thread for each name that may begin. Without any thread they fail; else one of those that run
+ * takes them later. */
+static void provide_thread_locked(struct resolver *resolver)
 {
     pthread_t thread;
     if (ready_locked(resolver) <= resolver->idle) {
@@ -389,8 +333,8 @@ struct resolver *resolver_new(const struct resolver_options *options)
     pthread_cond_init(&resolver->work, &monotonic);
     pthread_cond_init(&resolver->left, NULL);
     pthread_condattr_destroy(&monotonic);
-    resolver->quick.last = &resolver->quick.first;
-    resolver->slow.last = &resolver->slow.first;
+    TAILQ_INIT(&resolver->quick.names);
+    TAILQ_INIT(&resolver->slow.names);
     return resolver;
 }
 
@@ -400,11 +344,12 @@ void resolver_free(struct resolver *resolver)
         return;
     pthread_mutex_lock(&resolver->lock);
     resolver->closing = true;
-    for (size_t i = 0; i < BUCKETS; i++)
-        while (resolver->buckets[i]) {
-            fail_all_locked(resolver->buckets[i], "shutting down");
-            forget_locked(resolver, &resolver->buckets[i]);
-        }
+    for (struct resolver_name *name; (name = LIST_FIRST(&resolver->names));) {
+        fail_all_locked(name, "shutting down");
+        LIST_REMOVE(name, others);
+        free(name->host);
+        free(name);
+    }
     pthread_cond_broadcast(&resolver->work);
     /* getaddrinfo cannot be interrupted and may wait half a minute for a dead name server. */
     while (resolver->threads > resolver->running)
@@ -421,16 +366,14 @@ void resolver_ask(struct resolver *resolver, struct resolver_query *query)
     pthread_mutex_lock(&resolver->lock);
     struct resolver_name *name = name_locked(resolver, query->host);
     query->name = name;
-    query->next = NULL;
-    query->link = name->last;
-    *name->last = query;
-    name->last = &query->next;
-    if (name->state == NAME_RESTS) {
-        if (!query->fresh && resolver->options.now_us() < name->remembered_until_us) {
+    query->waits = true;
+    TAILQ_INSERT_TAIL(&name->queries, query, others);
+    if (name->state == NAME_IDLE) {
+        if (!query->fresh && resolver->options.now_us() < name->cached_until_us) {
             answer_all_locked(name, &name->answer, true);
         } else {
             enqueue_locked(resolver, name);
-            employ_locked(resolver);
+            provide_thread_locked(resolver);
         }
     }
     pthread_mutex_unlock(&resolver->lock);
@@ -439,10 +382,10 @@ void resolver_ask(struct resolver *resolver, struct resolver_query *query)
 bool resolver_cancel(struct resolver *resolver, struct resolver_query *query)
 {
     pthread_mutex_lock(&resolver->lock);
-    bool waits = query->link != NULL;
+    bool waits = query->waits;
     if (waits) {
-        unlink_query(query);
-        if (!query->name->first && query->name->state == NAME_QUEUED)
+        remove_query(query);
+        if (TAILQ_EMPTY(&query->name->queries) && query->name->state == NAME_QUEUED)
             dequeue_locked(resolver, query->name);
     }
     pthread_mutex_unlock(&resolver->lock);

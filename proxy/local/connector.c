@@ -120,10 +120,10 @@ static void drop_names(struct connector *self)
         free_names(names);
 }
 
-static bool is_new(const struct resolver_query *query, const struct address *address)
+static bool is_new(const struct resolver_answer *known, const struct address *address)
 {
-    for (int i = 0; i < query->count; i++)
-        if (address_equal(&query->addresses[i], address))
+    for (int i = 0; i < known->count; i++)
+        if (address_equal(&known->addresses[i], address))
             return false;
     return true;
 }
@@ -131,8 +131,9 @@ static bool is_new(const struct resolver_query *query, const struct address *add
 /* Whether there is an address that a remembered answer had not. */
 static bool has_news(const struct connector_names *names)
 {
-    for (int i = 0; i < names->query.count; i++)
-        if (!names->outdated || is_new(&names->outdated->query, &names->query.addresses[i]))
+    for (int i = 0; i < names->query.answer.count; i++)
+        if (!names->outdated ||
+            is_new(&names->outdated->query.answer, &names->query.answer.addresses[i]))
             return true;
     return false;
 }
@@ -163,7 +164,7 @@ static void fail(struct connector *self)
 {
     char why[CONNECTOR_WHY_MAX];
     enum err result =
-        connector_why(self, self->begun ? NULL : &self->names->query, why, sizeof why);
+        connector_why(self, self->begun ? NULL : &self->names->query.answer, why, sizeof why);
     stop(self);
     drop_names(self);
     self->on_done(self, result, -1, why);
@@ -182,7 +183,7 @@ void connector_cancel(struct connector *self)
 /* Nobody waits any more. A remembered answer is no reason to fail: the name may have moved. */
 static void give_up(struct connector *self)
 {
-    if (self->names && self->names->query.remembered && self->count)
+    if (self->names && self->names->query.cached && self->count)
         ask(self, true);
     else
         fail(self);
@@ -266,10 +267,10 @@ static void on_answer(struct resolver_query *query)
         return;
     }
     self->tries = names->tries;
-    self->count = query->count;
+    self->count = query->answer.count;
     self->begun = 0;
-    for (int i = 0; i < query->count; i++)
-        prepare(self, &names->tries[i], &query->addresses[i]);
+    for (int i = 0; i < query->answer.count; i++)
+        prepare(self, &names->tries[i], &query->answer.addresses[i]);
     try_next(self);
 }
 

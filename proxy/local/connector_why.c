@@ -101,7 +101,7 @@ static bool is_other_file(const struct connector_try *try)
            stat(try->address->un.sun_path, &status) == 0 && !S_ISSOCK(status.st_mode);
 }
 
-enum err connector_why(const struct connector *connector, const struct resolver_query *look_up,
+enum err connector_why(const struct connector *connector, const struct resolver_answer *look_up,
                        char *why, size_t size)
 {
     const struct connector_try *best = connector->tries;
@@ -110,7 +110,7 @@ enum err connector_why(const struct connector *connector, const struct resolver_
     if (look_up) {
         bool answered = look_up->why[0];
         add(why, size, ": %s", answered ? look_up->why : "the name servers have not answered yet");
-        return answered && !look_up->silent ? ERR_NAME_UNKNOWN : ERR_NAME_SILENT;
+        return answered && !look_up->temporary ? ERR_NAME_UNKNOWN : ERR_NAME_SILENT;
     }
     for (int i = 1; i < connector->begun; i++)
         if (weight(connector->tries[i].error) >= weight(best->error))

@@ -12,5 +12,5 @@
  * missing route; of equals the last. why gets the endpoint as configured and what each address
  * said. look_up: NULL, or the one that gave no address; its why is empty while it has no answer.
  * An address without an error has not answered. */
-enum err connector_why(const struct connector *connector, const struct resolver_query *look_up,
+enum err connector_why(const struct connector *connector, const struct resolver_answer *look_up,
                        char *why, size_t size);

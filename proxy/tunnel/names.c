@@ -83,12 +83,12 @@ static bool is_equal(const struct remotes *a, const struct remotes *b)
 
 static void remember(struct tunnel *tunnel, size_t number, const struct resolver_query *query)
 {
-    if (!query->count)
+    if (!query->answer.count)
         return;
     struct remotes *known = &tunnel->known[number];
     known->count = 0;
-    for (int i = 0; i < query->count && known->count < TRANSPORT_ADDRESSES_MAX; i++)
-        add_remote(known, &query->addresses[i]);
+    for (int i = 0; i < query->answer.count && known->count < TRANSPORT_ADDRESSES_MAX; i++)
+        add_remote(known, &query->answer.addresses[i]);
 }
 
 /* ---- names ---- */
@@ -97,10 +97,10 @@ static void log_unresolved(struct tunnel *tunnel)
 {
     for (size_t i = 0; i < tunnel->config->remote_count; i++) {
         const struct remote_name *name = &tunnel->lookup->names[i];
-        if (!tunnel->config->remote[i].needs_lookup || (!name->pending && name->query.count))
+        if (!tunnel->config->remote[i].needs_lookup || (!name->pending && name->query.answer.count))
             continue;
         const char *why =
-            name->pending ? "the name servers have not answered yet" : name->query.why;
+            name->pending ? "the name servers have not answered yet" : name->query.answer.why;
         tunnel_attempt_tell(
             tunnel,
             LOG_ABOUT(.tunnel = tunnel->config->name, .address = tunnel->config->remote[i].host),
@@ -153,7 +153,7 @@ static void on_name(struct resolver_query *query)
     remember(tunnel, (size_t)(name - lookup->names), query);
     if (!lookup->awaited)
         came_late(tunnel);
-    else if (!lookup->pending || (lookup->impatient && query->count))
+    else if (!lookup->pending || (lookup->impatient && query->answer.count))
         go_on(tunnel);
 }
 

@@ -52,13 +52,14 @@ static void known_name(struct resolver *resolver)
     answers = 0;
     resolver_ask(resolver, &query);
     wait_for(1);
-    ok(query.count > 0, "localhost has %d addresses", query.count);
-    for (int i = 0; i < query.count; i++) {
-        address_format(&query.addresses[i], text);
+    ok(query.answer.count > 0, "localhost has %d addresses", query.answer.count);
+    for (int i = 0; i < query.answer.count; i++) {
+        address_format(&query.answer.addresses[i], text);
         loopback = loopback && (strncmp(text, "127.", 4) == 0 || strncmp(text, "[::1]", 5) == 0) &&
                    strstr(text, ":8080");
         for (int other = 0; other < i; other++)
-            loopback = loopback && !address_equal(&query.addresses[i], &query.addresses[other]);
+            loopback = loopback &&
+                       !address_equal(&query.answer.addresses[i], &query.answer.addresses[other]);
     }
     ok(loopback, "each is a loopback address with the port, and there once");
 }
@@ -73,7 +74,8 @@ static void unknown_name(struct resolver *resolver)
     answers = 0;
     resolver_ask(resolver, &query);
     wait_for(1);
-    ok(query.count == 0 && query.why[0], "an impossible name fails: %s", query.why);
+    ok(query.answer.count == 0 && query.answer.why[0], "an impossible name fails: %s",
+       query.answer.why);
 }
 
 static void several(struct resolver *resolver)
@@ -89,7 +91,7 @@ static void several(struct resolver *resolver)
     wait_for(SEVERAL);
     loop_turn(loop, 0);
     for (int i = 0; i < SEVERAL; i++)
-        right = right && queries[i].count == i % 2;
+        right = right && queries[i].answer.count == i % 2;
     ok(answers == SEVERAL && right, "%d queries are answered once each, each its own", SEVERAL);
 }
 
@@ -234,10 +236,10 @@ static void one_name_holds_nobody_up(void)
     resolver_ask(resolver, &held);
     wait_under_way(1);
     struct resolver_query other = ask_and_wait(resolver, "127.0.0.7", false);
-    ok(other.count == 1 && answers == 1, "a name is looked up while another one is silent");
+    ok(other.answer.count == 1 && answers == 1, "a name is looked up while another one is silent");
     let(false);
     wait_for(2);
-    ok(held.count == 1, "and that one has its answer later");
+    ok(held.answer.count == 1, "and that one has its answer later");
     resolver_free(resolver);
 }
 
@@ -258,42 +260,43 @@ static void equal_questions(void)
     let(false);
     wait_for(EQUAL);
     for (int i = 0; i < EQUAL; i++)
-        right = right && queries[i].count == 1 && !queries[i].remembered &&
-                queries[i].addresses[0].in.sin_port == htons((uint16_t)(1000 + i));
+        right = right && queries[i].answer.count == 1 && !queries[i].cached &&
+                queries[i].answer.addresses[0].in.sin_port == htons((uint16_t)(1000 + i));
     ok(right && look_ups_now() == 1, "%d equal questions cost one look-up, each has its port",
        EQUAL);
     resolver_free(resolver);
 }
 
-static void remembered(void)
+static void cached(void)
 {
     struct resolver *resolver = new_tested();
     struct resolver_query query = ask_and_wait(resolver, "127.0.0.1", false);
-    ok(!query.remembered, "the first answer is new");
-    atomic_fetch_add(&clock_us, RESOLVER_REMEMBERS_US - 1);
+    ok(!query.cached, "the first answer is new");
+    atomic_fetch_add(&clock_us, RESOLVER_CACHE_US - 1);
     query = ask_and_wait(resolver, "127.0.0.1", false);
-    ok(query.remembered && query.count == 1 && look_ups_now() == 1, "it is remembered");
+    ok(query.cached && query.answer.count == 1 && look_ups_now() == 1, "it is cached");
     query = ask_and_wait(resolver, "127.0.0.1", true);
-    ok(!query.remembered && look_ups_now() == 2, "but not for who wants a fresh one");
-    atomic_fetch_add(&clock_us, RESOLVER_REMEMBERS_US);
+    ok(!query.cached && look_ups_now() == 2, "but not for who wants a fresh one");
+    atomic_fetch_add(&clock_us, RESOLVER_CACHE_US);
     query = ask_and_wait(resolver, "127.0.0.1", false);
-    ok(!query.remembered && look_ups_now() == 3, "and not for long");
+    ok(!query.cached && look_ups_now() == 3, "and not for long");
 
     ask_and_wait(resolver, "fails 2 0", false);
-    atomic_fetch_add(&clock_us, RESOLVER_REMEMBERS_FAILURE_US - 1);
+    atomic_fetch_add(&clock_us, RESOLVER_CACHE_FAILURE_US - 1);
     query = ask_and_wait(resolver, "fails 2 0", false);
-    ok(query.count == 0 && query.remembered && look_ups_now() == 4, "a failure is remembered");
+    ok(query.answer.count == 0 && query.cached && look_ups_now() == 4, "a failure is cached");
     atomic_fetch_add(&clock_us, 1);
     ask_and_wait(resolver, "fails 2 0", false);
     ok(look_ups_now() == 5, "for a shorter time");
     resolver_free(resolver);
 }
 
-static void is_why(struct resolver *resolver, const char *host, bool silent, const char *why)
+static void is_why(struct resolver *resolver, const char *host, bool temporary, const char *why)
 {
     struct resolver_query query = ask_and_wait(resolver, host, false);
-    ok(query.count == 0 && query.silent == silent && !strcmp(query.why, why), "%s: %s", host,
-       query.why);
+    ok(query.answer.count == 0 && query.answer.temporary == temporary &&
+           !strcmp(query.answer.why, why),
+       "%s: %s", host, query.answer.why);
 }
 
 static void why_not(void)
@@ -319,13 +322,13 @@ static void families_by_turns(void)
     struct resolver *resolver = new_tested();
     struct resolver_query query = ask_and_wait(resolver, "families", false);
     char text[ADDRESS_TEXT_MAX];
-    bool right = query.count == 5;
+    bool right = query.answer.count == 5;
     for (int i = 0; right && i < 5; i++)
-        right = !strcmp(address_format(&query.addresses[i], text), wanted[i]);
+        right = !strcmp(address_format(&query.answer.addresses[i], text), wanted[i]);
     ok(right, "each address once, the families by turns");
     query = ask_and_wait(resolver, "many", false);
-    ok(query.count == RESOLVER_MAX_ADDRESSES &&
-           !strcmp(address_format(&query.addresses[3], text), "2.2.2.2:8080"),
+    ok(query.answer.count == RESOLVER_MAX_ADDRESSES &&
+           !strcmp(address_format(&query.answer.addresses[3], text), "2.2.2.2:8080"),
        "a family that is last is not what is left out");
     resolver_free(resolver);
 }
@@ -356,12 +359,12 @@ static void slow_names(void)
     let(false);
     wait_for(CROWD);
     atomic_store(&lasts_us, 0);
-    atomic_fetch_add(&clock_us, 2 * RESOLVER_REMEMBERS_US);
+    atomic_fetch_add(&clock_us, 2 * RESOLVER_CACHE_US);
     let(true);
     ask_crowd(resolver, queries, names);
     wait_under_way(RESOLVER_MAX_THREADS / 2);
     struct resolver_query other = ask_and_wait(resolver, "127.0.0.7", false);
-    ok(other.count == 1 && answers == CROWD + 1,
+    ok(other.answer.count == 1 && answers == CROWD + 1,
        "names known to be slow leave room for those that are not");
     wait_under_way(RESOLVER_MAX_THREADS / 2);
     ok(resolver_cancel(resolver, &queries[CROWD - 1]), "one that waits can be taken back");
@@ -375,7 +378,7 @@ static void slow_names(void)
     resolver_free(resolver);
 }
 
-static void forgotten(void)
+static void many_names(void)
 {
     struct resolver *resolver = new_tested();
     char host[16];
@@ -384,9 +387,8 @@ static void forgotten(void)
         ask_and_wait(resolver, host, false);
     }
     ask_and_wait(resolver, host, false);
-    ok(look_ups_now() == 2000, "the last of 2000 names is remembered");
     ask_and_wait(resolver, "10.0.0.0", false);
-    ok(look_ups_now() == 2001, "the first is forgotten: memory is bounded");
+    ok(look_ups_now() == 2000, "the last and the first of 2000 names are cached");
     resolver_free(resolver);
 }
 
@@ -396,10 +398,10 @@ static void without_threads(void)
     no_threads = true;
     struct resolver_query query = ask_and_wait(resolver, "127.0.0.1", false);
     no_threads = false;
-    ok(query.count == 0 && query.silent && strstr(query.why, "no thread"),
-       "no thread can be made: %s", query.why);
+    ok(query.answer.count == 0 && query.answer.temporary && strstr(query.answer.why, "no thread"),
+       "no thread can be made: %s", query.answer.why);
     query = ask_and_wait(resolver, "127.0.0.1", false);
-    ok(query.count == 1, "and when one can, all is well at once");
+    ok(query.answer.count == 1, "and when one can, all is well at once");
     resolver_free(resolver);
 }
 
@@ -413,7 +415,7 @@ static void freed_while_under_way(void)
     wait_under_way(2);
     resolver_free(resolver);
     wait_for(3);
-    ok(queries[2].count == 0 && !strcmp(queries[2].why, "shutting down"),
+    ok(queries[2].answer.count == 0 && !strcmp(queries[2].answer.why, "shutting down"),
        "the end does not wait for a look-up that hangs, and answers who waits for it");
     let(false);
     pthread_mutex_lock(&lock);
@@ -438,11 +440,11 @@ int main(void)
     freed_with_queries();
     one_name_holds_nobody_up();
     equal_questions();
-    remembered();
+    cached();
     why_not();
     families_by_turns();
     slow_names();
-    forgotten();
+    many_names();
     without_threads();
     freed_while_under_way();
     mailbox_fini(&box);

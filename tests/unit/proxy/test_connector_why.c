@@ -74,14 +74,14 @@ static void look_ups(void)
 {
     struct endpoint endpoint = {.text = (char *)(uintptr_t) "db:80", .needs_lookup = true};
     struct connector connector = {.endpoint = &endpoint};
-    struct resolver_query query = {.why = "the name does not exist"};
+    struct resolver_answer query = {.why = "the name does not exist"};
     char why[CONNECTOR_WHY_MAX];
     enum err result = connector_why(&connector, &query, why, sizeof why);
     ok(result == ERR_NAME_UNKNOWN && !strcmp(why, "db:80: the name does not exist"), "%s", why);
-    query.silent = true;
+    query.temporary = true;
     result = connector_why(&connector, &query, why, sizeof why);
     ok(result == ERR_NAME_SILENT, "a name server that cannot say is no name that does not exist");
-    query = (struct resolver_query){.count = 0};
+    query = (struct resolver_answer){.count = 0};
     result = connector_why(&connector, &query, why, sizeof why);
     ok(result == ERR_NAME_SILENT && strstr(why, "not answered yet"), "%s", why);
 }
