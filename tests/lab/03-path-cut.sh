@@ -57,7 +57,7 @@ cut_one_way() {
     lab_restore 1
     check "$TRANSPORT: the path is back" wait_until 20 has_paths client 2
     check "$TRANSPORT: at the server, too" wait_until 20 has_paths server 2
-    # Whether the traffic has gone back to it yet is a matter of seconds.
+    # The traffic goes back to it within seconds.
     uses client 10.1.0.2 || path=2
     cut_under_load "black hole downwards" "$path" down
     lab_restore "$path"

@@ -25,7 +25,7 @@ transfer() { # TEXT BYTES
 bad_lines() {
     end_pair
     start_pair
-    # What is reordered is what goes at once while the others are delayed.
+    # netem reorders by sending a packet at once while the others are delayed.
     lab_netem 1 both delay 10ms reorder 95% loss 1% duplicate 1% limit 10000
     transfer "20 ms, 1% lost, doubled, 5% reordered" 500000
     lab_netem 1 both delay 50ms 5ms loss 5% duplicate 5% limit 10000

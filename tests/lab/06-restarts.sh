@@ -19,7 +19,7 @@ is_used() {
     check "$TRANSPORT, $1: connections pass" load rr --to "$TO" --connections "$(scaled 50)" --parallel 10
 }
 
-# Who waited for dead_after has said that the peer vanished.
+# An end that waited for dead_after has said that the peer vanished.
 is_not_for_patience() { # END TEXT BEGUN: what it has logged since mark_log
     check "$TRANSPORT, $2: before dead_after" has_no_news "$1" 'vanished'
     note "$TRANSPORT, $2: up again after $(($(milliseconds) - $3)) ms"

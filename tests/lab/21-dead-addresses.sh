@@ -26,7 +26,7 @@ comes_back() { # ORDER OF REMOTES
     check "$TRANSPORT, $1: it is up again" wait_until 30 is_up client
     took=$(back_after)
     note "$TRANSPORT, $1: after $took ms"
-    # What is to be found are the pauses of 3 s and more.
+    # The test looks for pauses of 3 s and more.
     check "$TRANSPORT, $1: soon" test "$took" -lt 2500
     end_pair
 }

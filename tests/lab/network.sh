@@ -189,7 +189,7 @@ route replace fd00:$1::2 dev rs$1 mtu lock $2
 END
 }
 
-# What netem counted since it was put there: packets, drops, bytes.
+# netem's counts since it was put there: packets, drops, bytes.
 lab_count() { # PATH up|down packets|drops|bytes
     tc -n router -s -j qdisc show dev "$(lab_device "$1" "$2")" root | jq ".[0].$3 // 0"
 }

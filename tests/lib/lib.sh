@@ -203,7 +203,7 @@ logged_ms() { # NAME.err PATTERN
     date -d "$(grep -E -- "$2" "$dir/$1" | tail -n 1 | cut -d ' ' -f 1)" +%s%3N
 }
 
-# How long the client needed for an association after the server was there, in ms, as their logs have it: to ask
+# Time that the client needed for an association after the server was there, in ms, as their logs have it: to ask
 # for the status takes a busy machine longer.
 back_after() {
     echo $(($(logged_ms client.err ': association up with ') - $(logged_ms server.err ' info: ready: ')))
@@ -281,7 +281,7 @@ make_certificates() {
     make_certificate client ca client.example
 }
 
-# What the endpoints are like: set any of these before start_server, start_client or start_pair.
+# Options of the endpoints: set any of these before start_server, start_client or start_pair.
 
 THREADS=${THREADS:-2}
 LOG_FORMAT=text

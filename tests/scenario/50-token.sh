@@ -50,7 +50,7 @@ check "a server with its key in a token refuses as any other" \
 check "and the client knows why" wait_until 10 has_line client.err 'does not trust the CA that signed'
 stop client
 
-# What is wrong | key | certificate | words
+# mistake | key | certificate | words
 while IFS='|' read -r what key cert words; do
     SERVER_TLS="ca = \"ca.pem\"; cert = \"$cert\"; key = \"$key\"; allow = \"client.example\";"
     write_config refused "$(server_tunnel site "$SERVER_SERVICES")"

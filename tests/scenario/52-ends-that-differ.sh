@@ -59,7 +59,7 @@ run_hawser client
 says_why() { # END NAME
     has_line "$1.err" "tunnel=$2 .*no association: .*(TLS handshake failed): .{20,}"
 }
-# Whether what has failed may have: the shorter lifetime has ended already, on a machine with other things to do.
+# True if the failure is to be expected: the shorter lifetime has ended already, on a machine with other things to do.
 are_resumed() { # NAME OUTCOME
     has client "$1" '.children | .resumed > 0 and .full == 0' || return
     has client "$1" '.children.failed == 0' || { [ "$2" = renewed ] && lasts 9; }

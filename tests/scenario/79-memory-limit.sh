@@ -11,7 +11,7 @@ rss() { # NAME: in bytes
 used() { # NAME
     status "$1" '.memory.used'
 }
-# What the far end has sent and this one's sockets have not taken: it waits in one of the two.
+# Bytes that the far end has sent and this one's sockets have not taken wait in one of the two.
 waiting() { # FROM TO
     echo $(($(tunnel "$1" .bytes.out) - $(tunnel "$2" .bytes.in)))
 }
@@ -94,7 +94,7 @@ check "nor of the other" exit_code unread2
 check "and everything is given back" wait_until 60 gives_back server
 
 stop client2
-# What SCTP itself keeps is small here, so that a few hundred connections have more than that to send.
+# SCTP itself keeps little here, so that a few hundred connections have more than that to send.
 CLIENT_OPTIONS='buffer = 1048576;'
 write_config client3 "$(client_tunnel site "$CLIENT_SERVICES" "$REMOTE")"
 run_hawser client3

@@ -32,7 +32,7 @@ write_config both "$both"
 has_settled() {
     has_ended both || has_line both.err ' info: ready: '
 }
-# Whether it ends as it should: 0 once it was ready, else 1 with a sentence (2, should it not even read its files).
+# True if it ends as it should: 0 once it was ready, else 1 with a sentence (2, should it not even read its files).
 run_both() { # COMMAND...
     local code
     rm -f "$dir/both.err"

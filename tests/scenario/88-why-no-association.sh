@@ -44,7 +44,7 @@ check "who waits for an association in vain" ends refused --connections 1 \
 check "is told of with the reason" wait_until 5 has_line client.err \
     'service=no-name .*connection ended: the tunnel is down: no association: the name cannot be resolved: the name does not'
 
-# What does not start: it waits, and says why.
+# A tunnel that does not start waits, and says why.
 fails() { # NAME PATTERN
     start "$1" "${SERVER_SIDE[@]}" "$HAWSER" run "$dir/$1.cfg"
     wait_until 20 has_line "$1.err" "waits, .*$2" && stop "$1"
