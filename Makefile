@@ -201,7 +201,7 @@ REPLAYS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(filter-out $(NO_TESTS),$(wild
 RUN_TESTS = BUILD=$(BUILD) NOT_BUILT='$(NO_TESTS:tests/%.c=%)' SCALE=$(or $(SCALE),$(SCALE_$(VARIANT)),1) LIMIT=$(or $(LIMIT_$(VARIANT)),120) scripts/run-tests $(ONLY)
 
 $(BUILD)/tests/fuzz/fuzz_sctp_packet: $(BUILD)/tests/lib/tap.o
-$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/tests/libsim.a $(call libs_of,mux control tls transport sctp config base)
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/tests/libsim.a $(call libs_of,proxy mux control tls transport sctp config base)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -266,7 +266,7 @@ fuzz: ## let libFuzzer look for bad input, SECONDS each
 	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=fuzz CC=clang CFLAGS='-O1 -g' $(patsubst %,build/fuzz/fuzzers/%,$(or $(ONLY),$(FUZZERS)))
 	$(Q)scripts/run-fuzzers $(or $(SECONDS),600) $(or $(ONLY),$(FUZZERS))
 
-$(BUILD)/fuzzers/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/libsim.a $(call libs_of,mux control tls transport sctp config base)
+$(BUILD)/fuzzers/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/libsim.a $(call libs_of,proxy mux control tls transport sctp config base)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)

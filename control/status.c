@@ -1,8 +1,10 @@
+/* The client of the admin socket. */
 #include "control/status.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,7 +13,6 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "control/status_text.h"
 
 #define ANSWER_US  5000000
 #define ANSWER_MAX (64u << 20) /* 65535 peers fit; whoever sends more is no hawser */
@@ -109,28 +110,18 @@ static char *ask(const char *path, FILE *err)
     return answer;
 }
 
-int status_print(const char *socket_path, bool json, FILE *out, FILE *err)
+json_t *status_ask(const char *socket_path, FILE *err)
 {
     char *answer = ask(socket_path, err);
     if (!answer)
-        return 1;
-    int code = 1;
-    json_error_t error;
-    json_t *report = json_loads(answer, 0, &error);
+        return NULL;
+    json_t *report = json_loads(answer, 0, NULL);
     const char *refused = json_string_value(json_object_get(report, "error"));
-    if (!json_is_object(report)) {
-        fprintf(err, "hawser status: %s: the answer is not a JSON object\n", socket_path);
-    } else if (refused) {
-        fprintf(err, "hawser status: %s: %s\n", socket_path, refused);
-    } else {
-        if (json)
-            json_dumpf(report, out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-        else
-            status_text_print(report, out);
-        fputs(json ? "\n" : "", out);
-        code = 0;
-    }
-    json_decref(report);
     free(answer);
-    return code;
+    if (json_is_object(report) && !refused)
+        return report;
+    fprintf(err, "hawser status: %s: %s\n", socket_path,
+            refused ? refused : "the answer is not a JSON object");
+    json_decref(report);
+    return NULL;
 }

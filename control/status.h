@@ -1,9 +1,11 @@
-/* control/status.h: `hawser status`: asks a running process over its admin socket. */
+/* control/status.h: asks a running process for its status, over its admin socket. */
 #pragma once
 
-#include <stdbool.h>
 #include <stdio.h>
 
-/* Prints the status as text or as JSON. Returns 0, or 1 after a line on err (nobody listens there,
- * no answer within 5 s). Blocks: for the command line only. */
-int status_print(const char *socket_path, bool json, FILE *out, FILE *err);
+struct json_t;
+
+/* The process's report, a JSON object; NULL after a line on err (nobody listens there, no answer
+ * within 5 s, a refusal, no JSON object). Blocks: for the command line only.
+ * Owns: caller, json_decref. */
+struct json_t *status_ask(const char *socket_path, FILE *err);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "config/config.h"
 #include "control/status.h"
 #include "proxy/cli/init.h"
+#include "proxy/cli/status_text.h"
 #include "proxy/daemon/process.h"
 #include "proxy/tunnel/carriers.h"
 #include "tls/credentials.h"
@@ -142,7 +144,15 @@ static int command_status(int argc, char **argv)
         socket_path = default_socket();
     if (!socket_path)
         return usage("no client.sock or server.sock here: name the admin socket with -s SOCKET");
-    return status_print(socket_path, json, stdout, stderr);
+    json_t *report = status_ask(socket_path, stderr);
+    if (!report)
+        return EXIT_FAILED;
+    if (!json)
+        status_text_print(report, stdout);
+    else if (json_dumpf(report, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0)
+        putchar('\n');
+    json_decref(report);
+    return EXIT_FINE;
 }
 
 /* The number, or 0, which no option takes. */

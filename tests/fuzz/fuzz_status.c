@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "control/status_text.h"
+#include "proxy/cli/status_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

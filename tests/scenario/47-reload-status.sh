@@ -64,8 +64,8 @@ check "from Redis" status_is server '.sessions.redis.hits' 1
 echo rubbish >"$dir/redis.keys"
 check "a file of rubbish is noticed" wait_until 10 store_keys '.failed == 1 and .fine == false'
 check "with the reason, which names the file" store_keys '.failure | test("redis.keys")'
-check "in the log, too" has_line server.err 'the keys of Redis stay as they were: .*redis.keys'
-check "and in words" says '^keys of Redis: read again: 0, failed: 1; last .*Z: FAILED: .*redis.keys'
+check "in the log, too" has_line server.err 'the Redis keys stay unchanged: .*redis.keys'
+check "and in words" says '^Redis keys: 0 reloads, 1 failed; last .*Z: FAILED: .*redis.keys'
 put_keys "$new"
 send_signal server HUP
 check "SIGHUP reads a mended one" wait_until 10 store_keys '.done >= 1 and .fine'
@@ -81,7 +81,7 @@ check "a certificate that does not fit its key" \
 check "is counted" status_is server '.tunnels[0].counters.reloads_failed' 1
 check "the reason is there" status_has server \
     '.tunnels[0].reload.failure | test("does not belong to the certificate")'
-check "in words" says '^  files .*read again: 1, failed: 1; last .*: FAILED: .*does not belong'
+check "in words" says '^  files .*1 reload, 1 failed; last .*: FAILED: .*does not belong'
 echo 'tunnels = 7' >>"$dir/server.cfg"
 send_signal server HUP
 check "a configuration file that is none" wait_until 10 status_has server \

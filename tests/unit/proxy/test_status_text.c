@@ -1,4 +1,4 @@
-#include "control/status_text.h"
+#include "proxy/cli/status_text.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -62,11 +62,11 @@ static const char two_paths[] =
     "{\"address\":\"10.2.0.2:9\",\"local\":\"\",\"state\":\"failing\",\"in_use\":false}]}]}]}";
 static const char two_paths_text[] =
     "  association     ab with s at 10.1.0.2:9 over kernel: up, 12 retransmissions "
-    "(3 needless), 1 time-outs\n"
+    "(3 spurious), 1 time-out\n"
     "    path          10.1.0.1:9 -> 10.1.0.2:9 active, in use, round trip 0.31 ms, MTU 1500, "
     "window 64.0 kB\n"
-    "    congestion    bbr, cruise: window 64.0 kB, 5.0 MB/s, least round trip 0.29 ms, the line "
-    "itself loses 1.2%\n"
+    "    congestion    bbr, cruise: window 64.0 kB, 5.0 MB/s, least round trip 0.29 ms, path loss "
+    "1.2%\n"
     "    path          10.2.0.2:9 failing\n";
 
 int main(void)
@@ -86,10 +86,10 @@ int main(void)
         "{\"reloads\":{\"configuration\":{\"done\":2,\"failed\":1,\"at\":\"now\",\"fine\":false,"
         "\"failure\":\"line 3\"},\"redis_keys\":null},\"tunnels\":[{\"reload\":{\"done\":4,"
         "\"failed\":1,\"at\":\"then\",\"fine\":true,\"failure\":\"old\"}}]}");
-    ok(strstr(text, "configuration: read again: 2, failed: 1; last now: FAILED: line 3\n") &&
+    ok(strstr(text, "configuration: 2 reloads, 1 failed; last now: FAILED: line 3\n") &&
            !strstr(text, "Redis"),
        "a reload that failed says why");
-    ok(strstr(text, "  files           read again: 4, failed: 1; last then: fine\n"),
+    ok(strstr(text, "  files           4 reloads, 1 failed; last then: fine\n"),
        "one that was fine does not repeat an old reason");
     ok(strstr(print("{\"draining\":true}"), "draining: no new connections"), "draining");
     ok(strstr(print("{}"), "hawser -, process 0, up 0 s, 0 threads\n"), "nothing known");

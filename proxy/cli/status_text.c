@@ -1,4 +1,5 @@
-#include "control/status_text.h"
+/* The status of a process as text. */
+#include "proxy/cli/status_text.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -25,6 +26,11 @@ static uint64_t number(const json_t *object, const char *key)
 {
     json_int_t value = json_integer_value(json_object_get(object, key));
     return value > 0 ? (uint64_t)value : 0;
+}
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
 }
 
 /* "1.2 GB": powers of 1000, as disks and links are sold. */
@@ -87,17 +93,19 @@ static void print_congestion(const json_t *path, FILE *out)
         fprintf(out, ", least round trip %.3g ms", (double)number(congestion, "min_rtt_us") / 1000);
     double floor = json_real_value(json_object_get(congestion, "loss_floor"));
     if (floor >= 0.0005)
-        fprintf(out, ", the line itself loses %.1f%%", floor * 100);
+        fprintf(out, ", path loss %.1f%%", floor * 100);
     fputc('\n', out);
 }
 
 static void print_losses(const json_t *association, FILE *out)
 {
-    fprintf(out, ", %" PRIu64 " retransmissions", number(association, "retransmissions"));
+    uint64_t sent_again = number(association, "retransmissions"),
+             timeouts = number(association, "timeouts");
+    fprintf(out, ", %" PRIu64 " retransmission%s", sent_again, plural(sent_again));
     if (number(association, "spurious"))
-        fprintf(out, " (%" PRIu64 " needless)", number(association, "spurious"));
-    if (number(association, "timeouts"))
-        fprintf(out, ", %" PRIu64 " time-outs", number(association, "timeouts"));
+        fprintf(out, " (%" PRIu64 " spurious)", number(association, "spurious"));
+    if (timeouts)
+        fprintf(out, ", %" PRIu64 " time-out%s", timeouts, plural(timeouts));
 }
 
 static void print_paths(const json_t *association, FILE *out)
@@ -132,7 +140,8 @@ static void print_streams(const json_t *association, FILE *out)
 {
     const json_t *limit = json_object_get(association, "streams_limit");
     const char *by = text(limit, "by");
-    fprintf(out, ", %" PRIu64 " streams", number(association, "streams"));
+    fprintf(out, ", %" PRIu64 " stream%s", number(association, "streams"),
+            plural(number(association, "streams")));
     if (*by == '-' || strcmp(by, "both") == 0)
         return;
     fprintf(out, " (limited by %s; streams.max is %" PRIu64 " here, %" PRIu64 " there)",
@@ -202,8 +211,8 @@ static void print_children(const json_t *tunnel, FILE *out)
     fputc('\n', out);
     if (full)
         fprintf(out,
-                "  WARNING         only %.4g%% of the child sessions were resumed; the others cost "
-                "a full handshake each (see the log)\n",
+                "  WARNING         only %.4g%% of the child sessions were resumed; each other one "
+                "cost a full handshake (see the log)\n",
                 100 * (double)resumed / (double)done);
 }
 
@@ -213,21 +222,20 @@ static void print_handshakes(const json_t *tunnel, FILE *out)
     static const struct {
         const char *key, *words;
     } failures[] = {
-        {"failures_alert", "by TLS or the far end's alert"},
-        {"failures_timeout", "not in time"},
+        {"failures_alert", "by TLS or an alert of the far end"},
+        {"failures_timeout", "timed out"},
         {"failures_not_resumed", "not resumed"},
-        {"failures_other_master", "of another master"},
+        {"failures_other_master", "resumed from another master"},
         {"failures_unverified", "peer not trusted"},
-        {"failures_name", "peer not allowed or not the one expected"},
-        {"failures_other", "otherwise"},
+        {"failures_name", "peer not allowed or not expected"},
+        {"failures_other", "for other reasons"},
     };
     const json_t *counters = json_object_get(tunnel, "counters");
     uint64_t full = number(counters, "masters_full"), resumed = number(counters, "masters_resumed");
     if (full + resumed) {
         fprintf(out, "  master sessions %" PRIu64 " full, %" PRIu64 " resumed", full, resumed);
         if (number(counters, "masters_not_resumed"))
-            fprintf(out,
-                    " (%" PRIu64 " of these because the server did not take what it was offered)",
+            fprintf(out, " (%" PRIu64 " full because the server refused to resume)",
                     number(counters, "masters_not_resumed"));
         fprintf(out, ", %" PRIu64 " renewed\n", number(counters, "masters_renewed"));
     }
@@ -243,15 +251,15 @@ static void print_handshakes(const json_t *tunnel, FILE *out)
         fputc('\n', out);
 }
 
-/* What was read again while the process ran. */
+/* Reloads of one kind of files; nothing before the first. */
 static void print_reload(const char *before, const json_t *record, FILE *out)
 {
     if (!json_is_object(record))
         return;
     bool fine = json_is_true(json_object_get(record, "fine"));
-    fprintf(out, "%sread again: %" PRIu64 ", failed: %" PRIu64 "; last %s: %s%s\n", before,
-            number(record, "done"), number(record, "failed"), text(record, "at"),
-            fine ? "fine" : "FAILED: ", fine ? "" : text(record, "failure"));
+    fprintf(out, "%s%" PRIu64 " reload%s, %" PRIu64 " failed; last %s: %s%s\n", before,
+            number(record, "done"), plural(number(record, "done")), number(record, "failed"),
+            text(record, "at"), fine ? "fine" : "FAILED: ", fine ? "" : text(record, "failure"));
 }
 
 static void print_traffic(const json_t *tunnel, FILE *out)
@@ -277,7 +285,7 @@ static void print_carrier(const json_t *carrier, FILE *out)
         fprintf(out, "; carried by %s, association %s", text(carrier, "peer"),
                 text(carrier, "association"));
     else if (carrier)
-        fputs("; nobody is connected who carries it", out);
+        fputs("; no peer carries it", out);
     fputc('\n', out);
 }
 
@@ -340,7 +348,7 @@ static void print_tunnel(const json_t *tunnel, FILE *out)
     print_services(tunnel, out);
 }
 
-/* What is remembered; nothing of what was never used. */
+/* What the process remembers of earlier associations; parts that were never used are left out. */
 static void print_sessions(const json_t *sessions, FILE *out)
 {
     const json_t *cache = json_object_get(sessions, "cache");
@@ -348,20 +356,21 @@ static void print_sessions(const json_t *sessions, FILE *out)
     const json_t *redis = json_object_get(sessions, "redis");
     if (number(cache, "hits") + number(cache, "misses") + number(cache, "tickets"))
         fprintf(out,
-                "sessions of servers: %" PRIu64 " tickets of %" PRIu64 ", %" PRIu64
-                " found, %" PRIu64 " not\n",
-                number(cache, "tickets"), number(cache, "servers"), number(cache, "hits"),
+                "session cache: %" PRIu64 " ticket%s of %" PRIu64 " server%s, %" PRIu64
+                " found, %" PRIu64 " missed\n",
+                number(cache, "tickets"), plural(number(cache, "tickets")),
+                number(cache, "servers"), plural(number(cache, "servers")), number(cache, "hits"),
                 number(cache, "misses"));
     if (number(store, "hits") + number(store, "misses") + number(store, "stored"))
         fprintf(out,
-                "sessions of clients: %" PRIu64 " kept, %" PRIu64 " found, %" PRIu64
-                " not, %" PRIu64 " expired, %" PRIu64 " pushed out\n",
+                "session store: %" PRIu64 " kept, %" PRIu64 " found, %" PRIu64 " missed, %" PRIu64
+                " expired, %" PRIu64 " evicted\n",
                 number(store, "entries"), number(store, "hits"), number(store, "misses"),
                 number(store, "expired"), number(store, "evicted"));
     if (json_is_object(redis))
         fprintf(out,
-                "redis: %sconnected, %" PRIu64 " found, %" PRIu64 " not, %" PRIu64
-                " unanswered, %" PRIu64 " not accepted; %" PRIu64 " stored, %" PRIu64 " dropped\n",
+                "redis: %sconnected, %" PRIu64 " found, %" PRIu64 " missed, %" PRIu64
+                " unanswered, %" PRIu64 " rejected; %" PRIu64 " stored, %" PRIu64 " dropped\n",
                 json_is_true(json_object_get(redis, "connected")) ? "" : "not ",
                 number(redis, "hits"), number(redis, "misses"),
                 number(redis, "timeouts") + number(redis, "unavailable"),
@@ -399,18 +408,18 @@ void status_text_print(json_t *report, FILE *out)
     fprintf(out, "hawser %s, process %" PRIu64 ", up %s, %" PRIu64 " thread%s%s\n",
             text(report, "version"), number(report, "pid"),
             duration(number(report, "uptime_s"), uptime), number(report, "threads"),
-            number(report, "threads") == 1 ? "" : "s",
+            plural(number(report, "threads")),
             json_is_true(json_object_get(report, "draining")) ? ", draining: no new connections"
                                                               : "");
     const json_t *memory = json_object_get(report, "memory");
     char used[32], limit[32];
     if (json_is_object(memory))
-        fprintf(out, "memory of what waits: %s of %s\n", bytes(number(memory, "used"), used),
+        fprintf(out, "buffered data: %s of %s\n", bytes(number(memory, "used"), used),
                 bytes(number(memory, "limit"), limit));
     print_sessions(json_object_get(report, "sessions"), out);
     const json_t *reloads = json_object_get(report, "reloads");
     print_reload("configuration: ", json_object_get(reloads, "configuration"), out);
-    print_reload("keys of Redis: ", json_object_get(reloads, "redis_keys"), out);
+    print_reload("Redis keys: ", json_object_get(reloads, "redis_keys"), out);
     json_array_foreach(json_object_get(report, "tunnels"), i, tunnel)
     {
         print_tunnel(tunnel, out);

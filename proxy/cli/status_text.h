@@ -1,4 +1,4 @@
-/* control/status_text.h: the status of a process as people read it. */
+/* proxy/cli/status_text.h: the status of a process as people read it. */
 #pragma once
 
 #include <stdio.h>
