@@ -64,25 +64,23 @@ static enum err refusal(const struct channel *channel, const struct service *ser
     return quota && !quota_connection_begin(quota, false) ? ERR_PEER_LIMIT : ERR_OK;
 }
 
-static const char *refusal_text(struct channel *channel, enum err why, char *text, size_t size)
+static const char *refusal_text(struct channel *channel, const struct mux_open *open, enum err why,
+                                char *text, size_t size)
 {
     char who[512];
-    if (why == ERR_SERVICE_UNKNOWN)
-        return "no service of this name connects here";
     if (why == ERR_PEER_LIMIT) {
-        snprintf(text, size,
-                 "the client has %u connections, as many as identity.max_connections allows",
+        snprintf(text, size, "client limit reached (identity.max_connections = %u)",
                  channel->link->quota->limits->max_connections);
         return text;
     }
     if (why == ERR_MEMORY_FULL)
         return mux_budget_has(channel->link->tunnel->budget, 0, BUDGET_ALL)
-                   ? "what waits for the client's connections takes all of identity.memory"
-                   : "what waits takes all of memory_limit";
+                   ? "memory limit of the client reached (identity.memory)"
+                   : "memory limit reached (memory_limit)";
     if (why != ERR_SERVICE_DENIED)
         return err_text(why);
     tls_identity_describe(tls_session_identity(channel->session), who, sizeof(who));
-    snprintf(text, size, "allow of the service lets nobody in who is %s", who);
+    snprintf(text, size, "service \"%s\" does not allow %s", open->service, who);
     return text;
 }
 
@@ -121,7 +119,8 @@ static void refuse(struct channel *channel, const struct mux_open *open, enum er
                         .peer = tls_session_peer(channel->session),
                         .association = channel->link->log_id, .claims = open->client,
                         .stream = channel->stream, .connection = open->connection),
-              "connection refused: %s%s", refusal_text(channel, why, text, sizeof(text)), more);
+              "connection refused: %s%s", refusal_text(channel, open, why, text, sizeof(text)),
+              more);
     mux_stream_refuse(channel->mux, why, err_text(why));
 }
 
@@ -155,7 +154,10 @@ static void on_accept(struct mux_stream_events *events)
 static void on_refuse(struct mux_stream_events *events, enum err why, const char *text)
 {
     (void)text; /* says what the code says; not authenticated words for the log are not needed */
-    end_connection(of_mux(events), why, "at the far end");
+    struct channel *channel = of_mux(events);
+    if (channel->connection)
+        channel->connection->about.refused_by_peer = true;
+    end_connection(channel, why, NULL);
 }
 
 static void on_lost_race(struct mux_stream_events *events)

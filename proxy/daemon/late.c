@@ -81,8 +81,8 @@ static void wait(struct late *self, uint64_t now_us)
     if (!*tunnel->waits_for || strcmp(self->told, tunnel->waits_for) == 0)
         return;
     snprintf(self->told, sizeof(self->told), "%s", tunnel->waits_for);
-    log_write(LOG_ERROR, LOG_ABOUT(.tunnel = tunnel->config->name), "waits, and tries again %s: %s",
-              asked ? "when a file of it changes or SIGHUP comes" : "and again", self->told);
+    log_write(LOG_ERROR, LOG_ABOUT(.tunnel = tunnel->config->name), "waits, and retries%s: %s",
+              asked ? " when one of its files changes or on SIGHUP" : "", self->told);
 }
 
 void late_begin(struct late *self, struct tls_credentials *credentials, uint64_t now_us)
@@ -96,7 +96,7 @@ void late_begin(struct late *self, struct tls_credentials *credentials, uint64_t
         wait(self, now_us);
     else if (*self->told)
         log_write(LOG_INFO, LOG_ABOUT(.tunnel = self->tunnel->config->name),
-                  "has what it waited for, and begins");
+                  "starts: what it waited for is there");
 }
 
 void late_tell(struct late *self, const char *why, uint64_t now_us)

@@ -127,14 +127,14 @@ static void begin_end(struct process *process, uint64_t patience_us)
 
 static void drain(struct process *process)
 {
-    log_write(LOG_INFO, LOG_ABOUT_NOTHING, "draining: no new connections, %llu still open",
+    log_write(LOG_INFO, LOG_ABOUT_NOTHING, "draining: no new connections, %llu open",
               (unsigned long long)connections_open(process));
     begin_end(process, process->config->drain_timeout_us);
 }
 
 static void abandon(struct process *process)
 {
-    log_write(LOG_INFO, LOG_ABOUT_NOTHING, "second signal: ending at once");
+    log_write(LOG_INFO, LOG_ABOUT_NOTHING, "second signal: ends now");
     process->abandoned = true;
     process->closing = false; /* a graceful end under way is cut short */
     begin_end(process, 0);
@@ -260,8 +260,7 @@ static void tell_missing(struct process *process, const char *what)
     if (strcmp(process->told, process->why) == 0)
         return;
     snprintf(process->told, sizeof(process->told), "%s", process->why);
-    log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "%s, and tries again and again: %s", what,
-              process->told);
+    log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "%s, retrying: %s", what, process->told);
 }
 
 /* Its folder may come late, and the last process of this configuration may still be leaving. */
@@ -275,7 +274,7 @@ static void start_admin(struct loop_timer *timer)
                                &process->admin_handler, process->why, sizeof(process->why));
     if (process->admin)
         return;
-    tell_missing(process, "has no admin socket yet");
+    tell_missing(process, "no admin socket yet");
     loop_timer_set(process->loop, timer, loop_now(process->loop) + AGAIN_US);
 }
 
@@ -287,7 +286,7 @@ static bool open_sessions(struct process *process)
         struct pollfd signals = {.fd = process->signals.fd, .events = POLLIN};
         struct signalfd_siginfo signal_info;
         sessions_close(&process->sessions);
-        tell_missing(process, "waits");
+        tell_missing(process, "cannot start yet");
         poll(&signals, 1, AGAIN_US / 1000);
         if (read(signals.fd, &signal_info, sizeof(signal_info)) > 0 &&
             signal_info.ssi_signo != SIGHUP)
@@ -301,9 +300,11 @@ static void tell_ready(const struct process *process)
     size_t waiting = reload_waiting(process->reload);
     char more[48] = "";
     if (waiting)
-        snprintf(more, sizeof(more), " (%zu of them wait)", waiting);
-    log_write(LOG_INFO, LOG_ABOUT_NOTHING, "ready: %u workers, %zu tunnels%s, process %ld",
-              process->worker_count, process->config->tunnel_count, more, (long)getpid());
+        snprintf(more, sizeof(more), " (%zu waiting)", waiting);
+    log_write(LOG_INFO, LOG_ABOUT_NOTHING, "ready: %u worker%s, %zu tunnel%s%s, process %ld",
+              process->worker_count, process->worker_count == 1 ? "" : "s",
+              process->config->tunnel_count, process->config->tunnel_count == 1 ? "" : "s", more,
+              (long)getpid());
 }
 
 static void end_workers(struct process *process)

@@ -111,7 +111,7 @@ static void watch_all(struct reload *reload)
 {
     if (watch_restart(&reload->watch) < 0) {
         log_write(LOG_WARNING, LOG_ABOUT_NOTHING,
-                  "changes of certificates and keys are not noticed, only SIGHUP is: %s",
+                  "changes of certificates and keys go unnoticed until SIGHUP: %s",
                   strerror(errno));
         return;
     }
@@ -137,8 +137,8 @@ static int64_t look_at_lists(struct target *target)
     if (until != target->told_expired) {
         strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&(time_t){until}, &parts));
         log_write(LOG_ERROR, LOG_ABOUT(.tunnel = target->tunnel->config->name),
-                  "the revocation list of the CA %s expired on %s: nobody with a certificate of it "
-                  "is accepted any more, until there is a newer list; open associations go on",
+                  "the revocation list of the CA %s expired on %s: its certificates are not "
+                  "accepted until there is a newer list; open associations go on",
                   list, date);
         target->told_expired = until;
     }
@@ -167,13 +167,13 @@ static void refuse(struct target *target, const char *why)
 {
     char reason[512];
     const struct log_about *about = LOG_ABOUT(.tunnel = target->tunnel->config->name);
-    log_write(LOG_ERROR, about, "reload: what was loaded before stays in use: %s", why);
+    log_write(LOG_ERROR, about, "reload failed, the earlier files stay in use: %s", why);
     note(&target->record, why);
     counter_add(&target->tunnel->counters.reloads_failed, 1);
     /* Independent of the rest, and needed by other servers' clients. */
     if (tls_credentials_reload_ticket_keys(target->credentials, reason, sizeof(reason)) != ERR_OK &&
         !strstr(why, reason))
-        log_write(LOG_ERROR, about, "reload: the ticket keys stay as they were: %s", reason);
+        log_write(LOG_ERROR, about, "reload: the ticket keys stay unchanged: %s", reason);
 }
 
 static void load(struct reload *reload, struct target *target)
@@ -201,7 +201,7 @@ static void load(struct reload *reload, struct target *target)
     counter_add(&target->tunnel->counters.reloads, 1);
     counter_add(&target->tunnel->counters.associations_ended_by_reload, result.ended);
     log_write(LOG_INFO, LOG_ABOUT(.tunnel = target->tunnel->config->name),
-              "reload: certificates, keys and rules were read again: %zu association%s checked, "
+              "reloaded certificates, keys and rules: %zu association%s checked, "
               "%zu ended",
               result.checked, result.checked == 1 ? "" : "s", result.ended);
 }
@@ -219,10 +219,9 @@ static void load_store_keys(struct reload *reload, bool all)
     bool fine = tls_store_redis_reload(reload->process->sessions.redis, why, sizeof(why)) == ERR_OK;
     note(&reload->store_keys, fine ? NULL : why);
     if (fine)
-        log_write(LOG_INFO, LOG_ABOUT_NOTHING, "reload: the keys of Redis were read again");
+        log_write(LOG_INFO, LOG_ABOUT_NOTHING, "reloaded the Redis keys");
     else
-        log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "reload: the keys of Redis stay as they were: %s",
-                  why);
+        log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "reload: the Redis keys stay unchanged: %s", why);
 }
 
 /* ---- tunnels that have not begun ---- */
@@ -327,7 +326,7 @@ static void tell_restart(struct compare *self, const struct option *option, cons
     (void)self;
     if (!is_applied(option))
         log_write(LOG_WARNING, LOG_ABOUT_NOTHING,
-                  "reload: %s\"%s%s\" was changed: that needs a restart", where,
+                  "reload: %s\"%s%s\" was changed; this needs a restart", where,
                   option_sections[option->section].prefix, option->key);
 }
 
@@ -379,7 +378,7 @@ static void take_tunnel(struct target *target, struct source *source, struct com
     const struct config_tunnel *now = find_tunnel(source->config, running->name);
     if (!now) {
         log_write(LOG_WARNING, LOG_ABOUT(.tunnel = running->name),
-                  "reload: it is not in the file any more: ending it needs a restart");
+                  "reload: the tunnel is no longer in the file; ending it needs a restart");
         return;
     }
     compare_tunnels(compare, running, now);
@@ -397,7 +396,7 @@ static void tell_new_tunnels(const struct config *running, const struct config *
     for (size_t i = 0; i < now->tunnel_count; i++)
         if (!find_tunnel(running, now->tunnels[i].name))
             log_write(LOG_WARNING, LOG_ABOUT(.tunnel = now->tunnels[i].name),
-                      "reload: it is new in the file: beginning it needs a restart");
+                      "reload: the tunnel is new in the file; starting it needs a restart");
 }
 
 static void take_config(struct reload *reload, struct config *config)
@@ -484,7 +483,7 @@ void reload_now(struct reload *reload)
     struct config *config = read_config(reload);
     if (!config) {
         log_write(LOG_ERROR, LOG_ABOUT_NOTHING,
-                  "reload: %s cannot be used: everything stays as it was",
+                  "reload: %s cannot be used; everything stays unchanged",
                   reload->process->config->file);
         return;
     }

@@ -92,8 +92,8 @@ static void on_pong(struct mux_control_events *events, uint64_t token)
 static void on_goaway(struct mux_control_events *events, enum err why)
 {
     struct link *link = container_of(events, struct link, control_events);
-    log_write(LOG_INFO, LINK_ABOUT(link), "the far end takes no new connections: %s",
-              err_text(why));
+    log_write(LOG_INFO, LINK_ABOUT(link), "far end takes no new connections: %s",
+              why == ERR_DRAINING ? "it is shutting down" : err_text(why));
     link_place_drains(link);
     if (link->pool) /* those that wait would be refused: they wait for the next association */
         pool_dismiss(link->pool);

@@ -445,8 +445,9 @@ static void log_end(const struct connection *c, enum err why, const char *detail
                                .client = c->about.opened_here ? c->about.client : NULL,
                                .claims = c->about.opened_here ? NULL : c->about.client,
                                .connection = c->id, .stream = c->stream),
-                     fields, sizeof(fields) / sizeof(fields[0]), "connection ended: %s%s%s",
-                     err_text(why), detail && *detail ? ": " : "", detail ? detail : "");
+                     fields, sizeof(fields) / sizeof(fields[0]), "connection ended: %s%s%s%s",
+                     c->about.refused_by_peer ? "refused by the far end: " : "", err_text(why),
+                     detail && *detail ? ": " : "", detail ? detail : "");
 }
 
 static void count_end(const struct connection *c, enum err why)

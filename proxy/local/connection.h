@@ -42,8 +42,9 @@ struct connection_events {
 
 /* What its line in the log says of it. */
 struct connection_about {
-    char *client;              /* address of the TCP client; if it is not opened_here, a claim */
-    bool opened_here;          /* accepted by our listener, as against opened by the peer */
+    char *client;     /* address of the TCP client; if it is not opened_here, a claim */
+    bool opened_here; /* accepted by our listener, as against opened by the peer */
+    bool refused_by_peer;
     struct tls_identity *peer; /* of the association that it was given to; NULL: none */
     uint64_t association;      /* the same one's */
 };

@@ -58,10 +58,10 @@ void tunnel_attempt_tell(struct tunnel *tunnel, const struct log_about *about, c
         return;
     }
     if (line->left_out)
-        snprintf(more, sizeof(more), " (and %u times since this was last said)", line->left_out);
+        snprintf(more, sizeof(more), " (%u repeats left out)", line->left_out);
     line->told_us = tunnel_now(tunnel);
     line->left_out = 0;
-    log_write(LOG_WARNING, about, "%s; it tries again%s", text, more);
+    log_write(LOG_WARNING, about, "%s; retrying%s", text, more);
 }
 
 /* ---- the pause ---- */
@@ -144,8 +144,8 @@ void tunnel_attempt_succeeded(struct tunnel *tunnel, const struct link *link)
                       : link->ops == carriers->ops[0] ? "both ends have it"
                       : *tunnel->why_not_first        ? tunnel->why_not_first
                                                       : "it was answered first";
-    log_write(LOG_INFO, LOG_ABOUT(.tunnel = tunnel->config->name), "transport \"auto\" is %s: %s",
-              link->ops->name, why);
+    log_write(LOG_INFO, LOG_ABOUT(.tunnel = tunnel->config->name),
+              "transport \"auto\" chose %s: %s", link->ops->name, why);
 }
 
 void tunnel_attempt_again(struct tunnel *tunnel, const struct link *link)

@@ -91,7 +91,7 @@ int tunnel_endpoints_open(struct tunnel *tunnel, char *why, size_t why_size)
     }
     if (*carriers->why_not && tunnel == tunnel->first_part)
         log_write(LOG_INFO, LOG_ABOUT(.tunnel = tunnel->config->name),
-                  "transport \"auto\": only %s: %s", carriers->ops[0]->name, carriers->why_not);
+                  "transport \"auto\" has only %s: %s", carriers->ops[0]->name, carriers->why_not);
     return 0;
 }
 

@@ -104,10 +104,10 @@ static void log_unresolved(struct tunnel *tunnel)
         tunnel_attempt_tell(
             tunnel,
             LOG_ABOUT(.tunnel = tunnel->config->name, .address = tunnel->config->remote[i].host),
-            "%s: the name cannot be resolved: %s",
-            tunnel->known[i].count  ? "its last addresses are used"
-            : tunnel->remotes.count ? "left out of remote"
-                                    : "no association",
+            "%s: %s",
+            tunnel->known[i].count  ? "using the last addresses, cannot resolve the name"
+            : tunnel->remotes.count ? "leaving it out of remote, cannot resolve the name"
+                                    : "no association: cannot resolve the name",
             why);
     }
 }

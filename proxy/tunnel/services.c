@@ -152,12 +152,13 @@ void tunnel_services_take(struct tunnel *part, const struct config_tunnel *now)
 /* Services of one kind, as a log line names them: "a", "b" and 3 more. */
 struct list {
     char text[256];
-    size_t used, left_out;
+    size_t used, count, left_out;
 };
 
 static void add(struct list *list, const char *name)
 {
     size_t room = sizeof(list->text) - list->used;
+    list->count++;
     int length = snprintf(list->text + list->used, room, "%s\"%s\"", list->used ? ", " : "", name);
     if (!list->left_out && (size_t)length < room) {
         list->used += (size_t)length;
@@ -186,19 +187,18 @@ static void tell_denied(struct link *link, const struct list *denied)
     const struct log_field count = {
         .name = "left_out", .type = LOG_FIELD_NUMBER, .number = left_out};
     tls_identity_describe(link->identity, who, sizeof(who));
-    log_write_fields(
-        LOG_WARNING, LINK_ABOUT(link), &count, left_out > 0,
-        "it offers to serve %s%s, but may not: allow of the service lets nobody in who "
-        "is %s; it gets none of the connections",
-        denied->text, more(denied, others, sizeof(others)), who);
+    log_write_fields(LOG_WARNING, LINK_ABOUT(link), &count, left_out > 0,
+                     "the peer offers %s%s, which %s not allow %s: it gets no connections",
+                     denied->text, more(denied, others, sizeof(others)),
+                     denied->count == 1 ? "does" : "do", who);
 }
 
 static void tell_missing(const struct link *link, const struct list *missing)
 {
     char others[32];
     log_write(LOG_WARNING, LINK_ABOUT(link),
-              "the far end has no service that is called %s%s and connects: their connections are "
-              "refused, unless somebody else serves them",
+              "far end has no \"connect\" for %s%s: connections are refused, unless another peer "
+              "serves them",
               missing->text, more(missing, others, sizeof(others)));
 }
 

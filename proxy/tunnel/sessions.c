@@ -58,7 +58,8 @@ int sessions_open(struct sessions *sessions, const struct config_sessions *confi
     if (config->file &&
         tls_client_cache_load(sessions->cache, config->file, reason, sizeof(reason)) != ERR_OK)
         log_write(LOG_WARNING, LOG_ABOUT_NOTHING,
-                  "sessions of earlier associations are lost, full handshakes follow: %s", reason);
+                  "cannot load the sessions of earlier associations; full handshakes follow: %s",
+                  reason);
     return 0;
 }
 
@@ -69,7 +70,7 @@ void sessions_close(struct sessions *sessions)
     if (sessions->store && sessions->config->file &&
         tls_client_cache_save(sessions->cache, sessions->config->file, reason, sizeof(reason)) !=
             ERR_OK)
-        log_write(LOG_WARNING, LOG_ABOUT_NOTHING, "sessions cannot be kept for the next start: %s",
+        log_write(LOG_WARNING, LOG_ABOUT_NOTHING, "cannot save the sessions for the next start: %s",
                   reason);
     tls_client_cache_free(sessions->cache);
     tls_store_unref(sessions->store);

@@ -12,7 +12,7 @@ check "the server leaves" stop server
 REMOTE=$SERVER
 start_client
 check "the client runs, and is not up" status_has client '.tunnels[0].state != "up"'
-check "it says that it tries again" wait_until 20 has_line client.err 'no association: .*; it tries again'
+check "it says that it retries" wait_until 20 has_line client.err 'no association: .*; retrying'
 refused_without_tunnel() {
     ! load rr --to "$TO" --timeout 30
 }

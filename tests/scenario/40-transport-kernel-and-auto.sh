@@ -37,7 +37,7 @@ check "it has taken $expected" status_is client .tunnels[0].association.transpor
 check "the server too" status_is server .tunnels[0].association.transport "$expected"
 check "it is configured as auto" status_is client .tunnels[0].transport auto
 check "the client's log says what was taken, and why" \
-    has_line client.err "transport \"auto\" is $expected: ..........."
+    has_line client.err "transport \"auto\" chose $expected: ..........."
 check "the server's, what it has" has_line server.err "waits for peers on .*\(udp\)"
 [ "$expected" = kernel ] || check "and why not more" \
     has_line server.err 'transport "auto": only udp: ..........'

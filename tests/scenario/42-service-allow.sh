@@ -23,8 +23,8 @@ wait_until 30 is_up client || fatal "the tunnel does not come up"
 check "another is refused with RST" \
     ends refused --to "$(tunnel client '.services[1].listen')" --connections 20
 check "the server's log names who it was and the service" \
-    wait_until 5 has_line server.err 'secret.*allow of the service.*dns "guest.example", sha256:'
-check "the client's log says why" wait_until 5 has_line client.err 'secret.*not for this peer'
+    wait_until 5 has_line server.err 'secret.*service "secret" does not allow dns "guest.example", sha256:'
+check "the client's log says why" wait_until 5 has_line client.err 'secret.*not in the service.s allow'
 check "both count it" status_is server '.tunnels[0].counters.services_denied' 20
 check "at the client as refused" status_is client '.tunnels[0].services[1].refused' 20
 check "the other service is open to it" load rr --to "$TO" --connections 100

@@ -59,7 +59,7 @@ stop client
 printf 'x' | dd of="$dir/kept" bs=1 seek=100 conv=notrunc 2>/dev/null
 start_keeping_client
 check "a file that was damaged: a full handshake" wait_until 20 is_resumed false
-check "and a warning" has_line client.err 'sessions of earlier associations are lost'
+check "and a warning" has_line client.err 'cannot load the sessions of earlier associations'
 stop client
 rm -f "$dir/kept"
 start_keeping_client

@@ -179,9 +179,9 @@ while IFS='|' read -r service allow may; do
     else
         check "service $service: is refused" ends refused --to "$to" --connections 2
         check "service $service: the log names whom it saw" wait_until 5 \
-            has_line server.err "$service.*allow of the service.*uri \"spiffe://example/laptops/anna\""
+            has_line server.err "$service.*does not allow.*uri \"spiffe://example/laptops/anna\""
         check "service $service: the client's log says why" \
-            wait_until 5 has_line client.err "$service.*not for this peer"
+            wait_until 5 has_line client.err "$service.*not in the service.s allow"
     fi
 done <<<"$services"
 

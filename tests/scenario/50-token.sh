@@ -58,7 +58,7 @@ while IFS='|' read -r what key cert words; do
     start refused "$HAWSER" run "$dir/refused.cfg"
     check "$what: does not begin" wait_until 10 has_line refused.err 'tunnel=site: waits'
     check "$what: a PIN is not tried again and again" \
-        test "$(count_lines refused.err 'tries again when|token=gone')" -gt 0
+        test "$(count_lines refused.err 'retries when|token=gone')" -gt 0
     stop refused
     check "$what: says why" has_line refused.err "$words"
     cat "$dir/refused.err" >>"$dir/all.err"

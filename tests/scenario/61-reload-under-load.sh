@@ -16,8 +16,8 @@ archive() { # NAME VERSION: a new certificate with its key
     link_to "$1.pem" "$2"
 }
 loaded() { # NAME TIMES: without a failure
-    [ "$(count_lines "$1.err" 'reload: .*were read again')" -ge "$2" ] &&
-        ! has_line "$1.err" 'stays in use'
+    [ "$(count_lines "$1.err" 'reloaded certificates')" -ge "$2" ] &&
+        ! has_line "$1.err" 'stay in use'
 }
 make_ca ca
 mkdir "$dir/archive"
@@ -54,7 +54,7 @@ make_ca other
 cat "$dir/other.pem" >>"$dir/ca.pem"
 check "one CA more, at both ends" wait_until 10 loaded server 3
 check "at both" wait_until 10 loaded client 3
-before=$(count_lines server.err 'were read again')
+before=$(count_lines server.err 'reloaded certificates')
 send_signal server HUP
 check "SIGHUP, although nothing has changed" wait_until 10 loaded server $((before + 1))
 

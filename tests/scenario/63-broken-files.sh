@@ -8,13 +8,13 @@ works() {
     load rr --to "$TO" --connections 20
 }
 refusals() {
-    count_lines server.err 'what was loaded before stays in use'
+    count_lines server.err 'the earlier files stay in use'
 }
 refused() { # TIMES
     [ "$(refusals)" -ge "$1" ]
 }
 reloads() {
-    count_lines server.err 'were read again'
+    count_lines server.err 'reloaded certificates'
 }
 reloaded() { # TIMES
     [ "$(reloads)" -ge "$1" ]
@@ -25,7 +25,7 @@ for file in ca.pem server.pem server.key; do
     cp -p "$dir/$file" "$dir/kept"
     echo 'this is no certificate' >"$dir/$file"
     check "a broken $file is refused" wait_until 15 refused $((before + 1))
-    check "in a line that names it" has_line server.err "stays in use: .*$file"
+    check "in a line that names it" has_line server.err "stay in use: .*$file"
     check "and nothing changes" works
     cp -p "$dir/kept" "$dir/$file"
     rm "$dir/kept"
@@ -42,7 +42,7 @@ cp "$dir/server.cfg" "$dir/good.cfg"
 echo 'tunnels = 7' >"$dir/server.cfg"
 send_signal server HUP
 check "a configuration with a mistake is refused" \
-    wait_until 10 has_line server.err 'server.cfg cannot be used: everything stays'
+    wait_until 10 has_line server.err 'server.cfg cannot be used; everything stays'
 check "where the mistake is" has_line server.err 'reload: .*server.cfg:1'
 check "it goes on" works
 
@@ -51,9 +51,9 @@ sed -e 's/threads = [0-9]*/threads = 7/' -e 's/level = "info"/level = "debug"/' 
     "$dir/good.cfg" >"$dir/server.cfg"
 send_signal server HUP
 check "what needs a restart is named" \
-    wait_until 10 has_line server.err 'reload: "threads" was changed: that needs a restart'
+    wait_until 10 has_line server.err 'reload: "threads" was changed; this needs a restart'
 check "for a service, too" \
-    has_line server.err 'tunnel "site", service "target": "connect" was changed: that needs a restart'
+    has_line server.err 'tunnel "site", service "target": "connect" was changed; this needs a restart'
 check "but not what is applied" test "$(count_lines server.err 'needs a restart')" = 2
 check "and none of it has happened" works
 

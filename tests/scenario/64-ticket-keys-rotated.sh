@@ -13,7 +13,7 @@ write_keys() { # KEY...
     mv "$dir/keys.new" "$dir/keys"
 }
 reads() { # TIMES
-    [ "$(count_lines server.err 'were read again')" -ge "$1" ]
+    [ "$(count_lines server.err 'reloaded certificates')" -ge "$1" ]
 }
 masters() { # resumed|full
     tunnel client ".counters.masters_$1"
@@ -46,7 +46,7 @@ full=$(masters full)
 write_keys "$(key)"
 check "both are taken out" wait_until 15 reads 1
 echo garbage >"$dir/keys"
-check "a broken file is refused" wait_until 15 has_line server.err 'stays in use: .*keys'
+check "a broken file is refused" wait_until 15 has_line server.err 'stay in use: .*keys'
 write_keys "$(key)"
 restart_server
 another() {

@@ -93,7 +93,7 @@ CLIENT_SERVICES="{ name = \"back\"; connect = \"$TARGET\"; }"
 start_named_client client client
 start_named_client client-guest guest
 check "the server says that the guest may not, once, and who it is" wait_until 5 has_line server.err \
-    'warning.*peer=guest\.example.*offers to serve "back", but may not.*dns "guest\.example", sha256:'
+    'warning.*peer=guest\.example.*the peer offers "back", which does not allow dns "guest\.example", sha256:'
 check "20 connections" load rr --to "$BACK" --connections 20
 check "went to the client that may" carried client 20
 check "and none to the guest, which came last" carried client-guest 0
@@ -139,7 +139,7 @@ check "it has them" carried client-guest 5
 CLIENT_SERVICES="{ name = \"else\"; connect = \"$TARGET\"; }"
 start_named_client client client
 check "the server says so" wait_until 5 has_line server.err \
-    'peer=client\.example.*has no service that is called "back" and connects'
+    'peer=client\.example.*far end has no "connect" for "back"'
 check "connections go to who has it" load rr --to "$BACK" --connections 5
 check "that is the second" carried client-guest 10
 finish

@@ -72,14 +72,14 @@ check "a reset by the client" ends reset-by-client --to "$(to client target)" --
 said server.err "reset by the far end" "$of_client"
 said client.err "reset by the local end" "$here"
 try client-guest secret
-said server.err "allow of the service" "$of_guest"
-said client-guest.err "not for this peer" "peer=server\.example association=$b client=[^ ]*: "
+said server.err "does not allow dns" "$of_guest"
+said client-guest.err "not in the service.s allow" "peer=server\.example association=$b client=[^ ]*: "
 try client dead
 said server.err "target refused" "$of_client"
 said client.err "target refused" "$here"
 try client unknown
-said server.err "no service of this name" "service=unknown $of_client"
-said client.err "no such service" "$here"
+said server.err "no .connect. for this service" "service=unknown $of_client"
+said client.err "no .connect. for this service" "$here"
 for i in 1 2; do start "hold$i" socat -u "TCP:$(to client target)" "OPEN:$dir/hold$i.got,creat"; done
 wait_until 10 status_is client '.tunnels[0].connections.open' 2
 try client target

@@ -37,9 +37,9 @@ for i in "${!LISTEN[@]}"; do
         "service=${LISTEN[i]} .*connection ended: .*${WANTED[${LISTEN[i]}]}"
 done
 all_told() {
-    [ "$(count_lines client.err 'connection ended: .*: at the far end')" = ${#LISTEN[@]} ]
+    [ "$(count_lines client.err 'connection ended: refused by the far end: ')" = ${#LISTEN[@]} ]
 }
 check "the client's log has each, as the far end's" wait_until 5 all_told
-check "by its class" has_line client.err 'service=no-port .*no free local port or address for the target: at the far end'
+check "by its class" has_line client.err 'service=no-port .*refused by the far end: no free local port or address for the target'
 check "and no address, name or path of the far end" has_not client.err 'connection ended.*(192\.0\.2|\.test|unix:|nothing)'
 finish

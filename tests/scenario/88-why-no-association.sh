@@ -25,13 +25,13 @@ attempt() { # NAME ADDRESS WHAT THE LOG SAYS
     WANTED[$1]=$3
     NAMES_OF_TUNNELS+=("$1")
 }
-attempt no-name unknown.test:9899 'cannot be resolved: the name does not exist: Name or service not known'
-attempt no-answer temporary.test:9899 'cannot be resolved: no name server can be reached.*Temporary failure in name resolution'
+attempt no-name unknown.test:9899 'cannot resolve the name: the name does not exist: Name or service not known'
+attempt no-answer temporary.test:9899 'cannot resolve the name: no name server can be reached.*Temporary failure in name resolution'
 attempt refused "$SERVER" 'no association: association refused by the peer: nobody listens at that port'
 attempt silent "$silent" 'no association: no answer from the peer: is hawser running there'
-attempt network 192.0.2.101:9899 'no association: .*this machine cannot send to it: Network is unreachable'
-attempt denied 192.0.2.1:9899 'no association: .*this machine cannot send to it: Operation not permitted'
-attempt port 192.0.2.99:9899 'no association: .*this machine cannot send to it: Cannot assign requested address'
+attempt network 192.0.2.101:9899 'no association: cannot send to the peer: Network is unreachable'
+attempt denied 192.0.2.1:9899 'no association: cannot send to the peer: Operation not permitted'
+attempt port 192.0.2.99:9899 'no association: cannot send to the peer: Cannot assign requested address'
 CLIENT_OPTIONS+=' local = [ "127.0.0.1:0" ];'
 attempt family ipv6.test:9899 'no association over udp: no address of local is of the family of one of remote'
 write_config client "$TUNNELS"
@@ -42,7 +42,7 @@ done
 check "who waits for an association in vain" ends refused --connections 1 \
     --to "$(status client '.tunnels[] | select(.name == "no-name").services[0].listen')"
 check "is told of with the reason" wait_until 5 has_line client.err \
-    'service=no-name .*connection ended: the tunnel is down: no association: the name cannot be resolved: the name does not'
+    'service=no-name .*connection ended: the tunnel is down: no association: cannot resolve the name: the name does not'
 
 # A tunnel that does not start waits, and says why.
 fails() { # NAME PATTERN

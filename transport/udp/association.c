@@ -308,9 +308,8 @@ static void on_path_timer(struct loop_timer *timer)
 static void out_of_time(struct udp_association *self)
 {
     char why[192] = "";
-    if (self->init)
-        udp_init_why(self, why, sizeof why);
-    udp_association_end(self, ERR_TRANSPORT_TIMEOUT, why);
+    enum err reason = self->init ? udp_init_why(self, why, sizeof why) : ERR_TRANSPORT_TIMEOUT;
+    udp_association_end(self, reason, why);
 }
 
 /* Timers of silence on a grid, so that one turn of the loop sees to those of many associations; the

@@ -72,20 +72,21 @@ void udp_init_next(struct udp_association *self)
     udp_flush(self->transport);
 }
 
-void udp_init_why(const struct udp_association *self, char *why, size_t size)
+enum err udp_init_why(const struct udp_association *self, char *why, size_t size)
 {
     int error = 0;
     char text[128];
     for (unsigned i = 0; i < self->paths.choice.count && !error; i++)
         error = self->paths.list[i]->local->socket.refusal;
     if (self->answered)
-        return;
-    if (error)
-        snprintf(why, size, "this machine cannot send to it: %s",
-                 strerror_r(error, text, sizeof text));
-    else
-        snprintf(why, size,
-                 "is hawser running there, and does its UDP port pass the firewalls between?");
+        return ERR_TRANSPORT_TIMEOUT;
+    if (error) {
+        snprintf(why, size, "%s", strerror_r(error, text, sizeof text));
+        return ERR_TRANSPORT_UNREACHABLE;
+    }
+    snprintf(why, size,
+             "is hawser running there, and does its UDP port pass the firewalls between?");
+    return ERR_TRANSPORT_TIMEOUT;
 }
 
 bool udp_init_refused(struct udp_path *path)

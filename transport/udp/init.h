@@ -24,9 +24,9 @@ void udp_init_next(struct udp_association *self);
 /* The engine says that INIT ACK has come: the user is told. */
 void udp_init_answered(struct udp_association *self);
 
-/* Why nobody has answered: what the system said when the last INITs were to be sent, or the
- * question that finds it most often. */
-void udp_init_why(const struct udp_association *self, char *why, size_t size);
+/* Why nobody has answered: ERR_TRANSPORT_UNREACHABLE with what the system said when the last INITs
+ * were to be sent; or ERR_TRANSPORT_TIMEOUT with the question that finds it most often. */
+enum err udp_init_why(const struct udp_association *self, char *why, size_t size);
 
 /* Nobody listens at this address. True: nor at any other. */
 bool udp_init_refused(struct udp_path *path);
