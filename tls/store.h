@@ -1,27 +1,26 @@
 /* tls/store.h: sessions of TLS 1.2 that a server remembers, so that a client that comes back can
- * resume its master by session id (RFC 5246 section 7.4.1.2). Children need it not: what they are
- * resumed from is in their generation, which no other entry can push out.
+ * resume its master by session id (RFC 5246 section 7.4.1.2). Children do not need it: theirs is in
+ * their generation, which no other entry can push out.
  *
- * The key of an entry has two parts, the session id and the context of the
- * credentials that made it (CA, revocation lists, pins, names allowed, versions, ciphers; not the
- * server's own certificate, so that several servers can share a store). A session is found only
- * under the very same context: a tunnel with other rules, or the same tunnel after a change of its
- * rules, does not see it. And what is found still has to pass: the client's certificate is part of
- * the session, and is verified again (names, dates, revocation) whenever one is resumed.
+ * The key of an entry has two parts: the session id, and the context of the credentials that made
+ * it (CA, revocation lists, pins, names allowed, versions, ciphers; not the server's own
+ * certificate, so that several servers can share a store). Under other rules it is not found. And a
+ * session that is found must still pass: it holds the client's certificate, which is verified again
+ * (names, dates, revocation) at each resumption.
  *
  * The first writer wins: the same key with other data is refused and counted. GnuTLS before 2.8.5
  * stored a session anew each time it was resumed, and children that were fetching the entry at that
  * moment failed (help-gnutls, October 2009).
  *
- * Bounded by entries and by bytes; the least recently used go first. Secrets are wiped. Sharded: a
- * look-up holds one of TLS_STORE_SHARDS locks, and under it calls nothing. */
+ * Bounded by entries and by bytes; the least recently used go first. Secrets are wiped. One lock:
+ * only masters come here, and a look-up takes a microsecond of the millisecond of their handshake.
+ */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define TLS_STORE_SHARDS 16
 /* One entry may have that many bytes (a session of a client with a chain of 2 certificates: 2 KB).
  */
 #define TLS_STORE_MAX_VALUE 32768
@@ -30,8 +29,8 @@ struct tls_store;
 struct tls_store_redis;
 
 struct tls_store_options {
-    size_t max_entries;            /* 0: 10000; rounded up to a multiple of TLS_STORE_SHARDS */
-    size_t max_bytes;              /* 0: 32 MiB; the same */
+    size_t max_entries;            /* 0: 10000 */
+    size_t max_bytes;              /* 0: 32 MiB */
     struct tls_store_redis *redis; /* NULL: none. Borrowed: it outlives the store. */
 };
 

@@ -24,7 +24,7 @@
 #define BACKOFF_MAX_US     5000000
 /* Of a reply: the longest value that we store has half of it. */
 #define REPLY_MAX 65536
-/* Hex digits of a SHA-256, behind a prefix that says whose it is and in which format. */
+/* A prefix, the hex digits of a SHA-256, NUL. */
 #define NAME_MAX_SIZE 80
 
 /* A value on its way to Redis. */
@@ -176,25 +176,16 @@ static bool connect_to(struct tls_store_redis *redis, uint64_t deadline)
     return true;
 }
 
-static void make_name(const struct tls_store_key *key, char name[static NAME_MAX_SIZE])
+/* "hawser:1:" says whose value it is, and in which format. */
+static const char *name_of(const struct tls_store_key *key, char name[static NAME_MAX_SIZE])
 {
+    static const char prefix[] = "hawser:1:";
     uint8_t hash[32];
+    gnutls_datum_t bytes = {hash, sizeof hash};
+    size_t size = NAME_MAX_SIZE - strlen(prefix);
     check_made(gnutls_hash_fast(GNUTLS_DIG_SHA256, key, sizeof *key, hash) == 0);
-    int used = snprintf(name, NAME_MAX_SIZE, "hawser:1:");
-    for (size_t i = 0; i < sizeof hash; i++)
-        used += snprintf(name + used, NAME_MAX_SIZE - (size_t)used, "%02x", hash[i]);
-}
-
-/* The answer, or NULL when there is none: Redis is asked anew later. */
-static redisReply *get_value(struct tls_store_redis *redis, const struct tls_store_query *query)
-{
-    char name[NAME_MAX_SIZE];
-    make_name(&query->key, name);
-    redisAppendCommand(redis->context, "GET %s", name);
-    redisReply *reply = reply_by(redis, query->deadline);
-    if (!reply)
-        back_off(redis);
-    return reply;
+    must(gnutls_hex_encode(&bytes, stpcpy(name, prefix), &size) == 0);
+    return name;
 }
 
 static void complete(struct tls_store_redis *redis, struct tls_store_query *query,
@@ -222,8 +213,15 @@ static void complete(struct tls_store_redis *redis, struct tls_store_query *quer
 
 static void answer(struct tls_store_redis *redis, struct tls_store_query *query)
 {
+    char name[NAME_MAX_SIZE];
+    redisReply *reply = NULL;
     bool connected = clock_us() < query->deadline && connect_to(redis, query->deadline);
-    redisReply *reply = connected ? get_value(redis, query) : NULL;
+    if (connected) {
+        redisAppendCommand(redis->context, "GET %s", name_of(&query->key, name));
+        reply = reply_by(redis, query->deadline);
+        if (!reply)
+            back_off(redis);
+    }
     complete(redis, query, reply, connected || clock_us() >= query->deadline);
     freeReplyObject(reply);
 }
@@ -240,9 +238,8 @@ static void store_value(struct tls_store_redis *redis, const struct write *write
         uint8_t *sealed = tls_store_seal(&redis->keys, &write->key, write->data, write->size,
                                          write->expires_at, &size);
         pthread_mutex_unlock(&redis->lock);
-        make_name(&write->key, name);
-        redisAppendCommand(redis->context, "SET %s %b NX EX %lld", name, sealed, size,
-                           (long long)left_s);
+        redisAppendCommand(redis->context, "SET %s %b NX EX %lld", name_of(&write->key, name),
+                           sealed, size, (long long)left_s);
         free(sealed);
         reply = reply_by(redis, deadline);
         if (!reply)
