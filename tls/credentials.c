@@ -1,6 +1,7 @@
 /* tls/credentials.c: makes and checks the credentials of one tunnel. */
 #include "tls/credentials.h"
 
+#include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/pkcs11.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/wire.h"
 #include "tls/certificate.h"
 #include "tls/credentials_private.h"
 #include "tls/identity.h"
@@ -16,6 +18,7 @@
 #include "tls/psk.h"
 #include "tls/trust.h"
 #include "tls/verify.h"
+#include "tls/wipe.h"
 
 /* Longest lifetime of a ticket (RFC 8446 section 4.6.1): seven days. */
 #define TICKET_LIFETIME_MAX_S 604800
@@ -70,7 +73,7 @@ static enum err choose_mode(struct tls_credentials *credentials, const struct tl
      * µs). */
     if (options->psk && options->ticket_key_file)
         return tls_reason_set(why, "a file of ticket keys cannot be used with pre-shared keys");
-    if (!options->ca && (options->crl || options->ocsp == TLS_OCSP_REQUIRE))
+    if (!options->ca && (options->crl || options->rules.ocsp == TLS_OCSP_REQUIRE))
         return tls_reason_set(why, "revocation lists and OCSP need a CA");
     credentials->mode = options->known ? TLS_MODE_RAW_KEYS
                         : options->psk ? TLS_MODE_PSK
@@ -79,7 +82,7 @@ static enum err choose_mode(struct tls_credentials *credentials, const struct tl
         return tls_reason_set(why, "our own private key is not set");
     if (credentials->mode == TLS_MODE_CERTIFICATES && !options->cert)
         return tls_reason_set(why, "our own certificate is not set");
-    if (options->role == TLS_CLIENT &&
+    if (options->rules.role == TLS_CLIENT &&
         ((options->ca && !options->peer) || (options->peer && !*options->peer)))
         return tls_reason_set(why, "the name that the server's certificate must carry is not set");
     return ERR_OK;
@@ -112,7 +115,7 @@ static enum err load_keys(struct tls_credentials *credentials, const struct tls_
                                                   &credentials->files, why);
         return result;
     case TLS_MODE_PSK:
-        return tls_psk_load(options->psk, options->role == TLS_CLIENT, options->psk_identity,
+        return tls_psk_load(options->psk, options->rules.role == TLS_CLIENT, options->psk_identity,
                             &credentials->psk, &credentials->files, why);
     case TLS_MODE_CERTIFICATES:
         break;
@@ -124,9 +127,10 @@ static enum err load_keys(struct tls_credentials *credentials, const struct tls_
 static enum err check_options(struct tls_credentials *credentials,
                               const struct tls_options *options, struct tls_reason why)
 {
-    if (options->ticket_lifetime_s < 1 || options->ticket_lifetime_s > TICKET_LIFETIME_MAX_S)
+    if (options->rules.ticket_lifetime_s < 1 ||
+        options->rules.ticket_lifetime_s > TICKET_LIFETIME_MAX_S)
         return tls_reason_set(why, "ticket lifetime %u s is out of range 1..%u",
-                              options->ticket_lifetime_s, TICKET_LIFETIME_MAX_S);
+                              options->rules.ticket_lifetime_s, TICKET_LIFETIME_MAX_S);
     enum err result = tls_policy_load(&credentials->policy, options, why.text, why.size);
     if (result == ERR_OK)
         result = choose_mode(credentials, options, why);
@@ -137,6 +141,98 @@ static enum err check_options(struct tls_credentials *credentials,
     return result;
 }
 
+/* ---- the fingerprint ---- */
+
+/* Each part goes in with its length, so that no two lists of parts look the same. */
+static void add(gnutls_hash_hd_t hash, const void *data, size_t size)
+{
+    uint8_t length[8];
+    struct wire_writer writer = wire_writer(length, sizeof length);
+    wire_put_u64(&writer, size);
+    check_made(gnutls_hash(hash, length, sizeof length) == 0);
+    if (size)
+        check_made(gnutls_hash(hash, data, size) == 0);
+}
+
+static void add_number(gnutls_hash_hd_t hash, uint64_t number)
+{
+    uint8_t bytes[8];
+    struct wire_writer writer = wire_writer(bytes, sizeof bytes);
+    wire_put_u64(&writer, number);
+    add(hash, bytes, sizeof bytes);
+}
+
+static void add_text(gnutls_hash_hd_t hash, const char *text)
+{
+    add(hash, text, text ? strlen(text) : 0);
+}
+
+/* Directories count by the files in them, which are in the list as well. */
+static void add_file(gnutls_hash_hd_t hash, const char *path)
+{
+    gnutls_datum_t content = {0};
+    if (gnutls_load_file(path, &content) < 0)
+        content = (gnutls_datum_t){0};
+    add(hash, content.data, content.size);
+    tls_wipe_free(content.data, content.size);
+}
+
+static void add_list(gnutls_hash_hd_t hash, const char *const *list, size_t count)
+{
+    add_number(hash, count);
+    for (size_t i = 0; i < count; i++)
+        add_text(hash, list[i]);
+}
+
+static bool is(const char *path, const char *other)
+{
+    return other && strcmp(path, other) == 0;
+}
+
+/* An own key says nothing that its certificate does not, if it has one; a staple is renewed every
+ * day. */
+static bool counts(const struct tls_options *options, const char *path)
+{
+    bool is_raw_client = options->rules.role == TLS_CLIENT && options->known;
+    return !(is(path, options->key) && !is_raw_client) && !is(path, options->staple) &&
+           !(options->rules.role == TLS_SERVER && is(path, options->cert));
+}
+
+/* In a token it is no file, and may become another one behind the same URI. */
+static void add_own_certificate(gnutls_hash_hd_t hash, gnutls_certificate_credentials_t x509)
+{
+    gnutls_datum_t der = {0};
+    if (gnutls_certificate_get_crt_raw(x509, 0, 0, &der) < 0)
+        der = (gnutls_datum_t){0};
+    add(hash, der.data, der.size);
+}
+
+static void make_fingerprint(struct tls_credentials *credentials, const struct tls_options *options)
+{
+    const struct tls_rules *rules = &options->rules;
+    const struct tls_files *files = &credentials->files;
+    const uint64_t numbers[] = {rules->role,     rules->min_version,       rules->max_version,
+                                rules->children, rules->ticket_lifetime_s, rules->ocsp};
+    gnutls_hash_hd_t hash;
+    check_made(gnutls_hash_init(&hash, GNUTLS_DIG_SHA256) == 0);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        add_number(hash, numbers[i]);
+    add_text(hash, options->priority);
+    add_list(hash, options->pins, options->pin_count);
+    add_list(hash, options->allow, options->allow_count);
+    add_text(hash, options->peer);
+    add_text(hash, options->psk_identity);
+    if (rules->role == TLS_CLIENT)
+        add_own_certificate(hash, credentials->x509);
+    for (size_t i = 0; i < files->count; i++) {
+        if (counts(options, files->paths[i]))
+            add_file(hash, files->paths[i]);
+    }
+    gnutls_hash_deinit(hash, credentials->fingerprint);
+}
+
+/* ---- all together ---- */
+
 static enum err load(struct tls_credentials *credentials, const struct tls_options *options,
                      struct tls_reason why)
 {
@@ -144,7 +240,7 @@ static enum err load(struct tls_credentials *credentials, const struct tls_optio
     if (result == ERR_OK)
         result = tls_credentials_reload_ticket_keys(credentials, why.text, why.size);
     if (result == ERR_OK)
-        tls_fingerprint(options, &credentials->files, credentials->x509, credentials->fingerprint);
+        make_fingerprint(credentials, options);
     return result;
 }
 
@@ -164,14 +260,7 @@ static struct tls_credentials *create(const struct tls_options *options)
     struct tls_credentials *credentials = check_alloc(sizeof *credentials);
     atomic_init(&credentials->references, 1);
     pthread_mutex_init(&credentials->ticket_keys.lock, NULL);
-    credentials->role = options->role;
-    credentials->resume = options->resume;
-    credentials->ocsp = options->ocsp;
-    credentials->children = options->children;
-    credentials->records = options->records;
-    credentials->resume_by = options->resume_by;
-    credentials->rekey_bytes = options->rekey_bytes;
-    credentials->ticket_lifetime_s = options->ticket_lifetime_s;
+    credentials->rules = options->rules;
     credentials->ticket_key_file = check_strdup(options->ticket_key_file);
     credentials->store = options->store ? tls_store_ref(options->store) : NULL;
     if (options->key && tls_files_is_uri(options->key))
@@ -290,7 +379,8 @@ bool tls_credentials_admit_one(const struct tls_credentials *credentials)
 void tls_credentials_inherit(struct tls_credentials *new, struct tls_credentials *old)
 {
     /* GnuTLS derives what it encrypts with from the lifetime as well. Of PSKs see choose_mode. */
-    if (new != old &&new->mode != TLS_MODE_PSK &&new->ticket_lifetime_s == old->ticket_lifetime_s)
+    if (new != old &&new->mode != TLS_MODE_PSK &&new->rules.ticket_lifetime_s ==
+        old->rules.ticket_lifetime_s)
         tls_ticket_key_inherit(&new->ticket_keys, &old->ticket_keys);
 }
 

@@ -18,8 +18,23 @@ struct tls_signer;
  *   known                    raw public keys (RFC 7250), in the manner of SSH and WireGuard
  *   psk                      a shared secret (TLS 1.3 with a key exchange of its own)
  */
-struct tls_options {
+/* The rules of a tunnel's sessions; zero is the default of each but the lifetime. */
+struct tls_rules {
     enum tls_role role;
+    enum tls_resume resume;
+    enum tls_ocsp ocsp;                        /* with ca: the peer must staple this */
+    enum tls_version min_version, max_version; /* both ends: the best that they share is used */
+    enum tls_children children;                /* TLS 1.3; the same at both ends */
+    enum tls_records records;                  /* TLS 1.3, children */
+    enum tls_resume_by resume_by;              /* server, TLS 1.2 */
+    uint32_t ticket_lifetime_s; /* children can be resumed from one master for as long; the same
+                                 * value for master and children, else GnuTLS resumes nothing */
+    uint64_t rekey_bytes; /* TLS 1.3: KeyUpdate after as many bytes written; 0: when the cipher
+                           * needs it (2^24 records of AES-GCM) */
+};
+
+struct tls_options {
+    struct tls_rules rules;
     const char *ca;   /* PEM file with one or more CA certificates, or a directory of such files
                        * (*.pem, *.crt, *.cer) */
     const char *crl;  /* with ca: PEM or DER file of revocation lists, or a directory (*.pem, *.crl,
@@ -27,7 +42,6 @@ struct tls_options {
     const char *cert; /* with ca or pins: PEM file or PKCS#11 URI: certificate, then its chain */
     const char *key;  /* PEM file or PKCS#11 URI (PIN: its pin-value or pin-source); not with psk */
     const char *staple;      /* OCSP response for cert, DER or PEM file; NULL: none */
-    enum tls_ocsp ocsp;      /* with ca: what the peer must staple */
     const char *const *pins; /* "sha256:…": the keys, one of which the peer's certificate must
                               * have, beside or instead of a CA */
     size_t pin_count;
@@ -39,13 +53,6 @@ struct tls_options {
                                * name or IP with a CA is compared as RFC 6125 says; needed with ca */
     const char *const *allow; /* server: patterns of tls/identity.h, one of which must match */
     size_t allow_count;       /* server: 0 allows every peer that is known or that the CA signed */
-    uint32_t ticket_lifetime_s; /* lifetime of the tickets from which children are resumed; the same
-                                 * value for master and children (research: else nothing resumes) */
-    enum tls_resume resume;
-    enum tls_version min_version, max_version; /* both ends: what they share is used */
-    enum tls_children children;                /* TLS 1.3; the same at both ends */
-    enum tls_records records;                  /* TLS 1.3, children */
-    enum tls_resume_by resume_by;              /* server, TLS 1.2 */
     /* Server: keys that several servers share and that outlive it (tls/key_file.h, 64 bytes a key).
      * NULL: a random key, made anew each lifetime. Not used for TLS_CHILDREN_PSK, refused with psk.
      */
@@ -55,8 +62,6 @@ struct tls_options {
     struct tls_signer
         *signer; /* the thread on which masters wait for a key in a token; outlives the credentials.
                   * NULL: on the thread of their session (tls/signer.h) */
-    uint64_t rekey_bytes; /* TLS 1.3: KeyUpdate after as many bytes written; 0: when the cipher
-                           * needs it (2^24 records of AES-GCM) */
 };
 
 /* TLS 1.3 only, X25519, AES-128-GCM first; the measured cheapest with forward secrecy. If no string

@@ -6,7 +6,6 @@
 
 #include "tls/credentials.h"
 #include "tls/files.h"
-#include "tls/fingerprint.h"
 #include "tls/policy.h"
 #include "tls/store.h"
 #include "tls/ticket_key.h"
@@ -17,20 +16,20 @@ struct tls_signer;
 struct tls_psk;
 struct tls_trust;
 
+/* A hash over all that decides who is accepted and how, so that a session is never resumed under
+ * other rules than it was made under. A client's own certificate and the name that it expects
+ * belong to it; of a server only what applies to its clients, which is the same on each of several
+ * servers. A new option that decides such a thing goes into make_fingerprint in credentials.c too.
+ */
+#define TLS_FINGERPRINT_SIZE 32
+
 /* The ways to know a peer. */
 enum tls_mode { TLS_MODE_CERTIFICATES, TLS_MODE_RAW_KEYS, TLS_MODE_PSK };
 
 struct tls_credentials {
     atomic_uint references;
-    enum tls_role role;
-    enum tls_resume resume;
+    struct tls_rules rules;
     enum tls_mode mode;
-    enum tls_ocsp ocsp;
-    enum tls_children children;
-    enum tls_records records;
-    enum tls_resume_by resume_by;
-    uint64_t rekey_bytes;
-    uint32_t ticket_lifetime_s;
     struct gnutls_certificate_credentials_st *x509; /* shared by all sessions, only read */
     struct tls_policy policy;                       /* the same */
     struct tls_trust *trust;                        /* TLS_MODE_CERTIFICATES; NULL: pins alone */

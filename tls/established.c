@@ -35,7 +35,7 @@ static int on_secret(gnutls_session_t gnutls, const char *label, const gnutls_da
 
 void tls_established_prepare(struct tls_session *session)
 {
-    if (session->credentials->records == TLS_RECORDS_GNUTLS || gnutls_fips140_mode_enabled())
+    if (session->credentials->rules.records == TLS_RECORDS_GNUTLS || gnutls_fips140_mode_enabled())
         return;
     session->established = check_alloc(sizeof *session->established);
     gnutls_session_set_keylog_function(session->gnutls, on_secret);

@@ -3,7 +3,7 @@
 
 #include <stdatomic.h>
 
-#include "tls/fingerprint.h"
+#include "tls/credentials_private.h"
 #include "tls/generation.h"
 #include "tls/ticket_key.h"
 

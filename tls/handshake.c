@@ -56,7 +56,7 @@ static enum err verify(struct tls_session *session)
 static int on_certificate(gnutls_session_t gnutls)
 {
     struct tls_session *session = gnutls_session_get_ptr(gnutls);
-    if (!session->master && session->credentials->resume == TLS_RESUME_REQUIRE)
+    if (!session->master && session->credentials->rules.resume == TLS_RESUME_REQUIRE)
         refuse_not_resumed(session);
     else
         verify(session);
@@ -82,7 +82,7 @@ static struct tls_generation *new_generation(struct tls_session *session, int64_
     generation->cipher = (int)gnutls_cipher_get(session->gnutls);
     generation->started = session->master->started;
     generation->expires_at = expires_at;
-    generation->lifetime_s = session->credentials->ticket_lifetime_s;
+    generation->lifetime_s = session->credentials->rules.ticket_lifetime_s;
     generation->identity = tls_identity_ref(session->master->identity);
     return generation;
 }
@@ -93,8 +93,8 @@ static struct tls_generation *new_generation(struct tls_session *session, int64_
 static int64_t expiry(const struct tls_session *session, uint32_t lifetime)
 {
     const struct tls_master *master = session->master;
-    if (lifetime > session->credentials->ticket_lifetime_s)
-        lifetime = session->credentials->ticket_lifetime_s;
+    if (lifetime > session->credentials->rules.ticket_lifetime_s)
+        lifetime = session->credentials->rules.ticket_lifetime_s;
     int64_t at = master->started + lifetime;
     return at < master->expires_at ? at : master->expires_at;
 }
@@ -111,7 +111,7 @@ static void keep_ticket(struct tls_session *session, int64_t expires_at)
     if (!master->made) {
         master->made = new_generation(session, expires_at);
         tls_generation_keep(master->made, data.data, data.size);
-    } else if (session->credentials->children == TLS_CHILDREN_DHE || is_12(session)) {
+    } else if (session->credentials->rules.children == TLS_CHILDREN_DHE || is_12(session)) {
         tls_ticket_free(master->ticket);
         master->ticket = tls_ticket_new(session->credentials->fingerprint, expires_at,
                                         is_12(session), data.data, data.size);
@@ -157,7 +157,7 @@ void tls_handshake_prepare(struct tls_session *session)
     if (session->master)
         gnutls_handshake_set_hook_function(session->gnutls, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET,
                                            GNUTLS_HOOK_BOTH, on_ticket);
-    else if (session->is_server && session->credentials->resume == TLS_RESUME_REQUIRE)
+    else if (session->is_server && session->credentials->rules.resume == TLS_RESUME_REQUIRE)
         gnutls_handshake_set_hook_function(session->gnutls, GNUTLS_HANDSHAKE_CLIENT_HELLO,
                                            GNUTLS_HOOK_POST, on_client_hello);
     if (!session->master && session->generation->version == GNUTLS_TLS1_3)
@@ -169,7 +169,7 @@ void tls_handshake_prepare(struct tls_session *session)
 static int64_t expiry_12(const struct tls_session *session)
 {
     const struct tls_master *master = session->master;
-    uint32_t lifetime = session->credentials->ticket_lifetime_s;
+    uint32_t lifetime = session->credentials->rules.ticket_lifetime_s;
     gnutls_datum_t data;
     int64_t began = master->started;
     if (gnutls_session_is_resumed(session->gnutls) &&
@@ -225,7 +225,8 @@ static enum err finish_master(struct tls_session *session)
     reuse_offered(session);
     if (is_12(session)) {
         uint32_t hint = session->master->ticket_lifetime_s;
-        int64_t expires_at = expiry(session, hint ? hint : session->credentials->ticket_lifetime_s);
+        int64_t expires_at =
+            expiry(session, hint ? hint : session->credentials->rules.ticket_lifetime_s);
         keep_ticket(session, expires_at);
         keep_ticket(session, expires_at);
     }
@@ -254,7 +255,7 @@ static enum err check_master_id(struct tls_session *session)
 static enum err finish_child(struct tls_session *session)
 {
     if (!gnutls_session_is_resumed(session->gnutls)) {
-        if (session->credentials->resume == TLS_RESUME_REQUIRE)
+        if (session->credentials->rules.resume == TLS_RESUME_REQUIRE)
             return refuse_not_resumed(session);
     } else if (session->is_server && check_master_id(session) != ERR_OK) {
         return session->failure;

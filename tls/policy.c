@@ -50,12 +50,12 @@ static const char *version_name(bool is_13)
 
 static bool wants_12(const struct tls_options *options)
 {
-    return options->min_version == TLS_VERSION_1_2;
+    return options->rules.min_version == TLS_VERSION_1_2;
 }
 
 static bool wants_13(const struct tls_options *options)
 {
-    return options->max_version != TLS_VERSION_1_2;
+    return options->rules.max_version != TLS_VERSION_1_2;
 }
 
 /* Raw keys and PSKs: TLS 1.3 alone (tls_policy_load sees to it). */
@@ -158,9 +158,9 @@ static enum err check_suites(gnutls_priority_t only_12, const char *text, struct
 /* A child of psk_ke that must be resumed needs no groups, and then makes no key share. */
 static const char *child_13_added(const struct tls_options *options)
 {
-    if (options->children == TLS_CHILDREN_DHE)
+    if (options->rules.children == TLS_CHILDREN_DHE)
         return ONLY_13 WITH_EXCHANGE;
-    return options->resume == TLS_RESUME_REQUIRE ? ONLY_PSK ":-GROUP-ALL" : ONLY_PSK;
+    return options->rules.resume == TLS_RESUME_REQUIRE ? ONLY_PSK ":-GROUP-ALL" : ONLY_PSK;
 }
 
 enum err tls_policy_load(struct tls_policy *policy, const struct tls_options *options, char *text,

@@ -19,7 +19,7 @@ struct tls_resume_wait {
 static bool uses_ids(const struct tls_session *session)
 {
     const struct tls_credentials *credentials = session->credentials;
-    return credentials->policy.child_12 && credentials->resume_by != TLS_BY_TICKET;
+    return credentials->policy.child_12 && credentials->rules.resume_by != TLS_BY_TICKET;
 }
 
 unsigned tls_resume_flags(const struct tls_session *session)
@@ -27,7 +27,7 @@ unsigned tls_resume_flags(const struct tls_session *session)
     /* Two tickets follow a master: for the children, and for the next association. Tickets of a
      * child would only cost: 2 KB and a flight each. */
     unsigned flags = session->master ? 0 : GNUTLS_NO_AUTO_SEND_TICKET;
-    if (session->credentials->resume_by == TLS_BY_ID)
+    if (session->credentials->rules.resume_by == TLS_BY_ID)
         flags |= GNUTLS_NO_TICKETS_TLS12;
     return flags;
 }
@@ -143,9 +143,9 @@ static struct tls_ticket_key *choose_for_master(struct tls_session *session, con
 {
     struct tls_credentials *credentials = session->credentials;
     session->master->key =
-        credentials->children == TLS_CHILDREN_PSK
+        credentials->rules.children == TLS_CHILDREN_PSK
             ? tls_ticket_key_new()
-            : tls_ticket_key_choose(&credentials->ticket_keys, credentials->ticket_lifetime_s,
+            : tls_ticket_key_choose(&credentials->ticket_keys, credentials->rules.ticket_lifetime_s,
                                     hello, length);
     return session->master->key;
 }

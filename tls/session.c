@@ -135,9 +135,9 @@ static bool set_up(struct tls_session *session)
         gnutls_certificate_send_x509_rdn_sequence(gnutls, 1);
         tls_resume_prepare(session);
     }
-    gnutls_db_set_cache_expiration(
-        gnutls,
-        (int)(session->master ? credentials->ticket_lifetime_s : session->generation->lifetime_s));
+    gnutls_db_set_cache_expiration(gnutls,
+                                   (int)(session->master ? credentials->rules.ticket_lifetime_s
+                                                         : session->generation->lifetime_s));
     gnutls_transport_set_ptr(gnutls, session);
     gnutls_transport_set_vec_push_function(gnutls, on_push);
     gnutls_transport_set_pull_function(gnutls, on_pull);
@@ -151,7 +151,7 @@ static struct tls_session *new_session(struct tls_credentials *credentials,
 {
     struct tls_session *session = check_alloc(sizeof *session);
     session->credentials = tls_credentials_ref(credentials);
-    session->is_server = credentials->role == TLS_SERVER;
+    session->is_server = credentials->rules.role == TLS_SERVER;
     session->output = output;
     return session;
 }
@@ -198,7 +198,7 @@ struct tls_session *tls_session_new_child(struct tls_credentials *credentials,
         tls_session_free(session);
         return NULL;
     }
-    if (!session->is_server && credentials->resume != TLS_RESUME_NEVER)
+    if (!session->is_server && credentials->rules.resume != TLS_RESUME_NEVER)
         gnutls_session_set_data(session->gnutls, generation->data, generation->data_size);
     return session;
 }
@@ -354,7 +354,7 @@ static enum err come_back(struct tls_session *session)
 static bool is_expired(const struct tls_session *session)
 {
     return !session->is_server && !session->master &&
-           session->credentials->resume == TLS_RESUME_REQUIRE &&
+           session->credentials->rules.resume == TLS_RESUME_REQUIRE &&
            tls_generation_expires_in(session->generation) <= 0;
 }
 

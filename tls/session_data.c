@@ -104,8 +104,8 @@ static enum err send_records(struct tls_session *session, const uint8_t *from, s
 /* By itself, after so many bytes. */
 static bool is_rekey_due(const struct tls_session *session)
 {
-    return session->credentials->rekey_bytes &&
-           session->unkeyed >= session->credentials->rekey_bytes &&
+    return session->credentials->rules.rekey_bytes &&
+           session->unkeyed >= session->credentials->rules.rekey_bytes &&
            session->unheard < REKEYS_UNHEARD;
 }
 
@@ -220,7 +220,8 @@ enum tls_records tls_session_records(const struct tls_session *session)
 bool tls_session_is_left_to_gnutls(const struct tls_session *session)
 {
     return session->gnutls && !session->master &&
-           session->credentials->records == TLS_RECORDS_OWN && version_of(session) == GNUTLS_TLS1_3;
+           session->credentials->rules.records == TLS_RECORDS_OWN &&
+           version_of(session) == GNUTLS_TLS1_3;
 }
 
 const char *tls_session_peer(const struct tls_session *session)

@@ -45,8 +45,9 @@ static bool has_used_psk(gnutls_session_t session)
 static struct tls_identity *show_psk(const struct tls_credentials *credentials,
                                      gnutls_session_t session)
 {
-    const char *name = credentials->role == TLS_CLIENT ? tls_psk_chosen(credentials->psk)
-                                                       : gnutls_psk_server_get_username(session);
+    const char *name = credentials->rules.role == TLS_CLIENT
+                           ? tls_psk_chosen(credentials->psk)
+                           : gnutls_psk_server_get_username(session);
     const uint8_t *proof = name ? tls_psk_proof(credentials->psk, name) : NULL;
     if (!proof || !has_used_psk(session))
         return NULL;
@@ -240,7 +241,7 @@ static void check_name(const struct tls_credentials *credentials,
 {
     char seen[TLS_NAME_MAX * 2], allowed[TLS_NAME_MAX];
     tls_identity_describe(identity, seen, sizeof seen);
-    if (credentials->role == TLS_CLIENT) {
+    if (credentials->rules.role == TLS_CLIENT) {
         if (credentials->peer && !is_expected(credentials, identity, leaf))
             refuse(verdict, ERR_TLS_PEER_NAME, GNUTLS_A_BAD_CERTIFICATE,
                    "the peer is %s; \"%s\" was expected", seen, credentials->peer);
@@ -291,7 +292,7 @@ static void check_chain(const struct tls_credentials *credentials,
                         unsigned count, gnutls_session_t session, struct tls_verdict *verdict)
 {
     const char *purpose =
-        credentials->role == TLS_CLIENT ? GNUTLS_KP_TLS_WWW_SERVER : GNUTLS_KP_TLS_WWW_CLIENT;
+        credentials->rules.role == TLS_CLIENT ? GNUTLS_KP_TLS_WWW_SERVER : GNUTLS_KP_TLS_WWW_CLIENT;
     int alert;
     const char *text;
     char seen[TLS_NAME_MAX * 2];
@@ -299,8 +300,8 @@ static void check_chain(const struct tls_credentials *credentials,
     if (!credentials->trust)
         check_dates(chain[0], seen, verdict);
     else if (!tls_trust_accepts(credentials->trust, chain, count, purpose, &alert, &text) ||
-             (session && !tls_ocsp_accepts(credentials->trust, credentials->ocsp, session, chain,
-                                           count, &alert, &text)))
+             (session && !tls_ocsp_accepts(credentials->trust, credentials->rules.ocsp, session,
+                                           chain, count, &alert, &text)))
         refuse(verdict, ERR_TLS_PEER_UNVERIFIED, alert, "the peer's certificate: %s (%s)", text,
                seen);
     if (verdict->err != ERR_OK || is_pinned(credentials, identity))

@@ -16,13 +16,13 @@ static struct tls_options options_of(const struct config_tunnel *config,
     const struct config_tls *tls = &config->tls;
     bool client = config->role == CONFIG_CLIENT;
     return (struct tls_options){
-        .role = client ? TLS_CLIENT : TLS_SERVER,
+        .rules.role = client ? TLS_CLIENT : TLS_SERVER,
         .ca = tls->ca,
         .crl = tls->crl,
         .cert = tls->cert,
         .key = tls->key,
         .staple = tls->staple,
-        .ocsp = tls->ocsp_required ? TLS_OCSP_REQUIRE : TLS_OCSP_IF_STAPLED,
+        .rules.ocsp = tls->ocsp_required ? TLS_OCSP_REQUIRE : TLS_OCSP_IF_STAPLED,
         .pins = (const char *const *)tls->pins.list,
         .pin_count = tls->pins.count,
         .known = tls->known,
@@ -32,19 +32,19 @@ static struct tls_options options_of(const struct config_tunnel *config,
         .peer = tls->peer,
         .allow = (const char *const *)tls->allow.list,
         .allow_count = tls->allow.count,
-        .ticket_lifetime_s = (uint32_t)(tls->resume.ticket_lifetime_us / 1000000),
-        .resume = tls->resume.never      ? TLS_RESUME_NEVER
-                  : tls->resume.required ? TLS_RESUME_REQUIRE
-                                         : TLS_RESUME_PREFER,
-        .min_version = versions[tls->min_version],
-        .max_version = versions[tls->max_version],
-        .children = tls->children_psk ? TLS_CHILDREN_PSK : TLS_CHILDREN_DHE,
-        .records = tls->records_gnutls ? TLS_RECORDS_GNUTLS : TLS_RECORDS_OWN,
-        .resume_by = resumptions[tls->resume.by],
+        .rules.ticket_lifetime_s = (uint32_t)(tls->resume.ticket_lifetime_us / 1000000),
+        .rules.resume = tls->resume.never      ? TLS_RESUME_NEVER
+                        : tls->resume.required ? TLS_RESUME_REQUIRE
+                                               : TLS_RESUME_PREFER,
+        .rules.min_version = versions[tls->min_version],
+        .rules.max_version = versions[tls->max_version],
+        .rules.children = tls->children_psk ? TLS_CHILDREN_PSK : TLS_CHILDREN_DHE,
+        .rules.records = tls->records_gnutls ? TLS_RECORDS_GNUTLS : TLS_RECORDS_OWN,
+        .rules.resume_by = resumptions[tls->resume.by],
         .ticket_key_file = tls->resume.ticket_key_file,
         .store = client || !sessions ? NULL : sessions->store,
         .signer = sessions ? sessions->signer : NULL,
-        .rekey_bytes = tls->rekey.bytes,
+        .rules.rekey_bytes = tls->rekey.bytes,
     };
 }
 

@@ -34,10 +34,10 @@ static inline struct tls_options mode_options(const struct mode *mode, enum tls_
                                               const char *cert, struct tls_store *store)
 {
     struct tls_options options = options_for(role, cert);
-    options.min_version = mode->lowest;
-    options.max_version = mode->highest;
-    options.children = mode->children;
-    options.resume_by = mode->by;
+    options.rules.min_version = mode->lowest;
+    options.rules.max_version = mode->highest;
+    options.rules.children = mode->children;
+    options.rules.resume_by = mode->by;
     options.store = role == TLS_SERVER ? store : NULL;
     return options;
 }

@@ -73,10 +73,10 @@ static inline struct tls_options options_for(enum tls_role role, const char *cer
 {
     char name[64];
     snprintf(name, sizeof name, "%s.pem", cert);
-    struct tls_options options = {.role = role,
+    struct tls_options options = {.rules.role = role,
                                   .ca = path_of("ca.pem"),
                                   .cert = path_of(name),
-                                  .ticket_lifetime_s = 3600,
+                                  .rules.ticket_lifetime_s = 3600,
                                   .peer = role == TLS_CLIENT ? "server.example" : NULL};
     snprintf(name, sizeof name, "%s.key", cert);
     options.key = path_of(name);

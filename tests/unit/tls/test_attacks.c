@@ -124,7 +124,7 @@ static void test_lifetimes(const struct mode *mode)
     struct bed bed;
     struct pair child;
     open_bed(&bed, mode);
-    options.ticket_lifetime_s = 600;
+    options.rules.ticket_lifetime_s = 600;
     struct tls_credentials *reloaded = load_credentials(options);
     bool through = open_child(&child, bed.client, bed.a.client, reloaded, bed.a.server);
     ok(through && both_resumed(&child),
@@ -151,7 +151,7 @@ static void test_tiny_lifetime(const struct mode *mode)
 {
     struct tls_options client_options = mode_options(mode, TLS_CLIENT, "client", NULL),
                        server_options = mode_options(mode, TLS_SERVER, "server", NULL);
-    client_options.ticket_lifetime_s = server_options.ticket_lifetime_s = 2;
+    client_options.rules.ticket_lifetime_s = server_options.rules.ticket_lifetime_s = 2;
     struct tls_credentials *client = load_credentials(client_options),
                            *server = load_credentials(server_options);
     struct association a;
@@ -246,7 +246,7 @@ static void test_suites(void)
         ok(result == ERR_TLS_CREDENTIALS, "refused: %s", why);
     }
     struct tls_options options = mode_options(&modes[2], TLS_CLIENT, "client", NULL);
-    options.min_version = TLS_VERSION_1_3;
+    options.rules.min_version = TLS_VERSION_1_3;
     enum err result = tls_credentials_new(&options, &credentials, why, sizeof why);
     ok(result == ERR_TLS_CREDENTIALS, "refused: %s", why);
 }

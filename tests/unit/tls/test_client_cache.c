@@ -139,11 +139,11 @@ static void test_keys(void)
         else if (i == 3)
             other.priority = "NORMAL:-VERS-ALL:+VERS-TLS1.3";
         else if (i == 4)
-            other.min_version = TLS_VERSION_1_2;
+            other.rules.min_version = TLS_VERSION_1_2;
         else if (i == 5)
-            other.children = TLS_CHILDREN_PSK;
+            other.rules.children = TLS_CHILDREN_PSK;
         else
-            other.ticket_lifetime_s++;
+            other.rules.ticket_lifetime_s++;
         struct tls_credentials *changed = load_credentials(other);
         again = tls_client_cache_key(changed, "server:1");
         ok(memcmp(&key, &again, sizeof key) != 0, "another %s: another", names[i]);
@@ -167,7 +167,7 @@ static void test_keys_of_rules(void)
         struct tls_options other = options;
         other.pins = pins;
         other.pin_count = i == 0;
-        other.ocsp = i == 1 ? TLS_OCSP_REQUIRE : TLS_OCSP_IF_STAPLED;
+        other.rules.ocsp = i == 1 ? TLS_OCSP_REQUIRE : TLS_OCSP_IF_STAPLED;
         if (i == 2)
             swap_authority("both.pem");
         struct tls_credentials *changed = load_credentials(other);

@@ -86,9 +86,9 @@ static void test_policy(void)
     refuses(bad, "name", "not set");
     bad = good, bad.peer = "";
     refuses(bad, "name", "not set");
-    bad = good, bad.ticket_lifetime_s = 0;
+    bad = good, bad.rules.ticket_lifetime_s = 0;
     refuses(bad, "ticket lifetime", "1..604800");
-    bad = good, bad.ticket_lifetime_s = 604801;
+    bad = good, bad.rules.ticket_lifetime_s = 604801;
     refuses(bad, "ticket lifetime", "1..604800");
 }
 

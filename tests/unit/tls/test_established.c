@@ -353,7 +353,7 @@ static size_t child_bytes_with_gnutls(void)
     struct tls_options of_client = options_for(TLS_CLIENT, "client"),
                        of_server = options_for(TLS_SERVER, "server");
     struct pair master;
-    of_client.records = of_server.records = TLS_RECORDS_GNUTLS;
+    of_client.rules.records = of_server.rules.records = TLS_RECORDS_GNUTLS;
     struct tls_credentials *client = load_credentials(of_client),
                            *server = load_credentials(of_server);
     must(open_master(&master, client, server, NULL));

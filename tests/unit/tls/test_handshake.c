@@ -24,8 +24,8 @@ static struct tls_credentials *client_credentials, *server_credentials;
 static struct tls_credentials *load(enum tls_role role, const char *cert, enum tls_resume resume)
 {
     struct tls_options options = options_for(role, cert);
-    options.ticket_lifetime_s = LIFETIME;
-    options.resume = resume;
+    options.rules.ticket_lifetime_s = LIFETIME;
+    options.rules.resume = resume;
     return load_credentials(options);
 }
 
@@ -291,7 +291,7 @@ static void test_other_cipher(void)
     struct association a;
     struct pair child;
     struct tls_options options = options_for(TLS_SERVER, "server");
-    options.ticket_lifetime_s = LIFETIME;
+    options.rules.ticket_lifetime_s = LIFETIME;
     const char *cipher = tls_cipher_is_chacha_faster() ? "AES-128-GCM" : "CHACHA20-POLY1305";
     char priority[128];
     snprintf(priority, sizeof priority,

@@ -196,8 +196,8 @@ static void test_mismatches(void)
 static struct tls_credentials *client_of(enum tls_version lowest, enum tls_version highest)
 {
     struct tls_options options = options_for(TLS_CLIENT, "client");
-    options.min_version = lowest;
-    options.max_version = highest;
+    options.rules.min_version = lowest;
+    options.rules.max_version = highest;
     return load_credentials(options);
 }
 
@@ -290,7 +290,7 @@ static void test_prefer(const struct mode *mode)
 {
     struct tls_options client_options = mode_options(mode, TLS_CLIENT, "client", NULL),
                        server_options = mode_options(mode, TLS_SERVER, "server", NULL);
-    client_options.resume = server_options.resume = TLS_RESUME_PREFER;
+    client_options.rules.resume = server_options.rules.resume = TLS_RESUME_PREFER;
     struct tls_credentials *client = load_credentials(client_options),
                            *server = load_credentials(server_options),
                            *restarted = load_credentials(server_options);

@@ -104,7 +104,7 @@ static void test_own(void)
     clock_shift = 0;
     options = options_for(TLS_SERVER, "server");
     options.ca = NULL;
-    options.ocsp = TLS_OCSP_REQUIRE;
+    options.rules.ocsp = TLS_OCSP_REQUIRE;
     options.pins = (const char *const[]){
         "sha256:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"};
     options.pin_count = 1;
@@ -201,8 +201,8 @@ static void test_outcome(const struct outcome *outcome)
     struct tls_options client_options = options_for(TLS_CLIENT, "client"),
                        server_options = options_for(
                            TLS_SERVER, outcome->server_cert ? outcome->server_cert : "server");
-    client_options.ocsp = outcome->client_requires ? TLS_OCSP_REQUIRE : TLS_OCSP_IF_STAPLED;
-    server_options.ocsp = outcome->server_requires ? TLS_OCSP_REQUIRE : TLS_OCSP_IF_STAPLED;
+    client_options.rules.ocsp = outcome->client_requires ? TLS_OCSP_REQUIRE : TLS_OCSP_IF_STAPLED;
+    server_options.rules.ocsp = outcome->server_requires ? TLS_OCSP_REQUIRE : TLS_OCSP_IF_STAPLED;
     struct tls_credentials *client = load_credentials(client_options),
                            *server = load_credentials(server_options);
     if (outcome->is_padded)
@@ -236,7 +236,7 @@ static void test_expired(bool is_required)
 {
     struct tls_options client_options = options_for(TLS_CLIENT, "client"),
                        server_options = options_for(TLS_SERVER, "server");
-    client_options.ocsp = is_required ? TLS_OCSP_REQUIRE : TLS_OCSP_IF_STAPLED;
+    client_options.rules.ocsp = is_required ? TLS_OCSP_REQUIRE : TLS_OCSP_IF_STAPLED;
     server_options.staple = path_of("good.der");
     struct tls_credentials *client = load_credentials(client_options),
                            *server = load_credentials(server_options);
@@ -258,9 +258,9 @@ static void test_resumption(enum tls_ocsp policy, bool is_old, enum err expected
 {
     struct tls_options client_options = options_for(TLS_CLIENT, "client"),
                        server_options = options_for(TLS_SERVER, "server");
-    server_options.ocsp = policy;
+    server_options.rules.ocsp = policy;
     client_options.staple = path_of("client.der");
-    client_options.ticket_lifetime_s = server_options.ticket_lifetime_s = 7 * DAY;
+    client_options.rules.ticket_lifetime_s = server_options.rules.ticket_lifetime_s = 7 * DAY;
     struct tls_credentials *client = load_credentials(client_options),
                            *server = load_credentials(server_options);
     struct pair pair, child;

@@ -17,7 +17,8 @@ static void write_secret(const char *name, const char *text)
 
 static struct tls_options psk_options(enum tls_role role, const char *file)
 {
-    return (struct tls_options){.role = role, .psk = path_of(file), .ticket_lifetime_s = 3600};
+    return (struct tls_options){
+        .rules.role = role, .psk = path_of(file), .rules.ticket_lifetime_s = 3600};
 }
 
 static enum err result_at(struct end *end)
@@ -36,8 +37,8 @@ static void test_good(enum tls_children children, enum tls_resume resume)
                        server_options = psk_options(TLS_SERVER, "both.psk");
     const char *allow[] = {"laptop"};
     client_options.psk_identity = client_options.peer = "laptop";
-    client_options.children = server_options.children = children;
-    client_options.resume = server_options.resume = resume;
+    client_options.rules.children = server_options.rules.children = children;
+    client_options.rules.resume = server_options.rules.resume = resume;
     server_options.allow = allow;
     server_options.allow_count = 1;
     struct tls_credentials *client = load_credentials(client_options),
@@ -120,7 +121,7 @@ static void test_fresh_child(enum tls_resume resume)
 {
     struct tls_options client_options = psk_options(TLS_CLIENT, "a.psk"),
                        server_options = psk_options(TLS_SERVER, "a.psk");
-    client_options.resume = server_options.resume = resume;
+    client_options.rules.resume = server_options.rules.resume = resume;
     struct tls_credentials *client = load_credentials(client_options),
                            *server = load_credentials(server_options),
                            *other = load_credentials(server_options);
@@ -235,7 +236,7 @@ static void test_files(void)
     must(unlink(path_of("pipe.psk")) == 0);
     refuses(psk_options(TLS_CLIENT, "nowhere"), "No such file");
     options = psk_options(TLS_CLIENT, "a.psk");
-    options.max_version = options.min_version = TLS_VERSION_1_2;
+    options.rules.max_version = options.rules.min_version = TLS_VERSION_1_2;
     refuses(options, "TLS 1.3 alone");
     options = psk_options(TLS_SERVER, "a.psk");
     options.ticket_key_file = path_of("ticket.keys");

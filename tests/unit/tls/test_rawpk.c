@@ -20,8 +20,10 @@ static void write_known(const char *file, const char *key, const char *name)
 
 static struct tls_options raw_options(enum tls_role role, const char *key, const char *known)
 {
-    return (struct tls_options){
-        .role = role, .key = path_of(key), .known = path_of(known), .ticket_lifetime_s = 3600};
+    return (struct tls_options){.rules.role = role,
+                                .key = path_of(key),
+                                .known = path_of(known),
+                                .rules.ticket_lifetime_s = 3600};
 }
 
 static void make_keys(void)
@@ -56,7 +58,7 @@ static void test_good(enum tls_resume resume)
     client_options.peer = "office";
     server_options.allow = allow;
     server_options.allow_count = 1;
-    client_options.resume = server_options.resume = resume;
+    client_options.rules.resume = server_options.rules.resume = resume;
     struct tls_credentials *client = load_credentials(client_options),
                            *server = load_credentials(server_options);
     struct pair pair, child;
@@ -175,12 +177,12 @@ static void test_other_child(void)
     snprintf(both, sizeof both, "%s laptop\n%s stranger\n", client_key.pin, stranger_key.pin);
     write_text("knows-both", both);
     struct tls_options options = raw_options(TLS_CLIENT, "raw-client.key", "knows-server");
-    options.resume = TLS_RESUME_PREFER;
+    options.rules.resume = TLS_RESUME_PREFER;
     struct tls_credentials *client = load_credentials(options);
     options.key = path_of("raw-stranger.key");
     struct tls_credentials *stranger = load_credentials(options);
     options = raw_options(TLS_SERVER, "raw-server.key", "knows-both");
-    options.resume = TLS_RESUME_PREFER;
+    options.rules.resume = TLS_RESUME_PREFER;
     struct tls_credentials *server = load_credentials(options), *other = load_credentials(options);
     struct pair first, second, child;
     ok(open_master(&first, client, server, NULL) && open_master(&second, client, other, NULL),
@@ -273,7 +275,7 @@ static void test_files(void)
            strstr(why, "exactly one"),
        "%s", why);
     options.ca = NULL;
-    options.min_version = TLS_VERSION_1_2;
+    options.rules.min_version = TLS_VERSION_1_2;
     ok(tls_credentials_new(&options, &credentials, why, sizeof why) == ERR_TLS_CREDENTIALS &&
            strstr(why, "TLS 1.3 alone"),
        "%s", why);

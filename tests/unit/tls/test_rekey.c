@@ -16,7 +16,7 @@ static void open_bed(struct bed *bed, const struct mode *mode, uint64_t rekey_by
 {
     struct tls_options client = mode_options(mode, TLS_CLIENT, "client", NULL),
                        server = mode_options(mode, TLS_SERVER, "server", NULL);
-    client.rekey_bytes = server.rekey_bytes = rekey_bytes;
+    client.rules.rekey_bytes = server.rules.rekey_bytes = rekey_bytes;
     bed->client = load_credentials(client);
     bed->server = load_credentials(server);
     open_association(&bed->a, bed->client, bed->server, NULL);
@@ -104,8 +104,8 @@ static void test_held_up(void)
                        server = options_for(TLS_SERVER, "server");
     struct bed bed;
     struct pair child;
-    client.rekey_bytes = server.rekey_bytes = RECORD;
-    server.records = TLS_RECORDS_GNUTLS;
+    client.rules.rekey_bytes = server.rules.rekey_bytes = RECORD;
+    server.rules.records = TLS_RECORDS_GNUTLS;
     bed.client = load_credentials(client);
     bed.server = load_credentials(server);
     open_association(&bed.a, bed.client, bed.server, NULL);

@@ -273,7 +273,7 @@ int main(void)
     options.key = KEY "?pin-value=1234";
     options.signer = signer;
     server = load_credentials(options);
-    options.role = TLS_CLIENT;
+    options.rules.role = TLS_CLIENT;
     options.peer = "server.example";
     client = load_credentials(options);
     plain_client = load_credentials(options_for(TLS_CLIENT, "client"));

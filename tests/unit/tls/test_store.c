@@ -176,7 +176,7 @@ static void test_identity(void)
     struct tls_store *store = tls_store_new(&(struct tls_store_options){0});
     struct tls_options client_options = mode_options(by_id, TLS_CLIENT, "short", NULL),
                        server_options = mode_options(by_id, TLS_SERVER, "server", store);
-    client_options.ticket_lifetime_s = server_options.ticket_lifetime_s = 7 * DAY;
+    client_options.rules.ticket_lifetime_s = server_options.rules.ticket_lifetime_s = 7 * DAY;
     struct tls_credentials *client = load_credentials(client_options),
                            *server = load_credentials(server_options);
     struct association a;

@@ -146,7 +146,7 @@ static void test_option(enum tls_role role)
                        server = options_for(TLS_SERVER, "server");
     struct bed bed;
     struct pair child;
-    *(role == TLS_CLIENT ? &client.records : &server.records) = TLS_RECORDS_GNUTLS;
+    *(role == TLS_CLIENT ? &client.rules.records : &server.rules.records) = TLS_RECORDS_GNUTLS;
     bed.client = load_credentials(client);
     bed.server = load_credentials(server);
     open_association(&bed.a, bed.client, bed.server, NULL);

@@ -163,7 +163,7 @@ static void test_expired(bool server_expires, bool resumed)
                            options_for(TLS_CLIENT, server_expires ? "client" : "short"),
                        server_options =
                            options_for(TLS_SERVER, server_expires ? "short" : "server");
-    client_options.ticket_lifetime_s = server_options.ticket_lifetime_s = 7 * DAY;
+    client_options.rules.ticket_lifetime_s = server_options.rules.ticket_lifetime_s = 7 * DAY;
     struct tls_credentials *client = load_credentials(client_options),
                            *server = load_credentials(server_options);
     struct tls_ticket *ticket = NULL;
