@@ -1,3 +1,4 @@
+/* Chunks of conformance scripts: expressions to bytes, and comparison with what the engine sent. */
 #include "tests/conformance/etsi_chunk.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* An endpoint of the engine with the sockets of a conformance script. */
 #include "tests/conformance/etsi_host.h"
 
 #include <stdlib.h>

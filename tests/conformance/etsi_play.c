@@ -1,3 +1,4 @@
+/* Plays one conformance script against the engine, under a virtual clock. */
 #include "tests/conformance/etsi_play.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* Reads packetdrill scripts: events, times and chunks. */
 #include "tests/conformance/etsi_script.h"
 
 #include <ctype.h>

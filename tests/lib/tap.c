@@ -1,3 +1,4 @@
+/* Prints TAP: checks, skips, remarks and the plan. */
 #include "tests/lib/tap.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* Another SCTP as a peer: usrsctp behind a UDP socket. */
 #include "tests/peers/usrsctp.h"
 
 #include <arpa/inet.h>

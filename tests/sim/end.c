@@ -1,3 +1,4 @@
+/* One endpoint of a simulated world, and the checks after each of its steps. */
 #include "tests/sim/end.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Flows over one simulated line, for congestion control alone. */
 #include "tests/sim/flow.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* One direction of a simulated line: rate, delay, queue, loss, jitter, order. */
 #include "tests/sim/line.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* The traffic of a simulated world: sends messages, and checks each that arrives. */
 #include "tests/sim/work.h"
 
 #include <stdlib.h>

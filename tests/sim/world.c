@@ -1,3 +1,4 @@
+/* A simulated world: endpoints, lines and a virtual clock. */
 #include "tests/sim/world.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* Addresses: parsing, printing, comparing. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>

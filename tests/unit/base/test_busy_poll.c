@@ -1,3 +1,4 @@
+/* Busy polling: short waits, long waits, and a crowded processor. */
 #include "base/busy_poll.h"
 
 #include "tests/lib/tap.h"

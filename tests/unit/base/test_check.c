@@ -1,3 +1,4 @@
+/* must(), and allocations that fail. */
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The error table: names, texts, codes on the wire, scopes. */
 #include <ctype.h>
 #include <string.h>
 

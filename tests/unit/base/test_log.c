@@ -1,3 +1,4 @@
+/* The log: levels, threads, and readers that are slow, stuck or gone. */
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>

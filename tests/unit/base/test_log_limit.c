@@ -1,3 +1,4 @@
+/* Limits of log lines: a number in a minute, and the count of the rest. */
 #include "base/log_limit.h"
 
 #include "tests/lib/tap.h"

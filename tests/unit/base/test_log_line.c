@@ -1,3 +1,4 @@
+/* One log line: no value can forge another line or field. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* The event loop: order of events, timers, tasks; removal inside callbacks. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>

@@ -1,3 +1,4 @@
+/* Mailboxes: order, many threads, leftovers. */
 #include <pthread.h>
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* Messages, their queues, and the caches between threads. */
 #include <pthread.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* Texts of others, made safe for a terminal. */
 #include "base/printable.h"
 
 #include <string.h>

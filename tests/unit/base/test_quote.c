@@ -1,3 +1,4 @@
+/* Words of others, quoted inside our sentences. */
 #include "base/quote.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* The resolver: several names at once, slow ones, the cache, freeing with queries. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <netdb.h>

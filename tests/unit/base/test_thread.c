@@ -1,3 +1,4 @@
+/* Threads: name, signals, stack. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>

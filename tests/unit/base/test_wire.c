@@ -1,3 +1,4 @@
+/* Cursors over bytes: values round trip, and an overrun sticks. */
 #include "base/wire.h"
 #include "tests/lib/tap.h"
 

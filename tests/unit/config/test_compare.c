@@ -1,3 +1,4 @@
+/* Two configurations: the options that differ. */
 #include "config/compare.h"
 
 #include "tests/lib/tap.h"

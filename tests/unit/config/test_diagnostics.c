@@ -1,3 +1,4 @@
+/* Errors and warnings, in the order of the file. */
 #include "config/diagnostics.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Addresses of the configuration, for each use. */
 #include "config/endpoints.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Loading whole files: defaults, structure, keys, includes. */
 #include "tests/lib/tap.h"
 #include "tests/unit/config/fixture.h"
 

@@ -1,3 +1,4 @@
+/* The place of each value in its file. */
 #include "config/loading.h"
 
 #include "tests/lib/tap.h"

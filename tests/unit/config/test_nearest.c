@@ -1,3 +1,4 @@
+/* The nearest known word to a misspelt one. */
 #include "config/nearest.h"
 
 #include <string.h>

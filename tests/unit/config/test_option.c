@@ -1,3 +1,4 @@
+/* The option table is consistent. */
 #include "config/option.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* The reference page has every option, and is up to date. */
 #include "config/config.h"
 #include "config/option.h"
 #include "tests/lib/tap.h"

@@ -1,3 +1,4 @@
+/* Reading files ahead of libconfig: includes, pipes, large numbers. */
 #include "config/sources.h"
 
 #include "tests/lib/tap.h"

@@ -1,3 +1,4 @@
+/* Values into members of the configuration, by size and type. */
 #include "config/store.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* Syntax errors, each in words. */
 #include "config/syntax.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Tokens of a configuration file. */
 #include "config/token.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Single settings: numbers, words, addresses. */
 #include "config/value.h"
 
 #include "base/log.h"

@@ -1,3 +1,4 @@
+/* Checks across options: names, addresses, services, tunnels. */
 #include "config/verify.h"
 
 #include "tests/lib/tap.h"

@@ -1,3 +1,4 @@
+/* Checks of the files that a configuration names. */
 #include "config/verify.h"
 
 #include "tests/lib/tap.h"

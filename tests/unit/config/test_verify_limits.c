@@ -1,3 +1,4 @@
+/* Limits that depend on other options. */
 #include "config/verify.h"
 
 #include "tests/lib/tap.h"

@@ -1,3 +1,4 @@
+/* Checks of paths: times, families, address lists. */
 #include "config/verify.h"
 
 #include "tests/lib/tap.h"

@@ -1,3 +1,4 @@
+/* Checks of TLS options that must fit together. */
 #include "config/verify.h"
 
 #include "tests/lib/tap.h"

@@ -1,3 +1,4 @@
+/* The admin socket: requests, slow readers, limits. */
 #include "control/admin.h"
 
 #include <errno.h>

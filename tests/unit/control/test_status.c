@@ -1,3 +1,4 @@
+/* `hawser status` against a scripted admin socket. */
 #include "control/status.h"
 
 #include <jansson.h>

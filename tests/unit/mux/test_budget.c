@@ -1,3 +1,4 @@
+/* The memory budget: shares, and the part of one identity. */
 #include "mux/budget.h"
 
 #include <stddef.h>

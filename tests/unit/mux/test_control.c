@@ -1,3 +1,4 @@
+/* The control channel: HELLO, frames out, bounds. */
 #include "tests/unit/mux/control_fixture.h"
 
 static void test_hello(void)

@@ -1,3 +1,4 @@
+/* CHILD_FAILED frames that wait: one for each stream. */
 #include "mux/control_failures.h"
 
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* Control frames in: each is accepted or refused, by rule. */
 #include "tests/unit/mux/control_fixture.h"
 
 #define HELLO_BYTES "\100\0\0\13\0\1\0\144\0\1\0\0\1\1w"

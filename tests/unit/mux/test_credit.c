@@ -1,3 +1,4 @@
+/* Credit of one connection: windows that grow, shrink and end. */
 #include "mux/credit.h"
 
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* Frames as bytes: headers, lengths, payloads. */
 #include "mux/frame.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* The pool of streams: sides, waiting, the services' shares. */
 #include "mux/pool.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The set of idle streams beside a plain array. */
 #include "mux/pool_idle.h"
 
 #include "tests/lib/tap.h"

@@ -1,3 +1,4 @@
+/* The scheduler: order, fairness, no starvation. */
 #include "mux/scheduler.h"
 
 #include "tests/lib/tap.h"

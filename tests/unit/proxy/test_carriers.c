@@ -1,3 +1,4 @@
+/* Transports that this machine can carry. */
 #include "proxy/tunnel/carriers.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* `hawser init`: files, refusals, host names. */
 #include "proxy/cli/init.h"
 
 #include <fcntl.h>

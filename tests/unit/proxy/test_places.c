@@ -1,3 +1,4 @@
+/* Places of identities: limits, waiting, threads. */
 #include "proxy/link/places.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Quotas of identities: streams and connections. */
 #include "proxy/local/quota.h"
 
 #include <string.h>

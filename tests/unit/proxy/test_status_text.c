@@ -1,3 +1,4 @@
+/* The status as text. */
 #include "proxy/cli/status_text.h"
 
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* Both congestion controls bear any numbers. */
 #include "sctp/congestion.h"
 
 #include "tests/lib/tap.h"

@@ -1,3 +1,4 @@
+/* CRC32c: known values, every length, by every method of the processor. */
 #include "sctp/crc32c.h"
 
 #include <endian.h>

@@ -1,3 +1,4 @@
+/* Credentials: files, dates, policy, pairs of key and certificate. */
 #include <sys/stat.h>
 
 #include "tests/unit/tls/clock.h"

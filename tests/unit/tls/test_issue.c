@@ -1,3 +1,4 @@
+/* Certificates that `hawser init` makes. */
 #include "tls/issue.h"
 
 #include <gnutls/x509.h>

@@ -1,3 +1,4 @@
+/* Ticket keys: rotation, names, shared files. */
 #include "tls/ticket_key.h"
 
 #include "base/check.h"
