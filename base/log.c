@@ -1,3 +1,4 @@
+/* The log of the process: a bounded queue that a thread of its own writes to stderr. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -31,18 +32,15 @@ static struct {
     size_t first, used; /* bytes of ring; lines may wrap */
     uint64_t dropped;   /* lines not yet told of */
     pthread_t thread;
-} the = {.level = LOG_INFO,
-         .format = LOG_TEXT,
-         .lock = PTHREAD_MUTEX_INITIALIZER,
-         .filled = PTHREAD_COND_INITIALIZER};
+} logger = {.level = LOG_INFO,
+            .format = LOG_TEXT,
+            .lock = PTHREAD_MUTEX_INITIALIZER,
+            .filled = PTHREAD_COND_INITIALIZER};
 
 static void make_line(struct log_line *line, struct log_record *record)
 {
     clock_gettime(CLOCK_REALTIME, &record->time);
-    if (atomic_load_explicit(&the.format, memory_order_relaxed) == LOG_JSON)
-        log_line_json(line, record);
-    else
-        log_line_text(line, record);
+    log_line_make(line, atomic_load_explicit(&logger.format, memory_order_relaxed), record);
 }
 
 /* Returns bytes written, 0 if the reader is stuck, or -1 if there is none any more. At most
@@ -71,38 +69,38 @@ static void write_directly(const char *bytes, size_t length)
 
 static bool append_locked(const char *bytes, size_t length)
 {
-    if (length > QUEUE_BYTES - the.used)
+    if (length > QUEUE_BYTES - logger.used)
         return false;
-    size_t at = (the.first + the.used) % QUEUE_BYTES, to_end = QUEUE_BYTES - at;
+    size_t at = (logger.first + logger.used) % QUEUE_BYTES, to_end = QUEUE_BYTES - at;
     size_t part = length < to_end ? length : to_end;
-    memcpy(the.ring + at, bytes, part);
-    memcpy(the.ring, bytes + part, length - part);
-    the.used += length;
+    memcpy(logger.ring + at, bytes, part);
+    memcpy(logger.ring, bytes + part, length - part);
+    logger.used += length;
     return true;
 }
 
 /* One notice for all lines dropped so far; there is room for it. */
 static void append_drop_notice_locked(void)
 {
-    struct log_field count = {.name = "lines", .type = LOG_FIELD_NUMBER, .number = the.dropped};
+    struct log_field count = {.name = "lines", .number = logger.dropped};
     struct log_record record = {
         .level = LOG_WARNING, .message = "log lines dropped", .fields = &count, .field_count = 1};
     struct log_line notice;
     make_line(&notice, &record);
     must(append_locked(notice.bytes, notice.length));
-    the.dropped = 0;
+    logger.dropped = 0;
 }
 
 /* The notice stands where the lines are missing: before the first that found room again. It and
  * the line go in together, else a queue that stays full would hold a notice for each line. */
 static void append_or_drop_locked(const struct log_line *line)
 {
-    size_t notice = the.dropped ? LOG_LINE_MAX : 0;
-    if (QUEUE_BYTES - the.used < notice + line->length) {
-        the.dropped++;
+    size_t notice = logger.dropped ? LOG_LINE_MAX : 0;
+    if (QUEUE_BYTES - logger.used < notice + line->length) {
+        logger.dropped++;
         return;
     }
-    if (the.dropped)
+    if (logger.dropped)
         append_drop_notice_locked();
     must(append_locked(line->bytes, line->length));
 }
@@ -110,15 +108,15 @@ static void append_or_drop_locked(const struct log_line *line)
 /* False when there is no log thread. */
 static bool enqueue(const struct log_line *line)
 {
-    pthread_mutex_lock(&the.lock);
-    bool running = the.running;
+    pthread_mutex_lock(&logger.lock);
+    bool running = logger.running;
     if (running) {
-        bool was_empty = the.used == 0;
+        bool was_empty = logger.used == 0;
         append_or_drop_locked(line);
         if (was_empty)
-            pthread_cond_signal(&the.filled);
+            pthread_cond_signal(&logger.filled);
     }
-    pthread_mutex_unlock(&the.lock);
+    pthread_mutex_unlock(&logger.lock);
     return running;
 }
 
@@ -126,105 +124,79 @@ static bool enqueue(const struct log_line *line)
  * log stops. */
 static size_t next_bytes_locked(const char **bytes)
 {
-    while (the.used == 0) {
-        if (the.dropped)
+    while (logger.used == 0) {
+        if (logger.dropped)
             append_drop_notice_locked();
-        else if (the.stopping)
+        else if (logger.stopping)
             return 0;
         else
-            pthread_cond_wait(&the.filled, &the.lock);
+            pthread_cond_wait(&logger.filled, &logger.lock);
     }
-    *bytes = the.ring + the.first;
-    return the.used < QUEUE_BYTES - the.first ? the.used : QUEUE_BYTES - the.first;
+    *bytes = logger.ring + logger.first;
+    return logger.used < QUEUE_BYTES - logger.first ? logger.used : QUEUE_BYTES - logger.first;
 }
 
 static void *write_queue(void *argument)
 {
     const char *bytes;
     size_t length;
-    pthread_mutex_lock(&the.lock);
+    pthread_mutex_lock(&logger.lock);
     while ((length = next_bytes_locked(&bytes)) > 0) {
-        pthread_mutex_unlock(&the.lock);
+        pthread_mutex_unlock(&logger.lock);
         ssize_t n = write_some(bytes, length);
-        pthread_mutex_lock(&the.lock);
-        if (n == 0 && the.stopping)
+        pthread_mutex_lock(&logger.lock);
+        if (n == 0 && logger.stopping)
             break;
         /* Nobody will ever read it: forget it, and do not spin. */
         size_t gone = n < 0 ? length : (size_t)n;
-        the.first = (the.first + gone) % QUEUE_BYTES;
-        the.used -= gone;
+        logger.first = (logger.first + gone) % QUEUE_BYTES;
+        logger.used -= gone;
     }
-    pthread_mutex_unlock(&the.lock);
+    pthread_mutex_unlock(&logger.lock);
     return argument;
 }
 
 void log_start(enum log_level level, enum log_format format)
 {
-    must(!the.running);
-    atomic_store(&the.level, level);
-    atomic_store(&the.format, format);
-    the.ring = check_alloc(QUEUE_BYTES);
-    the.stopping = false;
-    the.first = the.used = 0;
-    if (thread_start(&the.thread, "log", write_queue, NULL) != 0) {
-        free(the.ring);
+    must(!logger.running);
+    atomic_store(&logger.level, level);
+    atomic_store(&logger.format, format);
+    logger.ring = check_alloc(QUEUE_BYTES);
+    logger.stopping = false;
+    logger.first = logger.used = 0;
+    if (thread_start(&logger.thread, "log", write_queue, NULL) != 0) {
+        free(logger.ring);
         log_write(LOG_WARNING, LOG_ABOUT_NOTHING, "no thread for the log: it is written directly");
         return;
     }
-    pthread_mutex_lock(&the.lock);
-    the.running = true;
-    pthread_mutex_unlock(&the.lock);
+    pthread_mutex_lock(&logger.lock);
+    logger.running = true;
+    pthread_mutex_unlock(&logger.lock);
 }
 
 void log_stop(void)
 {
-    pthread_mutex_lock(&the.lock);
-    bool was_running = the.running;
-    the.running = false;
-    the.stopping = true;
-    pthread_cond_signal(&the.filled);
-    pthread_mutex_unlock(&the.lock);
+    pthread_mutex_lock(&logger.lock);
+    bool was_running = logger.running;
+    logger.running = false;
+    logger.stopping = true;
+    pthread_cond_signal(&logger.filled);
+    pthread_mutex_unlock(&logger.lock);
     if (!was_running)
         return;
-    thread_join(the.thread);
-    free(the.ring);
-    the.ring = NULL;
+    thread_join(logger.thread);
+    free(logger.ring);
+    logger.ring = NULL;
 }
 
 void log_set_level(enum log_level level)
 {
-    atomic_store_explicit(&the.level, level, memory_order_relaxed);
+    atomic_store_explicit(&logger.level, level, memory_order_relaxed);
 }
 
 bool log_enabled(enum log_level level)
 {
-    return (int)level <= atomic_load_explicit(&the.level, memory_order_relaxed);
-}
-
-__attribute__((format(printf, 5, 0))) static void
-write_record(enum log_level level, const struct log_about *about, const struct log_field *fields,
-             size_t count, const char *format, va_list arguments)
-{
-    char message[LOG_LINE_MAX / 2];
-    vsnprintf(message, sizeof message, format, arguments);
-    struct log_record record = {
-        .level = level, .about = about, .fields = fields, .field_count = count, .message = message};
-    struct log_line line;
-    int saved_errno = errno;
-    make_line(&line, &record);
-    if (!enqueue(&line))
-        write_directly(line.bytes, line.length);
-    errno = saved_errno;
-}
-
-void log_write(enum log_level level, const struct log_about *about, const char *format, ...)
-{
-    if (!log_enabled(level))
-        return;
-    va_list arguments;
-    va_start(arguments, format);
-    write_record(level, about, NULL, 0, format, arguments);
-    va_end(arguments);
+    return (int)level <= atomic_load_explicit(&logger.level, memory_order_relaxed);
 }
 
 void log_write_fields(enum log_level level, const struct log_about *about,
@@ -232,8 +204,17 @@ void log_write_fields(enum log_level level, const struct log_about *about,
 {
     if (!log_enabled(level))
         return;
+    char message[LOG_LINE_MAX / 2];
+    int saved_errno = errno;
     va_list arguments;
     va_start(arguments, format);
-    write_record(level, about, fields, count, format, arguments);
+    vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    struct log_record record = {
+        .level = level, .about = about, .fields = fields, .field_count = count, .message = message};
+    struct log_line line;
+    make_line(&line, &record);
+    if (!enqueue(&line))
+        write_directly(line.bytes, line.length);
+    errno = saved_errno;
 }

@@ -31,9 +31,8 @@ struct log_about {
 /* A further named value of a line: in JSON a member of its own, in text "name=value". */
 struct log_field {
     const char *name;
-    enum { LOG_FIELD_NUMBER, LOG_FIELD_TEXT } type;
+    const char *text; /* NULL: it is a number */
     uint64_t number;
-    const char *text;
 };
 
 /* Starts the log thread. Before it, lines are written directly (start-up, tests).
@@ -50,12 +49,11 @@ void log_set_level(enum log_level level);
 /* Whether lines of this level are written: guards costly arguments. Thread: any. */
 bool log_enabled(enum log_level level);
 
-/* Writes one line; no newline in format. Quotes and control characters are escaped, so that
- * nothing a peer sends can forge a line. Thread: any. */
-void log_write(enum log_level level, const struct log_about *about, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-/* The same with further fields. */
+/* Writes one line with further fields; no newline in format. Quotes and control characters are
+ * escaped, so that nothing a peer sends can forge a line. Thread: any. */
 void log_write_fields(enum log_level level, const struct log_about *about,
                       const struct log_field *fields, size_t count, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+
+/* The same without further fields: log_write(level, about, format, ...). */
+#define log_write(level, about, ...) log_write_fields((level), (about), NULL, 0, __VA_ARGS__)

@@ -1,3 +1,4 @@
+/* One log line as text or JSON; no value can break it or look like another. */
 #include "base/log_line.h"
 
 #include <inttypes.h>
@@ -79,7 +80,7 @@ static size_t utf8_length(const unsigned char *text)
 }
 
 /* JSON has no escape for a byte: \u00XX stands for it, as in Latin-1. */
-static void put_escaped_byte(struct log_line *line, unsigned char byte, enum log_format format)
+static void put_escaped_byte(struct log_line *line, unsigned char byte)
 {
     static const char letters[] = "n\nr\rt\t";
     char escape[8];
@@ -89,32 +90,23 @@ static void put_escaped_byte(struct log_line *line, unsigned char byte, enum log
             put_text(line, escape);
             return;
         }
-    snprintf(escape, sizeof escape, format == LOG_JSON ? "\\u%04x" : "\\x%02x", byte);
+    snprintf(escape, sizeof escape, line->format == LOG_JSON ? "\\u%04x" : "\\x%02x", byte);
     put_text(line, escape);
 }
 
-static void put_escaped(struct log_line *line, const char *text, bool quoted,
-                        enum log_format format)
+static void put_escaped(struct log_line *line, const char *text, bool quoted)
 {
     const unsigned char *at = (const unsigned char *)text;
     while (*at && !line->full) {
         size_t length = *at >= 0x20 && *at < 0x7f ? 1 : utf8_length(at);
         if (length == 0)
-            put_escaped_byte(line, *at, format);
+            put_escaped_byte(line, *at);
         else if (*at == '\\' || (*at == '"' && quoted))
             put(line, *at == '"' ? "\\\"" : "\\\\", 2);
         else
             put(line, (const char *)at, length);
         at += length ? length : 1;
     }
-}
-
-static void put_quoted(struct log_line *line, const char *text, enum log_format format)
-{
-    if (!put_text(line, "\""))
-        return;
-    put_escaped(line, text, true, format);
-    put_closing(line, '"');
 }
 
 /* Anything but plain graphic characters makes a value need its quotes. */
@@ -126,143 +118,87 @@ static bool is_plain(const char *value)
     return at != value && *at == '\0';
 }
 
-static void text_quoted(struct log_line *line, const char *name, const char *value)
+/* A member is there from its comma to its value's opening quote or not at all, else the object
+ * would not be well-formed. */
+static void put_member(struct log_line *line, const char *name, const char *value, bool quoted)
 {
-    put_text(line, " ");
-    put_text(line, name);
-    put_text(line, "=");
-    put_quoted(line, value, LOG_TEXT);
-}
-
-static void text_value(struct log_line *line, const char *name, const char *value)
-{
-    if (!is_plain(value)) {
-        text_quoted(line, name, value);
-        return;
+    char member[LOG_LINE_MAX];
+    snprintf(member, sizeof member, line->format == LOG_JSON ? ",\"%s\":%s" : " %s=%s", name,
+             quoted ? "\"" : value);
+    if (put_text(line, member) && quoted) {
+        put_escaped(line, value, true);
+        put_closing(line, '"');
     }
-    put_text(line, " ");
-    put_text(line, name);
-    put_text(line, "=");
-    put_text(line, value);
 }
 
-static void text_number(struct log_line *line, const char *name, uint64_t value)
+static void put_string(struct log_line *line, const char *name, const char *value)
+{
+    if (value)
+        put_member(line, name, value, line->format == LOG_JSON || !is_plain(value));
+}
+
+static void put_number(struct log_line *line, const char *name, uint64_t value)
 {
     char text[24];
     snprintf(text, sizeof text, "%" PRIu64, value);
-    text_value(line, name, text);
+    put_member(line, name, text, false);
 }
-
-static void json_name(struct log_line *line, const char *name)
-{
-    put_text(line, ",\"");
-    put_text(line, name);
-    put_text(line, "\":");
-}
-
-/* A member must fit from its comma on, else the object would not be well-formed. */
-static bool json_member_fits(struct log_line *line, const char *name, size_t value)
-{
-    size_t needed = strlen(",\"\":") + strlen(name) + value;
-    if (needed > sizeof line->bytes - CLOSING - line->length)
-        line->full = true;
-    return !line->full;
-}
-
-static void json_value(struct log_line *line, const char *name, const char *value)
-{
-    if (!json_member_fits(line, name, strlen("\"")))
-        return;
-    json_name(line, name);
-    put_quoted(line, value, LOG_JSON);
-}
-
-static void json_number(struct log_line *line, const char *name, uint64_t value)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%" PRIu64, value);
-    if (!json_member_fits(line, name, strlen(text)))
-        return;
-    json_name(line, name);
-    put_text(line, text);
-}
-
-struct writer {
-    void (*value)(struct log_line *line, const char *name, const char *value);
-    void (*quoted)(struct log_line *line, const char *name, const char *value);
-    void (*number)(struct log_line *line, const char *name, uint64_t value);
-};
-static const struct writer text_writer = {text_value, text_quoted, text_number};
-static const struct writer json_writer = {json_value, json_value, json_number};
 
 /* A string in JSON too: 64 bits do not fit its numbers. */
-static void put_id(struct log_line *line, const char *name, uint64_t id, struct writer write)
+static void put_id(struct log_line *line, const char *name, uint64_t id)
 {
     char text[24];
     snprintf(text, sizeof text, "%016" PRIx64, id);
-    write.value(line, name, text);
+    if (id)
+        put_string(line, name, text);
 }
 
-static void put_about(struct log_line *line, const struct log_about *about, struct writer write)
+static void put_about(struct log_line *line, const struct log_about *about)
 {
-    if (about->tunnel)
-        write.value(line, "tunnel", about->tunnel);
+    put_string(line, "tunnel", about->tunnel);
     if (about->stream > 0)
-        write.number(line, "stream", (uint64_t)about->stream);
-    if (about->connection)
-        put_id(line, "connection", about->connection, write);
-    if (about->service)
-        write.value(line, "service", about->service);
-    if (about->peer)
-        write.value(line, "peer", about->peer);
-    if (about->association)
-        put_id(line, "association", about->association, write);
-    if (about->address)
-        write.value(line, "address", about->address);
-    if (about->client)
-        write.value(line, "client", about->client);
+        put_number(line, "stream", (uint64_t)about->stream);
+    put_id(line, "connection", about->connection);
+    put_string(line, "service", about->service);
+    put_string(line, "peer", about->peer);
+    put_id(line, "association", about->association);
+    put_string(line, "address", about->address);
+    put_string(line, "client", about->client);
     if (about->claims)
-        write.quoted(line, "claims", about->claims);
+        put_member(line, "claims", about->claims, true);
 }
 
-static void put_fields(struct log_line *line, const struct log_record *record, struct writer write)
+static void put_fields(struct log_line *line, const struct log_record *record)
 {
     for (size_t i = 0; i < record->field_count; i++) {
         const struct log_field *field = &record->fields[i];
-        if (field->type == LOG_FIELD_NUMBER)
-            write.number(line, field->name, field->number);
-        else if (field->text)
-            write.value(line, field->name, field->text);
+        if (field->text)
+            put_string(line, field->name, field->text);
+        else
+            put_number(line, field->name, field->number);
     }
 }
 
-void log_line_text(struct log_line *line, const struct log_record *record)
+void log_line_make(struct log_line *line, enum log_format format, const struct log_record *record)
 {
+    bool json = format == LOG_JSON;
+    line->format = format;
     line->length = 0;
     line->full = false;
+    put_text(line, json ? "{\"time\":\"" : "");
     put_time(line, record->time);
-    put_text(line, " ");
+    put_text(line, json ? "\",\"level\":\"" : " ");
     put_text(line, level_names[record->level]);
+    put_text(line, json ? "\"" : "");
     if (record->about)
-        put_about(line, record->about, text_writer);
-    put_text(line, ": ");
-    put_escaped(line, record->message, false, LOG_TEXT);
-    put_fields(line, record, text_writer);
-    put_closing(line, '\n');
-}
-
-void log_line_json(struct log_line *line, const struct log_record *record)
-{
-    line->length = 0;
-    line->full = false;
-    put_text(line, "{\"time\":\"");
-    put_time(line, record->time);
-    put_text(line, "\"");
-    json_value(line, "level", level_names[record->level]);
-    if (record->about)
-        put_about(line, record->about, json_writer);
-    json_value(line, "message", record->message);
-    put_fields(line, record, json_writer);
-    put_closing(line, '}');
+        put_about(line, record->about);
+    put_text(line, json ? "" : ": ");
+    if (json)
+        put_member(line, "message", record->message, true);
+    else
+        put_escaped(line, record->message, false);
+    put_fields(line, record);
+    if (json)
+        put_closing(line, '}');
     put_closing(line, '\n');
 }

@@ -1,7 +1,7 @@
 /* base/log_line.h: the bytes of one log line, text or JSON. Private to base/log.c and its tests.
  *
- * Whatever the values hold, the result is one line of printable UTF-8, and in JSON one object
- * (RFC 8259); a line that would be too long loses its end, never its closing quote and brace. */
+ * The result is one line of printable UTF-8, and in JSON one object (RFC 8259), whatever the values
+ * hold; a line that would be too long loses its end, never its closing quote and brace. */
 #pragma once
 
 #include <stddef.h>
@@ -13,6 +13,7 @@
 #define LOG_LINE_MAX 2048
 
 struct log_line {
+    enum log_format format;
     char bytes[LOG_LINE_MAX];
     size_t length; /* with the newline */
     bool full;     /* something was left out */
@@ -28,5 +29,4 @@ struct log_record {
 };
 
 /* Thread: any. */
-void log_line_text(struct log_line *line, const struct log_record *record);
-void log_line_json(struct log_line *line, const struct log_record *record);
+void log_line_make(struct log_line *line, enum log_format format, const struct log_record *record);

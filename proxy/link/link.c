@@ -250,7 +250,7 @@ void link_became_ready(struct link *link)
     counter_add(&counters->associations_total, 1);
     char who[1024];
     tls_identity_describe(link->identity, who, sizeof(who));
-    const struct log_field identity = {.name = "identity", .type = LOG_FIELD_TEXT, .text = who};
+    const struct log_field identity = {.name = "identity", .text = who};
     log_write_fields(
         LOG_INFO, LINK_ABOUT(link), &identity, 1,
         "association up with %s over %s: %s, %s, master session %s, up to %u streams, %s",

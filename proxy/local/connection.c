@@ -430,12 +430,10 @@ static void log_end(const struct connection *c, enum err why, const char *detail
     if (why == ERR_LOCAL_RESET && !detail)
         detail = why_reset(c);
     const struct log_field fields[] = {
-        {.name = "duration_us",
-         .type = LOG_FIELD_NUMBER,
-         .number = clock_us() - c->counts.begun_us},
-        {.name = "bytes_in", .type = LOG_FIELD_NUMBER, .number = c->counts.bytes_in},
-        {.name = "bytes_out", .type = LOG_FIELD_NUMBER, .number = c->counts.bytes_out},
-        {.name = "reason", .type = LOG_FIELD_TEXT, .text = err_name(why)},
+        {.name = "duration_us", .number = clock_us() - c->counts.begun_us},
+        {.name = "bytes_in", .number = c->counts.bytes_in},
+        {.name = "bytes_out", .number = c->counts.bytes_out},
+        {.name = "reason", .text = err_name(why)},
     };
     log_write_fields(level,
                      LOG_ABOUT(.tunnel = c->service->tunnel_name,

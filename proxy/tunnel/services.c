@@ -184,8 +184,7 @@ static void tell_denied(struct link *link, const struct list *denied)
     char who[512], others[32];
     if (!log_limit_allows(&tunnel->denials, tunnel_now(tunnel), &left_out))
         return;
-    const struct log_field count = {
-        .name = "left_out", .type = LOG_FIELD_NUMBER, .number = left_out};
+    const struct log_field count = {.name = "left_out", .number = left_out};
     tls_identity_describe(link->identity, who, sizeof(who));
     log_write_fields(LOG_WARNING, LINK_ABOUT(link), &count, left_out > 0,
                      "the peer offers %s%s, which %s not allow %s: it gets no connections",

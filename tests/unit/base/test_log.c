@@ -143,7 +143,7 @@ static void several_threads(void)
 
 static void json_fields(void)
 {
-    const struct log_field fields[] = {{.name = "n", .type = LOG_FIELD_NUMBER, .number = 3}};
+    const struct log_field fields[] = {{.name = "n", .number = 3}};
     capture();
     log_start(LOG_DEBUG, LOG_JSON);
     log_write_fields(LOG_DEBUG, LOG_ABOUT(.stream = 1), fields, 1, "m%s", "");

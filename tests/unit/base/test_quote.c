@@ -24,8 +24,8 @@ static void in_a_line(void)
     snprintf(sentence, sizeof sentence, "the peer says %s", quoted);
     struct log_record record = {.level = LOG_WARNING, .message = sentence};
     struct log_line text, json;
-    log_line_text(&text, &record);
-    log_line_json(&json, &record);
+    log_line_make(&text, LOG_TEXT, &record);
+    log_line_make(&json, LOG_JSON, &record);
     text.bytes[text.length] = json.bytes[json.length] = '\0';
     ok(strchr(text.bytes, '\n') == text.bytes + text.length - 1 && !strchr(text.bytes, '\\') &&
            strchr(text.bytes, '"') && strrchr(text.bytes, '"') == text.bytes + text.length - 2,
