@@ -9,21 +9,20 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "base/number.h"
 #include "bench/row.h"
 #include "sctp/association.h"
 #include "sctp/listener.h"
 
-#define RECORD       16406 /* of TLS, with 16 KiB in it */
-#define BULK         (UINT64_C(2) << 30)
-#define MESSAGES     3000000
-#define SMALL        100
-#define ROOM         66000
-#define BATCH        44 /* packets: a GSO train of 1500 bytes each */
-#define MADE         60000
-#define STEP_US      10
-#define IDLE         10000
-#define IDLE_US      UINT64_C(20000000)
-#define HEARTBEAT_US 1000000
+#define RECORD   16406 /* of TLS, with 16 KiB in it */
+#define BULK     (UINT64_C(2) << 30)
+#define MESSAGES 3000000
+#define SMALL    100
+#define ROOM     66000
+#define BATCH    44 /* packets: a GSO train of 1500 bytes each */
+#define MADE     60000
+#define STEP_US  10
+#define IDLE     10000
 
 static double seconds(clockid_t clock)
 {
@@ -49,7 +48,6 @@ struct ends {
     struct sctp_listener *listener;
     struct sctp_association *a, *b;
     uint64_t got, packets, bytes;
-    bool untimed;    /* to ask for the time takes longer than a heartbeat */
     double spent[2]; /* by A: making packets and reading SACKs; by B: the rest */
     uint8_t *room;   /* BATCH packets */
 };
@@ -92,23 +90,18 @@ static void pull(struct ends *ends, struct sctp_association *self)
         }
 }
 
-static double spent_until_now(const struct ends *ends)
-{
-    return ends->untimed ? 0 : seconds(CLOCK_THREAD_CPUTIME_ID);
-}
-
 /* One batch from one end to the other; false: there was nothing. */
 static bool carry(struct ends *ends, struct sctp_association *from, struct sctp_association *to)
 {
     size_t lengths[BATCH];
     unsigned count = 0;
     struct sctp_wants wants;
-    double start = spent_until_now(ends);
+    double start = seconds(CLOCK_THREAD_CPUTIME_ID);
     while (count < BATCH && sctp_association_wants(from, ends->now_us, &wants)) {
         uint8_t *room = ends->room + (size_t)ROOM * count;
         lengths[count++] = sctp_association_output(from, ends->now_us, &wants, room);
     }
-    double made = spent_until_now(ends);
+    double made = seconds(CLOCK_THREAD_CPUTIME_ID);
     for (unsigned i = 0; i < count; i++) {
         struct sctp_header header;
         uint8_t *packet = ends->room + (size_t)ROOM * i;
@@ -119,7 +112,7 @@ static bool carry(struct ends *ends, struct sctp_association *from, struct sctp_
         sctp_association_input_end(to, ends->now_us);
     ends->packets += count;
     ends->spent[from == ends->b] += made - start;
-    ends->spent[from == ends->a] += spent_until_now(ends) - made;
+    ends->spent[from == ends->a] += seconds(CLOCK_THREAD_CPUTIME_ID) - made;
     return count;
 }
 
@@ -131,7 +124,7 @@ static void connect_ends(struct ends *ends)
     struct sctp_origin origin = {"bench", 5};
     uint8_t reply[SCTP_REPLY_MAX];
     size_t length, reply_length = 0;
-    ends->a = sctp_association_connect(&ends->options[0], ends->now_us);
+    ends->a = sctp_association_connect(&ends->options[0]);
     for (unsigned i = 0; i < 2; i++) { /* INIT, COOKIE ECHO */
         must(sctp_association_wants(ends->a, ends->now_us, &wants));
         length = sctp_association_output(ends->a, ends->now_us, &wants, ends->room);
@@ -241,16 +234,11 @@ static void bench_associations(void)
     ends_fini(&ends);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Until then, from deadline to deadline. */
 static void run_idle(struct ends *ends, uint64_t until_us)
 {
-    for (uint64_t at; (at = earlier(sctp_association_deadline(ends->a),
-                                    sctp_association_deadline(ends->b))) <= until_us;) {
+    for (uint64_t at; (at = number_least(sctp_association_deadline(ends->a),
+                                         sctp_association_deadline(ends->b))) <= until_us;) {
         ends->now_us = at;
         if (sctp_association_deadline(ends->a) <= at)
             sctp_association_timeout(ends->a, at);
@@ -261,10 +249,9 @@ static void run_idle(struct ends *ends, uint64_t until_us)
     }
 }
 
-/* Each has carried a message. Heartbeats of their own: transport/ has others, and sets none. */
+/* Each has carried a message. */
 static void bench_idle(void)
 {
-    static struct sctp_association *all[IDLE][2];
     struct sctp_status status;
     struct ends ends;
     size_t memory = 0, waking = 0;
@@ -281,30 +268,6 @@ static void bench_idle(void)
     }
     print_row("sctp", "an idle association, memory", (double)memory / IDLE, "bytes");
     print_row("sctp", "of 10 000 of them so many have a deadline", (double)waking, "");
-    ends.options[0].heartbeat_us = HEARTBEAT_US;
-    ends.untimed = true;
-    for (unsigned i = 0; i < IDLE; i++) {
-        connect_ends(&ends);
-        all[i][0] = ends.a;
-        all[i][1] = ends.b;
-    }
-    uint64_t begun_us = ends.now_us, packets = ends.packets;
-    double start = seconds(CLOCK_THREAD_CPUTIME_ID);
-    for (unsigned i = 0; i < IDLE; i++) {
-        ends.now_us = begun_us;
-        ends.a = all[i][0];
-        ends.b = all[i][1];
-        run_idle(&ends, begun_us + IDLE_US);
-    }
-    double took = seconds(CLOCK_THREAD_CPUTIME_ID) - start;
-    print_row("sctp", "10 000 of them, a heartbeat each second by one end, of one core, both ends",
-              took / (IDLE_US / 1e6) * 100, "%");
-    print_row("sctp", "the same, a heartbeat and its answer",
-              took / (double)(ends.packets - packets) * 2e9, "ns");
-    for (unsigned i = 0; i < IDLE; i++) {
-        sctp_association_free(all[i][0]);
-        sctp_association_free(all[i][1]);
-    }
     ends.a = ends.b = NULL;
     ends_fini(&ends);
 }

@@ -310,7 +310,7 @@ static void look_at_duplicates(struct sctp_association *self, const struct sctp_
         if (self->acknowledge.repeats_told >= self->counters.retransmitted)
             return;
         self->acknowledge.repeats_told++;
-        sctp_delivery_begin(net);
+        sctp_net_begin_batch(net);
         net->needless = net->is_doubled = true;
     }
 }

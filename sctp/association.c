@@ -8,12 +8,12 @@
 #include "sctp/acknowledge.h"
 #include "sctp/closing.h"
 #include "sctp/congestion.h"
+#include "sctp/delivery.h"
 #include "sctp/handshake.h"
-#include "sctp/heartbeat.h"
 #include "sctp/receiving.h"
 #include "sctp/recovery.h"
+#include "sctp/replies.h"
 #include "sctp/sending.h"
-#include "sctp/trouble.h"
 
 /* A net that has carried nothing for so long begins anew. */
 #define STALE_US 10000000
@@ -32,33 +32,21 @@ void sctp_association_defaults(struct sctp_options *options)
         .rto_max_us = 60000000,
         .init_retransmissions = 8,
         .retransmissions = 10,
-        .heartbeat_us = 0,
         .sack_delay_us = 20000,
         .congestion = &sctp_bbr_ops,
     };
 }
 
+const struct sctp_congestion_ops *sctp_congestion_find(const char *name)
+{
+    static const struct sctp_congestion_ops *const all[] = {&sctp_bbr_ops, &sctp_cubic_ops};
+    for (size_t i = 0; name && i < sizeof all / sizeof all[0]; i++)
+        if (strcmp(all[i]->name, name) == 0)
+            return all[i];
+    return NULL;
+}
+
 /* ---- its life ---- */
-
-struct sctp_association *sctp_association_new(const struct sctp_options *options, uint64_t now_us)
-{
-    struct sctp_association *self = check_alloc(sizeof *self);
-    self->options = *options;
-    self->own_port = options->own_port;
-    self->peer_port = options->peer_port;
-    self->state = SCTP_COOKIE_WAIT;
-    self->latest_us = now_us;
-    self->closing.deadline_us = self->closing.guard_us = SCTP_NEVER;
-    return self;
-}
-
-struct sctp_association *sctp_association_connect(const struct sctp_options *options,
-                                                  uint64_t now_us)
-{
-    struct sctp_association *self = sctp_association_new(options, now_us);
-    sctp_handshake_begin(self);
-    return self;
-}
 
 void sctp_association_free(struct sctp_association *self)
 {
@@ -68,8 +56,7 @@ void sctp_association_free(struct sctp_association *self)
     sctp_sending_fini(self);
     sctp_acknowledge_fini(self);
     sctp_receiving_fini(self);
-    sctp_heartbeat_fini(self);
-    sctp_trouble_fini(self);
+    sctp_replies_fini(self);
     sctp_auth_free(self->auth);
     for (unsigned i = 0; i < SCTP_NETS_MAX; i++)
         sctp_net_free(self->nets[i]);
@@ -96,50 +83,6 @@ void sctp_association_init_sent(struct sctp_association *self, uint64_t now_us)
         return;
     self->handshake->sent++;
     self->handshake->sent_us = now_us;
-}
-
-void sctp_association_up(struct sctp_association *self, uint64_t now_us)
-{
-    self->state = SCTP_ESTABLISHED;
-    self->came_up = true;
-    sctp_heartbeat_init(self, now_us);
-}
-
-void sctp_association_end(struct sctp_association *self, enum err reason, const void *text,
-                          size_t length)
-{
-    struct sctp_closing *closing = &self->closing;
-    if (self->state == SCTP_ENDED)
-        return;
-    self->state = SCTP_ENDED;
-    self->reason = reason;
-    closing->text_length = length < SCTP_TEXT_MAX ? length : SCTP_TEXT_MAX;
-    if (closing->text_length)
-        memcpy(closing->text, text, closing->text_length);
-}
-
-void sctp_association_violate(struct sctp_association *self, uint16_t cause, const char *text)
-{
-    if (self->state == SCTP_ENDED)
-        return;
-    sctp_association_end(self, ERR_CONTROL_PROTOCOL, text, strlen(text));
-    sctp_closing_abort(self, cause, text, strlen(text));
-}
-
-void sctp_association_shutdown(struct sctp_association *self, uint64_t now_us)
-{
-    self->latest_us = now_us;
-    sctp_closing_begin(self, now_us);
-}
-
-void sctp_association_abort(struct sctp_association *self, const char *text)
-{
-    if (self->state == SCTP_ENDED)
-        return;
-    sctp_association_end(self, ERR_LOCAL_SHUTDOWN, NULL, 0);
-    self->is_muted = true;
-    if (self->peer_tag) /* else the peer keeps no state, and there is no tag to say it with */
-        sctp_closing_abort(self, SCTP_CAUSE_USER_ABORT, text, text ? strlen(text) : 0);
 }
 
 void sctp_association_set_buffer(struct sctp_association *self, uint32_t bytes)
@@ -170,8 +113,7 @@ uint64_t sctp_association_deadline(const struct sctp_association *self)
         return SCTP_NEVER;
     if (self->state < SCTP_ESTABLISHED)
         return sctp_handshake_deadline(self);
-    uint64_t deadline = number_least(sctp_closing_deadline(self), sctp_heartbeat_deadline(self));
-    deadline = number_least(deadline, sctp_receiving_deadline(self));
+    uint64_t deadline = number_least(sctp_closing_deadline(self), sctp_receiving_deadline(self));
     if (!sctp_association_may_send(self))
         return deadline;
     deadline = number_least(deadline, sctp_recovery_deadline(self));
@@ -180,7 +122,6 @@ uint64_t sctp_association_deadline(const struct sctp_association *self)
 
 void sctp_association_timeout(struct sctp_association *self, uint64_t now_us)
 {
-    self->latest_us = now_us;
     if (self->state == SCTP_ENDED)
         return;
     if (self->state < SCTP_ESTABLISHED) {
@@ -190,12 +131,10 @@ void sctp_association_timeout(struct sctp_association *self, uint64_t now_us)
     }
     if (now_us >= sctp_closing_deadline(self))
         sctp_closing_timeout(self, now_us);
-    if (self->state == SCTP_ENDED || sctp_heartbeat_timeout(self, now_us))
-        return;
     if (now_us >= sctp_receiving_deadline(self))
         sctp_receiving_timeout(self, now_us);
     if (sctp_association_may_send(self) && now_us >= sctp_recovery_deadline(self))
-        sctp_recovery_timeout(self, now_us);
+        sctp_delivery_timeout(self, now_us);
 }
 
 /* ---- messages and events ---- */
@@ -211,7 +150,6 @@ static bool may_send_early(const struct sctp_association *self, const struct mes
 enum err sctp_association_send(struct sctp_association *self, uint64_t now_us,
                                struct message *message)
 {
-    self->latest_us = now_us;
     must(message->length >= 1 && message->length <= MESSAGE_MAX);
     if (self->state > SCTP_ESTABLISHED)
         return ERR_TRANSPORT_CLOSED;
@@ -298,26 +236,8 @@ bool sctp_association_event(struct sctp_association *self, struct sctp_event *ev
 
 /* ---- nets ---- */
 
-static uint64_t handshake_rtt(const struct sctp_association *self, uint64_t now_us)
-{
-    const struct sctp_handshake *handshake = self->handshake;
-    if (self->state != SCTP_COOKIE_WAIT || !handshake || handshake->sent != 1)
-        return 0;
-    return now_us - handshake->sent_us;
-}
-
-struct sctp_net *sctp_association_net(struct sctp_association *self, uint64_t now_us, unsigned net)
-{
-    must(net < SCTP_NETS_MAX);
-    if (!self->nets[net])
-        self->nets[net] =
-            sctp_net_new(&self->options, now_us, self->options.mtu, handshake_rtt(self, now_us));
-    return self->nets[net];
-}
-
 void sctp_association_net_use(struct sctp_association *self, uint64_t now_us, unsigned net)
 {
-    self->latest_us = now_us;
     if (net == self->used && self->nets[net])
         return;
     const struct sctp_net *present = sctp_association_net(self, now_us, net);
@@ -341,7 +261,6 @@ void sctp_association_net_rtt(struct sctp_association *self, uint64_t now_us, un
 
 void sctp_association_net_fail(struct sctp_association *self, uint64_t now_us, unsigned net)
 {
-    self->latest_us = now_us;
     must(net < SCTP_NETS_MAX);
     if (self->nets[net])
         sctp_recovery_lose(self, now_us, net);
@@ -349,21 +268,19 @@ void sctp_association_net_fail(struct sctp_association *self, uint64_t now_us, u
 
 void sctp_association_net_reset(struct sctp_association *self, uint64_t now_us, unsigned net)
 {
-    self->latest_us = now_us;
     must(net < SCTP_NETS_MAX);
     if (self->nets[net])
         sctp_net_restart(self->nets[net], &self->options, now_us, 0);
 }
 
-void sctp_association_net_mtu(struct sctp_association *self, unsigned net, uint32_t mtu,
-                              uint32_t *oversized)
+void sctp_association_net_mtu(struct sctp_association *self, uint64_t now_us, unsigned net,
+                              uint32_t mtu)
 {
-    struct sctp_net *made = sctp_association_net(self, self->latest_us, net);
+    struct sctp_net *made = sctp_association_net(self, now_us, net);
     if (mtu < made->mtu)
-        sctp_heartbeat_fini(self); /* an answer that is owed might fit no packet */
+        sctp_replies_drop_heartbeat_acks(self); /* an answer that is owed might fit no packet */
     made->mtu = mtu;
     made->congestion->ops->mtu(made->congestion, mtu);
-    *oversized = sctp_sending_oversized(self, mtu);
 }
 
 /* ---- authentication ---- */

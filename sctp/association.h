@@ -45,7 +45,6 @@ struct sctp_options {
     uint64_t rto_initial_us, rto_min_us, rto_max_us;
     uint32_t init_retransmissions; /* Max.Init.Retransmits */
     uint32_t retransmissions;      /* Association.Max.Retrans: time-outs without an answer */
-    uint64_t heartbeat_us;         /* interval of heartbeats of the engine's own; 0: none */
     uint64_t sack_delay_us;        /* at most so long a SACK waits (section 6.2: 500 ms or less) */
     bool init_by_caller; /* who connects sends INIT itself: sctp_association_init_packet */
     bool auth;           /* RFC 4895; without it at the peer there is no association */
@@ -58,11 +57,12 @@ struct sctp_options {
     void *random_context;
 };
 void sctp_association_defaults(struct sctp_options *options);
+/* For options.congestion: "bbr" or "cubic". NULL: there is none of that name, or name is NULL. */
+const struct sctp_congestion_ops *sctp_congestion_find(const char *name);
 
 /* Begins an association with the peer on net 0; INIT is pending, or the caller's to send. Owns:
  * caller, sctp_association_free. options is copied. */
-struct sctp_association *sctp_association_connect(const struct sctp_options *options,
-                                                  uint64_t now_us);
+struct sctp_association *sctp_association_connect(const struct sctp_options *options);
 /* Without a word to the peer. NULL is fine. */
 void sctp_association_free(struct sctp_association *self);
 
@@ -169,10 +169,10 @@ void sctp_association_net_rtt(struct sctp_association *self, uint64_t now_us, un
 void sctp_association_net_fail(struct sctp_association *self, uint64_t now_us, unsigned net);
 /* The path of that net is another one now: its round trips and window begin anew. */
 void sctp_association_net_reset(struct sctp_association *self, uint64_t now_us, unsigned net);
-/* Bytes of the largest SCTP packet there. What was sent already and is larger, and is lost, goes
- * as it was made: *oversized says how many chunks in flight do not fit. */
-void sctp_association_net_mtu(struct sctp_association *self, unsigned net, uint32_t mtu,
-                              uint32_t *oversized);
+/* Bytes of the largest SCTP packet there. A chunk that was sent already and is larger goes as it
+ * was made if it is lost. */
+void sctp_association_net_mtu(struct sctp_association *self, uint64_t now_us, unsigned net,
+                              uint32_t mtu);
 
 /* ---- authentication (RFC 4895) ---- */
 

@@ -4,10 +4,9 @@
 #include "sctp/association_private.h"
 #include "sctp/closing.h"
 #include "sctp/handshake.h"
-#include "sctp/heartbeat.h"
 #include "sctp/receiving.h"
+#include "sctp/replies.h"
 #include "sctp/sending.h"
-#include "sctp/trouble.h"
 
 /* The two highest bits of a chunk type that we do not know (RFC 9260 section 3.2). */
 #define UNKNOWN_GO_ON  0x80
@@ -38,6 +37,11 @@ static bool is_alone(const struct arrival *a)
 
 /* ---- chunks ---- */
 
+static void violate(struct sctp_association *self, uint16_t cause, const char *text)
+{
+    sctp_association_fail(self, ERR_CONTROL_PROTOCOL, cause, text, strlen(text));
+}
+
 /* Unordered DATA and DATA of a stream that there is not is acknowledged and dropped (section 6.5;
  * docs/PROTOCOL.md rules S2, S3). */
 static void take_data(struct arrival *a)
@@ -54,7 +58,7 @@ static void take_data(struct arrival *a)
     }
     if (!data.length) { /* section 6.2 */
         self->closing.abort_tsn = data.tsn;
-        sctp_association_violate(self, SCTP_CAUSE_NO_USER_DATA, "DATA without data");
+        violate(self, SCTP_CAUSE_NO_USER_DATA, "DATA without data");
         return;
     }
     if (!a->had_data)
@@ -65,10 +69,10 @@ static void take_data(struct arrival *a)
     self->receiving.net = a->net;
     bool invalid_stream;
     if (sctp_receiving_data(self, &data, a->chunk.flags, &invalid_stream) != ERR_OK)
-        sctp_association_violate(self, SCTP_CAUSE_PROTOCOL_VIOLATION, "message too long");
+        violate(self, SCTP_CAUSE_PROTOCOL_VIOLATION, "message too long");
     if (invalid_stream) {
         const uint8_t stream[4] = {(uint8_t)(data.stream >> 8), (uint8_t)data.stream};
-        sctp_trouble_add(self, a->now_us, SCTP_CAUSE_INVALID_STREAM, stream, sizeof stream);
+        sctp_replies_add_cause(self, a->now_us, SCTP_CAUSE_INVALID_STREAM, stream, sizeof stream);
     }
 }
 
@@ -136,13 +140,7 @@ static void take_cookie_ack(struct arrival *a)
 static void take_heartbeat(struct arrival *a)
 {
     if (a->self->state == SCTP_COOKIE_ECHOED || sctp_association_may_send(a->self))
-        sctp_heartbeat_asked(a->self, a->net, &a->chunk);
-}
-
-static void take_heartbeat_ack(struct arrival *a)
-{
-    if (a->self->state >= SCTP_ESTABLISHED)
-        sctp_heartbeat_answered(a->self, a->now_us, &a->chunk);
+        sctp_replies_heartbeat(a->self, a->net, &a->chunk);
 }
 
 static void take_shutdown_ack(struct arrival *a)
@@ -158,8 +156,8 @@ static bool take_unknown(struct arrival *a)
 {
     const struct sctp_chunk *chunk = &a->chunk;
     if (chunk->type & UNKNOWN_REPORT)
-        sctp_trouble_add(a->self, a->now_us, SCTP_CAUSE_UNRECOGNIZED_CHUNK, chunk->whole,
-                         SCTP_CHUNK_HEADER + chunk->length);
+        sctp_replies_add_cause(a->self, a->now_us, SCTP_CAUSE_UNRECOGNIZED_CHUNK, chunk->whole,
+                               SCTP_CHUNK_HEADER + chunk->length);
     return chunk->type & UNKNOWN_GO_ON;
 }
 
@@ -179,7 +177,7 @@ static bool take_auth(struct arrival *a)
     }
     reject(a);
     if (unsupported_hmac) /* the identifier stands behind the key's number */
-        sctp_trouble_add(self, a->now_us, SCTP_CAUSE_UNSUPPORTED_HMAC, a->chunk.value + 2, 2);
+        sctp_replies_add_cause(self, a->now_us, SCTP_CAUSE_UNSUPPORTED_HMAC, a->chunk.value + 2, 2);
     return false;
 }
 
@@ -211,8 +209,8 @@ static bool take(struct arrival *a)
     case SCTP_CHUNK_HEARTBEAT:
         take_heartbeat(a);
         break;
-    case SCTP_CHUNK_HEARTBEAT_ACK:
-        take_heartbeat_ack(a);
+    case SCTP_CHUNK_HEARTBEAT_ACK: /* the engine asks nothing: the transport's probes do */
+        reject(a);
         break;
     case SCTP_CHUNK_ABORT:
         take_abort(a);
@@ -295,7 +293,6 @@ void sctp_association_input(struct sctp_association *self, uint64_t now_us, unsi
     a.covered = a.had_auth = a.had_data = false;
     uint32_t tag = sctp_wire_u32(packet + 4);
     must(net < SCTP_NETS_MAX);
-    self->latest_us = now_us;
     self->was_authentic = false;
     self->counters.packets_in++;
     if (self->state == SCTP_ENDED)
@@ -313,7 +310,6 @@ void sctp_association_input(struct sctp_association *self, uint64_t now_us, unsi
 
 void sctp_association_input_end(struct sctp_association *self, uint64_t now_us)
 {
-    self->latest_us = now_us;
     if (self->state < SCTP_ESTABLISHED || self->state == SCTP_ENDED)
         return;
     if (self->acknowledge.any)

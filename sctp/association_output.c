@@ -2,11 +2,10 @@
 #include "sctp/association_private.h"
 #include "sctp/closing.h"
 #include "sctp/handshake.h"
-#include "sctp/heartbeat.h"
 #include "sctp/receiving.h"
 #include "sctp/recovery.h"
+#include "sctp/replies.h"
 #include "sctp/sending.h"
-#include "sctp/trouble.h"
 
 /* A packet that is being made. */
 struct departure {
@@ -19,20 +18,27 @@ struct departure {
 
 /* ---- what is wanted ---- */
 
+static bool wants_heartbeat_ack(const struct sctp_association *self, unsigned *net)
+{
+    if (self->replies.ack_count)
+        *net = self->replies.acks[0].net;
+    return self->replies.ack_count;
+}
+
 static bool wants_control(const struct sctp_association *self, unsigned *net)
 {
     if (self->owes_cookie_ack || sctp_closing_wants(self))
         return true;
-    if (sctp_heartbeat_wants(self, net))
+    if (wants_heartbeat_ack(self, net))
         return true;
-    return sctp_trouble_wants(self) && self->state >= SCTP_ESTABLISHED;
+    return self->replies.causes && self->state >= SCTP_ESTABLISHED;
 }
 
 static bool plan_handshake(struct sctp_association *self, struct sctp_wants *wants)
 {
     struct sctp_plan *plan = &self->plan;
     plan->handshake = sctp_handshake_wants(self);
-    plan->control = !plan->handshake && sctp_heartbeat_wants(self, &wants->net);
+    plan->control = !plan->handshake && wants_heartbeat_ack(self, &wants->net);
     return plan->handshake || plan->control;
 }
 
@@ -123,18 +129,17 @@ static void put_alone(struct departure *d)
     sctp_closing_put_alone(self, &d->writer);
 }
 
-static void put_trouble(struct departure *d)
+static void put_error(struct departure *d)
 {
-    size_t size = SCTP_CHUNK_HEADER + d->self->trouble.length;
-    if (sctp_trouble_wants(d->self) && cover(d, SCTP_CHUNK_ERROR, size))
-        sctp_trouble_put(d->self, &d->writer);
+    const struct sctp_replies *replies = &d->self->replies;
+    if (replies->causes && cover(d, SCTP_CHUNK_ERROR, SCTP_CHUNK_HEADER + replies->causes_length))
+        sctp_replies_put_error(d->self, &d->writer);
 }
 
 /* COOKIE ACK is the first of all (section 5.1). */
 static void put_control(struct departure *d)
 {
     struct sctp_association *self = d->self;
-    unsigned net;
     if (self->owes_cookie_ack && d->net == self->used &&
         cover(d, SCTP_CHUNK_COOKIE_ACK, SCTP_CHUNK_HEADER)) {
         sctp_wire_put_chunk(&d->writer, SCTP_CHUNK_COOKIE_ACK, 0, NULL, 0);
@@ -145,11 +150,10 @@ static void put_control(struct departure *d)
         if (cover(d, ack ? SCTP_CHUNK_SHUTDOWN_ACK : SCTP_CHUNK_SHUTDOWN, SCTP_CHUNK_HEADER + 4))
             sctp_closing_put(self, d->now_us, &d->writer);
     }
-    if (sctp_heartbeat_wants(self, &net) && cover(d, SCTP_CHUNK_HEARTBEAT, 0) &&
-        cover(d, SCTP_CHUNK_HEARTBEAT_ACK, 0))
-        sctp_heartbeat_put(self, d->now_us, d->net, &d->writer);
+    if (self->replies.ack_count && cover(d, SCTP_CHUNK_HEARTBEAT_ACK, 0))
+        sctp_replies_put_heartbeat_acks(self, d->net, &d->writer);
     if (self->state >= SCTP_ESTABLISHED)
-        put_trouble(d);
+        put_error(d);
 }
 
 static bool put_data(struct departure *d)
@@ -170,7 +174,7 @@ static bool put_handshake(struct departure *d)
     sctp_handshake_put(self, d->now_us, &d->writer);
     if (!echo)
         return false;
-    put_trouble(d);
+    put_error(d);
     if (self->flight.una != self->flight.next_tsn)
         sctp_recovery_lose(self, d->now_us, d->net);
     return !sctp_sending_is_done(self) && put_data(d);

@@ -118,30 +118,20 @@ struct sctp_closing {
     size_t text_length;
 };
 
-/* sctp/heartbeat.c: the engine's own, and the answers to the peer's. */
-#define SCTP_HEARTBEAT_ECHOES 4
-struct sctp_heartbeat {
-    uint64_t next_us;
-    uint64_t asked_us; /* 0: none is out */
-    uint64_t nonce;
-    unsigned unanswered; /* in a row */
-    bool is_due;
-    unsigned net;
-    struct sctp_echo { /* HEARTBEAT ACKs that are owed */
+/* sctp/replies.c */
+#define SCTP_HEARTBEAT_ACKS 4
+#define SCTP_CAUSES_MAX     256
+struct sctp_replies {
+    struct sctp_heartbeat_ack {
         uint8_t *info;
         uint16_t length;
         uint8_t net;
-    } echoes[SCTP_HEARTBEAT_ECHOES];
-    unsigned echo_count;
-};
-
-/* sctp/trouble.c: ERROR chunks that are owed; one for each packet, 10 a second. */
-#define SCTP_TROUBLE_MAX 256
-struct sctp_trouble {
-    uint8_t *causes; /* SCTP_TROUBLE_MAX bytes; NULL: none */
-    size_t length;
-    uint64_t since_us;
-    unsigned given;
+    } acks[SCTP_HEARTBEAT_ACKS];
+    unsigned ack_count;
+    uint8_t *causes; /* SCTP_CAUSES_MAX bytes; NULL: none */
+    size_t causes_length;
+    uint64_t second_us; /* when the second began in which `errors` were sent */
+    unsigned errors;
 };
 
 /* sctp/association.c */
@@ -166,7 +156,6 @@ struct sctp_association {
     struct sctp_plan { /* what sctp_association_wants has found, for the output after it */
         bool alone, handshake, control, sack, data;
     } plan;
-    uint64_t latest_us;                   /* of the latest input, send or time-out */
     unsigned used;                        /* net */
     struct sctp_net *nets[SCTP_NETS_MAX]; /* NULL: never used */
     struct sctp_auth *auth;               /* NULL: without */
@@ -177,8 +166,7 @@ struct sctp_association {
     struct sctp_recovery recovery;
     struct sctp_receiving receiving;
     struct sctp_closing closing;
-    struct sctp_heartbeat heartbeat;
-    struct sctp_trouble trouble;
+    struct sctp_replies replies;
     struct sctp_status counters; /* those of its fields that only count */
 };
 
@@ -186,7 +174,7 @@ struct sctp_association {
  * makes it calls sctp_sending_init once our initial TSN is drawn and sctp_receiving_init once the
  * peer's is known; every fini also stands a part that was never made, which is all zero. Owns:
  * caller, sctp_association_free. */
-struct sctp_association *sctp_association_new(const struct sctp_options *options, uint64_t now_us);
+struct sctp_association *sctp_association_new(const struct sctp_options *options);
 /* The net of that number, made when it is first used: in COOKIE_WAIT with the round trip of INIT
  * and INIT ACK, if INIT was sent once. */
 struct sctp_net *sctp_association_net(struct sctp_association *self, uint64_t now_us, unsigned net);
@@ -195,13 +183,15 @@ static inline uint32_t sctp_association_mtu(const struct sctp_association *self,
 {
     return self->nets[net] ? self->nets[net]->mtu : self->options.mtu;
 }
-/* Up, from now on, by the net in use. */
-void sctp_association_up(struct sctp_association *self, uint64_t now_us);
+/* Up from now on. */
+void sctp_association_up(struct sctp_association *self);
 /* Over; text is kept (at most SCTP_TEXT_MAX bytes). A no-op when it is over already. */
 void sctp_association_end(struct sctp_association *self, enum err reason, const void *text,
                           size_t length);
-/* Over, and the peer is told by an ABORT with that cause and text. */
-void sctp_association_violate(struct sctp_association *self, uint16_t cause, const char *text);
+/* Over, and an ABORT with that cause and value is owed to the peer (at most SCTP_TEXT_MAX bytes).
+ * A no-op when it is over already. */
+void sctp_association_fail(struct sctp_association *self, enum err reason, uint16_t cause,
+                           const void *value, size_t length);
 /* Whether DATA may be sent, and taken, in this state (section 6). */
 static inline bool sctp_association_may_send(const struct sctp_association *self)
 {

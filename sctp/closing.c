@@ -41,8 +41,8 @@ void sctp_closing_timeout(struct sctp_association *self, uint64_t now_us)
     struct sctp_closing *closing = &self->closing;
     if (now_us >= closing->guard_us) {
         static const char text[] = "SHUTDOWN took too long";
-        sctp_association_end(self, ERR_TRANSPORT_LOST, text, sizeof text - 1);
-        sctp_closing_abort(self, SCTP_CAUSE_USER_ABORT, text, sizeof text - 1);
+        sctp_association_fail(self, ERR_TRANSPORT_LOST, SCTP_CAUSE_USER_ABORT, text,
+                              sizeof text - 1);
     } else if (now_us >= closing->deadline_us) {
         closing->deadline_us = SCTP_NEVER; /* until it is sent */
         if (++closing->sent > self->options.retransmissions)
@@ -88,7 +88,7 @@ void sctp_closing_continue(struct sctp_association *self, uint64_t now_us)
         begin_shutdown_ack(self);
 }
 
-void sctp_closing_begin(struct sctp_association *self, uint64_t now_us)
+void sctp_association_shutdown(struct sctp_association *self, uint64_t now_us)
 {
     if (self->state == SCTP_ESTABLISHED) {
         self->state = SCTP_SHUTDOWN_PENDING;
@@ -97,6 +97,19 @@ void sctp_closing_begin(struct sctp_association *self, uint64_t now_us)
     } else if (self->state < SCTP_ESTABLISHED) {
         sctp_association_abort(self, NULL);
     }
+}
+
+/* Without a tag of the peer's there is none to say it with, and the peer keeps no state. */
+void sctp_association_abort(struct sctp_association *self, const char *text)
+{
+    if (self->state == SCTP_ENDED)
+        return;
+    if (self->peer_tag)
+        sctp_association_fail(self, ERR_LOCAL_SHUTDOWN, SCTP_CAUSE_USER_ABORT, text,
+                              text ? strlen(text) : 0);
+    else
+        sctp_association_end(self, ERR_LOCAL_SHUTDOWN, NULL, 0);
+    self->is_muted = true;
 }
 
 void sctp_closing_shutdown(struct sctp_association *self, uint64_t now_us,
@@ -161,17 +174,6 @@ void sctp_closing_stranger(struct sctp_association *self, uint32_t tag)
 void sctp_closing_data(struct sctp_association *self)
 {
     self->closing.owes_shutdown = true; /* T2 starts anew with it */
-}
-
-void sctp_closing_abort(struct sctp_association *self, uint16_t cause, const void *value,
-                        size_t length)
-{
-    struct sctp_closing *closing = &self->closing;
-    closing->owes_abort = true;
-    closing->abort_cause = cause;
-    closing->text_length = length < SCTP_TEXT_MAX ? length : SCTP_TEXT_MAX;
-    if (closing->text_length)
-        memmove(closing->text, value, closing->text_length);
 }
 
 /* ---- chunks ---- */

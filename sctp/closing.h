@@ -1,10 +1,9 @@
-/* sctp/closing.h: how an association ends in order (RFC 9260 section 9.2). Private to sctp/. */
+/* sctp/closing.h: how an association ends (RFC 9260 section 9); sctp_association_shutdown and
+ * sctp_association_abort are in closing.c, too. Private to sctp/. */
 #pragma once
 
 #include "sctp/association_private.h"
 
-/* The user's wish. */
-void sctp_closing_begin(struct sctp_association *self, uint64_t now_us);
 /* Looks whether all is acknowledged, and goes on: SHUTDOWN, or SHUTDOWN ACK. */
 void sctp_closing_continue(struct sctp_association *self, uint64_t now_us);
 void sctp_closing_shutdown(struct sctp_association *self, uint64_t now_us,
@@ -21,9 +20,6 @@ void sctp_closing_stranger(struct sctp_association *self, uint32_t tag);
 void sctp_closing_heard(struct sctp_association *self, uint64_t now_us);
 /* DATA has come while SHUTDOWN is out: SACK and SHUTDOWN go again. */
 void sctp_closing_data(struct sctp_association *self);
-/* An ABORT is owed from now on; value: the text of causes 12 and 13. */
-void sctp_closing_abort(struct sctp_association *self, uint16_t cause, const void *value,
-                        size_t length);
 /* ABORT or SHUTDOWN COMPLETE is owed, which have a packet of their own (sections 3, 9.1). */
 static inline bool sctp_closing_wants_alone(const struct sctp_association *self)
 {

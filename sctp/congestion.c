@@ -1,6 +1,5 @@
+/* The pace and the send quantum that both congestion controls set. */
 #include "sctp/congestion.h"
-
-#include <string.h>
 
 #include "base/number.h"
 
@@ -8,15 +7,6 @@
 #define QUANTUM_SHARE   1000
 #define QUANTUM_PACKETS 2
 #define WINDOW_SHARE    4
-
-const struct sctp_congestion_ops *sctp_congestion_find(const char *name)
-{
-    static const struct sctp_congestion_ops *const all[] = {&sctp_bbr_ops, &sctp_cubic_ops};
-    for (size_t i = 0; name && i < sizeof all / sizeof all[0]; i++)
-        if (strcmp(all[i]->name, name) == 0)
-            return all[i];
-    return NULL;
-}
 
 static void set_quantum(struct sctp_congestion *self, uint64_t bytes)
 {

@@ -49,9 +49,6 @@ struct sctp_congestion_ops {
 
 extern const struct sctp_congestion_ops sctp_bbr_ops, sctp_cubic_ops;
 
-/* "bbr" or "cubic"; NULL: there is none of that name, or name is NULL. */
-const struct sctp_congestion_ops *sctp_congestion_find(const char *name);
-
 /* RFC 6928's ten packets times what decision 015 measured: bytes of the first window. */
 #define SCTP_CONGESTION_FIRST_PACKETS 44
 

@@ -11,15 +11,6 @@
 #define REO_MULT_MAX 16
 #define REO_PERSIST  16
 
-void sctp_delivery_begin(struct sctp_net *net)
-{
-    if (net->in_batch)
-        return;
-    net->in_batch = true;
-    net->needless = false;
-    net->sample = (struct sctp_sample){.prior_in_flight = net->in_flight};
-}
-
 static void leave(struct sctp_net *net, const struct sctp_packet *packet)
 {
     net->in_flight -= packet->size < net->in_flight ? packet->size : net->in_flight;
@@ -163,7 +154,7 @@ static void arrived_before(struct sctp_association *self, uint64_t now_us,
     struct sctp_packet *before = sctp_flight_packet(&self->flight, number);
     if (before->flags & SCTP_PACKET_ACKED)
         return;
-    sctp_delivery_begin(self->nets[before->net]);
+    sctp_net_begin_batch(self->nets[before->net]);
     if (before->flags & SCTP_PACKET_LOST)
         spurious(self, now_us, number, before);
     else
@@ -213,7 +204,7 @@ void sctp_delivery_packet(struct sctp_association *self, uint64_t now_us, uint32
     struct sctp_net *net = self->nets[packet->net];
     if (packet->flags & SCTP_PACKET_ACKED)
         return;
-    sctp_delivery_begin(net);
+    sctp_net_begin_batch(net);
     look_at_early(net, now_us, packet);
     if (packet->flags & SCTP_PACKET_LOST) {
         spurious(self, now_us, number, packet);
@@ -290,4 +281,11 @@ void sctp_delivery_end(struct sctp_association *self, uint64_t now_us)
         if (self->nets[i] && self->nets[i]->in_batch)
             tell(self->nets[i], now_us);
     sctp_flight_pass(&self->flight);
+}
+
+void sctp_delivery_timeout(struct sctp_association *self, uint64_t now_us)
+{
+    if (now_us >= self->recovery.rack_us)
+        sctp_delivery_end(self, now_us);
+    sctp_recovery_timeout(self, now_us);
 }

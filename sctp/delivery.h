@@ -7,7 +7,8 @@
 
 /* A chunk was newly acknowledged that this packet bore last; once for each packet is enough. */
 void sctp_delivery_packet(struct sctp_association *self, uint64_t now_us, uint32_t number);
-/* A batch begins for that net, if none has: its sample is empty. */
-void sctp_delivery_begin(struct sctp_net *net);
-/* It ends: losses are found, congestion control is told. */
+/* The batch ends: losses are found, congestion control is told. */
 void sctp_delivery_end(struct sctp_association *self, uint64_t now_us);
+/* When sctp_recovery_deadline is reached: by RACK as at the end of a batch; then as
+ * sctp_recovery_timeout. */
+void sctp_delivery_timeout(struct sctp_association *self, uint64_t now_us);

@@ -4,11 +4,10 @@
 
 #include "base/check.h"
 #include "base/number.h"
-#include "sctp/closing.h"
 #include "sctp/receiving.h"
 #include "sctp/recovery.h"
+#include "sctp/replies.h"
 #include "sctp/sending.h"
-#include "sctp/trouble.h"
 
 /* Of an unknown parameter (section 3.2.1). */
 #define UNKNOWN_GO_ON  0x8000
@@ -132,9 +131,9 @@ static uint32_t draw(const struct sctp_options *options)
     return number;
 }
 
-void sctp_handshake_begin(struct sctp_association *self)
+struct sctp_association *sctp_association_connect(const struct sctp_options *options)
 {
-    struct sctp_options *options = &self->options;
+    struct sctp_association *self = sctp_association_new(options);
     struct sctp_handshake *handshake = check_alloc(sizeof *handshake);
     self->handshake = handshake;
     self->own_tag = draw(options);
@@ -145,6 +144,7 @@ void sctp_handshake_begin(struct sctp_association *self)
     sctp_sending_init(self, handshake->initial_tsn);
     set_due(handshake);
     handshake->is_due = !options->init_by_caller;
+    return self;
 }
 
 void sctp_handshake_fini(struct sctp_association *self)
@@ -193,8 +193,7 @@ void sctp_handshake_put(struct sctp_association *self, uint64_t now_us, struct w
 /* The TCB goes, and the peer is told why (section 5.1), also one that gave no tag (3.3.3). */
 static void refuse(struct sctp_association *self, uint16_t cause, const void *value, size_t length)
 {
-    sctp_association_end(self, ERR_CONTROL_PROTOCOL, NULL, 0);
-    sctp_closing_abort(self, cause, value, length);
+    sctp_association_fail(self, ERR_CONTROL_PROTOCOL, cause, value, length);
 }
 
 /* False: it was refused. A cookie that no COOKIE ECHO has room for is as good as none; an empty one
@@ -255,8 +254,8 @@ void sctp_handshake_init_ack(struct sctp_association *self, uint64_t now_us, uns
     if (!check_init_ack(self, &init, &offer))
         return;
     for (unsigned i = 0; i < offer.unknown_count; i++)
-        sctp_trouble_add(self, now_us, SCTP_CAUSE_UNRECOGNIZED_PARAMETERS, offer.unknown[i].whole,
-                         SCTP_CHUNK_HEADER + offer.unknown[i].length);
+        sctp_replies_add_cause(self, now_us, SCTP_CAUSE_UNRECOGNIZED_PARAMETERS,
+                               offer.unknown[i].whole, SCTP_CHUNK_HEADER + offer.unknown[i].length);
     take_peer(self, init.window, init.tsn,
               number_least(self->options.streams, number_least(init.streams_out, init.streams_in)),
               offer.is_hawser);
@@ -277,14 +276,14 @@ void sctp_handshake_init_ack(struct sctp_association *self, uint64_t now_us, uns
 /* ---- COOKIE ACK ---- */
 
 /* Both ends are told, so it is told when there is an association at both. */
-static void finish(struct sctp_association *self, uint64_t now_us)
+static void finish(struct sctp_association *self)
 {
     if (self->options.auth && !self->auth) {
         static const char text[] = SCTP_AUTH_MISSING;
-        sctp_association_end(self, ERR_TRANSPORT_AUTH, NULL, 0);
-        sctp_closing_abort(self, SCTP_CAUSE_USER_ABORT, text, sizeof text - 1);
+        sctp_association_fail(self, ERR_TRANSPORT_AUTH, SCTP_CAUSE_USER_ABORT, text,
+                              sizeof text - 1);
     } else {
-        sctp_association_up(self, now_us);
+        sctp_association_up(self);
     }
     sctp_handshake_fini(self);
 }
@@ -294,7 +293,7 @@ void sctp_handshake_cookie_ack(struct sctp_association *self, uint64_t now_us)
     const struct sctp_handshake *handshake = self->handshake;
     if (handshake->sent == 1)
         sctp_net_measured(self->nets[self->used], &self->options, now_us - handshake->sent_us);
-    finish(self, now_us);
+    finish(self);
 }
 
 void sctp_handshake_stale(struct sctp_association *self)
@@ -334,7 +333,7 @@ static void take_cookie(struct sctp_association *self, const struct sctp_cookie 
 struct sctp_association *sctp_handshake_accept(const struct sctp_options *options, uint64_t now_us,
                                                unsigned net, const struct sctp_cookie *cookie)
 {
-    struct sctp_association *self = sctp_association_new(options, now_us);
+    struct sctp_association *self = sctp_association_new(options);
     self->own_port = cookie->own_port;
     self->peer_port = cookie->peer_port;
     self->own_tag = cookie->own_tag;
@@ -343,7 +342,7 @@ struct sctp_association *sctp_handshake_accept(const struct sctp_options *option
     self->used = net;
     self->nets[net] =
         sctp_net_new(&self->options, now_us, options->mtu, round_trip(options, now_us, cookie));
-    sctp_association_up(self, now_us);
+    sctp_association_up(self);
     self->owes_cookie_ack = true;
     return self;
 }
@@ -364,7 +363,7 @@ bool sctp_handshake_cookie(struct sctp_association *self, uint64_t now_us, unsig
             self->used = net;
             sctp_association_net(self, now_us, net);
         }
-        finish(self, now_us);
+        finish(self);
     }
     self->owes_cookie_ack = self->state != SCTP_ENDED;
     return true;

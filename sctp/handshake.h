@@ -39,8 +39,6 @@ static inline uint32_t sctp_handshake_first_tsn(const struct sctp_options *optio
 
 /* ---- the side that connects ---- */
 
-/* COOKIE_WAIT: draws tag and TSN; INIT is due, or the caller's to send. */
-void sctp_handshake_begin(struct sctp_association *self);
 void sctp_handshake_fini(struct sctp_association *self);
 
 /* The INIT chunk, always the same bytes. */

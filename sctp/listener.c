@@ -6,7 +6,7 @@
 #include "base/number.h"
 #include "sctp/closing.h"
 #include "sctp/handshake.h"
-#include "sctp/trouble.h"
+#include "sctp/replies.h"
 
 /* A reply has at most so many times the bytes of its question. */
 #define REPLY_TIMES 3
@@ -250,7 +250,7 @@ static enum sctp_heard compare(struct question *q, const struct sctp_cookie *coo
     if (existing->state != SCTP_SHUTDOWN_ACK_SENT)
         return make(q, cookie, SCTP_HEARD_RESTARTED);
     sctp_closing_repeat(existing);
-    sctp_trouble_add(existing, q->now_us, SCTP_CAUSE_COOKIE_IN_SHUTDOWN, NULL, 0);
+    sctp_replies_add_cause(existing, q->now_us, SCTP_CAUSE_COOKIE_IN_SHUTDOWN, NULL, 0);
     return SCTP_HEARD_EXISTING;
 }
 

@@ -48,6 +48,15 @@ void sctp_net_restart(struct sctp_net *net, const struct sctp_options *options, 
     net->congestion = options->congestion->make(now_us, net->mtu, rtt_us);
 }
 
+void sctp_net_begin_batch(struct sctp_net *net)
+{
+    if (net->in_batch)
+        return;
+    net->in_batch = true;
+    net->needless = false;
+    net->sample = (struct sctp_sample){.prior_in_flight = net->in_flight};
+}
+
 static uint64_t within(uint64_t rto_us, const struct sctp_options *options)
 {
     return number_between(rto_us, options->rto_min_us, options->rto_max_us);

@@ -59,6 +59,8 @@ void sctp_net_free(struct sctp_net *net);
 void sctp_net_restart(struct sctp_net *net, const struct sctp_options *options, uint64_t now_us,
                       uint64_t rtt_us);
 
+/* A batch of acknowledgements begins here, if none has: its sample is empty. */
+void sctp_net_begin_batch(struct sctp_net *net);
 /* A round trip of a packet that was sent once (Karn's rule, section 6.3.1 C5). */
 void sctp_net_measured(struct sctp_net *net, const struct sctp_options *options, uint64_t rtt_us);
 /* RTO with its backoff. */

@@ -4,7 +4,6 @@
 
 #include "base/check.h"
 #include "base/number.h"
-#include "sctp/delivery.h"
 
 #define AGAIN_FIRST 16
 
@@ -142,7 +141,7 @@ static void declare(struct sctp_association *self, uint64_t now_us, uint32_t num
 {
     struct sctp_net *net = self->nets[packet->net];
     if (how == BY_RACK)
-        sctp_delivery_begin(net);
+        sctp_net_begin_batch(net);
     if (!(packet->flags & SCTP_PACKET_COPY))
         net->in_flight -= packet->size < net->in_flight ? packet->size : net->in_flight;
     packet->flags |= SCTP_PACKET_LOST;
@@ -344,8 +343,6 @@ void sctp_recovery_timeout(struct sctp_association *self, uint64_t now_us)
 {
     struct sctp_recovery *recovery = &self->recovery;
     sctp_flight_rest(&self->flight, now_us);
-    if (now_us >= recovery->rack_us)
-        sctp_delivery_end(self, now_us);
     if (now_us >= recovery->wait_us) {
         recovery->wait_us = SCTP_NEVER;
         recovery->window_due = true;

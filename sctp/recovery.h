@@ -8,7 +8,8 @@
 /* The nearest of: a packet becomes lost by RACK, a probe, T3, the rings are given back.
  * SCTP_NEVER: nothing in flight. */
 uint64_t sctp_recovery_deadline(const struct sctp_association *self);
-/* The association is over when it has had too many time-outs in a row (section 8.1). */
+/* Probes and T3; for RACK's deadline, sctp_delivery_timeout. The association is over when it has
+ * had too many time-outs in a row (section 8.1). */
 void sctp_recovery_timeout(struct sctp_association *self, uint64_t now_us);
 /* By RACK, once a batch. */
 void sctp_recovery_detect(struct sctp_association *self, uint64_t now_us);

@@ -191,17 +191,6 @@ uint64_t sctp_sending_deadline(const struct sctp_association *self)
     return self->sending.is_paced ? self->nets[self->used]->pacer.next_us : SCTP_NEVER;
 }
 
-uint32_t sctp_sending_oversized(const struct sctp_association *self, uint32_t mtu)
-{
-    const struct sctp_flight *flight = &self->flight;
-    uint32_t count = 0, most = mtu & ~3u, head = overhead(self) + SCTP_DATA_HEADER;
-    for (uint32_t tsn = flight->una; tsn != flight->next_tsn; tsn++) {
-        const struct sctp_sent *chunk = sctp_flight_chunk(flight, tsn);
-        count += !(chunk->flags & SCTP_SENT_ACKED) && head + sctp_wire_padded(chunk->length) > most;
-    }
-    return count;
-}
-
 /* ---- cutting ---- */
 
 /* Section 3.3.1. There is room for it. */

@@ -35,9 +35,6 @@ void sctp_sending_sent(struct sctp_association *self, uint64_t now_us, unsigned 
 /* When pacing lets the next packet go; SCTP_NEVER: it does not hold any up. */
 uint64_t sctp_sending_deadline(const struct sctp_association *self);
 
-/* Chunks in flight that are larger than fits a packet of that size. */
-uint32_t sctp_sending_oversized(const struct sctp_association *self, uint32_t mtu);
-
 /* Keys of RFC 4895 have changed: the TSN that is next is the first with the new one. When una has
  * reached it, SCTP_EVENT_AUTH_SETTLED is due. */
 void sctp_sending_key_changed(struct sctp_association *self, uint16_t key);

@@ -22,8 +22,7 @@ static void make_random(void *context, void *bytes, size_t length)
     }
 }
 
-/* RFC 9260 section 16 where scripts rely on it; an Ethernet and IPv4. No heartbeats: they come when
- * nothing else does, and scripts do not expect any. */
+/* RFC 9260 section 16 where scripts rely on it; an Ethernet and IPv4. */
 void host_open(struct host *host)
 {
     *host = (struct host){.random = 1, .last = &host->first};
@@ -34,7 +33,6 @@ void host_open(struct host *host)
     host->options.buffer = 1 << 20;
     host->options.mtu = 1500 - 20;
     host->options.rto_initial_us = host->options.rto_min_us = 1000000;
-    host->options.heartbeat_us = 0;
     host->options.sack_delay_us = 200000;
     host->options.random = make_random;
     host->options.random_context = host;
@@ -159,7 +157,7 @@ void host_listen(struct host *host)
 void host_connect(struct host *host)
 {
     host->connects = true;
-    host->association = sctp_association_connect(&host->options, host->now_us);
+    host->association = sctp_association_connect(&host->options);
     pump(host);
 }
 

@@ -266,7 +266,7 @@ static void do_existing(struct world *world, uint8_t how)
         break;
     case 1:
         forget(world);
-        world->existing = sctp_association_connect(&options, world->now_us);
+        world->existing = sctp_association_connect(&options);
         break;
     case 2:
         if (world->existing)

@@ -100,7 +100,6 @@ static void nets(struct program *program, bool b)
     struct pair *pair = &program->pair;
     struct sctp_association *self = end_of(program, b)->association;
     uint8_t what = next(program), net = next(program) % SCTP_NETS_MAX;
-    uint32_t oversized;
     switch (what % 4) {
     case 0:
         sctp_association_net_use(self, pair->now_us, net);
@@ -112,7 +111,7 @@ static void nets(struct program *program, bool b)
         sctp_association_net_reset(self, pair->now_us, net);
         break;
     default:
-        sctp_association_net_mtu(self, net, 500 + 8u * what, &oversized);
+        sctp_association_net_mtu(self, pair->now_us, net, 500 + 8u * what);
     }
 }
 
@@ -209,7 +208,6 @@ static void prepare(struct program *program)
         pair->options[i].auth = first & 32;
         pair->options[i].hawser = !(first & 64);
         pair->options[i].buffer = BUFFER;
-        pair->options[i].heartbeat_us = first & 128 ? 5000000 : 0;
     }
     pair_up(pair);
 }

@@ -146,7 +146,7 @@ static void go_on(struct run *run, uint64_t now_us)
     bed->now_us = now_us;
     sctp_acknowledge_end(bed->a, bed->now_us);
     if (sctp_recovery_deadline(bed->a) <= bed->now_us)
-        sctp_recovery_timeout(bed->a, bed->now_us);
+        sctp_delivery_timeout(bed->a, bed->now_us);
     for (unsigned i = 0; i < 200 && bed_send(bed); i++)
         ;
     must(sctp_recovery_deadline(bed->a) > bed->now_us || bed->a->state == SCTP_ENDED);

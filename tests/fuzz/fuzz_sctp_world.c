@@ -349,7 +349,6 @@ static void choose(struct sim_options *o, struct bed *bed)
         sctp->mtu = mtus[sizes & 3];
         sctp->buffer = buffers[sizes >> 2 & 3];
         sctp->first_packet = 0u - 20;
-        sctp->heartbeat_us = sizes & 64 ? SIM_SEC : 0;
         o->work[i][0] = (struct sim_work){.kind = SIM_TALK,
                                           .stream = 1,
                                           .streams = 5,

@@ -49,11 +49,10 @@ static void adopt(struct sim_end *end, struct sctp_association *association)
 
 void sim_end_connect(struct sim_end *end)
 {
-    struct sim_world *world = end->world;
     if (end->association)
         return;
     end->line = 0;
-    adopt(end, sctp_association_connect(&end->options, world->now_us));
+    adopt(end, sctp_association_connect(&end->options));
     sim_end_pump(end);
 }
 

@@ -4,6 +4,7 @@
  * whole engines (tests/sim/world.h), so that congestion control can be judged by many seeds. */
 #pragma once
 
+#include "sctp/association.h"
 #include "sctp/congestion.h"
 #include "sctp/pacer.h"
 #include "sctp/rate.h"

@@ -185,7 +185,9 @@ static void plan_engines(struct sim_options *o, struct sim_chance *c)
         sctp->rto_max_us = 2 * SIM_SEC;
         sctp->buffer = buffers[sim_chance(c, 4)];
         sctp->hawser = sim_chance(c, 4) != 0;
-        sctp->heartbeat_us = sim_chance(c, 4) ? 0 : draw(c, 1, 30) * SIM_SEC;
+        if (!sim_chance(c,
+                        4)) /* a draw that says nothing any more: the seeds stay what they were */
+            draw(c, 1, 30);
         sctp->first_packet = (uint32_t)(0 - draw(c, 0, 2000));
     }
     o->near_wrap = sim_chance(c, 2);

@@ -444,13 +444,11 @@ void sim_act_net_mtu(struct sim_world *world, uint64_t line, uint64_t mtu)
 {
     for (unsigned i = 0; i < 2 * world->options.pairs; i++) {
         struct sim_end *end = &world->ends[i];
-        uint32_t oversized = 0;
         if (!end->association || !end->user.is_up)
             continue;
-        sctp_association_net_mtu(end->association, sim_end_net(end, (unsigned)line), (uint32_t)mtu,
-                                 &oversized);
+        sctp_association_net_mtu(end->association, world->now_us, sim_end_net(end, (unsigned)line),
+                                 (uint32_t)mtu);
         end->mtu[line] = (uint32_t)mtu;
-        end->oversized += oversized;
         sim_end_pump(end);
     }
 }

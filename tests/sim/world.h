@@ -52,9 +52,8 @@ struct sim_end {
     uint64_t settled;           /* SCTP_EVENT_AUTH_SETTLED so often */
     uint16_t settled_key;
     uint64_t restarted;
-    unsigned line;      /* in use */
-    uint64_t oversized; /* chunks in flight that a change of mtu left too large */
-    bool is_down;       /* the association is over, and freed once its outputs were taken */
+    unsigned line; /* in use */
+    bool is_down;  /* the association is over, and freed once its outputs were taken */
 };
 
 struct sim_options {

@@ -81,11 +81,11 @@ static void add_candidates(struct udp_association *self, const struct candidates
 static void make_engine(struct udp_association *self)
 {
     struct udp *udp = self->transport;
-    uint64_t now_us = udp_clock(udp);
+    udp_clock(udp); /* INIT is sent now, not at the latest packet */
     struct sctp_options options = udp_engine_options(udp, udp_path_in_use(self)->mtu.size);
     options.own_port = self->tags.own_port;
     options.peer_port = self->tags.peer_port;
-    self->engine = sctp_association_connect(&options, now_us);
+    self->engine = sctp_association_connect(&options);
     self->tags.own = sctp_association_own_tag(self->engine);
 }
 

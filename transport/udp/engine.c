@@ -69,7 +69,6 @@ struct sctp_options udp_engine_options(const struct udp *transport, uint32_t mtu
         from->rto_max_us ? from->rto_max_us : number_between(quarter_us, 100000, RTO_MAX_US);
     options.init_retransmissions = RETRANSMISSIONS_MAX;
     options.retransmissions = most && most < RETRANSMISSIONS_MAX ? most : RETRANSMISSIONS_MAX;
-    options.heartbeat_us = 0;
     options.sack_delay_us = SACK_DELAY_US;
     options.init_by_caller = true;
     options.auth = from->auth;

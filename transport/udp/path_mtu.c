@@ -21,11 +21,11 @@
 static void apply(struct udp_association *self)
 {
     struct udp_path *path = udp_path_in_use(self);
-    uint32_t oversized;
     if (path->mtu.size == path->told_mtu || !self->engine)
         return;
     path->told_mtu = path->mtu.size;
-    sctp_association_net_mtu(self->engine, path->number, path->told_mtu, &oversized);
+    sctp_association_net_mtu(self->engine, loop_now(self->transport->loop), path->number,
+                             path->told_mtu);
 }
 
 /* Whoever has an association may let probes of any size vanish. */

@@ -350,7 +350,7 @@ __attribute__((unused)) static void pair_connect(struct pair *pair)
 {
     pair->listener = sctp_listener_new(&pair->options[1], pair->now_us);
     pair->draws = 0;
-    pair->a.association = sctp_association_connect(&pair->options[0], pair->now_us);
+    pair->a.association = sctp_association_connect(&pair->options[0]);
     pair_pump(pair, false);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "sctp/acknowledge.h"
+#include "sctp/delivery.h"
 #include "sctp/recovery.h"
 #include "sctp/sending.h"
 #include "tests/lib/tap.h"
@@ -278,7 +279,7 @@ __attribute__((unused)) static bool bed_tick(struct bed *bed)
         return false;
     if (at_us > bed->now_us)
         bed->now_us = at_us;
-    sctp_recovery_timeout(bed->a, bed->now_us);
+    sctp_delivery_timeout(bed->a, bed->now_us);
     return true;
 }
 

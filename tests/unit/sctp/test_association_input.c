@@ -3,7 +3,7 @@
 #include "tests/unit/sctp/pair.h"
 
 #include "sctp/receiving.h"
-#include "sctp/trouble.h"
+#include "sctp/replies.h"
 
 static const char *const state_names[] = {"COOKIE_WAIT",       "COOKIE_ECHOED", "ESTABLISHED",
                                           "SHUTDOWN_PENDING",  "SHUTDOWN_SENT", "SHUTDOWN_RECEIVED",
@@ -178,8 +178,8 @@ static void test_errors_bounded(void)
     unsigned before = pair.a.sent;
     for (unsigned i = 0; i < 100; i++)
         pair_inject_chunk(&pair, false, 0xc7, 0, "abcd", 4);
-    ok(pair.a.sent - before == SCTP_TROUBLE_PER_SECOND, "of a hundred at once %u are reported",
-       SCTP_TROUBLE_PER_SECOND);
+    ok(pair.a.sent - before == SCTP_ERRORS_PER_SECOND, "of a hundred at once %u are reported",
+       SCTP_ERRORS_PER_SECOND);
     pair_fini(&pair);
 }
 

@@ -3,9 +3,8 @@
 #include "tests/unit/sctp/pair.h"
 
 #include "sctp/handshake.h"
-#include "sctp/heartbeat.h"
 #include "sctp/receiving.h"
-#include "sctp/trouble.h"
+#include "sctp/replies.h"
 
 #define SECOND 1000000u
 
@@ -92,8 +91,8 @@ static void test_order(void)
     struct sctp_association *a = pair.a.association;
     struct sctp_chunk chunk = {.value = (const uint8_t *)"abcd", .length = 4};
     a->owes_cookie_ack = true;
-    sctp_heartbeat_asked(a, 0, &chunk);
-    sctp_trouble_add(a, pair.now_us, SCTP_CAUSE_UNRECOGNIZED_CHUNK, "\301\0\0\4", 4);
+    sctp_replies_heartbeat(a, 0, &chunk);
+    sctp_replies_add_cause(a, pair.now_us, SCTP_CAUSE_UNRECOGNIZED_CHUNK, "\301\0\0\4", 4);
     sctp_receiving_tell(a);
     for (unsigned i = 0; i < 3; i++)
         must(sctp_association_send(a, pair.now_us, pair_message(1, 100, 1)) == ERR_OK);
@@ -111,7 +110,7 @@ static void test_abort(void)
         pair_prepare(&pair, 3, state);
         struct sctp_association *a = pair.a.association;
         struct sctp_chunk chunk = {.value = (const uint8_t *)"abcd", .length = 4};
-        sctp_heartbeat_asked(a, 0, &chunk);
+        sctp_replies_heartbeat(a, 0, &chunk);
         sctp_association_abort(a, "enough");
         sctp_association_abort(a, "again");
         pair_pump(&pair, false);
@@ -349,7 +348,7 @@ static void test_auth_taken_back(void)
         sctp_association_timeout(a, pair.now_us);
     }
     struct sctp_chunk chunk = {.value = info, .length = sizeof info};
-    sctp_heartbeat_asked(a, 0, &chunk);
+    sctp_replies_heartbeat(a, 0, &chunk);
     pair_clear(&pair);
     pair_pump(&pair, false);
     ok(pair_sent(&pair, "A HB_ACK, A AUTH+DATA"),

@@ -1,4 +1,5 @@
 /* Both congestion controls bear any numbers. */
+#include "sctp/association.h"
 #include "sctp/congestion.h"
 
 #include "tests/lib/tap.h"

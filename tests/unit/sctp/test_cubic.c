@@ -1,5 +1,6 @@
 /* CUBIC against its closed forms (RFC 9438), HyStart++ (RFC 9406) by hand-made round trips, and
  * what a peer may say. */
+#include "sctp/association.h"
 #include "sctp/congestion.h"
 #include "tests/lib/tap.h"
 

@@ -345,7 +345,7 @@ static void collision(unsigned lost, bool auth)
     begin(&pair, 0, lost);
     pair.options[0].auth = pair.options[1].auth = auth;
     pair_connect(&pair);
-    pair.b.association = sctp_association_connect(&pair.options[1], pair.now_us);
+    pair.b.association = sctp_association_connect(&pair.options[1]);
     uint32_t a = pair.a.association->own_tag, b = pair.b.association->own_tag;
     pair_run(&pair, 10 * SECOND);
     ok(both_up(&pair) && pair.a.association->own_tag == a && pair.b.association->own_tag == b,
@@ -365,7 +365,7 @@ static void again(void)
     uint32_t b = pair.b.association->own_tag;
     sctp_association_free(pair.a.association);
     pair.a.event_count = 0;
-    pair.a.association = sctp_association_connect(&pair.options[0], pair.now_us);
+    pair.a.association = sctp_association_connect(&pair.options[0]);
     pair_pump(&pair, false);
     pair_run(&pair, SECOND);
     ok(pair.heir && both_up(&pair) && pair.b.association->own_tag != b,

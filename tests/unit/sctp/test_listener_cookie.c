@@ -92,7 +92,7 @@ static struct sctp_association *connecting(struct bed *bed, enum sctp_state stat
 {
     struct sctp_options options = bed->options;
     options.peer_port = ITS_PORT;
-    struct sctp_association *self = sctp_association_connect(&options, bed->now_us);
+    struct sctp_association *self = sctp_association_connect(&options);
     if (state == SCTP_COOKIE_ECHOED) {
         static const uint8_t cookie[4];
         uint8_t bytes[64];
@@ -266,8 +266,8 @@ static void restart(void)
     bed.existing->state = SCTP_SHUTDOWN_ACK_SENT;
     bed.existing->closing.owes_shutdown_ack = false;
     ok(hear(&bed, &packet) == SCTP_HEARD_EXISTING && !bed.made &&
-           bed.existing->closing.owes_shutdown_ack && bed.existing->trouble.length >= 4 &&
-           sctp_wire_u16(bed.existing->trouble.causes) == SCTP_CAUSE_COOKIE_IN_SHUTDOWN,
+           bed.existing->closing.owes_shutdown_ack && bed.existing->replies.causes_length >= 4 &&
+           sctp_wire_u16(bed.existing->replies.causes) == SCTP_CAUSE_COOKIE_IN_SHUTDOWN,
        "in SHUTDOWN_ACK_SENT: SHUTDOWN ACK and ERROR instead");
     bed_close(&bed);
 }

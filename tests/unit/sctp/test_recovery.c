@@ -566,7 +566,7 @@ static void test_path_left(void)
         bed->now_us += 5000;
         bed_sack_gaps(bed, 1, 11, i);
         if (sctp_recovery_deadline(bed->a) <= bed->now_us)
-            sctp_recovery_timeout(bed->a, bed->now_us);
+            sctp_delivery_timeout(bed->a, bed->now_us);
     }
     ok(bed->now_us >= at && bed->now_us < at + 10000, "T3 of the old path expires in its time");
     unsigned before = bed->count;

@@ -1,5 +1,5 @@
 /* ERROR chunks that are owed: bounded in size, in number and in time. */
-#include "sctp/trouble.h"
+#include "sctp/replies.h"
 
 #include <string.h>
 
@@ -14,33 +14,33 @@ static uint8_t packet[2048];
 static size_t put(struct sctp_association *self, size_t room)
 {
     struct wire_writer writer = wire_writer(packet, room);
-    return sctp_trouble_wants(self) && sctp_trouble_put(self, &writer)
-               ? (size_t)(writer.at - packet)
-               : 0;
+    if (self->replies.causes)
+        sctp_replies_put_error(self, &writer);
+    return writer.overrun ? 0 : (size_t)(writer.at - packet);
 }
 
 static void test_one(void)
 {
     struct sctp_association self = {0};
     static const uint8_t stream[4] = {0, 99, 0, 0};
-    ok(!sctp_trouble_wants(&self), "nothing is owed at first");
-    sctp_trouble_add(&self, 5, SCTP_CAUSE_INVALID_STREAM, stream, sizeof stream);
-    ok(sctp_trouble_wants(&self), "a cause is owed");
+    ok(!self.replies.causes, "nothing is owed at first");
+    sctp_replies_add_cause(&self, 5, SCTP_CAUSE_INVALID_STREAM, stream, sizeof stream);
+    ok(self.replies.causes != NULL, "a cause is owed");
     ok(!put(&self, 8), "no room: it stays owed");
-    ok(sctp_trouble_wants(&self), "it does");
+    ok(self.replies.causes != NULL, "it does");
     static const uint8_t expected[12] = {SCTP_CHUNK_ERROR, 0, 0, 12, 0, 1, 0, 8, 0, 99, 0, 0};
     ok(put(&self, sizeof packet) == 12 && !memcmp(packet, expected, 12),
        "ERROR: cause 1, the stream, reserved 0 (3.3.10.1)");
-    ok(!sctp_trouble_wants(&self) && !self.trouble.causes, "nothing is owed, or kept, any more");
-    sctp_trouble_fini(&self);
+    ok(!self.replies.causes, "nothing is owed, or kept, any more");
+    sctp_replies_fini(&self);
 }
 
 static void test_several(void)
 {
     struct sctp_association self = {0};
     static const uint8_t chunk[7] = {0xc1, 0, 0, 7, 1, 2, 3};
-    sctp_trouble_add(&self, 5, SCTP_CAUSE_UNRECOGNIZED_CHUNK, chunk, sizeof chunk);
-    sctp_trouble_add(&self, 6, SCTP_CAUSE_UNSUPPORTED_HMAC, "\0\7", 2);
+    sctp_replies_add_cause(&self, 5, SCTP_CAUSE_UNRECOGNIZED_CHUNK, chunk, sizeof chunk);
+    sctp_replies_add_cause(&self, 6, SCTP_CAUSE_UNSUPPORTED_HMAC, "\0\7", 2);
     size_t length = put(&self, sizeof packet);
     struct wire_reader reader = wire_reader(packet, length);
     struct sctp_chunk error;
@@ -54,22 +54,22 @@ static void test_several(void)
     ok(sctp_wire_next_parameter(&causes, &cause) && cause.type == 0x105 && cause.length == 2,
        "the HMAC's number (RFC 4895 4.1): length 6");
     ok(!sctp_wire_next_parameter(&causes, &cause) && !causes.overrun, "no more");
-    sctp_trouble_fini(&self);
+    sctp_replies_fini(&self);
 }
 
 static void test_size(void)
 {
     struct sctp_association self = {0};
     static const uint8_t large[1400] = {0xc1};
-    sctp_trouble_add(&self, 5, SCTP_CAUSE_UNRECOGNIZED_CHUNK, large, sizeof large);
-    ok(self.trouble.length == SCTP_TROUBLE_MAX, "one that is too long is cut to %u bytes",
-       SCTP_TROUBLE_MAX);
-    sctp_trouble_add(&self, 5, SCTP_CAUSE_UNRECOGNIZED_CHUNK, large, 4);
-    ok(self.trouble.length == SCTP_TROUBLE_MAX, "no more than that is owed");
-    ok(put(&self, sizeof packet) == SCTP_TROUBLE_MAX + SCTP_CHUNK_HEADER, "the chunk adds up");
+    sctp_replies_add_cause(&self, 5, SCTP_CAUSE_UNRECOGNIZED_CHUNK, large, sizeof large);
+    ok(self.replies.causes_length == SCTP_CAUSES_MAX, "one that is too long is cut to %u bytes",
+       SCTP_CAUSES_MAX);
+    sctp_replies_add_cause(&self, 5, SCTP_CAUSE_UNRECOGNIZED_CHUNK, large, 4);
+    ok(self.replies.causes_length == SCTP_CAUSES_MAX, "no more than that is owed");
+    ok(put(&self, sizeof packet) == SCTP_CAUSES_MAX + SCTP_CHUNK_HEADER, "the chunk adds up");
     unsigned count = 0;
     for (unsigned i = 0; i < 100; i++)
-        sctp_trouble_add(&self, 5, SCTP_CAUSE_UNRECOGNIZED_CHUNK, large, 41);
+        sctp_replies_add_cause(&self, 5, SCTP_CAUSE_UNRECOGNIZED_CHUNK, large, 41);
     put(&self, sizeof packet);
     struct wire_reader reader = wire_reader(packet, sizeof packet);
     struct sctp_chunk error;
@@ -78,15 +78,15 @@ static void test_size(void)
     struct wire_reader causes = wire_reader(error.value, error.length);
     while (sctp_wire_next_parameter(&causes, &cause))
         count += cause.length == 41;
-    ok(count == SCTP_TROUBLE_MAX / 48 && !causes.overrun, "of a hundred, those that fit whole");
-    sctp_trouble_fini(&self);
+    ok(count == SCTP_CAUSES_MAX / 48 && !causes.overrun, "of a hundred, those that fit whole");
+    sctp_replies_fini(&self);
 }
 
 static unsigned given(struct sctp_association *self, uint64_t now_us, unsigned asked)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < asked; i++) {
-        sctp_trouble_add(self, now_us, SCTP_CAUSE_UNRECOGNIZED_CHUNK, "abcd", 4);
+        sctp_replies_add_cause(self, now_us, SCTP_CAUSE_UNRECOGNIZED_CHUNK, "abcd", 4);
         count += put(self, sizeof packet) > 0;
     }
     return count;
@@ -95,14 +95,14 @@ static unsigned given(struct sctp_association *self, uint64_t now_us, unsigned a
 static void test_rate(uint64_t start)
 {
     struct sctp_association self = {0};
-    ok(given(&self, start, 100) == SCTP_TROUBLE_PER_SECOND, "from %llu: %u at once, no more",
-       (unsigned long long)start, SCTP_TROUBLE_PER_SECOND);
+    ok(given(&self, start, 100) == SCTP_ERRORS_PER_SECOND, "from %llu: %u at once, no more",
+       (unsigned long long)start, SCTP_ERRORS_PER_SECOND);
     ok(given(&self, start + SECOND - 1, 100) == 0, "nor within the second");
     ok(given(&self, start + SECOND, 3) == 3 && given(&self, start + 2 * SECOND - 1, 100) == 7,
        "the next second has its own");
-    ok(given(&self, start + 100 * SECOND, 100) == SCTP_TROUBLE_PER_SECOND,
+    ok(given(&self, start + 100 * SECOND, 100) == SCTP_ERRORS_PER_SECOND,
        "a pause saves nothing up");
-    sctp_trouble_fini(&self);
+    sctp_replies_fini(&self);
 }
 
 int main(void)
