@@ -218,7 +218,7 @@ static bool put_item(struct maker *maker, const struct script_node *node)
     }
     put(maker, 0, 2, false);
     put_inside(maker, node, (uint16_t)type, &open);
-    /* Whether the padding of something inside is counted, texts leave open. */
+    /* Texts leave open if the padding of something inside is counted. */
     bool has_inner = script_node_get(node, "params") || script_node_get(node, "param") ||
                      script_node_get(node, "chk");
     if (maker->to_engine || (!open && !has_inner))

@@ -4,7 +4,7 @@
 
 #include "tests/conformance/etsi_script.h"
 
-/* What scripts and packets number differently: a script begins its own tag and TSN anywhere. The
+/* Scripts and packets number tags and TSNs differently: a script begins its own anywhere. The
  * peer's are the script's. */
 struct chunk_names {
     bool knows_tag, knows_tsn;
@@ -22,7 +22,7 @@ struct chunk_pattern {
     size_t length;
     bool more; /* "...": others may follow in it */
     unsigned part_count;
-    struct chunk_part { /* what is fixed, then parameters or causes */
+    struct chunk_part { /* the fixed part, then parameters or causes */
         size_t from, length;
         bool open; /* it may be longer */
     } parts[CHUNK_PARTS];

@@ -48,7 +48,7 @@ void host_close(struct host *host)
     sctp_listener_free(host->listener);
 }
 
-/* What a peer would remember of it. */
+/* Remembers of it as much as a peer would. */
 static void look(struct host *host, const uint8_t *bytes, size_t length)
 {
     struct wire_reader chunks = sctp_wire_chunks(bytes, length);

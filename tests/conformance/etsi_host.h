@@ -7,7 +7,7 @@
 #define HOST_OWN_PORT  9899
 #define HOST_PEER_PORT 7777
 
-/* What the engine has sent. */
+/* A packet of the engine. */
 struct host_packet {
     struct host_packet *next;
     uint64_t at_us;
@@ -31,7 +31,7 @@ struct host {
     struct host_packet *first, **last;
     uint8_t cookie[1024]; /* of the latest INIT ACK that was sent */
     size_t cookie_length;
-    uint32_t came_tag; /* that the latest packet bore */
+    uint32_t came_tag; /* of the latest packet */
 };
 
 void host_open(struct host *host);

@@ -88,8 +88,8 @@ static bool parse_packet(const char *text, struct packet_text *packet)
 
 /* ---- packets to the engine ---- */
 
-/* What the engine checks (section 8.5): its own tag; 0 for INIT; the peer's where the T bit says
- * so. A script's own tag is as far from the engine's as the script's numbers are. */
+/* The tag that the engine expects (section 8.5): its own; 0 for INIT; the peer's with the T bit. A
+ * script's own tag is as far from the engine's as the script's numbers are. */
 static uint32_t tag_for(const struct play *play, const struct packet_text *packet,
                         const uint8_t *chunk)
 {

@@ -6,7 +6,7 @@
 
 struct play_result {
     bool passed;
-    unsigned line; /* where it failed */
+    unsigned line; /* of the failure */
     char why[200];
 };
 

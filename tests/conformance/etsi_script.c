@@ -145,7 +145,7 @@ static const char *skip_all_space(const char *at)
     return at;
 }
 
-/* What is between the brackets; *text is behind the first one. */
+/* The text between the brackets; *text is behind the first one. */
 static bool parse_children(const char **text, struct script_node *node)
 {
     struct script_node **last = &node->children;

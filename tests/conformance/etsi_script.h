@@ -14,7 +14,7 @@ struct script_event {
     bool any_time;  /* "*" */
     bool relative;  /* "+0.1": to the event before */
     uint64_t at_us; /* in the script's time */
-    char *text;     /* what follows, without comments, on one line */
+    char *text;     /* the rest, without comments, on one line */
 };
 
 struct script {

@@ -1,4 +1,4 @@
-/* What every transport must do, tried on each: test_transport [name]. */
+/* The contract of a transport, tried on each: test_transport [name]. */
 #include "tests/conformance/transport_bed.h"
 #include "tests/lib/tap.h"
 #include "tests/memory/memory.h"

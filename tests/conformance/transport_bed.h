@@ -31,10 +31,10 @@ struct bed_user {
     uint16_t last_stream;
     uint32_t last_length;
     void (*on_writable)(struct bed_user *self);
-    struct message_queue echoes; /* that there was no room for */
+    struct message_queue echoes; /* not sent yet: no room */
 };
 
-/* Whether the beds that are opened from now on authenticate SCTP. */
+/* True: beds that are opened from now on authenticate SCTP. */
 static bool bed_auth;
 
 struct bed {

@@ -1,4 +1,4 @@
-/* Whoever may open the admin socket, and what he writes there. The input is a script: clients that
+/* A client of the admin socket, hostile or not. The input is a script: clients that
  * come, write, read and go. The handler gets one line of each at most, never more than a request
  * may have; each gets one line back, whole; and nobody is left behind. */
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* The file of a client's sessions. The input is all of it but the checksum, which is put behind it
- * so that the rest is looked at. What was read is written and read again, and must be the same; the
+ * so that the rest is looked at. The cache is written and read again, and must be the same; the
  * cache stays within its bounds, and has no ticket that is over. */
 #include <fcntl.h>
 #include <gnutls/crypto.h>

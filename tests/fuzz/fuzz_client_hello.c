@@ -1,4 +1,4 @@
-/* What anybody may send first: a ClientHello, looked at before GnuTLS gets it, and the key of the
+/* A ClientHello, which anybody may send, looked at before GnuTLS gets it, and the key of the
  * ticket in it. The input as it is; and as a script from which a ClientHello is made, whose reader
  * must find just what was put in. */
 #include <gnutls/crypto.h>

@@ -1,5 +1,5 @@
-/* tests/fuzz/fuzz_config.c: any text as a configuration. Whatever it is, config_load comes back,
- * and it prints a reason exactly when it gives nothing. */
+/* tests/fuzz/fuzz_config.c: any text as a configuration. config_load always returns, and it prints
+ * a reason exactly when it returns NULL. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -55,7 +55,7 @@ static void on_auth(struct mux_control_events *self, uint16_t key)
     (void)self, (void)key;
 }
 
-/* What is drained must be whole frames, and bounded whatever came in (rule C8). */
+/* Drained bytes must be whole frames, and bounded for any input (rule C8). */
 static void drain(struct mux_control *control)
 {
     static uint8_t record[MUX_RECORD_MAX];

@@ -52,7 +52,7 @@ static void act(uint8_t action, struct wire_reader *script)
         if (!is_safe())
             transport_refuse(bed.server);
         break;
-    case 7: /* whoever came last has proved who it is */
+    case 7: /* the latest one has proved its identity */
         user = &bed.users[bed.user_count - 1];
         if (user->association)
             association_trust(user->association);
@@ -67,7 +67,7 @@ static void act(uint8_t action, struct wire_reader *script)
 
 /* ---- what happens on the wire ---- */
 
-/* Where a forged packet comes from: one of the ends' addresses, or a stranger's. */
+/* The source of a forged packet: one of the ends' addresses, or a stranger's. */
 static struct address source(uint8_t about, bool to_client, struct wire_reader *script)
 {
     if (bed.who != OBSERVER && about & 0x40)
@@ -311,7 +311,7 @@ static void check_alive(void)
     check_answers();
 }
 
-/* What peers that nobody knows may cost together. */
+/* The bound of all unverified peers together. */
 static void check_cost(void)
 {
     const struct udp *server = container_of(bed.server, struct udp, base);

@@ -181,7 +181,7 @@ static void send_data(struct wire_reader *script)
         length = TLS_RECORD_PLAIN_MAX - 0xf8 + length;
     zeros = zeros < 0x80 ? 0 : zeros - 0x80;
     memset(content, (int)(length + zeros), length);
-    seal(TLS_RECORD_DATA, content, length, zeros); /* which may feed what was sealed before it */
+    seal(TLS_RECORD_DATA, content, length, zeros); /* it may feed a record sealed before it */
     if (length + zeros > TLS_RECORD_PLAIN_MAX) {
         is_over = true;
     } else { /* comes in its turn, if the session lives */

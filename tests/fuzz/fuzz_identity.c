@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What must hold for whoever a star lets in. */
+/* Checks a name that a star let in. */
 static void check_star(const char *pattern, const char *name)
 {
     const char *star = strchr(pattern, '*');

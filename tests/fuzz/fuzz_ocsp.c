@@ -1,6 +1,6 @@
 /* OCSP responses that a peer staples to its certificate, and those in a file of our own. First
- * byte: whose certificate and which policy; the rest is the response. Whatever is accepted has a
- * signed part that is one of the good ones: nobody makes another without the CA's key. */
+ * byte: whose certificate and which policy; the rest is the response. An accepted response has a
+ * signed part that is one of the good ones: no other can be made without the CA's key. */
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/ocsp.h>

@@ -1,6 +1,6 @@
-/* Any bytes as an SCTP packet, with a checksum that holds. What sctp_wire_check lets through is
- * walked again by rules written anew, and must be what the view of transport/udp/packet.h says of
- * it. */
+/* Any bytes as an SCTP packet, with a checksum that holds. A packet that sctp_wire_check lets
+ * through is walked again by rules written anew, and must agree with the view of
+ * transport/udp/packet.h. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What is in a packet, found by another way. */
+/* The content of a packet, found by another way. */
 struct walk {
     unsigned chunks, data, others;
     uint8_t first; /* that is not AUTH; AUTH if the one behind it is, too, or there is none */

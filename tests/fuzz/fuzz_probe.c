@@ -15,7 +15,7 @@ static void check_padding(const uint8_t *packet, size_t length)
     must((size_t)(packet[PROBE_SIZE + 2] << 8 | packet[PROBE_SIZE + 3]) == length - PROBE_SIZE);
 }
 
-/* What was read says all that the packet does. */
+/* The parsed probe has all that the packet has. */
 static void check_written(const uint8_t *packet, struct packet_ports ports, bool question,
                           const struct probe *probe)
 {

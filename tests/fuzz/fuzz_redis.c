@@ -1,4 +1,4 @@
-/* What a Redis answers, or whoever has taken its place: any bytes, in any pieces. hiredis is as it
+/* Answers of a Redis, or of an impostor: any bytes, in any pieces. hiredis is as it
  * is, but for its socket; the questions are asked and answered by the thread that does it in the
  * program. A hit must be what was sealed for that question with a key that we have, and whatever
  * comes, each question is answered once. */
@@ -44,7 +44,7 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 
 /* Touched by the thread of the store alone, from the question to the answer. */
 static struct wire_reader script;
-static uint8_t *sealed[QUESTIONS]; /* what Redis would have */
+static uint8_t *sealed[QUESTIONS]; /* values that Redis would have */
 static size_t sealed_size[QUESTIONS];
 
 redisContext *redisConnectUnixWithTimeout(const char *path, const struct timeval timeout)

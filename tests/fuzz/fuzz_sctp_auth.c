@@ -1,4 +1,4 @@
-/* RFC 4895's parameters, as a peer might send them, and AUTH chunks. What is read is read again the
+/* RFC 4895's parameters, as a peer might send them, and AUTH chunks. Reading them again gives the
  * same; two ends that have read each other's agree, and nothing that was changed passes. */
 #include <stdint.h>
 #include <stdlib.h>

@@ -58,7 +58,7 @@ static size_t allocated(void)
 
 /* ---- the association ---- */
 
-/* What it says and sends is read and forgotten. */
+/* Its events and packets are read and dropped. */
 static void pump(struct world *world, struct sctp_association *association)
 {
     static uint8_t room[66000];

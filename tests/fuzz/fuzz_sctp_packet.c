@@ -14,8 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define BUFFER     40000u
 #define OPERATIONS 200
 
-/* What an association may take: what the peer makes it keep, and the user (a queue of 256 KB), by
- * its true size. */
+/* The memory that an association may take for its peer and its user (a queue of 256 KB), by its
+ * true size. */
 #define MEMORY_MAX (8u << 20)
 
 struct program {

@@ -1,8 +1,8 @@
 /* Any bytes as packets into an engine in each of the states that it can be in: INIT or COOKIE ECHO
  * out, up and idle, in the middle of a message with gaps, with packets in flight and gaps
  * acknowledged, at each step of its end, authenticated, and none at all. Ports, tag and checksum
- * are made right, and TSNs relative, where the input says so. Whatever comes: nothing breaks,
- * spins, grows, or answers more than it may (tests/sim/end.c).
+ * are made right, and TSNs relative, where the input says so. The engine never breaks, spins,
+ * grows, or answers more than it may (tests/sim/end.c).
  *
  * First byte: the state; then packets: how (one byte), length (one), the chunks. */
 #include <stdint.h>

@@ -302,7 +302,7 @@ static void operate(struct bed *bed, uint8_t operation)
     }
 }
 
-/* Where nothing was forged all must arrive, once the lines are good again. */
+/* Without forged packets all must arrive, once the lines are good again. */
 static void come_to_an_end(struct bed *bed)
 {
     struct sim_world *world = bed->world;

@@ -1,6 +1,6 @@
 /* Files of secrets and of known keys, with any content: shared keys (tickets, values in Redis),
- * pre-shared keys, known raw keys. First byte: which. Whatever is taken is what the file says; what
- * is not has a reason. */
+ * pre-shared keys, known raw keys. First byte: which. Accepted values are those of the file; a
+ * refusal has a reason. */
 #include <ctype.h>
 #include <fcntl.h>
 #include <gnutls/gnutls.h>

@@ -1,5 +1,6 @@
-/* What answers at an admin socket, as `hawser status` prints it: whoever has made the socket, and
- * names from certificates in it. Any JSON text; no control character gets to the terminal. */
+/* The answer of an admin socket, as `hawser status` prints it: anybody may have made the socket,
+ * and names in it come from certificates. Any JSON text; no control character gets to the terminal.
+ */
 #include <ctype.h>
 #include <jansson.h>
 #include <stdint.h>

@@ -47,7 +47,7 @@ static void begin(struct owner *owner)
     owner->is_over = owner->ends = false;
 }
 
-/* What the peer says within a lease. */
+/* Frames of the peer within a lease. */
 static struct owner *owner_told(struct mux_stream_events *events)
 {
     struct owner *owner = owner_of(events);
@@ -125,7 +125,7 @@ static void open_lease(struct owner *owner)
         begin(owner);
 }
 
-/* What is drained must be whole frames, as the other side of this code would accept them. */
+/* Drained bytes must be whole frames, as the other side of this code would accept them. */
 static void drain(struct owner *owner)
 {
     static uint8_t record[MUX_RECORD_MAX];

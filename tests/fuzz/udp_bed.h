@@ -145,7 +145,7 @@ static struct association_events *on_incoming(struct transport_acceptor *accepto
 
 /* ---- time ---- */
 
-/* What is on the wire now, and what comes of it, a few times. */
+/* Delivers the packets on the wire, and their answers, a few times. */
 static void deliver_all(void)
 {
     for (unsigned i = 0; i < 4 * WORLD_WIRE && world.wire_count; i++) {

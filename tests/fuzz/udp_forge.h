@@ -10,7 +10,7 @@
 #define FORGE_MOST 60000
 #define FORGE_MAX  (FORGE_MOST + 36000)
 
-/* What somebody who sees the wire knows. Index: 0 what goes to the server, 1 what goes to the
+/* The knowledge of an observer of the wire. Index: 0 what goes to the server, 1 what goes to the
  * client; tag[0] is the one that packets to the server carry. */
 struct forge_flow {
     uint32_t tag[2], tsn[2];
@@ -69,7 +69,7 @@ static void forge_on_sent(const struct world_packet *sent)
     const uint8_t *p = sent->bytes;
     bool to_stranger = world_is_stranger(&sent->to) >= 0;
     if (sent->length < SCTP_HEADER + 16 || (to_stranger && forge.blind))
-        return; /* whose address it is got the answer */
+        return; /* the owner of the address got the answer */
     bool to_client = p[0] == 9899 >> 8 && p[1] == (9899 & 0xff);
     struct forge_flow *flow = to_stranger ? &forge.own : &forge.honest;
     uint8_t type = p[SCTP_HEADER];

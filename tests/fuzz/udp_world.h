@@ -1,4 +1,4 @@
-/* tests/fuzz/udp_world.h: what the udp transport stands on, replaced, so that a run depends on its
+/* tests/fuzz/udp_world.h: replaces the udp transport's surroundings, so that a run depends on its
  * input alone: a clock that moves only when it is told to, chance from a seed, and in place of
  * transport/udp/datagram.c a wire on which each packet lies until it is delivered. A header with
  * code, because each fuzz target is one source file; what it defines comes before the libraries'.

@@ -24,8 +24,8 @@ void tap_skip(const char *what, const char *why);
 /* Prints the plan; returns the exit code for main: 0 if all held, 1 otherwise. */
 int tap_done(void);
 
-/* How often what is repeated is repeated, as under the sanitizers: count divided by the
- * environment's SCALE, at least 1. */
+/* Number of repetitions: count divided by the environment's SCALE (the sanitizers set it), at
+ * least 1. */
 unsigned tap_scaled(unsigned count);
 /* Seed for random parts: environment SEED, else 1; printed, so that a run can be repeated. */
 unsigned long tap_seed(void);

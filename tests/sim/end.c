@@ -248,7 +248,7 @@ static void look_at_data(struct sim_end *end, const struct sctp_chunk *chunk, un
     ++*count;
 }
 
-/* What was cut before its net shrank, or for another one, goes as it was made. */
+/* A packet that was cut before its net shrank, or for another one, goes as it was made. */
 static void look_at_packet(struct sim_end *end, unsigned line, const uint8_t *packet, size_t length,
                            const struct sctp_wants *wants)
 {

@@ -200,7 +200,7 @@ static bool app_has(struct world *world, struct flow *flow)
     return flow->app_bytes >= FLOW_SIZE;
 }
 
-/* Which item goes next; false: none. */
+/* Chooses the next item; false: none. */
 static bool next_item(struct world *world, struct flow *flow, uint32_t *item, bool *repeats)
 {
     while (flow->again_first != flow->again_last) {

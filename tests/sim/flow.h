@@ -12,7 +12,7 @@
 
 #define FLOW_SIZE 1452u /* bytes of a packet; the line adds its overhead */
 
-/* What one flow is to do. */
+/* The plan of one flow. */
 struct flow_plan {
     const char *congestion;
     bool unpaced;           /* as TCP without pacing: the pace is not kept */
@@ -24,7 +24,7 @@ struct flow_plan {
     uint64_t sack_batch_us; /* the sender reads acknowledgements at multiples of that */
 };
 
-/* What came of it. */
+/* Its results. */
 struct flow_result {
     double rate;       /* MB/s that arrived, after the mark */
     double rate_first; /* MB/s of the first two seconds */

@@ -55,7 +55,7 @@ struct sim_way {
     bool dropping;
     uint64_t first_above_us, drop_next_us;
     uint32_t drop_count;
-    uint32_t waits[SIM_QUEUE_BUCKETS]; /* how often a look found so long a queue */
+    uint32_t waits[SIM_QUEUE_BUCKETS]; /* times that a look found a queue of that length */
     uint64_t looks;
 };
 

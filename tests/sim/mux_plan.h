@@ -1,12 +1,12 @@
-/* tests/sim/mux_plan.h: what the simulated connections do and carry, as a function of their ids, so
- * that both ends (and a failed run that is repeated) know it without telling each other. */
+/* tests/sim/mux_plan.h: the plans and bytes of simulated connections, as a function of their ids,
+ * so that both ends (and a failed run that is repeated) know it without telling each other. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* What will happen to a connection: a function of its id, so both ends know it. [0]: the opener */
+/* The plan of a connection: a function of its id, so both ends know it. [0]: the opener */
 struct plan {
     uint32_t size[2];
     bool waits_for_fin[2], may_reset[2], is_slow[2];
@@ -48,7 +48,7 @@ static inline struct plan plan_of(uint64_t connection)
     return plan;
 }
 
-/* Whether a record cut at length ends between two frames. */
+/* True if a record cut at length ends between two frames. */
 static inline bool is_whole(const uint8_t *bytes, size_t length)
 {
     size_t at = 0;

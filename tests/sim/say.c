@@ -1,4 +1,4 @@
-/* What happens in a world, in words, to see why a seed fails. */
+/* Prints the events of a world in words, to see why a seed fails. */
 #include <stdio.h>
 
 #include "tests/sim/end.h"

@@ -11,7 +11,7 @@
 
 static struct sim_chance chance;
 
-/* What becomes of count packets of SIZE bytes, one each so many microseconds. */
+/* The fate of count packets of SIZE bytes, one each each_us. */
 struct fate {
     unsigned out, lost, late, twice, corrupt, bursts;
     uint64_t first_us, last_us, longest_us;

@@ -396,7 +396,8 @@ static void step(struct sim *sim)
         read_some(end);
     if (end->busy && !end->is_hard && end->plan.may_reset[end->role] && !chance(sim, 64))
         give_up(end);
-    if (sim->options.is_hostile && !chance(sim, 3000)) /* what lost a record may wait for ever */
+    if (sim->options.is_hostile &&
+        !chance(sim, 3000)) /* a stream that lost a record may wait for ever */
         restart(sim, end->id);
     uint64_t used = atomic_load(&sim->budget.used);
     if (used > sim->budget_peak)
@@ -462,7 +463,7 @@ static void test_leases(uint64_t seed, const struct options *options)
     ok(sim->races && sim->refusals && sim->resets && sim->wraps,
        "there were races (%u), refusals (%u), resets (%u), lease numbers that wrapped (%u)",
        sim->races, sim->refusals, sim->resets, sim->wraps);
-    /* What was promised is owed in any case. */
+    /* Promised credit is owed in any case. */
     uint64_t promised = STREAMS * (options->window_initial[0] + options->window_initial[1]) / 2;
     bool may_grow = options->budget > promised && options->latency > 1;
     ok(!may_grow || sim->budget_peak > promised, "windows grew, to %u bytes together at most",

@@ -31,7 +31,7 @@ static const struct kind kinds[] = {
      1,
      {{.rate = 100 * MBIT, .delay_us = 5000, .queue_us = 50000, .overhead = 48}}},
     {"lte: 50 Mbit/s, 60 ms, 0.5% lost in bursts of 3, 8 ms of jitter",
-     6, /* where there is little to send, a burst lasts long */
+     6, /* with little to send, a burst lasts long */
      1,
      {{.rate = 50 * MBIT,
        .delay_us = 30000,

@@ -1,4 +1,4 @@
-/* What decisions 010, 014, 015, 016 and 018 learned about lines, paths and bulk, as rows of two
+/* Lessons of decisions 010, 014, 015, 016 and 018 about lines, paths and bulk, as rows of two
  * engines under a virtual clock: each has a figure and a limit. Figures are printed. */
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #define MBIT 125000ull
 #define TSNS 65536
 
-/* What the filter of a row sees and does. */
+/* The filter of a row: its view and its effect. */
 struct row {
     unsigned swallow[2]; /* so many packets with DATA of that side, from now on */
     unsigned sack_every; /* of the SACKs that go alone, each so-many-th is swallowed; 0: none */
@@ -156,7 +156,7 @@ static void test_swallowed(unsigned packets, uint64_t round_us,
        "%s: %u packets swallowed at %llu ms: %llu chunks are sent again, each once", cc->name,
        packets, (unsigned long long)round_us / 1000, (unsigned long long)again);
     double repaired = (double)(row.last_gap_us - row.first_gap_us) / 1000;
-    double limit = 2.5 * net.srtt_us / 1000 + packets / 10.0; /* which stands in a queue, too */
+    double limit = 2.5 * net.srtt_us / 1000 + packets / 10.0; /* in a queue, too */
     ok(repaired <= limit, "and are repaired after %.0f ms (at most %.0f)", repaired, limit);
     sim_world_free(world);
 }
@@ -251,7 +251,7 @@ static void cut_path(struct sim_world *world, uint64_t at, uint64_t detection)
     sim_world_at(world, at + detection, sim_act_net_fail, 0, 0);
 }
 
-/* How long nothing was delivered from the cut on, at either end. */
+/* The longest time without delivery from the cut on, at either end. */
 struct gaps {
     uint64_t from_us, last_us[2], most_us;
     uint64_t messages[2];

@@ -1,6 +1,6 @@
-/* How fast two engines are on the lines of the bench, how long a queue they keep there, and how
- * they share a bottleneck: as figures with limits, medians of seeds, under a virtual clock. Bytes
- * of messages, from the third second on. */
+/* Rates of two engines on the lines of the bench, the queues they keep there, and the shares of a
+ * bottleneck: figures with limits, medians of seeds, under a virtual clock. Bytes of messages, from
+ * the third second on. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,7 +131,7 @@ static const struct row rows[] = {
         .kind = SIM_BULK, .streams = count, .least = MESSAGE_MAX, .most = MESSAGE_MAX              \
     }
 
-/* What else may go over a line than bulk on 16 streams. */
+/* Other traffic of a line than bulk on 16 streams. */
 static const struct load {
     struct row row;
     struct sim_work work;

@@ -102,7 +102,7 @@ static bool is_over(const struct sim_end *end, unsigned i)
            (work->end_us && end->world->now_us >= end->user.up_us + work->end_us);
 }
 
-/* What time makes ready. */
+/* Makes messages ready as time passes. */
 static void make_ready(struct sim_end *end, unsigned i)
 {
     const struct sim_work *work = work_of(end, i);
@@ -168,7 +168,7 @@ static bool send_one(struct sim_end *end, unsigned i)
     return true;
 }
 
-/* Where events are pulled too late for COOKIE ECHO, it goes once it is up. */
+/* If events are pulled too late for COOKIE ECHO, it goes once the association is up. */
 void sim_user_answered(struct sim_end *end)
 {
     for (unsigned i = 0; i < SIM_WORKS; i++)
@@ -177,8 +177,8 @@ void sim_user_answered(struct sim_end *end)
 }
 
 /* BULK by credit: how much of one stream may be on its way grows with what was taken, as the
- * windows of connections do. What the peer has taken is known at once, but looked at only when a
- * packet comes. */
+ * windows of connections do. The sender knows at once how much the peer has taken, but looks only
+ * when a packet comes. */
 static bool has_credit(const struct sim_end *end, unsigned i)
 {
     const struct sim_work *work = work_of(end, i);
@@ -189,7 +189,7 @@ static bool has_credit(const struct sim_end *end, unsigned i)
     return end->user.running[i].sent < (uint64_t)taken + window;
 }
 
-/* What somebody waits for first, what only fills the line last. */
+/* Messages that somebody waits for go first, those that only fill the line go last. */
 static const enum sim_work_kind order[] = {SIM_EARLY, SIM_ANSWER, SIM_ASK,
                                            SIM_BURST, SIM_TALK,   SIM_BULK};
 

@@ -1,7 +1,8 @@
-/* tests/sim/work.h: who sends which messages, and whether each arrives once, whole and in order.
+/* tests/sim/work.h: sends the messages of both ends, and checks that each arrives once, whole and
+ * in order.
  *
- * What a message holds follows from its association, its stream and its place in it, so the
- * receiver knows what must come without being told; sizes of 1 byte are possible. */
+ * The content of a message follows from its association, its stream and its place in it, so the
+ * receiver knows it without being told; sizes of 1 byte are possible. */
 #pragma once
 
 #include <stdbool.h>
@@ -40,13 +41,13 @@ struct sim_running {
     uint64_t sent;
     uint64_t due_us;         /* UINT64_MAX: not by time */
     uint32_t ready;          /* messages that may go now */
-    struct message *pending; /* that the engine had no room for */
+    struct message *pending; /* not sent yet: the engine had no room */
     uint16_t stream;         /* ANSWER: on which it was asked */
 };
 
 /* One association at one end. */
 struct sim_user {
-    uint64_t life; /* what it sends follows from it */
+    uint64_t life; /* determines its messages */
     bool is_up, saw_down, is_closing, is_aborted;
     uint16_t streams;
     uint64_t up_us;

@@ -113,8 +113,8 @@ void sim_world_transmit(struct sim_end *from, unsigned line, const uint8_t *pack
             return;
     }
     unsigned count = 0;
-    /* What was made before its net shrank goes in pieces (docs/PROTOCOL.md P13): whole at the far
-     * end if all of them arrive; one chance stands for all of them here. */
+    /* A packet that was made before its net shrank goes in pieces (docs/PROTOCOL.md P13): whole at
+     * the far end if all of them arrive; one chance stands for all of them here. */
     size_t size = length > from->mtu[line] && way->line.mtu ? from->mtu[line] : length;
     count = sim_way_send(way, world->now_us, size, out);
     for (unsigned i = 0; i < count; i++)

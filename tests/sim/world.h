@@ -32,7 +32,7 @@ struct sim_end {
         uint64_t life;
     } lives[SIM_LIVES]; /* by its own tag, the latest of them */
     unsigned life_count;
-    uint32_t mtu[SIM_LINES]; /* that the engine was told */
+    uint32_t mtu[SIM_LINES]; /* as the engine was told */
     bool has_sent;           /* DATA; the highest TSN: */
     uint32_t highest_tsn;
     size_t largest;     /* packet sent */

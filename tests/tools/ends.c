@@ -1,5 +1,5 @@
-/* tests/tools/ends.c: how connections end: each of N connections is ended in one way, and both
- * what this side sees and what the target saw (request.h) must be exactly that way.
+/* tests/tools/ends.c: ends each of N connections in one way; this side and the target (request.h)
+ * must both see exactly that end.
  *
  *     ends MODE --to ADDRESS [--ask ADDRESS] [--connections N] [--bytes N] [--timeout S]
  *
@@ -114,7 +114,7 @@ static bool receive_fin(struct connection *c)
     return !got || fail(c, got < 0 ? "error instead of FIN" : "a byte instead of FIN");
 }
 
-/* What the target saw of the connection; waits until it has seen its end. */
+/* Asks the target for its view of the connection; waits until it has seen its end. */
 static bool target_saw(const struct connection *c, enum outcome outcome, uint64_t received)
 {
     struct verdict verdict = {0};

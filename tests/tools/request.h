@@ -1,4 +1,4 @@
-/* tests/tools/request.h: what load and target say to each other: a header of 32 bytes, then bytes
+/* tests/tools/request.h: the protocol between load and target: a header of 32 bytes, then bytes
  * that both can compute.
  *
  * The bytes of a stream are a window on one fixed random table whose length is prime, so that
@@ -42,7 +42,7 @@ struct request {
     uint64_t down; /* bytes to send */
 };
 
-/* How the target saw a connection end. */
+/* The end of a connection, as the target saw it. */
 enum outcome { OUTCOME_NONE, OUTCOME_GOOD, OUTCOME_BAD, OUTCOME_EARLY_FIN, OUTCOME_RESET };
 
 struct verdict {

@@ -66,7 +66,7 @@ static bool has_all(const struct connection *c)
     return c->received >= c->request.up;
 }
 
-/* What follows the bytes down: only once everything up has arrived. */
+/* The verdict that follows the bytes down, once everything up has arrived. */
 static struct verdict verdict_for(const struct connection *c)
 {
     if (c->request.flags & REQUEST_ASK) {
@@ -195,7 +195,7 @@ static enum progress step(struct connection *c)
     return out == WAITS ? in : out;
 }
 
-/* Whether both directions have ended, and how. */
+/* The outcome once both directions have ended, else OUTCOME_NONE. */
 static enum outcome verdict_at_end(const struct connection *c)
 {
     if (!c->eof)

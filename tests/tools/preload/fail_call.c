@@ -59,7 +59,7 @@ static void *real(const char *name)
     return function;
 }
 
-/* What stands for a function: its own parameters, and -1 where it fails. */
+/* Stands for a function: its own parameters, and -1 as its failure. */
 #define FAILS(name, parameters, arguments)                                                         \
     int name parameters                                                                            \
     {                                                                                              \

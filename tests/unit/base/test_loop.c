@@ -15,7 +15,7 @@
 
 static struct loop *loop;
 
-/* What happened, in order, one letter each. */
+/* Events in order, one letter each. */
 static char history[64];
 static size_t happened;
 
@@ -212,7 +212,7 @@ static void timer_resolution(void)
     ok(shortest < 1000, "a timer of 200 us is not rounded up to a millisecond");
 }
 
-/* What the kernel was asked to ring for may go, or something earlier may come. */
+/* The timer that the kernel was asked to ring for may go, or an earlier one may come. */
 static void alarm_moves(void)
 {
     struct timer far = {.timer.on_expire = on_expire, .letter = 'f'}, near = far;
@@ -385,8 +385,8 @@ static long short_waits(int count)
     return after.ru_nvcsw - before.ru_nvcsw;
 }
 
-/* After waits that were short the loop looks for events, but not for long. Where others take the
- * processor it does not for a while: one good moment in many is asked for. */
+/* After waits that were short the loop looks for events, but not for long. If others take the
+ * processor it does not for a while: the test wants one good moment of many. */
 static void looking(void)
 {
     enum { WAITS = 200, TRIES = 500 };

@@ -7,7 +7,7 @@
 #include "base/log_line.h"
 #include "tests/lib/tap.h"
 
-/* What somebody sends to make one line look like two, or a value look like another. */
+/* Texts that would make one line look like two, or a value look like another. */
 #define FORGED                                                                                     \
     "x\" peer=admin.example: connection up\n2026-11-30T12:00:00.000Z error: \\\x1b[2J\xc3\xa4"
 

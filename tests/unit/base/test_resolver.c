@@ -96,7 +96,7 @@ static void several(struct resolver *resolver)
     ok(answers == SEVERAL && right, "%d queries are answered once each, each its own", SEVERAL);
 }
 
-/* Whether a query is not begun, under way or done is up to the helper thread: all must end. */
+/* The helper thread decides if a query is not begun, under way or done: all must end. */
 static void freed_with_queries(void)
 {
     enum { ROUNDS = 50, EACH = 4 };

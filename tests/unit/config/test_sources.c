@@ -6,7 +6,7 @@
 
 static struct fixture fixture;
 
-/* What is said about the text of test.cfg, and whether libconfig may see it. */
+/* The messages about the text of test.cfg; the result says if libconfig may see it. */
 static const char *say(const char *text, bool *can_be_parsed)
 {
     static char said[8192];

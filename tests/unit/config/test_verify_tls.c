@@ -37,7 +37,7 @@ static bool is_fine(const char *role, const char *tls, const char *global)
     return fine;
 }
 
-/* Whether exactly this line was printed. */
+/* True if exactly this line was printed. */
 static bool says_with(const char *role, const char *tls, const char *global, const char *line)
 {
     char expected[1024];
@@ -273,7 +273,7 @@ static void services(void)
     config_free(config);
 }
 
-/* Whether a listening service of a server with this tls is refused without a rule of its own. */
+/* True if a listening service of a server with this tls is refused without a rule of its own. */
 static bool wants_rule(const char *tls, const char *rule)
 {
     char text[2048];

@@ -9,7 +9,7 @@
 
 static struct fixture fixture;
 
-/* What a process at the socket answers. */
+/* The answer of a process at the socket. */
 struct server {
     int fd;
     const char *answer;

@@ -19,7 +19,7 @@ struct fixture {
     struct mux_stream *stream;
     struct mux_budget budget;
     char trace[512];    /* "bound open:web fin idle " */
-    const char *source; /* what on_fill gives */
+    const char *source; /* bytes that on_fill gives */
     size_t source_left;
     bool source_ends, reset_in_fill, open_in_idle;
     uint8_t out[MUX_RECORD_MAX]; /* the last record drained */
@@ -218,7 +218,7 @@ static inline uint64_t last_number(const struct fixture *f)
     return frame.payload ? frame_number(&frame) : 0;
 }
 
-/* What happened since the last call. */
+/* Events since the last call. */
 static inline bool traced(struct fixture *f, const char *expected)
 {
     bool same = strcmp(f->trace, expected) == 0;

@@ -97,7 +97,7 @@ static void test_promised(void)
     ok(credit_promised(NULL, 16, 262144) == 262144, "without a budget that");
 }
 
-/* What was granted stays granted: a large window gives way as its reader goes on. */
+/* Granted credit stays granted: a large window gives way as its reader goes on. */
 static void test_shrinks(void)
 {
     struct mux_budget budget = {.limit = 2400};

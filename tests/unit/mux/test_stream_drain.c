@@ -1,4 +1,4 @@
-/* What goes into a record, and in which order. */
+/* The frames of a record, and their order. */
 #include "tests/unit/mux/stream_fixture.h"
 
 static void test_one_record(void)

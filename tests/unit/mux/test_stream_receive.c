@@ -1,4 +1,4 @@
-/* What a peer may send, and what is refused: docs/PROTOCOL.md by rule. */
+/* Frames of a peer, accepted or refused: docs/PROTOCOL.md by rule. */
 #include "tests/unit/mux/stream_fixture.h"
 
 static void test_bind(void)

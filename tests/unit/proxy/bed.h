@@ -479,7 +479,7 @@ static inline void bed_calm_down(struct bed *bed)
     bed->still = false;
 }
 
-/* Whether the link's books say that nothing is leased, begun or on its way. Thread: home. */
+/* True if the link's books have nothing leased, begun or on its way. Thread: home. */
 static inline bool side_books_are_even(const struct side *side)
 {
     const struct link *link = side_link(side);
@@ -497,7 +497,7 @@ static inline bool side_books_are_even(const struct side *side)
            !pool_waiting(link->pool);
 }
 
-/* Whether the link knows which streams are leased, once all mail has come. Only of a stepped bed.
+/* True if the link knows all leased streams, once all mail has come. Only of a stepped bed.
  */
 static inline bool side_knows_its_leases(const struct side *side)
 {
@@ -517,7 +517,7 @@ static inline bool side_knows_its_leases(const struct side *side)
     return pool_leased(link->pool) == own;
 }
 
-/* Whether the channels agree with that. Only of a stepped bed. */
+/* True if the channels agree with that. Only of a stepped bed. */
 static inline bool side_is_settled(const struct side *side)
 {
     if (!side_books_are_even(side))

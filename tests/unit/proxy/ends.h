@@ -59,7 +59,7 @@ struct end {
     size_t number_length;
     size_t sent, received;
     bool is_target, finished;
-    bool got_end, got_reset, damaged; /* what it saw */
+    bool got_end, got_reset, damaged; /* as it saw them */
     bool connected;                   /* client: the listener took it */
 };
 
@@ -173,7 +173,7 @@ static inline ssize_t end_write_some(struct end *end)
     return n;
 }
 
-/* Whether it has something to send now: its number first, whatever its plan. */
+/* True if it has something to send now: its number first, with any plan. */
 static inline bool end_may_write(const struct end *end)
 {
     if (!end->is_target && end->number_length < ENDS_NUMBER)
@@ -216,7 +216,7 @@ static inline void end_on_events(struct loop_fd *socket, uint32_t events)
 {
     struct end *end = container_of(socket, struct end, socket);
     if ((events & EPOLLERR) && end_identify(end))
-        end_read(end); /* what came before the reset */
+        end_read(end); /* the bytes before the reset */
     if (events & EPOLLERR) {
         end_broken(end);
         return;
@@ -274,7 +274,7 @@ static inline struct pair *ends_connect(struct ends *ends, const struct address 
     pair->client.plan = client;
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
     must(fd >= 0);
-    int small = 65536; /* what a reader that does not read takes */
+    int small = 65536; /* for a reader that does not read */
     if (client.stalled)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     int rc = connect(fd, &address->any, address->length);

@@ -248,7 +248,7 @@ static void stalled_reader(void)
     bed_fini(&bed);
 }
 
-/* What a peer calls "closed" is none: only FIN both ways is. */
+/* A peer's "closed" is no close: only FIN both ways is. */
 static void reset_called_closed(void)
 {
     struct bed bed;

@@ -1,7 +1,7 @@
 /* A client that is let in and sends what costs much more than it carries: single bytes, credit,
  * records of nothing but small frames. It holds up itself: in one turn of the server's loop so much
- * is done for it, and no more. What is counted are frames and system calls, never time; how long a
- * turn took is a remark only. */
+ * is done for it, and no more. The test counts frames and system calls, never time; the length of a
+ * turn is a remark only. */
 #include <sys/syscall.h>
 
 #include "base/wire.h"

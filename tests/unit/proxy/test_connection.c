@@ -519,7 +519,7 @@ static void together_with_others(void)
     end(&other);
 }
 
-/* What is delivered before the target is connected waits, FIN too. */
+/* Data and FIN that are delivered before the target is connected wait. */
 static void connects(bool unix_socket)
 {
     struct bed bed;

@@ -1,4 +1,4 @@
-/* What a connection keeps for its socket takes about as much memory as it has bytes. */
+/* Data that a connection keeps for its socket take about their own size in memory. */
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>

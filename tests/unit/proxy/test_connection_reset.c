@@ -1,4 +1,4 @@
-/* What the local end sent before it reset the connection is read first; the reset stays one. */
+/* Bytes that the local end sent before its reset are read first; the reset stays one. */
 #include "proxy/local/connection.h"
 
 #include <netinet/tcp.h>

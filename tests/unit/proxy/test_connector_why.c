@@ -1,4 +1,4 @@
-/* What is said of a target that could not be connected: the code for the peer, the words for us. */
+/* Reasons why a target could not be connected: the code for the peer, the words for us. */
 #include "proxy/local/connector_why.h"
 
 #include <errno.h>

@@ -15,7 +15,7 @@ static void capture_begin(void)
     must(dup2(fileno(captured), 2) == 2);
 }
 
-/* How many lines there are with these words. */
+/* The number of lines with these words. */
 static size_t capture_end(const char *words)
 {
     char line[1024];

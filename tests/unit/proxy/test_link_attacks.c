@@ -1,5 +1,5 @@
-/* What somebody on the path, or a client with two associations, can do to the streams of a whole
- * tunnel: move messages from one stream to another, and resume children from another master. */
+/* Attacks on the streams of a whole tunnel, from the path or by a client with two associations:
+ * move messages from one stream to another, and resume children from another master. */
 #include "tests/unit/proxy/bed.h"
 
 typedef void on_message_t(struct association_events *events, struct message *message);

@@ -1,5 +1,5 @@
-/* What is told of an association's network paths. The memory transport has one and says nothing:
- * the test says it instead, to the link, as a transport does. */
+/* Reports about an association's network paths. The memory transport has one and reports nothing:
+ * the test reports to the link in its place. */
 #include <arpa/inet.h>
 
 #include "tests/unit/proxy/bed.h"
@@ -26,7 +26,7 @@ static void say(struct path_status status)
     link->events.on_path(&link->events, &status);
 }
 
-/* What the log has got since the last time. */
+/* Lines of the log since the last call. */
 static const char *logged(void)
 {
     static char text[65536];

@@ -1,6 +1,6 @@
-/* What a process remembers of earlier associations, as its tunnels use it: across a restart, by
- * several tunnels, from a Redis that is not there; and what else tls/ offers to tunnels: services
- * for some peers, keys by lease. */
+/* Memory of earlier associations, as tunnels use it: across a restart, by several tunnels, from a
+ * Redis that is not there; and further services of tls/ for tunnels: services for some peers, keys
+ * by lease. */
 #include "proxy/tunnel/sessions.h"
 
 #include "tests/unit/proxy/bed.h"
@@ -48,7 +48,7 @@ static void kept_in_a_file(bool is_12)
     free(remembers.file);
 }
 
-/* What one tunnel was given, another to the same server uses; under other rules it is not found. */
+/* A ticket of one tunnel serves another to the same server; under other rules it is not found. */
 static void shared_by_tunnels(void)
 {
     struct bed bed;

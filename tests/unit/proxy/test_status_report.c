@@ -1,4 +1,4 @@
-/* What `hawser status --json` says: every member, in every state of a tunnel, and what it counts.
+/* The report of `hawser status --json`: every member, in every state of a tunnel, and its counts.
  */
 #include "proxy/daemon/status_report.h"
 

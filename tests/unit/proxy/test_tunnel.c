@@ -380,7 +380,7 @@ static void two_clients(void)
     bed_fini(&bed);
 }
 
-/* What a listener or an endpoint cannot have is said with its name, and nothing is left behind. */
+/* A listener or an endpoint that fails is named in the message, and leaves nothing behind. */
 static void cannot_start(void)
 {
     struct bed bed;
@@ -439,7 +439,7 @@ static void mute_down(struct association_events *events, enum err reason, const 
     (*mute->downs)++;
 }
 
-/* Who is not verified may not keep others out. */
+/* Unverified peers may not keep others out. */
 static void mute_peers(void)
 {
     enum { MUTES = 200 };

@@ -1,5 +1,5 @@
-/* Whole tunnels on real threads: for ThreadSanitizer above all. What they do is checked step by
- * step in the other tests; here everything happens at once. */
+/* Whole tunnels on real threads: for ThreadSanitizer above all. The other tests check each step;
+ * here everything happens at once. */
 #include "tests/unit/proxy/bed.h"
 
 static struct end_plan random_plan(struct bed *bed)

@@ -1,7 +1,7 @@
 /* Everything that can happen to a tunnel at once, in an order that the seed chooses: connections in
  * both directions, sessions that fail, masters that are renewed, sides that stand still,
- * associations that are lost, servers that restart. Whatever happens, no connection may look
- * complete that is not, and in the end all is well. SEED=n begins elsewhere. */
+ * associations that are lost, servers that restart. No connection may look complete that is not,
+ * and in the end all is well. SEED=n begins elsewhere. */
 #include "tests/unit/proxy/bed.h"
 
 static struct end_plan random_plan(struct bed *bed)

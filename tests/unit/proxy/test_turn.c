@@ -1,4 +1,4 @@
-/* Who may do how much in one turn, and in which order the others go on. */
+/* Shares of one turn, and the order in which the others go on. */
 #include "proxy/worker/turn.h"
 
 #include <string.h>

@@ -53,7 +53,7 @@ struct pair {
     /* Sent early by A when ANSWERED is told, if not NULL. */
     struct message *early;
     bool is_cut;   /* nothing arrives */
-    char log[512]; /* what was sent since pair_clear: "A DATA+DATA, B SACK" */
+    char log[512]; /* packets since pair_clear: "A DATA+DATA, B SACK" */
     bool heir;     /* B's association was restarted by A's new one; the old one is freed */
 };
 

@@ -17,7 +17,7 @@
 #define BED_FIRST   0xffffff00u /* TSN */
 #define BED_NUMBER  0xfffffff8u /* packet */
 
-/* What congestion control was told. */
+/* Calls of congestion control. */
 struct bed_congestion {
     struct sctp_congestion base;
     unsigned sent, acked, lost, spurious, whole, timeouts, begins, by_timeout, adjacent;

@@ -18,7 +18,7 @@ static uint32_t chance(uint32_t below)
     return (uint32_t)((seed >> 33) % below);
 }
 
-/* What sctp/acknowledge.h says, word for word. */
+/* The contract of sctp/acknowledge.h, word for word. */
 static void model_sack(struct model *model, uint32_t cumulative, const uint32_t *pairs)
 {
     uint32_t last = cumulative;

@@ -144,7 +144,7 @@ static void test_events(void)
     pair_fini(&pair);
 }
 
-/* Who aborts hears no message any more. */
+/* An end that aborts hears no message any more. */
 static void test_muted(void)
 {
     struct pair pair;
@@ -212,7 +212,7 @@ static void test_silence(uint64_t seed, bool wraps)
     ok(sctp_association_deadline(a) == SCTP_NEVER, "no timer is left");
     pair_fini(&pair);
 
-    /* What arrives between resets the count. */
+    /* A packet in between resets the count. */
     pair_init(&pair, seed);
     pair.wraps = wraps;
     pair.options[0].retransmissions = 4;

@@ -159,7 +159,7 @@ static void test_unknown(void)
     check_unknown(0x10, false, false);
     check_unknown(12, false, false); /* ECNE and CWR are reserved */
     check_unknown(13, false, false);
-    check_unknown(SCTP_CHUNK_AUTH, false, false); /* where RFC 4895 was not agreed on */
+    check_unknown(SCTP_CHUNK_AUTH, false, false); /* RFC 4895 was not agreed on */
     check_unknown(0x3f, false, false);
     check_unknown(0x40, false, true); /* I-DATA */
     check_unknown(0x7f, false, true);

@@ -53,7 +53,7 @@ static void test_begin(uint64_t seed, bool auth)
     pair_fini(&pair);
 }
 
-/* What went with COOKIE ECHO goes with it again, and nothing goes by itself meanwhile. */
+/* Data that went with COOKIE ECHO go with it again, and nothing goes by itself meanwhile. */
 static bool lose_two(struct pair *pair, struct pair_packet *packet)
 {
     unsigned *left = pair->context;

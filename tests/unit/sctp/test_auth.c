@@ -11,7 +11,7 @@
 
 static uint8_t secret[SCTP_KEY_MAX], random_a[SCTP_AUTH_RANDOM], random_b[SCTP_AUTH_RANDOM];
 
-/* What an end sends in INIT, by hand: HMACs as given. */
+/* The parameters of an INIT, by hand: HMACs as given. */
 struct parameters {
     uint8_t bytes[400];
     size_t length;

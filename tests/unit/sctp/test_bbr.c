@@ -100,7 +100,7 @@ static bool step(struct path *path)
     return true;
 }
 
-/* What was in flight at its begin is acknowledged within a round trip. */
+/* Data in flight at its begin are acknowledged within a round trip. */
 static void round_trip(struct path *path)
 {
     while (!step(path))

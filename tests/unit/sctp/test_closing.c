@@ -1,4 +1,4 @@
-/* How an association ends in order (RFC 9260 section 9.2): both sides, each chunk in each state,
+/* The orderly end of an association (RFC 9260 section 9.2): both sides, each chunk in each state,
  * lost and repeated last words, both at once. */
 #include "tests/unit/sctp/pair.h"
 
@@ -388,7 +388,7 @@ static void test_heard(uint64_t seed)
     pair_fini(&pair);
 }
 
-/* What is not sent yet is not counted as unanswered. */
+/* Data that are not sent yet do not count as unanswered. */
 static void test_unsent(uint64_t seed)
 {
     struct pair pair;
@@ -487,7 +487,7 @@ static bool play(struct pair *pair, struct pair_packet *packet)
     return false;
 }
 
-/* Both talk, one or both end it some time. Whatever the line does, both are told; and who ends in
+/* Both talk, one or both end it some time. On any line both are told; and an end that closes in
  * order has been heard to the end. */
 static bool by_chance(uint64_t seed)
 {

@@ -6,7 +6,7 @@
 
 #define MSS 1452
 
-/* Whatever a peer's SACKs make of samples and losses, in whatever order. CUBIC's window is a packet
+/* Any samples and losses that a peer's SACKs can make, in any order. CUBIC's window is a packet
  * at least, for packets as large as there are. */
 static void any_numbers(const struct sctp_congestion_ops *ops, bool packets_at_least)
 {

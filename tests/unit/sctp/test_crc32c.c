@@ -57,7 +57,7 @@ static void every_length(void)
     ok(!wrong, "in portable C");
 }
 
-/* Whatever the checksum field holds, and it is left as it is. */
+/* With any content of the checksum field, which is left as it is. */
 static void packets(void)
 {
     uint8_t packet[9000], cleared[sizeof packet];

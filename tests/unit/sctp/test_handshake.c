@@ -1,5 +1,5 @@
-/* How associations begin: both ends wired to each other, with what is lost, comes twice, late, or
- * was made by nobody honest. */
+/* The begin of associations: both ends wired to each other, with packets that are lost, come twice
+ * or late, or are forged. */
 #include "sctp/closing.h"
 #include "sctp/handshake.h"
 #include "sctp/sending.h"

@@ -1,4 +1,4 @@
-/* What the listener answers to INIT where there is no association, and to strays. */
+/* The listener's answers to INIT without an association, and to packets out of the blue. */
 #include "tests/lib/allocated.h"
 #include "tests/unit/sctp/listener_bed.h"
 
@@ -175,7 +175,7 @@ static void with_auth(void)
     echo(&bed, &packet);
     ok(hear(&bed, &packet) == SCTP_HEARD_MADE && bed.made->auth,
        "and the association authenticates");
-    /* What we would draw is known to who has asked at the same time before. */
+    /* A peer that asked at the same time before knows the number that we would draw. */
     struct sctp_parameter ours = {0};
     chunk = begin_init(&packet, &good_init);
     sctp_auth_put_parameters(&packet.writer, random);

@@ -1,4 +1,4 @@
-/* What the listener makes of a COOKIE ECHO, and of INIT where there is an association already. */
+/* The listener's answers to COOKIE ECHO, and to INIT beside an association. */
 #include "sctp/closing.h"
 #include "tests/unit/sctp/listener_bed.h"
 

@@ -1,5 +1,5 @@
-/* What a receiver takes, keeps and tells: beside a naive model by chance, then each rule of when a
- * SACK goes (RFC 9260 section 6.2) and each bound. */
+/* The receiver beside a naive model by chance, then each rule for the time of a SACK (RFC 9260
+ * section 6.2) and each bound. */
 #include "sctp/receiving.h"
 
 #include <stdlib.h>
@@ -138,7 +138,7 @@ static void check_messages(struct sctp_association *self, struct model *model)
     }
 }
 
-/* What the SACK says is what was taken; nothing less, unless room was short. */
+/* The SACK covers all data that were taken; nothing less, unless room was short. */
 static void check_sack(struct sctp_association *self, struct model *model, size_t room)
 {
     struct sctp_sack sack;
@@ -524,7 +524,7 @@ static void far_ahead(uint32_t first)
     close_one(self);
 }
 
-/* What costs memory by its number waits until nothing is saved any more. */
+/* Chunks that cost memory by their number wait until nothing is saved any more. */
 static void frugal(uint32_t first)
 {
     struct sctp_association *self = open_one(first, 1 << 17);

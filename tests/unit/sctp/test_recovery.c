@@ -67,7 +67,7 @@ static void test_no_window(void)
     bed_end(bed);
 }
 
-/* What was sent later than the newest that arrived is not judged. */
+/* Packets sent later than the newest that arrived are not judged. */
 static void test_order(void)
 {
     struct bed *bed = bed_new(true);
@@ -554,7 +554,7 @@ static void test_path_changes(void)
     bed_end(bed);
 }
 
-/* What is left on the old path is lost there: its T3 does not wait for the new path's answers. */
+/* Packets left on the old path are lost there: its T3 does not wait for the new path's answers. */
 static void test_path_left(void)
 {
     struct bed *bed = bed_with(10, true);

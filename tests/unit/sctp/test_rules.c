@@ -154,7 +154,7 @@ static void test_ssn_wraps(void)
     pair_fini(&pair);
 }
 
-/* What was lost goes before what is new. */
+/* Lost data go before new data. */
 static bool lose_first(struct pair *pair, struct pair_packet *packet)
 {
     unsigned *count = pair->context;

@@ -45,7 +45,7 @@ static bool same_gaps(const struct sctp_tsn_map *map, const struct naive *naive)
     return !sctp_tsn_map_gaps(map, from, &gap, 1);
 }
 
-/* Where the last blocks begin. */
+/* The begin of the last blocks. */
 static bool same_newest(const struct sctp_tsn_map *map)
 {
     static struct sctp_gap gaps[4000];

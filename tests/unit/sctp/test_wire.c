@@ -51,7 +51,7 @@ static void every_length_of_packet(void)
         for (unsigned said = 0; said <= sizeof bytes + 4; said++) {
             bytes[SCTP_HEADER + 3] = (uint8_t)said;
             size_t room = length < SCTP_HEADER ? 0 : length - SCTP_HEADER;
-            /* What follows the chunk begins with zeros: a chunk of length 0. */
+            /* Zeros follow the chunk: a chunk of length 0. */
             bool good = room >= 4 && room % 4 == 0 && said >= 4 && ((said + 3) & ~3u) == room;
             wrong += check(bytes, length) != good;
         }

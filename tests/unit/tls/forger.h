@@ -116,7 +116,7 @@ static inline struct message *forger_put(struct forger *forger, uint8_t type, co
     return forger_seal(forger, 23, 0x0303, inner, length + 1);
 }
 
-/* What was sealed, type and padding included; inner has room for it. Returns its length. */
+/* Opens a sealed record, type and padding included; inner has room for it. Returns its length. */
 static inline size_t forger_take(struct forger *forger, const uint8_t *record, size_t size,
                                  uint8_t *inner)
 {

@@ -30,7 +30,7 @@ static inline bool random_one_in(size_t count)
     return random_below(count) == 0;
 }
 
-/* What is sent: payload n is known by its number. */
+/* Payload n is known by its number. */
 #define PAYLOADS 65536
 static uint8_t random_bytes[PAYLOADS + 16384];
 

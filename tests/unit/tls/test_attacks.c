@@ -1,4 +1,4 @@
-/* What goes wrong, or is made to go wrong, between two ends: nothing of it may pass in silence. */
+/* Faults and attacks between two ends: none may pass in silence. */
 #include "tests/unit/tls/clock.h"
 #include "tests/unit/tls/modes.h"
 #include "tls/session_private.h"

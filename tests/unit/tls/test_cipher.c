@@ -1,6 +1,6 @@
-/* The cipher that comes first is the one that this processor is faster with. Which one that is
- * depends on the processor, so the rule is tried with figures, and the order against what was
- * measured: here, and once more without the processor's AES instructions. */
+/* The cipher that comes first is the one that this processor is faster with. That depends on the
+ * processor, so the rule is tried with figures, and the order against what was measured: here, and
+ * once more without the processor's AES instructions. */
 #include <sys/wait.h>
 
 #include "tests/unit/tls/pair.h"

@@ -1,4 +1,4 @@
-/* What a client remembers of its servers, and for how long, and for whom. */
+/* A client's memory of its servers: content, lifetime, owner. */
 #include "tls/client_cache.h"
 
 #include <pthread.h>
@@ -13,7 +13,7 @@ static const struct mode *const tls_13 = &modes[0], *const psk_ke = &modes[1],
 
 static char why[256];
 
-/* What is brought to the disk: this takes the place of libc's function. */
+/* Files and folders that were synced: fsync takes the place of libc's. */
 static int synced_files, synced_folders;
 
 int fsync(int fd)
@@ -261,7 +261,7 @@ static void test_file(void)
     must(file);
     size_t size = fread(content, 1, sizeof content, file);
     fclose(file);
-    /* Whoever has the old file open, or is cut off while he writes, must not meet half of a new
+    /* A reader with the old file open, or a writer that is cut off, must not leave half of a new
      * one: a second name for the old file keeps what was in it. */
     char *old = check_strdup(path_of("sessions.old")), after[sizeof content];
     certificates_made[certificates_count++] = check_strdup("sessions.old");

@@ -1,4 +1,4 @@
-/* What is seen of a ClientHello before GnuTLS: of true ones, and of what others may send. */
+/* The view of a ClientHello before GnuTLS: of true ones, and of forged ones. */
 #include "tls/client_hello.h"
 
 #include "base/wire.h"

@@ -27,7 +27,7 @@ enum kind {
     KINDS
 };
 
-/* What the peer sends: records one behind the other. */
+/* The peer's bytes: records one behind the other. */
 struct line {
     uint8_t *bytes;
     size_t size, count;
@@ -159,7 +159,7 @@ static size_t put_foreign(uint8_t *out, size_t at, struct bed *bed, bool ours_is
     return at;
 }
 
-/* What arrives of the line. */
+/* The bytes that arrive. */
 static size_t spoil(struct line *line, uint8_t *out, struct bed *bed, bool ours_is_server,
                     enum kind *kind)
 {
@@ -231,7 +231,7 @@ static void attack(struct bed *bed, bool ours_is_server)
     twin_close(&twin);
 }
 
-/* What can leave a session alive: what comes to its end, or waits for more. */
+/* Faults that can leave a session alive: it comes to its end, or waits for more. */
 static void check_counts(void)
 {
     for (int kind = NOTHING; kind < KINDS; kind++) {

@@ -238,7 +238,7 @@ static void alert_clear(struct craft *craft)
     add(craft, "\1\0", 2);
 }
 
-/* What our records make of it: an alert that the peer gets, or one of these. */
+/* The verdict of our records: an alert that the peer gets, or one of these. */
 enum { GOES_ON = 1000, CLOSES, ENDS /* by the peer's alert */ };
 
 /* For what the two differ in: GnuTLS is told, but not asked. */

@@ -368,7 +368,7 @@ static size_t child_bytes_with_gnutls(void)
     return each;
 }
 
-/* Where malloc is the C library's. What a cipher's keys take depends on the library and the
+/* Only if malloc is the C library's. The size of a cipher's keys depends on the library and the
  * processor (without AES instructions GnuTLS has tables of 4 KB for each), so what counts is that
  * the rest of a session has gone: 18 KB of 23 where this was written. */
 static void test_memory(struct bed *bed)

@@ -13,7 +13,7 @@ struct association {
     struct tls_ticket *ticket;
 };
 
-/* Which of the two comes first is the processor's matter (tls/cipher.h). */
+/* The processor decides which of the two comes first (tls/cipher.h). */
 static const char *first_cipher(void)
 {
     return tls_cipher_is_chacha_faster() ? "CHACHA20-POLY1305" : "AES-128-GCM";

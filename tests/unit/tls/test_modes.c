@@ -124,7 +124,7 @@ static void test_reconnect(struct bed *bed)
     clock_shift = 0;
 }
 
-/* What the other end cannot have: each must be told apart by a refusal, never by silence. */
+/* Modes that the other end cannot have: each must be refused, never met with silence. */
 /* Of a master that was resumed: before the server's new tickets have been read. */
 static void test_children_at_once(struct bed *bed)
 {

@@ -138,7 +138,7 @@ static enum err result_at(struct end *end)
     return result == ERR_AGAIN ? ERR_OK : result;
 }
 
-/* Whatever it says, and past what tls_credentials_new would let us staple. */
+/* Staples any response, also one that tls_credentials_new would refuse. */
 static void staple(struct tls_credentials *credentials, const char *name)
 {
     gnutls_datum_t der;

@@ -47,7 +47,7 @@ static struct tls_client_cache_key key_by_token(void)
     return key;
 }
 
-/* What was earned with the certificate of before must not be used with the next one. */
+/* A ticket of the certificate before must not be used with the next one. */
 static void test_another_certificate(const char *module)
 {
     struct tls_client_cache_key one = key_by_token(), same = key_by_token();

@@ -34,7 +34,7 @@ static enum err reads(struct end *end)
     return tls_session_read(end->session, &data, &length);
 }
 
-/* Whoever has the peer's keys, at the place where the peer is. */
+/* A forger with the peer's keys, in the peer's place. */
 static void open_forger(struct forger *forger, const struct end *ours)
 {
     const struct tls_record *record = &ours->session->established->record;

@@ -36,7 +36,7 @@ static struct tls_ticket *earn(struct tls_credentials *client, struct tls_creden
     return ticket;
 }
 
-/* Whether a master is resumed by the ticket, and then has a resumed child. */
+/* True if a master is resumed by the ticket, and then has a resumed child. */
 static bool resumes(struct tls_credentials *client, struct tls_credentials *server,
                     struct tls_ticket *ticket)
 {

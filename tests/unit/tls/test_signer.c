@@ -179,7 +179,7 @@ static void test_fed_meanwhile(void)
     free_pair(&pair);
 }
 
-/* The server has not seen who it is. Where malloc is the C library's. */
+/* The server has not seen its identity. Only if malloc is the C library's. */
 static void test_flood(void)
 {
     struct pair pair;

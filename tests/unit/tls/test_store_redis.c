@@ -128,7 +128,7 @@ static void start_master(struct pair *pair, struct tls_credentials *client, cons
     must(pair->client.session && pair->server.session);
 }
 
-/* A master whose server may have to wait. How often it was told to go on; -1: it failed. */
+/* A master whose server may have to wait. The times that it was told to go on; -1: it failed. */
 static int run_master(struct pair *pair, struct tls_credentials *client, const struct host *host,
                       struct tls_ticket *ticket)
 {
@@ -384,7 +384,7 @@ static void test_full_queue(void)
     stop_silence(fd);
 }
 
-/* What a Redis says that is hostile, or broken. */
+/* Answers of a Redis that is hostile, or broken. */
 struct nuisance {
     const char *begin, *more, *what;
     bool drips;
@@ -399,8 +399,8 @@ static const struct nuisance nuisances[] = {
 
 #define ENOUGH (64u << 20)
 
-/* A process that answers one connection. What it has sent until it was closed, in MB, is its exit
- * status. */
+/* A process that answers one connection. Its exit status is the number of MB that it has sent until
+ * it was closed. */
 static pid_t start_nuisance(int listener, const struct nuisance *nuisance)
 {
     pid_t pid = fork();

@@ -12,7 +12,7 @@
 
 static struct tls_ticket_keys keys = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* What a master would get whose ClientHello has a ticket of that key, NULL: none. */
+/* The key for a master whose ClientHello has a ticket of that key; NULL: none. */
 static struct tls_ticket_key *choose(const struct tls_ticket_key *offered)
 {
     uint8_t hello[300] = {0}, input[8 + TLS_TICKET_KEY_SIZE] = {0}, derived[64];

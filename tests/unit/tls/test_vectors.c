@@ -209,7 +209,7 @@ static void take_line(const char *file, struct vector *v, char *line)
         take_pair(file, v, line);
         return;
     }
-    check(file, v); /* what follows is of another kind */
+    check(file, v); /* the rest is of another kind */
     for (char *part, *rest = line + 1; (part = strtok_r(rest, ",]", &rest));) {
         while (*part == ' ')
             part++;
@@ -246,7 +246,7 @@ int main(void)
     }
     static const struct {
         const char *name;
-        size_t least; /* that it has for TLS */
+        size_t least; /* for TLS */
     } files[] = {
         {"AES/GCM/gcmEncryptExtIV128.rsp", 375},
         {"AES/GCM/gcmEncryptExtIV256.rsp", 375},

@@ -1,4 +1,4 @@
-/* Who is accepted as the peer of a master, what both ends say when one is not. */
+/* Peers of a master that are accepted, and the reports of both ends when one is not. */
 #include "tests/unit/tls/clock.h"
 #include "tests/unit/tls/pair.h"
 #include "tls/session_private.h"

@@ -14,13 +14,13 @@ struct twin {
     size_t size, at;
 };
 
-/* What became of it all. */
+/* The results of a run. */
 enum twin_end { TWIN_LIVES, TWIN_CLOSED, TWIN_DEAD };
 struct outcome {
     uint8_t *data;
     size_t size, room;
     enum twin_end end;
-    int alert; /* that the peer is told; 0: none, it has told one itself */
+    int alert; /* told to the peer; 0: none, it has told one itself */
 };
 
 static struct tls_established *twin_learns;

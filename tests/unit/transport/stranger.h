@@ -120,7 +120,7 @@ static inline uint32_t stranger_get32(const uint8_t *at)
     return wire_get_u32(&reader);
 }
 
-/* What answered, in all. */
+/* All that answered. */
 struct heard {
     unsigned count;
     size_t bytes, largest, length; /* of the latest */
@@ -153,7 +153,7 @@ struct observer {
     struct address front_address, back_address, client, server;
     bool (*on_packet)(struct observer *self, uint8_t *bytes, size_t length, bool to_server);
     struct packet_ports ports;           /* of the client's packets */
-    uint32_t server_tag, client_tag;     /* what packets to them carry */
+    uint32_t server_tag, client_tag;     /* carried by packets to them */
     uint32_t acknowledged, acknowledges; /* latest cumulative TSN of the server's, client's SACKs */
     uint8_t sack[128];                   /* latest of the client's that is small */
     size_t sack_length;

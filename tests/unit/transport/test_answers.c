@@ -1,4 +1,4 @@
-/* How many answers an endpoint gives to addresses that it does not know. */
+/* The number of answers that an endpoint gives to addresses that it does not know. */
 #include "transport/udp/answers.h"
 
 #include <stdio.h>

@@ -213,7 +213,7 @@ static void begin(struct datagram_batch *batch, const struct datagram_route *rou
     must(append(batch, route, length));
 }
 
-/* What is written into the batch itself, and turns out shorter. */
+/* A packet written into the batch itself, which turns out shorter. */
 static void reserved(struct loop *loop)
 {
     struct datagram_socket a, b;

@@ -1,4 +1,4 @@
-/* What only the kernel transport does: its options, several paths, peers that vanish or restart,
+/* The kernel transport's own: its options, several paths, peers that vanish or restart,
  * and peers that are not ours. */
 #include "transport/kernel/kernel.h"
 
@@ -257,7 +257,7 @@ static bool own_network(void)
                    "ip rule del pref 0");
 }
 
-/* Whatever goes to that network is lost. */
+/* All packets to that network are lost. */
 static void cut(unsigned path, bool is_cut)
 {
     char command[128];

@@ -1,5 +1,5 @@
-/* What a list of chunks means that the kernel does not show. Its answers are made here, so that no
- * kernel with SCTP is needed; this function takes the place of libc's. */
+/* The meaning of a list of chunks that the kernel does not show. Its answers are made here, so that
+ * no kernel with SCTP is needed; this function takes the place of libc's. */
 #include "transport/kernel/kernel.h"
 
 #include <errno.h>

@@ -108,7 +108,7 @@ static void refused(void)
     make(packet);
     unsigned wrong = 0;
     for (size_t length = SCTP_HEADER + 4; length <= sizeof packet; length++) {
-        uint8_t exact[sizeof packet]; /* what lies behind must not be read */
+        uint8_t exact[sizeof packet]; /* bytes behind it must not be read */
         memcpy(exact, packet, length);
         enum probe_kind kind = probe_read(exact, length, &probe);
         wrong += kind != (length < 28            ? PROBE_NONE

@@ -1,4 +1,4 @@
-/* How large a packet may be, as far as the route tells. */
+/* The largest packet, as far as the route tells. */
 #include "transport/udp/route.h"
 
 #include <string.h>

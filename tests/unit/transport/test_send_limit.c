@@ -1,4 +1,4 @@
-/* How much may wait in the kernel's SCTP, on lines of several kinds. */
+/* The bound of bytes that wait in the kernel's SCTP, on lines of several kinds. */
 #include "transport/kernel/send_limit.h"
 
 #include <stdbool.h>

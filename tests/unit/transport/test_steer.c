@@ -14,7 +14,7 @@
 
 static int sockets[2 * COUNT]; /* pairs */
 
-/* Which of them has a packet; -1: none. Takes it out. */
+/* The index of the one that has a packet; -1: none. Takes it out. */
 static int who_has_it(void)
 {
     uint8_t packet[64];

@@ -1,4 +1,4 @@
-/* How many packets out of the blue are answered. */
+/* The number of answers to packets out of the blue. */
 #include "transport/udp/stray.h"
 
 #include <string.h>

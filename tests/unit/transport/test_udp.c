@@ -1,4 +1,4 @@
-/* What only the udp transport does: peers that vanish, restart, or come by another family. */
+/* The udp transport's own: peers that vanish, restart, or come by another family. */
 #include "transport/udp/udp.h"
 
 #include <sys/resource.h>
@@ -116,7 +116,7 @@ static void peer_restarts(void)
         bed_send(peer, 1, i, 5000, 1);
     ok(bed_wait_messages(peer, 100, 2 * SECOND) && bed_wait_messages(user, 100, 2 * SECOND),
        "messages go both ways");
-    /* What the old one sent may still reach its owner before the restart does: 20 at most. */
+    /* Messages of the old one may still reach its owner before the restart does: 20 at most. */
     ok(!peer->disorders && !user->disorders && old_peer->messages <= 20 && peer->messages == 100,
        "and none to the old owner");
     bed_close(&bed);

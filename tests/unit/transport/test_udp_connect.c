@@ -9,7 +9,7 @@
 #include "transport/udp/packet.h"
 #include "transport/udp/udp.h"
 
-/* What is promised: docs/PROTOCOL.md, S12. */
+/* The promise of docs/PROTOCOL.md, S12. */
 #define BACK_WITHIN SECOND
 #define PLACES      TRANSPORT_ADDRESSES_MAX
 

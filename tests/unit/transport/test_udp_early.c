@@ -1,5 +1,6 @@
-/* What is sent before the association is up, when the peer has answered: it comes with COOKIE ECHO,
- * a round trip early, once and whole, also when that packet is lost or has no room for it. */
+/* Messages that are sent before the association is up, when the peer has answered: they come with
+ * COOKIE ECHO, a round trip early, once and whole, also when that packet is lost or has no room for
+ * it. */
 #include "transport/udp/udp.h"
 
 #include "tests/conformance/transport_bed.h"

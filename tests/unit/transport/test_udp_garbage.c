@@ -92,7 +92,7 @@ static void forge(struct relay *self, const uint8_t *original, size_t length, bo
     pass(self, bytes, length, to_server);
 }
 
-/* Who knows addresses and ports, and the tag or not, says that more has arrived than was sent. */
+/* A forger who knows addresses and ports, and perhaps the tag, acknowledges more than was sent. */
 static void acknowledge_more(struct relay *self, const uint8_t *original, size_t length,
                              bool to_server)
 {
@@ -321,8 +321,8 @@ static unsigned answers_at(const int *fds, unsigned count)
     return answers;
 }
 
-/* INITs of so many sources, each with other SCTP ports; at_once: the endpoint finds them all. How
- * many are answered. */
+/* INITs of so many sources, each with other SCTP ports; at_once: the endpoint finds them all.
+ * Returns the number of answers. */
 static unsigned flood(struct bed *bed, unsigned sources, unsigned inits, bool at_once)
 {
     struct address own;
@@ -345,7 +345,8 @@ static unsigned flood(struct bed *bed, unsigned sources, unsigned inits, bool at
     return answers;
 }
 
-/* What one source may have got since then, all at once and the rest as it comes back. */
+/* The answers that one source may have got since then, all at once and the rest as it comes back.
+ */
 static unsigned most_since(uint64_t begun_us)
 {
     return ANSWERS_OF_SOURCE + (unsigned)((clock_us() - begun_us) * ANSWERS_OF_SOURCE / SECOND);

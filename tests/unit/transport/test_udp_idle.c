@@ -19,7 +19,7 @@ static void open_bed(struct bed *bed, unsigned questions)
     udp_of(bed->server)->limits.idle_probes_per_second = questions;
 }
 
-/* Whether all of a transport's associations rest for so long. */
+/* True if all of a transport's associations rest for us. */
 struct resting {
     struct bed *bed;
     uint64_t us;

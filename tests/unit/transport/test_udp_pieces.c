@@ -154,7 +154,7 @@ static void behind_auth(void)
     udp_joining_fini(&joining);
 }
 
-/* Whatever is in a piece: no access out of bounds (asan), no memory beyond one packet. */
+/* For any content of a piece: no access out of bounds (asan), no memory beyond one packet. */
 static void hostile(unsigned long seed)
 {
     struct heap heap = {0};

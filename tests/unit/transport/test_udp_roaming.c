@@ -216,7 +216,7 @@ static void idle_rebinding(void)
     free(user);
 }
 
-/* What a stranger sends: from another address, with this tag and chunk. */
+/* A stranger's packet: from another address, with this tag and chunk. */
 static void forge(struct relay *relay, uint32_t tag, uint8_t type, uint8_t flags)
 {
     uint8_t packet[16] = {[4] = (uint8_t)(tag >> 24),

@@ -73,7 +73,7 @@ static void large_inits(void)
     free(user);
 }
 
-/* Who sees the client's INIT answers it before the server can. */
+/* An observer of the client's INIT answers it before the server can. */
 static bool swell_init_ack(struct observer *self, uint8_t *bytes, size_t length, bool to_server)
 {
     static uint8_t swollen[PACKET_MAX];
@@ -218,7 +218,7 @@ static void init_to_a_client(void)
         bed_run(&bed, SECOND / 50);
     }
     ok(active_paths(user) == 2, "an INIT from one of the server's addresses takes none away");
-    if (bed_auth) { /* who sees the tags says that nobody is there */
+    if (bed_auth) { /* an observer of the tags says that nobody is there */
         stranger_chunk(packet,
                        (struct packet_ports){observer->ports.destination, observer->ports.source},
                        observer->server_tag, SCTP_CHUNK_ABORT << 8 | 1, "", 0);

@@ -26,7 +26,7 @@ static void open_scene(struct scene *scene)
 struct guest {
     struct address from;
     struct packet_ports ports;
-    uint32_t tag; /* that its packets carry */
+    uint32_t tag; /* of its packets */
 };
 
 static const struct address any;
@@ -185,7 +185,7 @@ static size_t kept_by_all(const struct udp *server)
 
 #define MANY 400
 
-/* What each may have even when all have taken what all may, whatever comes in one batch. */
+/* The memory that each may have even when all have used up theirs, for any packets in one batch. */
 static void begun_ones(void)
 {
     static struct guest guests[MANY];
