@@ -1,3 +1,4 @@
+/* Parses and writes addresses, and compares them. */
 #include "base/address.h"
 
 #include <arpa/inet.h>
@@ -15,7 +16,7 @@
 #define UNIX_PATH_LONGEST    (sizeof((struct sockaddr_un *)0)->sun_path - 1)
 #define HOST_NAME_MAX_LENGTH 253 /* RFC 1035 section 2.3.4, without the root's dot */
 
-/* Where the sentence about what is wrong goes. */
+/* Takes the sentence about the mistake. */
 struct complaint {
     char *text;
     size_t size;
@@ -228,7 +229,7 @@ bool address_equal(const struct address *a, const struct address *b)
     }
 }
 
-/* A number for the owner, as far as that can be seen. */
+/* The address as a number; addresses of one owner, as far as that can be seen, share it. */
 static uint64_t source_of(const struct address *address)
 {
     const uint8_t *bytes = address->in6.sin6_addr.s6_addr;

@@ -23,8 +23,8 @@ struct address {
 /* Longest text of address_format, with its NUL. */
 #define ADDRESS_TEXT_MAX 128
 
-/* Where to listen or to connect, as configured: a numeric address, "unix:PATH", or a host name
- * that must be looked up each time (base/resolver.h). */
+/* The address of a listener or a target, as configured: a numeric address, "unix:PATH", or a host
+ * name that must be looked up each time (base/resolver.h). */
 struct endpoint {
     char *text;             /* as written */
     bool needs_lookup;      /* host and port are set, address is not */
@@ -53,7 +53,7 @@ static inline in_port_t address_port(const struct address *address)
 /* Same family, host and port (and scope of IPv6). */
 bool address_equal(const struct address *a, const struct address *b);
 
-/* One of so many places for whom an address belongs to, as far as that can be seen: the same for
- * one IPv4 address (mapped or not), for one /64 of IPv6 (what a site has to itself), for all
- * others. Without the seed nobody can tell who shares his. */
+/* A number below places for the owner of an address, as far as that can be seen: the same for one
+ * IPv4 address (mapped or not), for one /64 of IPv6 (a site has one to itself), for all others.
+ * Nobody without the seed can tell which addresses share one. */
 size_t address_place(const struct address *address, uint64_t seed, size_t places);

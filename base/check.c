@@ -1,3 +1,4 @@
+/* Ends the process: on a broken assertion, or without memory. */
 #include "base/check.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * must() is for programming errors only, never for what a peer, a user or the system can cause.
  *
  * Memory: every allocation here is small or bounded by configuration (credit, stream and queue
- * limits), so running out means that the machine, or the limit that was set, is too small; we end
+ * limits), so running out means that the machine, or a limit, is too small: the process ends
  * with a line and exit code 1 instead of carrying an untestable error path through every function.
  */
 #pragma once

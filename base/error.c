@@ -1,3 +1,4 @@
+/* Names, texts and wire codes of errors.def. */
 #include "base/error.h"
 
 #include <pthread.h>

@@ -11,16 +11,16 @@ enum err {
     ERR_COUNT
 };
 
-/* What an error ends. Ordered: a larger scope contains the smaller ones. */
+/* The reach of an error. Ordered: a larger scope contains the smaller ones. */
 enum err_scope { ERR_SCOPE_NONE, ERR_SCOPE_STREAM, ERR_SCOPE_TUNNEL, ERR_SCOPE_PROCESS };
 
 /* Lower-case name ("connect_refused"), static. Thread: any. */
 const char *err_name(enum err e);
 
-/* What a user reads ("the target refused the connection"), static. Thread: any. */
+/* The text for a user ("the target refused the connection"), static. Thread: any. */
 const char *err_text(enum err e);
 
-/* What the error ends. Thread: any. */
+/* The reach of the error. Thread: any. */
 enum err_scope err_scope(enum err e);
 
 /* Code for REFUSE, RESET and GOAWAY frames; errors that never travel give that of INTERNAL. */

@@ -18,7 +18,7 @@
 
 /* About 6000 lines of ordinary length (170 bytes). */
 #define QUEUE_BYTES (1 << 20)
-/* How long log_stop waits for a reader of stderr that does not read. */
+/* log_stop waits no longer for a reader of stderr that does not read. */
 #define STUCK_MS 1000
 
 /* The log of the process: the one thing that every function of every thread may write to, so

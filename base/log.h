@@ -12,12 +12,12 @@
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 enum log_format { LOG_TEXT, LOG_JSON };
 
-/* What a line is about. Unset members (NULL, 0) are left out.
+/* The subject of a line. Unset members (NULL, 0) are left out.
  * Use LOG_ABOUT to fill only some of them. */
 struct log_about {
     const char *tunnel;   /* configured name */
     const char *service;  /* configured name, or one that a peer asks for */
-    const char *peer;     /* who the far endpoint has proved to be; nothing else */
+    const char *peer;     /* the identity that the far endpoint has proved */
     uint64_t association; /* the first half of its id, the same at both ends; 0: none yet */
     const char *address;  /* of a far endpoint that has proved nothing yet */
     const char *client;   /* address of a local client, as our kernel says */
@@ -46,7 +46,7 @@ void log_stop(void);
 /* Changes the level. Thread: any. */
 void log_set_level(enum log_level level);
 
-/* Whether lines of this level are written: guards costly arguments. Thread: any. */
+/* True: lines of this level are written. Guards costly arguments. Thread: any. */
 bool log_enabled(enum log_level level);
 
 /* Writes one line with further fields; no newline in format. Quotes and control characters are

@@ -1,3 +1,4 @@
+/* Counts log lines in a minute. */
 #include "base/log_limit.h"
 
 #define MINUTE_US 60000000

@@ -1,5 +1,5 @@
-/* base/log_limit.h: for lines that somebody else can cause at will: so many in a minute, and with
- * the next one the number of those that were left out. Thread: one at a time for each limit. */
+/* base/log_limit.h: limits for log lines that a peer can cause at will: a number of lines a minute.
+ * The next line says how many were left out. Thread: one at a time for each limit. */
 #pragma once
 
 #include <stdatomic.h>
@@ -13,7 +13,7 @@ struct log_limit {
     uint64_t left_out; /* not yet told of */
 };
 
-/* Whether a line may be written now. *left_out: how many before it were not; tell it with the line.
+/* True: a line may be written now, and *left_out lines before it were not; the line tells it.
  * now_us: of a monotonic clock. */
 bool log_limit_allows(struct log_limit *limit, uint64_t now_us, uint64_t *left_out);
 

@@ -56,7 +56,7 @@ static void release(struct loop *loop)
     errno = saved_errno;
 }
 
-/* Edge-triggered, so nothing has to be read: expire_timers sees to what is due. */
+/* Edge-triggered, so nothing has to be read; expire_timers runs the timers that are due. */
 static void on_alarm(struct loop_fd *alarm, uint32_t events)
 {
     (void)events;
@@ -237,7 +237,7 @@ static void run_tasks(struct loop *loop)
 
 /* One alarm for the earliest timer, not a timeout for each wait: a timer of the kernel's that is
  * its processor's next is written into the hardware when it is set and again when it is cancelled,
- * 10 µs each in a virtual machine, and a small message took four of them. What was set for a timer
+ * 10 µs each in a virtual machine, and a small message took four of them. An alarm for a timer
  * that has gone stays: it rings once in vain. */
 static void set_alarm(struct loop *loop, uint64_t at)
 {
@@ -271,14 +271,14 @@ static int take_events(struct loop *loop, int timeout)
     return count > 0 ? count : 0;
 }
 
-static int look_for_events(struct loop *loop, uint64_t begun, uint64_t until)
+static int poll_events(struct loop *loop, uint64_t begun, uint64_t until)
 {
     int count = take_events(loop, 0);
     while (count == 0 && loop->now < until) {
         sched_yield();
         count = take_events(loop, 0);
     }
-    busy_poll_looked(&loop->busy_poll, count > 0, loop->now - begun, loop->now);
+    busy_poll_polled(&loop->busy_poll, count > 0, loop->now - begun, loop->now);
     return count;
 }
 
@@ -294,13 +294,13 @@ static int wait_for_events(struct loop *loop, uint64_t max_wait_us)
     if (due <= begun)
         return take_events(loop, 0);
     uint64_t until = begun + busy_poll_window(&loop->busy_poll, begun);
-    bool looks = until > begun;
-    int count = looks ? look_for_events(loop, begun, until < due ? until : due) : 0;
-    if (count || (looks && loop->now >= due))
+    bool polls = until > begun;
+    int count = polls ? poll_events(loop, begun, until < due ? until : due) : 0;
+    if (count || (polls && loop->now >= due))
         return count;
     set_alarm(loop, due);
     count = take_events(loop, -1);
-    if (!looks)
+    if (!polls)
         busy_poll_slept(&loop->busy_poll, loop->now - begun);
     return count;
 }

@@ -33,8 +33,8 @@ struct loop_task {
 
 /* NULL with errno when the system gives no descriptor. Owns: caller, loop_free. */
 struct loop *loop_new(void);
-/* For how many µs, at most, the loop looks for events before it sleeps, while waits are short
- * (base/busy_poll.h); 0, as at the beginning: never. */
+/* The loop polls for events, for window_us at most, before it sleeps, while waits are short
+ * (base/busy_poll.h). 0, as at the beginning: it does not. */
 void loop_busy_poll(struct loop *loop, uint32_t window_us);
 /* Asserts that no descriptor, timer or task is left: leaks show up here. NULL is fine. */
 void loop_free(struct loop *loop);

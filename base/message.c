@@ -1,3 +1,4 @@
+/* Messages, their cache for each thread, and queues of them. */
 #include "base/message.h"
 
 #include <pthread.h>

@@ -22,23 +22,23 @@ struct message {
     uint32_t capacity;    /* bytes there */
     uint32_t offset;      /* first byte not yet consumed by the reader */
     uint16_t stream;      /* SCTP stream id */
-    uint8_t epoch;        /* which TLS session of that stream (docs/PROTOCOL.md) */
+    uint8_t epoch;        /* number of the TLS session of that stream (docs/PROTOCOL.md) */
     uint8_t data[];
 };
 
-/* Up to so many bytes a message takes no more than these; a larger one takes 20 KB. */
+/* A message of at most so many bytes takes this; a larger one takes 20 KB. */
 #define MESSAGE_SMALL 2048
 
 /* A message with at least capacity bytes. Owns: caller. Thread: any. */
 struct message *message_new(size_t capacity);
-/* With exactly so many, not from the cache: for those that wait long, and by the thousand. Owns:
- * caller. Thread: any. */
+/* With exactly capacity bytes, not from the cache: for messages that wait long, by the thousand.
+ * Owns: caller. Thread: any. */
 struct message *message_new_exact(size_t capacity);
-/* The same in room of exactly its length. What is in it, stream and epoch are kept, the links not.
+/* A copy of exactly its length, which replaces it: bytes, stream and epoch are kept, links are not.
  * Owns: caller. */
 struct message *message_exact(struct message *message);
-/* The same in room of its size, where it is small and took 2 KB: for those that wait, by the
- * thousand. What is in it, stream and epoch are kept, the links not. Owns: caller. */
+/* message_exact for a message that is small and took 2 KB, else the message itself: for those that
+ * wait by the thousand. Owns: caller. */
 struct message *message_fit(struct message *message);
 /* NULL is fine. Thread: any, not only the one that made it. */
 void message_free(struct message *message);

@@ -1,3 +1,4 @@
+/* Starts threads with a small stack, a name and blocked signals. */
 #include "base/thread.h"
 
 #include <errno.h>
@@ -8,7 +9,7 @@
 #include "base/check.h"
 #include "base/message.h"
 
-/* What jemalloc maps for a new thread, measured: 2 MB, and a little. */
+/* jemalloc maps 2 MB and a little for a new thread (measured). */
 #define ARENA ((size_t)5 << 19)
 
 /* The C library's default, 8 MB, counts against a limit of data (ulimit -d) as a whole: four

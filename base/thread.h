@@ -9,7 +9,7 @@
 int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument);
 void thread_join(pthread_t thread);
 
-/* Whether the limits on memory (RLIMIT_AS, RLIMIT_DATA) leave room for so many more threads, with
- * what the allocator wants for each: jemalloc uses a NULL pointer where it gets nothing for a new
- * thread. Returns 0 or an errno value. Thread: any. */
+/* Returns 0 if the limits on memory (RLIMIT_AS, RLIMIT_DATA) leave room for count more threads and
+ * for the allocator's part of each, else an errno value: jemalloc uses a NULL pointer when it gets
+ * nothing for a new thread. Thread: any. */
 int thread_find_room(unsigned count);

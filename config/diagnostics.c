@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/printable.h"
+#include "base/quote.h"
 
 struct diagnostic {
     enum severity severity;
@@ -55,7 +55,7 @@ void diagnostics_add(struct diagnostics *diagnostics, enum severity severity, st
     va_start(arguments, format);
     check_made(vasprintf(&one.text, format, arguments) >= 0);
     va_end(arguments);
-    printable_make(one.text);
+    quote_controls(one.text);
     diagnostics->list[diagnostics->count++] = one;
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/printable.h"
+#include "base/quote.h"
 
 /* A text member; "-" if it is missing or empty. */
 static const char *text(const json_t *object, const char *key)
@@ -394,7 +394,7 @@ static void hide_control_characters(json_t *value)
     if (!json_is_string(value))
         return;
     char *copy = check_strdup(json_string_value(value));
-    printable_make(copy);
+    quote_controls(copy);
     json_string_set_nocheck(value, copy);
     free(copy);
 }

@@ -24,7 +24,7 @@ static uint64_t waits(struct busy_poll *poll, int count, uint64_t each_us)
         wasted += looks && !finds ? window(poll) : 0;
         now += each_us;
         if (looks)
-            busy_poll_looked(poll, finds, finds ? each_us : WINDOW, now);
+            busy_poll_polled(poll, finds, finds ? each_us : WINDOW, now);
         else
             busy_poll_slept(poll, each_us);
     }
@@ -67,7 +67,7 @@ static void crowded(void)
     struct busy_poll poll = {.window_us = WINDOW};
     (void)waits(&poll, 20, 20);
     now += 4 * MS;
-    busy_poll_looked(&poll, true, 4 * MS, now);
+    busy_poll_polled(&poll, true, 4 * MS, now);
     ok(window(&poll) == 0, "others held the processor for 4 ms: it sleeps");
     now += 1 * MS;
     ok(window(&poll) == WINDOW, "for a millisecond");
@@ -75,7 +75,7 @@ static void crowded(void)
     for (int i = 1; i <= 4000; i++) {
         (void)waits(&poll, 1, 90);
         if (i % 1000 == 0)
-            busy_poll_looked(&poll, true, 4 * MS, now);
+            busy_poll_polled(&poll, true, 4 * MS, now);
         slept += window(&poll) ? 0 : 90;
     }
     ok(slept < 5 * MS, "and as long for each of four, 90 ms apart: %d us", (int)slept);
@@ -85,14 +85,14 @@ static void crowded(void)
         now += window(&poll) ? 4 * MS : 100;
         lost += window(&poll) ? 4 * MS : 0;
         if (window(&poll))
-            busy_poll_looked(&poll, true, 4 * MS, now);
+            busy_poll_polled(&poll, true, 4 * MS, now);
         else
             busy_poll_slept(&poll, 100);
     }
     ok(lost <= 50 * 4 * MS, "where they always do, %d ms of 10 s are lost to it", (int)(lost / MS));
 
     now += 5000 * MS;
-    busy_poll_looked(&poll, true, 4 * MS, now);
+    busy_poll_polled(&poll, true, 4 * MS, now);
     now += 1 * MS;
     ok(window(&poll) == WINDOW, "after five good seconds the pause is short again");
 }

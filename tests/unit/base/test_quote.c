@@ -35,6 +35,27 @@ static void in_a_line(void)
        "in JSON, too");
 }
 
+static bool becomes(const char *text, const char *expected)
+{
+    char copy[100];
+    strcpy(copy, text);
+    quote_controls(copy);
+    return !strcmp(copy, expected);
+}
+
+static void controls(void)
+{
+    ok(becomes("", "") && becomes("plain ~", "plain ~"), "what is plain stays");
+    ok(becomes("a\x1b[2J\n\t\x7f.", "a?[2J???."), "control characters of ASCII do not");
+    ok(becomes("a\xc2\x9b"
+               "2J\xc2\x80",
+               "a??2J??"),
+       "nor those of Latin-1 in UTF-8");
+    ok(becomes("\xc2\xa0 \xc3\x9b \xe2\x82\xac", "\xc2\xa0 \xc3\x9b \xe2\x82\xac"),
+       "other characters of UTF-8 stay");
+    ok(becomes("cut\xc2", "cut\xc2"), "also one that is cut off");
+}
+
 int main(void)
 {
     char small[8], smallest[3];
@@ -46,5 +67,6 @@ int main(void)
     ok(!strcmp(quote_bytes(smallest, sizeof smallest, "abc", 3), "\"\""), "down to nothing");
     ok(!strcmp(quote_bytes(small, sizeof small, "a\0b", 3), "\"a?b\""), "bytes may hold a NUL");
     in_a_line();
+    controls();
     return tap_done();
 }
