@@ -1,5 +1,5 @@
 /* tls/certificate.c: our own certificate or raw key, and its private key. */
-#include "tls/certificate.h"
+#include "tls/credentials_private.h"
 
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
@@ -140,12 +140,6 @@ static enum err load_key(const char *path, gnutls_privkey_t *out, struct tls_rea
     return result;
 }
 
-static void add_path(struct tls_files *files, const char *path)
-{
-    if (files && !tls_files_is_uri(path))
-        tls_files_add(files, path);
-}
-
 /* Consumes key. */
 static enum err set_pair(gnutls_certificate_credentials_t x509, gnutls_x509_crt_t *list,
                          unsigned count, gnutls_privkey_t key, const char *cert_path,
@@ -175,13 +169,11 @@ static enum err set_pair(gnutls_certificate_credentials_t x509, gnutls_x509_crt_
 }
 
 enum err tls_certificate_load(struct gnutls_certificate_credentials_st *x509, const char *cert,
-                              const char *key_path, struct tls_files *files, struct tls_reason why)
+                              const char *key_path, struct tls_reason why)
 {
     gnutls_x509_crt_t *list;
     gnutls_privkey_t key;
     unsigned count;
-    add_path(files, cert);
-    add_path(files, key_path);
     enum err result = load_certificates(cert, &list, &count, why);
     if (result == ERR_OK)
         result = load_key(key_path, &key, why);
@@ -212,12 +204,10 @@ static int set_raw(gnutls_certificate_credentials_t x509, gnutls_privkey_t key)
 }
 
 enum err tls_certificate_load_raw_key(struct gnutls_certificate_credentials_st *x509,
-                                      const char *path, struct tls_files *files,
-                                      struct tls_reason why)
+                                      const char *path, struct tls_reason why)
 {
     char text[256];
     gnutls_privkey_t key;
-    add_path(files, path);
     enum err result = load_key(path, &key, why);
     if (result != ERR_OK)
         return result;

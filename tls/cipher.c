@@ -1,5 +1,5 @@
 /* tls/cipher.c: measures which cipher is faster here. */
-#include "tls/cipher.h"
+#include "tls/credentials_private.h"
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>

@@ -337,7 +337,7 @@ enum err tls_client_cache_save(struct tls_client_cache *cache, const char *path,
                                size_t why_size)
 {
     gnutls_datum_t bytes = encode(cache);
-    enum err result = write_file(path, &bytes, (struct tls_reason){why, why_size});
+    enum err result = write_file(path, &bytes, (struct tls_reason){.text = why, .size = why_size});
     tls_wipe_free(bytes.data, bytes.size);
     return result;
 }
@@ -370,7 +370,7 @@ static bool add_ticket(struct tls_client_cache *cache, struct wire_reader *reade
 enum err tls_client_cache_load(struct tls_client_cache *cache, const char *path, char *why,
                                size_t why_size)
 {
-    struct tls_reason reason = {why, why_size};
+    struct tls_reason reason = {.text = why, .size = why_size};
     gnutls_datum_t bytes = {0};
     char *aside = aside_of(path);
     unlink(aside);

@@ -10,13 +10,8 @@
 
 #include "base/check.h"
 #include "base/wire.h"
-#include "tls/certificate.h"
 #include "tls/credentials_private.h"
 #include "tls/identity.h"
-#include "tls/known_keys.h"
-#include "tls/ocsp.h"
-#include "tls/psk.h"
-#include "tls/trust.h"
 #include "tls/verify.h"
 #include "tls/wipe.h"
 
@@ -93,13 +88,11 @@ static enum err load_certificates(struct tls_credentials *credentials,
 {
     enum err result = ERR_OK;
     if (options->ca)
-        result = tls_trust_load(options->ca, options->crl, &credentials->trust, &credentials->files,
-                                why);
+        result = tls_trust_load(options->ca, options->crl, &credentials->trust, why);
     if (result == ERR_OK)
-        result = tls_certificate_load(credentials->x509, options->cert, options->key,
-                                      &credentials->files, why);
+        result = tls_certificate_load(credentials->x509, options->cert, options->key, why);
     if (result == ERR_OK && options->staple)
-        result = tls_ocsp_load(credentials->x509, options->staple, &credentials->files, why);
+        result = tls_ocsp_load(credentials->x509, options->staple, why);
     return result;
 }
 
@@ -109,14 +102,13 @@ static enum err load_keys(struct tls_credentials *credentials, const struct tls_
     enum err result;
     switch (credentials->mode) {
     case TLS_MODE_RAW_KEYS:
-        result = tls_known_keys_load(options->known, &credentials->known, &credentials->files, why);
+        result = tls_known_keys_load(options->known, &credentials->known, why);
         if (result == ERR_OK)
-            result = tls_certificate_load_raw_key(credentials->x509, options->key,
-                                                  &credentials->files, why);
+            result = tls_certificate_load_raw_key(credentials->x509, options->key, why);
         return result;
     case TLS_MODE_PSK:
         return tls_psk_load(options->psk, options->rules.role == TLS_CLIENT, options->psk_identity,
-                            &credentials->psk, &credentials->files, why);
+                            &credentials->psk, why);
     case TLS_MODE_CERTIFICATES:
         break;
     }
@@ -131,7 +123,7 @@ static enum err check_options(struct tls_credentials *credentials,
         options->rules.ticket_lifetime_s > TICKET_LIFETIME_MAX_S)
         return tls_reason_set(why, "ticket lifetime %u s is out of range 1..%u",
                               options->rules.ticket_lifetime_s, TICKET_LIFETIME_MAX_S);
-    enum err result = tls_policy_load(&credentials->policy, options, why.text, why.size);
+    enum err result = tls_policy_load(&credentials->policy, options, why);
     if (result == ERR_OK)
         result = choose_mode(credentials, options, why);
     if (result == ERR_OK)
@@ -273,7 +265,8 @@ static struct tls_credentials *create(const struct tls_options *options)
 enum err tls_credentials_check(const struct tls_options *options, char *why, size_t why_size)
 {
     struct tls_credentials *credentials = create(options);
-    enum err result = check_options(credentials, options, (struct tls_reason){why, why_size});
+    enum err result =
+        check_options(credentials, options, (struct tls_reason){.text = why, .size = why_size});
     tls_credentials_unref(credentials);
     return result;
 }
@@ -282,7 +275,7 @@ enum err tls_credentials_new(const struct tls_options *options, struct tls_crede
                              char *why, size_t why_size)
 {
     struct tls_credentials *credentials = create(options);
-    struct tls_reason reason = {why, why_size};
+    struct tls_reason reason = {why, why_size, &credentials->files};
     enum err result = check_options(credentials, options, reason);
     if (result == ERR_OK)
         result = load(credentials, options, reason);
@@ -395,7 +388,7 @@ enum err tls_credentials_check_pair(const char *cert, const char *key, char *why
     gnutls_certificate_credentials_t x509;
     check_made(gnutls_certificate_allocate_credentials(&x509) == 0);
     enum err result =
-        tls_certificate_load(x509, cert, key, NULL, (struct tls_reason){why, why_size});
+        tls_certificate_load(x509, cert, key, (struct tls_reason){.text = why, .size = why_size});
     gnutls_certificate_free_credentials(x509);
     return result;
 }
@@ -404,7 +397,7 @@ enum err tls_credentials_check_library(char *why, size_t why_size)
 {
     int rc = gnutls_global_init(); /* counted; the first one ran as the process began */
     return rc == 0 ? ERR_OK
-                   : tls_reason_set((struct tls_reason){why, why_size},
+                   : tls_reason_set((struct tls_reason){.text = why, .size = why_size},
                                     "GnuTLS does not work here: %s", gnutls_strerror(rc));
 }
 

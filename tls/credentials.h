@@ -13,11 +13,6 @@
 struct tls_credentials;
 struct tls_signer;
 
-/* Three ways to know the peer; exactly one is set:
- *   ca, or pins, or both     certificates
- *   known                    raw public keys (RFC 7250), in the manner of SSH and WireGuard
- *   psk                      a shared secret (TLS 1.3 with a key exchange of its own)
- */
 /* The rules of a tunnel's sessions; zero is the default of each but the lifetime. */
 struct tls_rules {
     enum tls_role role;
@@ -33,6 +28,11 @@ struct tls_rules {
                            * needs it (2^24 records of AES-GCM) */
 };
 
+/* Three ways to know the peer; exactly one is set:
+ *   ca, or pins, or both     certificates
+ *   known                    raw public keys (RFC 7250), in the manner of SSH and WireGuard
+ *   psk                      a shared secret (TLS 1.3 with a key exchange of its own)
+ */
 struct tls_options {
     struct tls_rules rules;
     const char *ca;   /* PEM file with one or more CA certificates, or a directory of such files
@@ -45,8 +45,8 @@ struct tls_options {
     const char *const *pins; /* "sha256:…": the keys, one of which the peer's certificate must
                               * have, beside or instead of a CA */
     size_t pin_count;
-    const char *known;        /* file of known raw public keys (tls/known_keys.h) */
-    const char *psk;          /* file of pre-shared keys (tls/psk.h) */
+    const char *known;        /* file of known raw public keys (tls/credentials_private.h) */
+    const char *psk;          /* file of pre-shared keys (the same) */
     const char *psk_identity; /* client: the line of it to use; NULL: there is only one */
     const char *priority;     /* GnuTLS priority string; NULL: as TLS_PRIORITY_DEFAULT */
     const char *peer;         /* client: whom it wants to reach, a pattern of tls/identity.h; a DNS
@@ -66,7 +66,7 @@ struct tls_options {
 
 /* TLS 1.3 only, X25519, AES-128-GCM first; the measured cheapest with forward secrecy. If no string
  * is set, ChaCha20-Poly1305 goes before AES where it is faster on this processor
- * (tls/cipher.h). Other versions have defaults of the same kind. A priority string that allows a
+ * (tls/cipher.c). Other versions have defaults of the same kind. A priority string that allows a
  * version outside of min_version..max_version, PSK without a key exchange, or a suite of TLS 1.2
  * other than ECDHE with an AEAD cipher is refused. */
 extern const char TLS_PRIORITY_DEFAULT[];

@@ -1,5 +1,5 @@
 /* tls/established.c: the child of TLS 1.3 that goes on without GnuTLS. */
-#include "tls/established.h"
+#include "tls/session_private.h"
 
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
@@ -8,8 +8,6 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/wire.h"
-#include "tls/failure.h"
-#include "tls/session_private.h"
 
 /* A peer that does nothing but change its keys is stopped: a change costs as much as ten short
  * records. It may do so 8 times in a second, and 64 times that come at once; and once more for each

@@ -1,5 +1,5 @@
 /* tls/failure.c: remembers and tells the end of a session. */
-#include "tls/failure.h"
+#include "tls/session_private.h"
 
 #include <gnutls/gnutls.h>
 #include <stdarg.h>
@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 #include "base/quote.h"
-#include "tls/established.h"
 
 #define DETAIL_MAX 1024
 

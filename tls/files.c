@@ -35,8 +35,10 @@ const char *tls_reason_date(time_t when, char text[static 32])
     return text;
 }
 
-void tls_files_add(struct tls_files *files, const char *path)
+static void add(struct tls_files *files, const char *path)
 {
+    if (!files)
+        return;
     char **more = check_resize(files->paths, (files->count + 1) * sizeof *more);
     files->paths = more;
     files->paths[files->count++] = check_strdup(path);
@@ -61,11 +63,11 @@ static bool has_suffix(const char *name, const char *const *suffixes)
     return false;
 }
 
-static enum err find_in_directory(struct tls_files *files, const char *path,
-                                  const char *const *suffixes, struct tls_files *found,
-                                  struct tls_reason why)
+static enum err find_in_directory(const char *path, const char *const *suffixes,
+                                  struct tls_files *found, struct tls_reason why)
 {
     struct dirent **entries;
+    add(why.files, path);
     int count = scandir(path, &entries, NULL, alphasort);
     if (count < 0)
         return tls_reason_set(why, "cannot read %s: %s", path, strerror(errno));
@@ -73,8 +75,7 @@ static enum err find_in_directory(struct tls_files *files, const char *path,
         char *whole;
         if (has_suffix(entries[i]->d_name, suffixes)) {
             check_made(asprintf(&whole, "%s/%s", path, entries[i]->d_name) > 0);
-            tls_files_add(files, whole);
-            tls_files_add(found, whole);
+            add(found, whole);
             free(whole);
         }
         free(entries[i]);
@@ -86,17 +87,16 @@ static enum err find_in_directory(struct tls_files *files, const char *path,
                           suffixes[0]);
 }
 
-enum err tls_files_find(struct tls_files *files, const char *path, const char *const *suffixes,
-                        struct tls_files *found, struct tls_reason why)
+enum err tls_files_find(const char *path, const char *const *suffixes, struct tls_files *found,
+                        struct tls_reason why)
 {
     struct stat about;
     memset(found, 0, sizeof *found);
-    tls_files_add(files, path);
     if (stat(path, &about) < 0)
         return tls_reason_set(why, "cannot read %s: %s", path, strerror(errno));
     if (S_ISDIR(about.st_mode))
-        return find_in_directory(files, path, suffixes, found, why);
-    tls_files_add(found, path);
+        return find_in_directory(path, suffixes, found, why);
+    add(found, path);
     return ERR_OK;
 }
 
@@ -125,6 +125,7 @@ enum err tls_files_read(const char *path, unsigned char **data, unsigned *size,
                         struct tls_reason why)
 {
     gnutls_datum_t datum;
+    add(why.files, path);
     errno = 0;
     if (gnutls_load_file(path, &datum) < 0)
         return tls_reason_set(why, "cannot read %s: %s", path, strerror(errno ? errno : EIO));
@@ -160,6 +161,7 @@ static enum err read_secret(int fd, const char *path, size_t longest, unsigned c
 enum err tls_files_read_secret(const char *path, size_t longest, int flags, unsigned char **data,
                                unsigned *size, struct tls_reason why)
 {
+    add(why.files, path);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
     return fd < 0 ? tls_reason_set(why, "cannot read %s: %s", path, strerror(errno))
                   : read_secret(fd, path, longest, data, size, why);
@@ -192,7 +194,8 @@ enum err tls_files_read_lines(const char *path, struct tls_lines *lines, struct 
             *end++ = 0;
         char *line = trim(at);
         if (*line)
-            result = lines->on_line(lines, line, (struct tls_reason){fault, sizeof fault});
+            result = lines->on_line(lines, line,
+                                    (struct tls_reason){.text = fault, .size = sizeof fault});
         if (result != ERR_OK)
             tls_reason_set(why, "%s:%u: %s", path, number, fault);
         at = end;

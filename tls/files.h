@@ -9,10 +9,20 @@
 
 #include "base/error.h"
 
+struct tls_files {
+    char **paths;
+    size_t count;
+};
+
+void tls_files_clear(struct tls_files *files);
+
 /* The caller's buffer for a sentence that says why credentials cannot be used. */
 struct tls_reason {
     char *text;
     size_t size;
+    /* All files that are read are added; a directory too, because files may come and go in it.
+     * NULL: nobody watches them. */
+    struct tls_files *files;
 };
 
 /* Returns ERR_TLS_CREDENTIALS; the sentence is cut to its buffer. */
@@ -21,21 +31,12 @@ enum err tls_reason_set(struct tls_reason why, const char *format, ...)
 /* "2026-11-21 14:38 UTC". */
 const char *tls_reason_date(time_t when, char text[static 32]);
 
-struct tls_files {
-    char **paths;
-    size_t count;
-};
-
-/* Remembers a path that was used; a directory too, because files may come and go in it. */
-void tls_files_add(struct tls_files *files, const char *path);
-void tls_files_clear(struct tls_files *files);
-
 /* The files that path means: itself, or if it is a directory those in it whose names end with one
- * of suffixes (ended by NULL), in the order of their names, hidden ones left out. All are added to
- * files too. ERR_TLS_CREDENTIALS if it cannot be read, or if the directory holds none.
- * Owns: tls_files_clear(found). */
-enum err tls_files_find(struct tls_files *files, const char *path, const char *const *suffixes,
-                        struct tls_files *found, struct tls_reason why);
+ * of suffixes (ended by NULL), in the order of their names, hidden ones left out.
+ * ERR_TLS_CREDENTIALS if it cannot be read, or if the directory holds none. Owns:
+ * tls_files_clear(found). */
+enum err tls_files_find(const char *path, const char *const *suffixes, struct tls_files *found,
+                        struct tls_reason why);
 
 /* The whole file, ended by a NUL that size does not count. Owns: tls_wipe_free. */
 enum err tls_files_read(const char *path, unsigned char **data, unsigned *size,

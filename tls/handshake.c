@@ -1,5 +1,5 @@
 /* tls/handshake.c: the hooks and checks of the handshake of masters and children. */
-#include "tls/handshake.h"
+#include "tls/session_private.h"
 
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
@@ -7,9 +7,6 @@
 
 #include "base/check.h"
 #include "base/wire.h"
-#include "tls/established.h"
-#include "tls/failure.h"
-#include "tls/resume.h"
 #include "tls/verify.h"
 #include "tls/wipe.h"
 

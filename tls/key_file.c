@@ -39,7 +39,7 @@ static enum err on_line(struct tls_lines *lines, char *line, struct tls_reason w
 enum err tls_key_file_read(const char *path, size_t size, struct tls_key_file *file, char *why,
                            size_t why_size)
 {
-    struct tls_reason reason = {why, why_size};
+    struct tls_reason reason = {.text = why, .size = why_size};
     struct reading reading = {
         .lines = {.on_line = on_line, .secret_max = FILE_MAX}, .file = file, .size = size};
     must(size <= TLS_KEY_MAX_SIZE);

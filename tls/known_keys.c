@@ -1,5 +1,5 @@
 /* tls/known_keys.c: the file of known raw public keys. */
-#include "tls/known_keys.h"
+#include "tls/credentials_private.h"
 
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
@@ -68,12 +68,10 @@ static enum err on_line(struct tls_lines *self, char *line, struct tls_reason wh
     return ERR_OK;
 }
 
-enum err tls_known_keys_load(const char *path, struct tls_known_keys **out, struct tls_files *files,
-                             struct tls_reason why)
+enum err tls_known_keys_load(const char *path, struct tls_known_keys **out, struct tls_reason why)
 {
     struct tls_known_keys *known = check_alloc(sizeof *known);
     known->lines.on_line = on_line;
-    tls_files_add(files, path);
     enum err result = tls_files_read_lines(path, &known->lines, why);
     if (result == ERR_OK && !known->count)
         result = tls_reason_set(why, "%s holds no key", path);

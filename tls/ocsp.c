@@ -1,5 +1,5 @@
 /* tls/ocsp.c: our own OCSP response, and those of peers. */
-#include "tls/ocsp.h"
+#include "tls/credentials_private.h"
 
 #include <gnutls/gnutls.h>
 #include <gnutls/ocsp.h>
@@ -60,13 +60,12 @@ static enum err check_own(gnutls_ocsp_resp_t response, gnutls_x509_crt_t crt, co
 }
 
 enum err tls_ocsp_load(struct gnutls_certificate_credentials_st *x509, const char *path,
-                       struct tls_files *files, struct tls_reason why)
+                       struct tls_reason why)
 {
     gnutls_datum_t text = {0}, der = {0};
     gnutls_ocsp_resp_t response;
     gnutls_x509_crt_t *own;
     unsigned count;
-    tls_files_add(files, path);
     enum err result = tls_files_read(path, &text.data, &text.size, why);
     if (result != ERR_OK)
         return result;

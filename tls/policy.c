@@ -1,11 +1,10 @@
 /* tls/policy.c: GnuTLS priorities from the options. */
-#include "tls/policy.h"
+#include "tls/credentials_private.h"
 
 #include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "tls/cipher.h"
 #include "tls/files.h"
 
 #define PRIORITY_MAX 1024
@@ -163,10 +162,9 @@ static const char *child_13_added(const struct tls_options *options)
     return options->rules.resume == TLS_RESUME_REQUIRE ? ONLY_PSK ":-GROUP-ALL" : ONLY_PSK;
 }
 
-enum err tls_policy_load(struct tls_policy *policy, const struct tls_options *options, char *text,
-                         size_t size)
+enum err tls_policy_load(struct tls_policy *policy, const struct tls_options *options,
+                         struct tls_reason why)
 {
-    struct tls_reason why = {text, size};
     const char *base = base_text(options);
     bool has_12, has_13;
     memset(policy, 0, sizeof *policy);

@@ -1,5 +1,4 @@
 /* tls/psk.c: pre-shared keys. */
-#include "tls/psk.h"
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
@@ -7,7 +6,6 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "tls/credentials_private.h"
 #include "tls/files.h"
 #include "tls/identity.h"
 #include "tls/session_private.h"
@@ -132,11 +130,10 @@ static enum err choose(struct tls_psk *psk, const char *path, const char *chosen
 }
 
 enum err tls_psk_load(const char *path, bool is_client, const char *chosen, struct tls_psk **out,
-                      struct tls_files *files, struct tls_reason why)
+                      struct tls_reason why)
 {
     struct tls_psk *psk = check_alloc(sizeof *psk);
     psk->lines = (struct tls_lines){.on_line = on_line, .secret_max = FILE_MAX};
-    tls_files_add(files, path);
     enum err result = tls_files_read_lines(path, &psk->lines, why);
     if (result == ERR_OK && !psk->count)
         result = tls_reason_set(why, "%s holds no key", path);

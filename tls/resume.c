@@ -1,5 +1,5 @@
 /* tls/resume.c: ticket keys and stored sessions for a server. */
-#include "tls/resume.h"
+#include "tls/session_private.h"
 
 #include <gnutls/gnutls.h>
 #include <stdlib.h>

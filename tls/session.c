@@ -8,10 +8,6 @@
 #include <time.h>
 
 #include "base/check.h"
-#include "tls/established.h"
-#include "tls/failure.h"
-#include "tls/handshake.h"
-#include "tls/resume.h"
 #include "tls/session_private.h"
 #include "tls/signer.h"
 #include "tls/wipe.h"

@@ -4,8 +4,6 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "tls/established.h"
-#include "tls/failure.h"
 #include "tls/session_private.h"
 
 /* Largest plaintext of a record (RFC 8446 section 5.1). */

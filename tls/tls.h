@@ -30,7 +30,7 @@ enum tls_children {
 /* The code that protects the records of a TLS 1.3 child after its handshake (docs/decisions/030).
  */
 enum tls_records {
-    TLS_RECORDS_OWN,    /* ours (tls/established.h), where GnuTLS's keys can be taken over */
+    TLS_RECORDS_OWN,    /* ours (tls/established.c), where GnuTLS's keys can be taken over */
     TLS_RECORDS_GNUTLS, /* GnuTLS's, as those of masters and of TLS 1.2 */
 };
 

@@ -1,5 +1,5 @@
 /* tls/trust.c: CAs, revocation lists, chains. */
-#include "tls/trust.h"
+#include "tls/credentials_private.h"
 
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
@@ -182,10 +182,10 @@ static enum err load_revocations(struct tls_trust *trust, const char *path, stru
 
 static enum err load_all(struct tls_trust *trust, const char *path, const char *const *suffixes,
                          enum err (*load)(struct tls_trust *, const char *, struct tls_reason),
-                         struct tls_files *files, struct tls_reason why)
+                         struct tls_reason why)
 {
     struct tls_files found;
-    enum err result = tls_files_find(files, path, suffixes, &found, why);
+    enum err result = tls_files_find(path, suffixes, &found, why);
     for (size_t i = 0; i < found.count && result == ERR_OK; i++)
         result = load(trust, found.paths[i], why);
     tls_files_clear(&found);
@@ -193,13 +193,13 @@ static enum err load_all(struct tls_trust *trust, const char *path, const char *
 }
 
 enum err tls_trust_load(const char *ca, const char *crl, struct tls_trust **out,
-                        struct tls_files *files, struct tls_reason why)
+                        struct tls_reason why)
 {
     struct tls_trust *trust = check_alloc(sizeof *trust);
     check_made(gnutls_x509_trust_list_init(&trust->list, 0) == 0);
-    enum err result = load_all(trust, ca, ca_suffixes, load_authorities, files, why);
+    enum err result = load_all(trust, ca, ca_suffixes, load_authorities, why);
     if (result == ERR_OK && crl)
-        result = load_all(trust, crl, crl_suffixes, load_revocations, files, why);
+        result = load_all(trust, crl, crl_suffixes, load_revocations, why);
     if (result != ERR_OK) {
         for (unsigned i = 0; i < trust->authority_count; i++)
             gnutls_x509_crt_deinit(trust->authorities[i]);

@@ -11,10 +11,7 @@
 
 #include "base/check.h"
 #include "base/quote.h"
-#include "tls/known_keys.h"
-#include "tls/ocsp.h"
-#include "tls/psk.h"
-#include "tls/trust.h"
+#include "tls/credentials_private.h"
 
 static enum tls_identity_kind kind_of(const struct tls_credentials *credentials)
 {

@@ -11,7 +11,6 @@
 
 #include "base/check.h"
 #include "base/wire.h"
-#include "tls/established.h"
 #include "tls/session_private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

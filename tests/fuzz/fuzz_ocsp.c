@@ -14,7 +14,7 @@
 
 #include "base/check.h"
 #include "tests/fuzz/ocsp_world.h"
-#include "tls/ocsp.h"
+#include "tls/credentials_private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -134,7 +134,6 @@ static int make_file(const void *bytes, size_t size, char *path)
 static void make_world(void)
 {
     char path[32], text[300];
-    struct tls_files files = {0};
     gnutls_datum_t pem;
     if (trust)
         return;
@@ -143,11 +142,10 @@ static void make_world(void)
     revoked = import(ocsp_revoked, sizeof ocsp_revoked);
     must(gnutls_x509_crt_export2(ca, GNUTLS_X509_FMT_PEM, &pem) == 0);
     int fd = make_file(pem.data, pem.size, path);
-    must(tls_trust_load(path, NULL, &trust, &files, (struct tls_reason){text, sizeof text}) ==
-         ERR_OK);
+    must(tls_trust_load(path, NULL, &trust,
+                        (struct tls_reason){.text = text, .size = sizeof text}) == ERR_OK);
     close(fd);
     gnutls_free(pem.data);
-    tls_files_clear(&files);
     gnutls_x509_privkey_t key; /* of nobody: it signs nothing */
     must(gnutls_x509_privkey_init(&key) == 0);
     must(gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
@@ -176,12 +174,11 @@ static void check_stapled(uint8_t about)
 static void check_own(void)
 {
     char path[32], text[300] = "";
-    struct tls_files files = {0};
     int fd = make_file(stapled.data, stapled.size, path);
-    enum err e = tls_ocsp_load(credentials, path, &files, (struct tls_reason){text, sizeof text});
+    enum err e =
+        tls_ocsp_load(credentials, path, (struct tls_reason){.text = text, .size = sizeof text});
     must(e == ERR_OK || (e == ERR_TLS_CREDENTIALS && text[0]));
     close(fd);
-    tls_files_clear(&files);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

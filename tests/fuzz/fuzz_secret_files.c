@@ -12,15 +12,14 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "tls/credentials_private.h"
 #include "tls/identity.h"
 #include "tls/key_file.h"
-#include "tls/known_keys.h"
-#include "tls/psk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char path[32], text[400];
-static const struct tls_reason why = {text, sizeof text};
+static const struct tls_reason why = {.text = text, .size = sizeof text};
 
 static void check_result(enum err e)
 {
@@ -63,8 +62,7 @@ static void check_keys(size_t size, const uint8_t *data, size_t length)
 static void check_psk(bool is_client, const char *chosen)
 {
     struct tls_psk *psk;
-    struct tls_files files = {0};
-    enum err e = tls_psk_load(path, is_client, chosen, &psk, &files, why);
+    enum err e = tls_psk_load(path, is_client, chosen, &psk, why);
     check_result(e);
     must((e == ERR_OK) == (psk != NULL));
     if (psk && is_client) {
@@ -74,15 +72,13 @@ static void check_psk(bool is_client, const char *chosen)
     }
     must(!psk || !tls_psk_proof(psk, "nobody has this name"));
     tls_psk_free(psk);
-    tls_files_clear(&files);
 }
 
 /* A key that is found has a name, and it is on the line of that key or pin. */
 static void check_known(const uint8_t *data, size_t length)
 {
     struct tls_known_keys *known;
-    struct tls_files files = {0};
-    enum err e = tls_known_keys_load(path, &known, &files, why);
+    enum err e = tls_known_keys_load(path, &known, why);
     check_result(e);
     must((e == ERR_OK) == (known != NULL));
     if (known) {
@@ -101,7 +97,6 @@ static void check_known(const uint8_t *data, size_t length)
         must(!other || strcmp(other, name) != 0);
     }
     tls_known_keys_free(known);
-    tls_files_clear(&files);
 }
 
 /* Hex and base64 of one pin are the same pin. */

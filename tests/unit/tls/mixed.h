@@ -5,7 +5,6 @@
 #include <gnutls/gnutls.h>
 
 #include "tests/unit/tls/modes.h"
-#include "tls/established.h"
 #include "tls/session_private.h"
 
 static const char *const ciphers[] = {"AES-128-GCM", "AES-256-GCM", "CHACHA20-POLY1305",

@@ -4,7 +4,6 @@
 
 #include "tests/lib/tap.h"
 #include "tests/unit/tls/certificates.h"
-#include "tls/established.h"
 #include "tls/session_private.h"
 
 struct end {

@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 
 #include "tests/unit/tls/pair.h"
-#include "tls/cipher.h"
+#include "tls/credentials_private.h"
 
 static void test_order(bool is_chacha_first)
 {

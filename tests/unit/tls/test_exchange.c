@@ -4,7 +4,7 @@
 #include "tests/unit/tls/clock.h"
 #include "tests/unit/tls/mixed.h"
 #include "tests/unit/tls/random.h"
-#include "tls/failure.h"
+#include "tls/session_private.h"
 
 #define QUEUED 512
 

@@ -1,7 +1,6 @@
 /* Resumption: who may resume from what, and until when. */
 #include "tests/unit/tls/clock.h"
 #include "tests/unit/tls/pair.h"
-#include "tls/cipher.h"
 #include "tls/session_private.h"
 
 #define LIFETIME 1000
@@ -13,7 +12,7 @@ struct association {
     struct tls_ticket *ticket;
 };
 
-/* The processor decides which of the two comes first (tls/cipher.h). */
+/* The processor decides which of the two comes first (tls/cipher.c). */
 static const char *first_cipher(void)
 {
     return tls_cipher_is_chacha_faster() ? "CHACHA20-POLY1305" : "AES-128-GCM";

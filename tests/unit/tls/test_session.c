@@ -1,6 +1,5 @@
 /* An established session as a byte pump, and what becomes of records that somebody touched. */
 #include "tests/unit/tls/pair.h"
-#include "tls/established.h"
 #include "tls/session_private.h"
 
 static struct tls_credentials *client_credentials, *server_credentials;

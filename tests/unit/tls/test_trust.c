@@ -8,7 +8,6 @@
 #include "tests/unit/tls/pair.h"
 #include "tls/credentials_private.h"
 #include "tls/identity.h"
-#include "tls/trust.h"
 
 static char why[1024];
 
@@ -588,9 +587,8 @@ static void test_weak(void)
          GNUTLS_DIG_SHA1, false},
     };
     struct tls_trust *trust;
-    struct tls_files files = {0};
-    struct tls_reason reason = {why, sizeof why};
-    must(tls_trust_load(path_of("ca.pem"), NULL, &trust, &files, reason) == ERR_OK);
+    struct tls_reason reason = {.text = why, .size = sizeof why};
+    must(tls_trust_load(path_of("ca.pem"), NULL, &trust, reason) == ERR_OK);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         gnutls_x509_crt_t crt = weak_certificate(rows[i].kind, rows[i].bits, rows[i].digest);
         int alert;
@@ -601,7 +599,6 @@ static void test_weak(void)
         gnutls_x509_crt_deinit(crt);
     }
     tls_trust_free(trust);
-    tls_files_clear(&files);
 }
 
 /* A file of count certificates, the client's first. */
