@@ -1,4 +1,4 @@
-#include "proxy/channel/carry.h"
+/* A lease: the mux stream and the connection are joined. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -6,12 +6,10 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "proxy/channel/channel.h"
-#include "proxy/link/link.h"
+#include "proxy/channel/channel_private.h"
 #include "proxy/local/linger.h"
 #include "proxy/local/quota.h"
 #include "proxy/local/service.h"
-#include "proxy/worker/worker.h"
 
 static struct channel *of_mux(struct mux_stream_events *events)
 {
@@ -39,14 +37,13 @@ static void on_bound(struct mux_stream_events *events)
 {
     struct channel *channel = of_mux(events);
     loop_timer_cancel(channel->worker->loop, &channel->timer);
-    link_notify(channel, NOTICE_READY, ERR_OK, NULL, NULL,
-                tls_session_is_resumed(channel->session));
+    channel_report_ready(channel, tls_session_is_resumed(channel->session));
 }
 
 /* Why the peer's wish for this service cannot be granted; ERR_OK if it can. */
 static enum err refusal(const struct channel *channel, const struct service *service)
 {
-    if (atomic_load(&channel->link->tunnel->draining))
+    if (atomic_load(&channel->group->tunnel->draining))
         return ERR_DRAINING;
     if (!service)
         return ERR_SERVICE_UNKNOWN;
@@ -58,9 +55,9 @@ static enum err refusal(const struct channel *channel, const struct service *ser
     if (linger_is_full(channel->worker))
         return ERR_SERVICE_BUSY;
     /* What the peer may send on this lease is taken already. */
-    if (!mux_budget_has(channel->link->budget, 0, BUDGET_ALL))
+    if (!mux_budget_has(channel->group->budget, 0, BUDGET_ALL))
         return ERR_MEMORY_FULL;
-    struct quota *quota = channel->link->quota;
+    struct quota *quota = channel->group->quota;
     return quota && !quota_connection_begin(quota, false) ? ERR_PEER_LIMIT : ERR_OK;
 }
 
@@ -70,11 +67,11 @@ static const char *refusal_text(struct channel *channel, const struct mux_open *
     char who[512];
     if (why == ERR_PEER_LIMIT) {
         snprintf(text, size, "client limit reached (identity.max_connections = %u)",
-                 channel->link->quota->limits->max_connections);
+                 channel->group->quota->limits->max_connections);
         return text;
     }
     if (why == ERR_MEMORY_FULL)
-        return mux_budget_has(channel->link->tunnel->budget, 0, BUDGET_ALL)
+        return mux_budget_has(channel->group->tunnel->budget, 0, BUDGET_ALL)
                    ? "memory limit of the client reached (identity.memory)"
                    : "memory limit reached (memory_limit)";
     if (why != ERR_SERVICE_DENIED)
@@ -87,21 +84,21 @@ static const char *refusal_text(struct channel *channel, const struct mux_open *
 /* A limit is told of once a minute, because each connection may meet it. */
 static bool tells(struct channel *channel, enum err why, uint64_t *left_out)
 {
-    struct link *link = channel->link;
+    struct channel_group *group = channel->group;
     *left_out = 0;
     if (why != ERR_MEMORY_FULL && why != ERR_PEER_LIMIT)
         return true;
-    counter_add(why == ERR_MEMORY_FULL ? &link->tunnel->counters->limit_memory
-                                       : &link->tunnel->counters->limit_connections,
+    counter_add(why == ERR_MEMORY_FULL ? &group->tunnel->counters->limit_memory
+                                       : &group->tunnel->counters->limit_connections,
                 1);
-    return log_minute_allows(why == ERR_MEMORY_FULL ? &link->tunnel->memory_told
-                                                    : &link->quota->connections_told,
+    return log_minute_allows(why == ERR_MEMORY_FULL ? &group->tunnel->memory_told
+                                                    : &group->quota->connections_told,
                              loop_now(channel->worker->loop), left_out);
 }
 
 static void refuse(struct channel *channel, const struct mux_open *open, enum err why)
 {
-    struct tunnel_base *tunnel = channel->link->tunnel;
+    struct tunnel_base *tunnel = channel->group->tunnel;
     char text[640];
     counter_add(&tunnel->counters->connections_refused, 1);
     if (why == ERR_SERVICE_DENIED)
@@ -117,7 +114,7 @@ static void refuse(struct channel *channel, const struct mux_open *open, enum er
     log_write(LOG_WARNING,
               LOG_ABOUT(.tunnel = tunnel->config->name, .service = open->service,
                         .peer = tls_session_peer(channel->session),
-                        .association = channel->link->log_id, .claims = open->client,
+                        .association = channel->group->log_id, .claims = open->client,
                         .stream = channel->stream, .connection = open->connection),
               "connection refused: %s%s", refusal_text(channel, open, why, text, sizeof(text)),
               more);
@@ -128,10 +125,10 @@ static void on_open(struct mux_stream_events *events, const struct mux_open *ope
 {
     struct channel *channel = of_mux(events);
     struct service *service =
-        channel->link->tunnel->find_target(channel->link->tunnel, open->service);
+        channel->group->tunnel->find_target(channel->group->tunnel, open->service);
     enum err why = refusal(channel, service);
-    link_notify(channel, NOTICE_LEASED, ERR_OK, NULL, NULL, false);
-    channel->rekeys = channel->link->tunnel->config->tls.rekey.on_lease;
+    channel_report(channel, CHANNEL_LEASED, ERR_OK, NULL);
+    channel->rekeys = channel->group->tunnel->config->tls.rekey.on_lease;
     channel_pump(channel);
     if (why != ERR_OK) {
         refuse(channel, open, why);
@@ -140,8 +137,8 @@ static void on_open(struct mux_stream_events *events, const struct mux_open *ope
     struct connection *connection = connection_new(service, -1, open->connection, open->client,
                                                    loop_now(channel->worker->loop));
     connection->stream = channel->stream;
-    connection_set_peer(connection, tls_session_identity(channel->session), channel->link->log_id);
-    connection_set_quota(connection, channel->link->quota);
+    connection_set_peer(connection, tls_session_identity(channel->session), channel->group->log_id);
+    connection_set_quota(connection, channel->group->quota);
     channel->connection = connection;
     connection_connect(connection, channel->worker, &channel->connection_events);
 }
@@ -169,7 +166,7 @@ static void on_lost_race(struct mux_stream_events *events)
         connection_unwatch(connection);
         connection_set_quota(connection, NULL);
     }
-    link_notify(channel, NOTICE_RETURNED, ERR_OPEN_RACE, NULL, connection, false);
+    channel_report_returned(channel, ERR_OPEN_RACE, connection);
 }
 
 static void on_data(struct mux_stream_events *events, const uint8_t *data, size_t length)
@@ -233,7 +230,7 @@ static void on_idle(struct mux_stream_events *events)
     channel->peer_finished = false;
     if (connection)
         linger_end(connection, ERR_CLOSED, NULL);
-    link_notify(channel, NOTICE_IDLE, ERR_OK, NULL, NULL, false);
+    channel_report(channel, CHANNEL_IDLE, ERR_OK, NULL);
 }
 
 /* ---- what the connection tells ---- */
@@ -294,7 +291,7 @@ void channel_carry_init(struct channel *channel)
                                                             .on_reset = on_local_reset};
 }
 
-void channel_carry(struct channel *channel, struct connection *connection)
+void channel_carry_begin(struct channel *channel, struct connection *connection)
 {
     const struct mux_open open = {.connection = connection->id,
                                   .service = connection->service->config->name,
@@ -303,15 +300,15 @@ void channel_carry(struct channel *channel, struct connection *connection)
         channel->mux && !channel->connection ? mux_stream_open(channel->mux, &open) : ERR_AGAIN;
     if (result != ERR_OK) {
         /* The peer leased it, or the session died, before the link knew. */
-        link_notify(channel, NOTICE_RETURNED, result, NULL, connection, false);
+        channel_report_returned(channel, result, connection);
         return;
     }
     connection->stream = channel->stream;
-    if (channel->link->quota)
-        quota_connection_begin(channel->link->quota, true);
-    connection_set_quota(connection, channel->link->quota);
+    if (channel->group->quota)
+        quota_connection_begin(channel->group->quota, true);
+    connection_set_quota(connection, channel->group->quota);
     channel->connection = connection;
-    channel->rekeys = channel->link->tunnel->config->tls.rekey.on_lease;
+    channel->rekeys = channel->group->tunnel->config->tls.rekey.on_lease;
     if (connection_watch(connection, channel->worker, &channel->connection_events) != ERR_OK) {
         const char *why = strerrordesc_np(errno);
         mux_stream_reset(channel->mux, ERR_NO_DESCRIPTORS);

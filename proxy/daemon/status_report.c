@@ -89,7 +89,7 @@ static json_t *report_link_id(const struct link *link)
 {
     char id[2 * MUX_ASSOCIATION_ID_SIZE + 1] = "";
     for (size_t i = 0; link->was_ready && i < MUX_ASSOCIATION_ID_SIZE; i++)
-        snprintf(id + 2 * i, 3, "%02x", link->association_id[i]);
+        snprintf(id + 2 * i, 3, "%02x", link->group.association_id[i]);
     return json_string(id);
 }
 
@@ -109,7 +109,7 @@ static json_t *report_link(struct link *link)
         (json_int_t)status.spurious, "loss_probes", (json_int_t)status.probes, "timeouts",
         (json_int_t)status.timeouts, "streams", (json_int_t)link->streams_max, "streams_limit",
         report_limit(link), "queued",
-        json_integer((json_int_t)atomic_load_explicit(&link->queued, memory_order_relaxed)),
+        json_integer((json_int_t)atomic_load_explicit(&link->group.queued, memory_order_relaxed)),
         "paths", report_paths(&status), "tls", report_tls(link));
 }
 

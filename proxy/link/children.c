@@ -24,13 +24,6 @@
 
 /* ---- sessions ---- */
 
-static void deliver_start(struct mail *mail)
-{
-    struct channel_start *start = container_of(mail, struct channel_start, mail);
-    channel_begin(start->channel, start->epoch, &start->roots);
-    free(start);
-}
-
 /* Stream 1, which is leased first, is at home and needs no mail. */
 static struct worker *worker_of(const struct tunnel_base *tunnel, uint16_t id)
 {
@@ -42,7 +35,7 @@ void link_start_child(struct link *link, uint16_t id, uint8_t epoch)
     struct link_stream *stream = &link->streams[id];
     struct tunnel_base *tunnel = link->tunnel;
     if (!stream->channel)
-        stream->channel = channel_new(link, worker_of(tunnel, id), id);
+        stream->channel = channel_new(&link->group, worker_of(tunnel, id), id);
     link_send_forget(link, stream);
     stream->epoch = epoch;
     stream->child = CHILD_STARTED;
@@ -54,14 +47,7 @@ void link_start_child(struct link *link, uint16_t id, uint8_t epoch)
         .previous =
             link->previous_generation ? tls_generation_ref(link->previous_generation) : NULL,
     };
-    if (stream->channel->worker == tunnel->home) {
-        channel_begin(stream->channel, epoch, &roots);
-        return;
-    }
-    struct channel_start *start = check_alloc(sizeof(*start));
-    *start = (struct channel_start){
-        .mail.deliver = deliver_start, .channel = stream->channel, .epoch = epoch, .roots = roots};
-    worker_post(stream->channel->worker, &start->mail);
+    channel_begin(stream->channel, epoch, &roots);
 }
 
 void link_start_children(struct link *link)
@@ -152,31 +138,6 @@ static bool count_failure(struct link *link, enum err why)
     return false;
 }
 
-struct stop_order {
-    struct mail mail;
-    struct channel *channel;
-    enum err why;
-};
-
-static void deliver_stop(struct mail *mail)
-{
-    struct stop_order *order = container_of(mail, struct stop_order, mail);
-    channel_stop(order->channel, order->why, "");
-    free(order);
-}
-
-static void stop_channel(struct channel *channel, enum err why)
-{
-    /* By mail it would come after the next session's beginning, which is a direct call here. */
-    if (channel->worker == channel->link->tunnel->home) {
-        channel_stop(channel, why, "");
-        return;
-    }
-    struct stop_order *order = check_alloc(sizeof(*order));
-    *order = (struct stop_order){.mail.deliver = deliver_stop, .channel = channel, .why = why};
-    worker_post(channel->worker, &order->mail);
-}
-
 void link_child_failed(struct link *link, uint16_t id, uint8_t epoch, enum err why,
                        const char *detail, bool told_by_peer)
 {
@@ -186,7 +147,7 @@ void link_child_failed(struct link *link, uint16_t id, uint8_t epoch, enum err w
     log_write(LOG_WARNING, LINK_ABOUT(link, .stream = id), "child session failed: %s%s%s",
               err_text(why), *detail ? ": " : "", detail);
     if (told_by_peer) {
-        stop_channel(stream->channel, why);
+        channel_stop(stream->channel, why);
     } else {
         mux_control_child_failed(link->control, id, epoch, why);
         link_control_flush(link);
@@ -204,7 +165,7 @@ void link_abandon_child(struct link *link, uint16_t id)
 {
     struct link_stream *stream = &link->streams[id];
     must(stream->child == CHILD_STARTED);
-    stop_channel(stream->channel, ERR_TLS_CLOSED);
+    channel_stop(stream->channel, ERR_TLS_CLOSED);
     link_send_forget(link, stream);
     stream->child = CHILD_NONE;
     link->children_started--;
@@ -216,12 +177,6 @@ static bool replace_child(struct link *link, uint16_t id)
 {
     forget_child(link, id);
     return count_failure(link, ERR_TLS_CLOSED);
-}
-
-static void feed(struct mail *mail)
-{
-    struct message *message = container_of(mail, struct message, mail);
-    channel_feed(message->owner, message);
 }
 
 void link_child_receive(struct link *link, struct message *message)
@@ -248,22 +203,10 @@ void link_child_receive(struct link *link, struct message *message)
         message_free(message);
         return;
     }
-    if (stream->channel->worker == link->tunnel->home) {
-        channel_feed(stream->channel, message);
-        return;
-    }
-    message->owner = stream->channel;
-    message->mail.deliver = feed;
-    worker_post(stream->channel->worker, &message->mail);
+    channel_feed(stream->channel, message);
 }
 
 /* ---- leases ---- */
-
-static void deliver_carry(struct mail *mail)
-{
-    struct connection *connection = container_of(mail, struct connection, mail);
-    channel_carry(connection->link->streams[connection->stream].channel, connection);
-}
 
 static void lease(struct link *link, struct connection *connection, uint16_t id)
 {
@@ -272,12 +215,7 @@ static void lease(struct link *link, struct connection *connection, uint16_t id)
     stream->service = connection->service->index;
     connection->link = link;
     connection->stream = id;
-    if (stream->channel->worker == link->tunnel->home) {
-        channel_carry(stream->channel, connection);
-        return;
-    }
-    connection->mail.deliver = deliver_carry;
-    worker_post(stream->channel->worker, &connection->mail);
+    channel_carry(stream->channel, connection);
 }
 
 static void set_pool_timer(struct link *link, uint64_t deadline)
@@ -320,7 +258,7 @@ void link_carry(struct link *link, struct connection *connection)
 {
     uint16_t id;
     connection->link = link;
-    connection_set_peer(connection, link->identity, link->log_id);
+    connection_set_peer(connection, link->identity, link->group.log_id);
     connection->wait.waiter.on_stream = on_stream;
     connection->wait.waiter.on_failed = on_wait_failed;
     /* What it has waited already counts. */

@@ -50,10 +50,10 @@ static void on_hello(struct mux_control_events *events, const struct mux_hello *
     }
     link_streams_agree(link, hello->streams_max);
     if (config->role == CONFIG_SERVER) {
-        link->window_promised = promised(link);
-        mux_control_promise(link->control, link->streams_max, link->window_promised);
+        link->group.window_promised = promised(link);
+        mux_control_promise(link->control, link->streams_max, link->group.window_promised);
     }
-    link->peer_window = hello->window_initial;
+    link->group.peer_window = hello->window_initial;
     /* A full HELLO may have left some out (rule C3). */
     link->owner->events->on_services(link->owner, link, hello->services, hello->service_count,
                                      hello->service_count < MUX_SERVICES_MAX);
@@ -102,10 +102,10 @@ static void on_goaway(struct mux_control_events *events, enum err why)
 void link_control_begin(struct link *link)
 {
     const struct config_tunnel *config = link->tunnel->config;
-    link->window_promised = link->tunnel->promised;
+    link->group.window_promised = link->tunnel->promised;
     struct mux_hello hello = {.version = MUX_PROTOCOL_VERSION,
                               .streams_max = (uint16_t)config->streams.max,
-                              .window_initial = link->window_promised};
+                              .window_initial = link->group.window_promised};
     for (size_t i = 0; i < config->service_count && hello.service_count < MUX_SERVICES_MAX; i++)
         if (config->services[i].direction == CONFIG_CONNECT)
             hello.services[hello.service_count++] = config->services[i].name;

@@ -47,9 +47,10 @@ static void on_gone(struct loop_task *task)
     if (link->next)
         link->next->previous = link->previous;
     link->owner->events->on_gone(link->owner, link);
-    quota_unref(link->quota);
+    quota_unref(link->group.quota);
     free(link->streams);
     free(link->offered);
+    free(link->group.shares);
     free(link->shares);
     free(link);
 }
@@ -69,9 +70,7 @@ static void on_share_stop(struct mail *mail)
         struct channel *channel = link->streams[i].channel;
         if (!channel || channel->worker != share->worker)
             continue;
-        /* The last bytes of a peer that left well may have come in this very turn. */
-        channel_catch_up(channel);
-        channel_stop(channel, ERR_TUNNEL_DOWN, link->detail);
+        channel_finish(channel, ERR_TUNNEL_DOWN, link->detail);
     }
     worker_post(link->tunnel->home, &share->stopped);
 }
@@ -167,6 +166,12 @@ static void on_down(struct association_events *events, enum err reason, const ch
 
 /* ---- the beginning ---- */
 
+static const struct channel_sink sink = {.put = link_put,
+                                         .want = link_want,
+                                         .hold = link_hold,
+                                         .step = link_step,
+                                         .report = link_report};
+
 static struct link *link_new(struct link_owner *owner, const struct transport_ops *ops,
                              const struct address *peer)
 {
@@ -184,6 +189,9 @@ static struct link *link_new(struct link_owner *owner, const struct transport_op
     link->gone_task.on_run = on_gone;
     link_send_init(link);
     link_paths_init(link);
+    link->group.sink = &sink;
+    link->group.tunnel = tunnel;
+    link->group.shares = check_alloc(tunnel->worker_count * sizeof(*link->group.shares));
     link->shares = check_alloc(tunnel->worker_count * sizeof(*link->shares));
     for (unsigned i = 0; i < tunnel->worker_count; i++)
         link->shares[i] = (struct link_share){.link = link,
@@ -203,6 +211,7 @@ static void link_discard(struct link *link)
     if (link->next)
         link->next->previous = NULL;
     transport_free(link->own_transport);
+    free(link->group.shares);
     free(link->shares);
     free(link);
 }

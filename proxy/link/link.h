@@ -3,13 +3,13 @@
  * fair queue in front of SCTP.
  *
  * The link lives on the tunnel's home worker h. Its channels live on all workers: stream s belongs
- * to worker (h + s - 1) mod n. What a channel has to tell comes as a notice, by mail.
+ * to worker (h + s - 1) mod n. They raise events here (struct channel_sink).
  *
  * Life: CONNECTING (client) -on_up-> MASTER (handshake, HELLO) -> READY -> CLOSING -> gone.
  * Files: link.c (life), link/master.c (master, renewal), link/control.c (control channel),
  * link/children.c (channels, leases), link/place.c (how many a server
  * takes of an identity), link/streams.c (how many streams there are), link/early.c (children before
- * HELLO), link/auth.c (keys of SCTP's authentication), link/notices.c (what channels tell),
+ * HELLO), link/auth.c (keys of SCTP's authentication), link/notices.c (events of channels),
  * link/send.c (the queue to SCTP and the way in), link/paths.c (what is told of its network paths).
  */
 #pragma once
@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/check.h"
 #include "base/log_limit.h"
 #include "base/loop.h"
 #include "base/message.h"
@@ -99,7 +100,6 @@ struct link_share {
     struct link *link;
     struct worker *worker;
     struct mail stop, stopped;
-    struct turn_share turn; /* of its channels there */
 };
 
 struct link {
@@ -132,8 +132,6 @@ struct link {
         uint8_t epoch;
     } renewal_next;       /* server */
     uint64_t renewals_us; /* server: up to when renewals have had their time; loop_now */
-    uint8_t association_id[MUX_ASSOCIATION_ID_SIZE];
-    uint64_t log_id; /* its first half; 0: there is none yet */
     struct tls_generation *generation, *previous_generation;
     bool generation_refused;             /* client: the server resumes nothing from it (any more) */
     struct tls_credentials *credentials; /* of generation's master: for its children */
@@ -144,19 +142,16 @@ struct link {
     struct mux_control *control;
     struct mux_control_events control_events;
     struct loop_task control_task;
-    uint32_t window_promised, peer_window; /* of our HELLO, of the peer's */
-    bool peer_leaving;                     /* GOAWAY came */
-    bool *offered; /* of each service of the tunnel: the peer connects it, as its HELLO says */
+    bool peer_leaving; /* GOAWAY came */
+    bool *offered;     /* of each service of the tunnel: the peer connects it, as its HELLO says */
     uint16_t peer_wants; /* children that the server waits for */
 
     /* server: see link/place.c */
-    struct quota *quota; /* of its identity; NULL: not verified yet */
-    struct place *place; /* the same */
+    struct place *place; /* NULL: not verified yet */
     bool place_awaited;
     struct loop_timer place_timer;
-    unsigned kept;             /* messages for the master that came while it was awaited */
-    struct mux_budget *budget; /* of the quota, or of the process */
-    bool is_quiet;             /* why it ends has been told */
+    unsigned kept; /* messages for the master that came while it was awaited */
+    bool is_quiet; /* why it ends has been told */
 
     uint16_t wanted;       /* SCTP streams that we asked for (client) */
     uint16_t granted;      /* in each direction, at most that */
@@ -186,10 +181,9 @@ struct link {
     struct scheduler scheduler;
     struct loop_task send_task;
     struct channel *held_first, **held_last; /* see link_hold */
-    atomic_size_t queued; /* bytes that wait for SCTP or are in the mail to it, of all streams */
-    atomic_uint record_limit; /* plaintext of one record: less on a slow line */
 
-    struct link_share *shares; /* one for each worker */
+    struct channel_group group; /* all that other threads read of it */
+    struct link_share *shares;  /* one for each worker */
     unsigned shares_left;
     bool shut_when_sent; /* SHUTDOWN waits for the queue to SCTP */
     enum err reason;     /* why it ends */
@@ -202,7 +196,7 @@ struct link {
 #define LINK_ABOUT(link, ...)                                                                      \
     LOG_ABOUT(.tunnel = (link)->tunnel->config->name,                                              \
               .peer = *(link)->peer_name ? (link)->peer_name : NULL,                               \
-              .association = (link)->log_id,                                                       \
+              .association = (link)->group.log_id,                                                 \
               .address = *(link)->peer_name ? NULL : (link)->peer_text, __VA_ARGS__)
 
 static inline bool link_is_client(const struct link *link)
@@ -210,20 +204,15 @@ static inline bool link_is_client(const struct link *link)
     return link->tunnel->config->role == CONFIG_CLIENT;
 }
 
+static inline struct link *link_of(const struct channel *channel)
+{
+    return container_of(channel->group, struct link, group);
+}
+
 static inline uint64_t link_now(const struct link *link)
 {
     return loop_now(link->tunnel->home->loop);
 }
-
-/* What a channel tells its link. */
-enum link_notice_kind {
-    NOTICE_USABLE,   /* client: handshaken, and BIND is on its way */
-    NOTICE_READY,    /* handshaken and bound by both; resumed says how */
-    NOTICE_FAILED,   /* its session is gone: why, detail */
-    NOTICE_LEASED,   /* by the peer */
-    NOTICE_IDLE,     /* the lease is over */
-    NOTICE_RETURNED, /* connection comes back: the peer was first; NULL: it has ended meanwhile */
-};
 
 /* What a client's new association takes. */
 struct link_route {
@@ -253,25 +242,6 @@ void link_carry(struct link *link, struct connection *connection);
 /* It waits no longer, because it ends. Owns: still the caller's. */
 void link_carry_cancel(struct connection *connection);
 
-/* From a channel: queues a notice to the link. detail is copied. Thread: the channel's worker. */
-void link_notify(struct channel *channel, enum link_notice_kind kind, enum err why,
-                 const char *detail, struct connection *connection, bool resumed);
-/* From a channel: ciphertext for SCTP. Owns: consumed. Thread: the channel's worker. */
-void link_put(struct channel *channel, struct message *message);
-
-/* Bytes: some ten times what SCTP takes at once, and twice what one channel may have there. */
-#define LINK_QUEUE_FULL (256 * 1024)
-/* So much waits for SCTP that more would only fill memory: thousands of connections that have
- * something to send would each put eight records there. A channel at home then says that it wants
- * its turn, and makes a record when it comes; others keep to one record on its way. Thread: any. */
-bool link_is_full(const struct link *link);
-/* Several times as much waits: channels of other workers would each add a record, as many as there
- * are connections. True: the channel is woken when there is less. Thread: the channel's worker, not
- * home. */
-bool link_hold(struct channel *channel);
-/* Thread: home, which is the channel's. */
-void link_want(struct channel *channel);
-
 /* Between the files of link. */
 void link_became_ready(struct link *link);
 void link_paths_init(struct link *link);
@@ -283,8 +253,10 @@ void link_send_init(struct link *link);
 void link_send_now(struct link *link);
 void link_send_clear(struct link *link);
 void link_send_forget(struct link *link, struct link_stream *stream);
-/* After a child's handshake took a step. Thread: the channel's worker. */
-void link_handshake_step(struct channel *channel);
+void link_put(struct channel *channel, struct message *message);
+void link_want(struct channel *channel);
+void link_hold(struct channel *channel);
+void link_step(struct channel *channel);
 void link_enqueue(struct link *link, struct message *message);
 void link_receive(struct link *link, struct message *message);
 /* What there is to say is written at the end of this turn, or at once. */
@@ -332,6 +304,7 @@ void link_child_failed(struct link *link, uint16_t stream, uint8_t epoch, enum e
                        const char *detail, bool told_by_peer);
 void link_child_receive(struct link *link, struct message *message);
 void link_start_children(struct link *link);
+void link_report(const struct channel_report *report);
 void link_start_child(struct link *link, uint16_t id, uint8_t epoch);
 /* One that has just begun, without a word to the peer, who does not know it. */
 void link_abandon_child(struct link *link, uint16_t id);

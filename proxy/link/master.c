@@ -47,7 +47,7 @@ static struct turn *turn_of(const struct link *link)
 
 static struct turn_share *share_of(const struct link *link)
 {
-    return &link->shares[link->tunnel->home->index].turn;
+    return &link->group.shares[link->tunnel->home->index];
 }
 
 static void end_master(struct link_master *master)
@@ -243,13 +243,14 @@ static void first_master_verified(struct link *link)
     link->master_resumed = resumed;
     if (link->association)
         association_trust(link->association);
-    if (tls_session_export(session, ASSOCIATION_LABEL, link->association_id,
-                           sizeof(link->association_id)) != ERR_OK) {
+    if (tls_session_export(session, ASSOCIATION_LABEL, link->group.association_id,
+                           sizeof(link->group.association_id)) != ERR_OK) {
         link_close(link, ERR_TLS_MASTER, "no exporter", true);
         return;
     }
-    struct wire_reader r = wire_reader(link->association_id, sizeof(link->association_id));
-    link->log_id = wire_get_u64(&r);
+    struct wire_reader r =
+        wire_reader(link->group.association_id, sizeof(link->group.association_id));
+    link->group.log_id = wire_get_u64(&r);
     link_place_take(link);
 }
 

@@ -1,4 +1,4 @@
-/* What channels tell their link: how their sessions and leases go. */
+/* Events of channels: how their sessions and leases go. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,18 +7,6 @@
 #include "proxy/link/link.h"
 #include "proxy/link/owner.h"
 #include "proxy/worker/worker.h"
-
-/* A channel's words to its link. */
-struct notice {
-    struct mail mail;
-    struct channel *channel;
-    enum link_notice_kind kind;
-    uint8_t epoch;
-    enum err why;
-    bool resumed;
-    struct connection *connection;
-    char detail[];
-};
 
 static void child_usable(struct link *link, uint16_t id)
 {
@@ -92,59 +80,40 @@ static void connection_returned(struct link *link, uint16_t id, struct connectio
     link->owner->events->on_connection_back(link->owner, connection);
 }
 
-static void handle(struct link *link, struct notice *notice)
+static void handle(struct link *link, const struct channel_report *report)
 {
-    uint16_t id = notice->channel->stream;
-    switch (notice->kind) {
-    case NOTICE_USABLE:
+    uint16_t id = report->channel->stream;
+    switch (report->event) {
+    case CHANNEL_USABLE:
         child_usable(link, id);
         break;
-    case NOTICE_READY:
-        child_ready(link, id, notice->resumed);
+    case CHANNEL_READY:
+        child_ready(link, id, report->resumed);
         break;
-    case NOTICE_FAILED:
-        link_child_failed(link, id, notice->epoch, notice->why, notice->detail, false);
+    case CHANNEL_FAILED:
+        link_child_failed(link, id, report->epoch, report->why, report->detail, false);
         break;
-    case NOTICE_LEASED:
+    case CHANNEL_LEASED:
         child_leased_by_peer(link, id);
         break;
-    case NOTICE_IDLE:
+    case CHANNEL_IDLE:
         child_idle(link, id);
         break;
-    case NOTICE_RETURNED:
+    case CHANNEL_RETURNED:
         lease_returned(link, id);
         break;
     }
 }
 
-static void deliver_notice(struct mail *mail)
+void link_report(const struct channel_report *report)
 {
-    struct notice *notice = container_of(mail, struct notice, mail);
-    struct link *link = notice->channel->link;
-    struct link_stream *stream = &link->streams[notice->channel->stream];
-    if (notice->connection)
-        connection_returned(link, notice->channel->stream, notice->connection);
+    struct link *link = link_of(report->channel);
+    const struct link_stream *stream = &link->streams[report->channel->stream];
+    if (report->connection)
+        connection_returned(link, report->channel->stream, report->connection);
     else if (link->state != LINK_CLOSING && stream->child != CHILD_NONE &&
-             stream->epoch == notice->epoch)
-        handle(link, notice);
-    free(notice);
+             stream->epoch == report->epoch)
+        handle(link, report);
     if (link->state == LINK_READY)
         link_start_children(link);
-}
-
-void link_notify(struct channel *channel, enum link_notice_kind kind, enum err why,
-                 const char *detail, struct connection *connection, bool resumed)
-{
-    size_t length = detail ? strlen(detail) : 0;
-    struct notice *notice = check_alloc(sizeof(*notice) + length + 1);
-    notice->mail.deliver = deliver_notice;
-    notice->channel = channel;
-    notice->kind = kind;
-    notice->epoch = channel->epoch;
-    notice->why = why;
-    notice->connection = connection;
-    notice->resumed = resumed;
-    if (length)
-        memcpy(notice->detail, detail, length);
-    worker_post(channel->link->tunnel->home, &notice->mail);
 }

@@ -93,14 +93,14 @@ void link_place_paths(struct link *link)
 void link_place_take(struct link *link)
 {
     struct tunnel_base *tunnel = link->tunnel;
-    link->budget = tunnel->budget;
+    link->group.budget = tunnel->budget;
     if (tunnel->config->role == CONFIG_CLIENT) {
         link_control_begin(link);
         return;
     }
     link->place = places_enter(link->owner->places, link, tunnel->home, link->identity, on_mail);
-    link->quota = quota_ref(link->place->quota);
-    link->budget = &link->quota->budget;
+    link->group.quota = quota_ref(link->place->quota);
+    link->group.budget = &link->group.quota->budget;
     link->place_timer.on_expire = on_look;
     link_place_paths(link);
     look(link);
@@ -114,11 +114,11 @@ uint32_t link_place_streams(struct link *link, uint32_t wanted)
     uint32_t streams = places_streams(link->place, wanted);
     if (streams < wanted) {
         counter_add(&link->tunnel->counters->limit_streams, 1);
-        if (log_minute_allows(&link->quota->streams_told, link_now(link), &left_out))
+        if (log_minute_allows(&link->group.quota->streams_told, link_now(link), &left_out))
             log_write(LOG_WARNING, LINK_ABOUT(link),
                       "identity.max_streams = %u is nearly used up: an association gets %u streams "
                       "instead of %u (%llu more got fewer before)",
-                      link->quota->limits->max_streams, streams, wanted,
+                      link->group.quota->limits->max_streams, streams, wanted,
                       (unsigned long long)left_out);
     }
     return streams;

@@ -12,7 +12,7 @@ static struct link_stream *of_entry(struct scheduler_entry *entry)
 /* length bytes less wait for SCTP: sent, or dropped. */
 static void count_out(struct link *link, size_t length)
 {
-    atomic_fetch_sub_explicit(&link->queued, length, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&link->group.queued, length, memory_order_relaxed);
 }
 
 /* Tells the channel that a message of it is on its way, or was dropped. */
@@ -51,63 +51,42 @@ static void keep_pace(struct link *link)
         return;
     scheduler_set_quantum(&link->scheduler, pace);
     uint32_t record = pace - (pace > RECORD_OVERHEAD ? RECORD_OVERHEAD : 0);
-    atomic_store_explicit(&link->record_limit, record, memory_order_relaxed);
+    atomic_store_explicit(&link->group.record_limit, record, memory_order_relaxed);
 }
-
-bool link_is_full(const struct link *link)
-{
-    return atomic_load_explicit(&link->queued, memory_order_relaxed) >= LINK_QUEUE_FULL;
-}
-
-/* Bytes, beyond which nobody adds any. */
-#define QUEUE_HELD (4 * LINK_QUEUE_FULL)
 
 static size_t queued(const struct link *link)
 {
-    return atomic_load_explicit(&link->queued, memory_order_relaxed);
+    return atomic_load_explicit(&link->group.queued, memory_order_relaxed);
 }
 
 /* Half of the room is theirs who are woken now, with a record each. */
 static void wake_held(struct link *link)
 {
     size_t full = queued(link);
-    for (struct channel *channel; full < QUEUE_HELD / 2 && (channel = link->held_first);
+    for (struct channel *channel; full < CHANNEL_QUEUE_HELD / 2 && (channel = link->held_first);
          full += MESSAGE_MAX) {
-        link->held_first = channel->held_next;
-        atomic_store(&channel->held, false);
+        link->held_first = channel->flow.next_held;
+        atomic_store(&channel->flow.held, false);
         channel_wake(channel);
     }
     if (!link->held_first)
         link->held_last = &link->held_first;
 }
 
-static void on_hold(struct mail *mail)
+void link_hold(struct channel *channel)
 {
-    struct channel *channel = container_of(mail, struct channel, hold);
-    struct link *link = channel->link;
+    struct link *link = link_of(channel);
     if (!link->association)
         return; /* the channels are ending */
-    channel->held_next = NULL;
+    channel->flow.next_held = NULL;
     *link->held_last = channel;
-    link->held_last = &channel->held_next;
+    link->held_last = &channel->flow.next_held;
     wake_held(link);
-}
-
-bool link_hold(struct channel *channel)
-{
-    struct link *link = channel->link;
-    if (queued(link) < QUEUE_HELD)
-        return false;
-    if (!atomic_exchange(&channel->held, true)) { /* else the home may be reading the mail now */
-        channel->hold.deliver = on_hold;
-        worker_post(link->tunnel->home, &channel->hold);
-    }
-    return true;
 }
 
 void link_want(struct channel *channel)
 {
-    struct link *link = channel->link;
+    struct link *link = link_of(channel);
     struct link_stream *stream = &link->streams[channel->stream];
     if (!link->association)
         return;
@@ -116,15 +95,12 @@ void link_want(struct channel *channel)
     loop_task_queue(link->tunnel->home->loop, &link->send_task);
 }
 
-/* Whose turn it is may have been told to wait for that. NULL: it has nothing any more. */
+/* A channel may wait for this turn to make its record. NULL: it has nothing any more. */
 static struct message *take_message(struct link_stream *stream)
 {
-    if (!stream->out.first && stream->wants)
-        stream->wants = channel_produce(stream->channel);
-    struct message *message = message_queue_pop(&stream->out);
-    if (!message)
-        stream->wants = false;
-    return message;
+    if (stream->out.first)
+        return message_queue_pop(&stream->out);
+    return stream->wants ? channel_produce(stream->channel, &stream->wants) : NULL;
 }
 
 void link_send_now(struct link *link)
@@ -164,7 +140,7 @@ void link_send_now(struct link *link)
 void link_send_init(struct link *link)
 {
     scheduler_init(&link->scheduler);
-    atomic_init(&link->record_limit, SCHEDULER_QUANTUM);
+    atomic_init(&link->group.record_limit, SCHEDULER_QUANTUM);
     link->send_task.on_run = on_send;
     link->held_last = &link->held_first;
 }
@@ -173,10 +149,10 @@ void link_send_init(struct link *link)
  * ones while this side does the others; several share a packet. */
 #define STEPS_TOGETHER 4
 
-void link_handshake_step(struct channel *channel)
+void link_step(struct channel *channel)
 {
-    struct link *link = channel->link;
-    if (channel->worker == link->tunnel->home && ++link->handshake_steps % STEPS_TOGETHER == 0)
+    struct link *link = link_of(channel);
+    if (++link->handshake_steps % STEPS_TOGETHER == 0)
         link_send_now(link);
 }
 
@@ -216,28 +192,13 @@ static void enqueue(struct link *link, struct message *message)
 
 void link_enqueue(struct link *link, struct message *message)
 {
-    atomic_fetch_add_explicit(&link->queued, message->length, memory_order_relaxed);
+    atomic_fetch_add_explicit(&link->group.queued, message->length, memory_order_relaxed);
     enqueue(link, message);
-}
-
-static void deliver_outgoing(struct mail *mail)
-{
-    struct message *message = container_of(mail, struct message, mail);
-    enqueue(message->owner, message);
 }
 
 void link_put(struct channel *channel, struct message *message)
 {
-    struct link *link = channel->link;
-    struct worker *home = link->tunnel->home;
-    if (channel->worker == home) {
-        link_enqueue(link, message);
-        return;
-    }
-    atomic_fetch_add_explicit(&link->queued, message->length, memory_order_relaxed);
-    message->owner = link;
-    message->mail.deliver = deliver_outgoing;
-    worker_post(home, &message->mail);
+    enqueue(link_of(channel), message);
 }
 
 void link_receive(struct link *link, struct message *message)

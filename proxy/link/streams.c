@@ -76,7 +76,7 @@ const char *link_streams_describe(const struct link *link, char *text, size_t si
         break;
     case STREAMS_BY_IDENTITY:
         snprintf(text, size, "limited here, by identity.max_streams = %u",
-                 link->quota->limits->max_streams);
+                 link->group.quota->limits->max_streams);
         break;
     }
     return text;

@@ -20,6 +20,7 @@
 #include "mux/pool.h"
 
 struct connection_dial;
+struct channel;
 struct link;
 struct quota;
 struct service;
@@ -87,8 +88,9 @@ struct connection {
     struct connection_about about;
     struct connection_counts counts;
     struct connection_wait wait;
-    struct link *link; /* whose pool it waits in or whose stream it has */
-    struct mail mail;  /* for its ways between workers */
+    struct link *link;       /* whose pool it waits in or whose stream it has */
+    struct channel *channel; /* that it is on its way to, by mail */
+    struct mail mail;        /* for its ways between workers */
 
     struct quota *quota; /* of the client whose it is, at a server; NULL: nobody's yet */
     uint64_t held;       /* bytes that it has of the budget while no lease has them */

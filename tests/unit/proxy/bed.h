@@ -490,7 +490,7 @@ static inline bool side_books_are_even(const struct side *side)
         const struct link_stream *stream = &link->streams[i];
         ready += stream->child == CHILD_READY;
         if (stream->lease != LEASE_NONE || stream->out.first || stream->child == CHILD_STARTED ||
-            (stream->channel && atomic_load(&stream->channel->unsent)))
+            (stream->channel && atomic_load(&stream->channel->flow.unsent)))
             return false;
     }
     return !link->children_started && pool_idle(link->pool) == ready && !pool_leased(link->pool) &&

@@ -1,5 +1,5 @@
 /* One connection on one stream: both ends of it, how they end, and what the other end then sees. */
-#include "proxy/channel/carry.h"
+#include "proxy/channel/channel_private.h"
 
 #include "tests/unit/proxy/bed.h"
 

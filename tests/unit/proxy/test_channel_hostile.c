@@ -94,7 +94,7 @@ static size_t flood(struct attack *attack, enum pattern pattern, unsigned record
         struct message *message;
         struct link_stream *stream = &link->streams[attack->from->stream];
         while ((message = message_queue_pop(&stream->out))) {
-            link->queued -= message->length;
+            link->group.queued -= message->length;
             channel_sent(attack->from, message->length);
             message->epoch = attack->to->epoch;
             channel_feed(attack->to, message);
@@ -116,7 +116,7 @@ static void bounded(enum pattern pattern, const char *what, unsigned records, si
     uint64_t first = mux_stream_received(attack.to->mux), longest = 0;
     size_t most_bytes = 0, turns = 0;
     unsigned before = sendmsgs, most_calls = 0;
-    while (attack.to->mux && attack.to->fed && turns < 1000000) {
+    while (attack.to->mux && attack.to->input.fed && turns < 1000000) {
         uint64_t begun = now_us(), at = mux_stream_received(attack.to->mux);
         unsigned calls = sendmsgs;
         loop_turn(loop, 0);
@@ -169,7 +169,7 @@ static void flood_control(struct bed *bed, unsigned records)
         must(tls_session_write(from->master.session, record, (size_t)(w.at - record)) == ERR_OK);
         struct message *message;
         while ((message = message_queue_pop(&from->streams[0].out))) {
-            from->queued -= message->length;
+            from->group.queued -= message->length;
             if (to->state == LINK_READY)
                 link_master_receive(to, message);
             else

@@ -14,7 +14,7 @@ static int32_t most_unsent(const struct side *side)
     const struct link *link = side_link(side);
     for (uint32_t i = 1; link && i <= link->streams_max; i++) {
         struct channel *channel = link->streams[i].channel;
-        int32_t unsent = channel ? atomic_load(&channel->unsent) : 0;
+        int32_t unsent = channel ? atomic_load(&channel->flow.unsent) : 0;
         most = unsent > most ? unsent : most;
     }
     return most;
@@ -23,7 +23,7 @@ static int32_t most_unsent(const struct side *side)
 static size_t queued(const struct side *side)
 {
     const struct link *link = side_link(side);
-    return link ? atomic_load(&link->queued) : 0;
+    return link ? atomic_load(&link->group.queued) : 0;
 }
 
 static size_t larger(size_t a, size_t b)
@@ -54,7 +54,7 @@ static void with_faults(const char *what, struct memory_faults faults, unsigned 
     ok(ends_all(&bed.ends, pair_is_complete), "%s, %u workers: every byte arrives", what, workers);
     ok(most > 0 && most < CHANNEL_UNSENT_MAX + MESSAGE_MAX,
        "no channel has more than it may on its way (%d)", (int)most);
-    ok(waiting < LINK_QUEUE_FULL + CONNECTIONS * MESSAGE_MAX,
+    ok(waiting < CHANNEL_QUEUE_FULL + CONNECTIONS * MESSAGE_MAX,
        "nor all together more than memory should be spent on (%zu)", waiting);
     bed_expect(&bed, is_settled(&bed) && !queued(&bed.client) && !queued(&bed.server),
                "in the end nothing is");
