@@ -76,8 +76,8 @@ $(BUILD)/hawser: $(BUILD)/proxy/cli/main.o $(call objects,$(wildcard bench/resum
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(ALLOCATOR) $(LIBS)
 
-# What depends on the choice of libraries is made again when that changes.
-$(BUILD)/hawser $(BUILD)/libtls.a $(BUILD)/tls/wide_gcm.o $(BUILD)/config/verify_tls.o: $(BUILD)/with
+# Objects that depend on the choice of libraries are made again when that changes.
+$(BUILD)/hawser $(BUILD)/libtls.a $(call objects,$(shell grep -rl --include=*.c 'WITHOUT_[A-Z]' $(FOLDERS) tests)): $(BUILD)/with
 $(BUILD)/with: FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)echo "$(WITH_WORDS)" | cmp -s - $@ || echo "$(WITH_WORDS)" >$@
@@ -235,7 +235,7 @@ check-tsan: ## all tests under ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=tsan WERROR=1 check-variant
 
 # What is left without the optional libraries: it builds, and what it says is what it has.
-WITHOUT := $(patsubst %,build/without/tests/%,unit/config/test_verify_tls unit/tls/test_store unit/tls/test_wide_gcm unit/tls/test_record fuzz/fuzz_config)
+WITHOUT := $(patsubst %,build/without/tests/%,unit/config/test_verify_tls unit/tls/test_store unit/tls/test_vaes_gcm unit/tls/test_record fuzz/fuzz_config)
 .PHONY: check-without
 check-without: ## build without Redis, libipsec-mb and jemalloc, and run some tests
 	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=without WITH_REDIS=0 WITH_IPSEC_MB=0 WITH_JEMALLOC=0 WERROR=1 build/without/hawser $(WITHOUT)
