@@ -112,7 +112,7 @@ uint64_t sctp_association_deadline(const struct sctp_association *self)
     if (self->state == SCTP_ENDED)
         return SCTP_NEVER;
     if (self->state < SCTP_ESTABLISHED)
-        return sctp_handshake_deadline(self);
+        return self->handshake->deadline_us;
     uint64_t deadline = number_least(sctp_closing_deadline(self), sctp_receiving_deadline(self));
     if (!sctp_association_may_send(self))
         return deadline;
@@ -125,8 +125,7 @@ void sctp_association_timeout(struct sctp_association *self, uint64_t now_us)
     if (self->state == SCTP_ENDED)
         return;
     if (self->state < SCTP_ESTABLISHED) {
-        if (now_us >= sctp_handshake_deadline(self))
-            sctp_handshake_timeout(self, now_us);
+        sctp_handshake_timeout(self, now_us);
         return;
     }
     if (now_us >= sctp_closing_deadline(self))
@@ -164,11 +163,6 @@ enum err sctp_association_send(struct sctp_association *self, uint64_t now_us,
     if (message->stream >= self->streams)
         return ERR_TRANSPORT_STREAM;
     return sctp_sending_queue(self, now_us, message);
-}
-
-uint32_t sctp_association_pace(const struct sctp_association *self)
-{
-    return sctp_sending_pace(self);
 }
 
 static bool tell(struct sctp_event *event, enum sctp_event_kind kind)

@@ -122,35 +122,6 @@ static void take_error(struct arrival *a)
         sctp_handshake_stale(a->self);
 }
 
-static void take_init_ack(struct arrival *a)
-{
-    if (!is_alone(a))
-        reject(a);
-    else if (a->self->state == SCTP_COOKIE_WAIT)
-        sctp_handshake_init_ack(a->self, a->now_us, a->net, &a->chunk);
-}
-
-static void take_cookie_ack(struct arrival *a)
-{
-    if (a->self->state == SCTP_COOKIE_ECHOED)
-        sctp_handshake_cookie_ack(a->self, a->now_us);
-}
-
-/* Section 8.3 says in which states one is answered. */
-static void take_heartbeat(struct arrival *a)
-{
-    if (a->self->state == SCTP_COOKIE_ECHOED || sctp_association_may_send(a->self))
-        sctp_replies_heartbeat(a->self, a->net, &a->chunk);
-}
-
-static void take_shutdown_ack(struct arrival *a)
-{
-    if (a->self->state < SCTP_ESTABLISHED)
-        sctp_closing_stranger(a->self, sctp_wire_u32(a->packet + 4));
-    else
-        sctp_closing_shutdown_ack(a->self);
-}
-
 /* False: nothing behind it is read. */
 static bool take_unknown(struct arrival *a)
 {
@@ -181,18 +152,11 @@ static bool take_auth(struct arrival *a)
     return false;
 }
 
-/* Nothing may be in a packet with it (section 6.10). */
-static void take_shutdown_complete(struct arrival *a)
-{
-    if (is_alone(a))
-        sctp_closing_shutdown_complete(a->self);
-    else
-        reject(a);
-}
-
-/* False: the rest of the packet is not read. */
+/* False: the rest of the packet is not read. Section 8.3 says in which states HEARTBEAT is
+ * answered, section 6.10 which chunks are alone in their packet. */
 static bool take(struct arrival *a)
 {
+    struct sctp_association *self = a->self;
     switch (a->chunk.type) {
     case SCTP_CHUNK_DATA:
         take_data(a);
@@ -204,36 +168,43 @@ static bool take(struct arrival *a)
         reject(a);
         return false;
     case SCTP_CHUNK_INIT_ACK:
-        take_init_ack(a);
+        if (!is_alone(a))
+            reject(a);
+        else if (self->state == SCTP_COOKIE_WAIT)
+            sctp_handshake_init_ack(self, a->now_us, a->net, &a->chunk);
         return false;
     case SCTP_CHUNK_HEARTBEAT:
-        take_heartbeat(a);
+        if (self->state == SCTP_COOKIE_ECHOED || sctp_association_may_send(self))
+            sctp_replies_heartbeat(self, a->net, &a->chunk);
         break;
-    case SCTP_CHUNK_HEARTBEAT_ACK: /* the engine asks nothing: the transport's probes do */
+    case SCTP_CHUNK_HEARTBEAT_ACK: /* the engine sends no HEARTBEAT: the transport's probes do */
         reject(a);
         break;
     case SCTP_CHUNK_ABORT:
         take_abort(a);
         break;
     case SCTP_CHUNK_SHUTDOWN:
-        sctp_closing_shutdown(a->self, a->now_us, &a->chunk);
+        sctp_closing_shutdown(self, a->now_us, &a->chunk);
         break;
     case SCTP_CHUNK_SHUTDOWN_ACK:
-        take_shutdown_ack(a);
+        sctp_closing_shutdown_ack(self, sctp_wire_u32(a->packet + 4));
         break;
     case SCTP_CHUNK_ERROR:
         take_error(a);
         break;
-    case SCTP_CHUNK_COOKIE_ECHO: /* the listener has read it */
-        break;
     case SCTP_CHUNK_COOKIE_ACK:
-        take_cookie_ack(a);
+        if (self->state == SCTP_COOKIE_ECHOED)
+            sctp_handshake_cookie_ack(self, a->now_us);
         break;
     case SCTP_CHUNK_SHUTDOWN_COMPLETE:
-        take_shutdown_complete(a);
+        if (is_alone(a))
+            sctp_closing_shutdown_complete(self);
+        else
+            reject(a);
         break;
     case SCTP_CHUNK_AUTH:
         return take_auth(a);
+    case SCTP_CHUNK_COOKIE_ECHO: /* the listener has read it */
     case SCTP_CHUNK_PAD:
         break;
     default:
@@ -260,7 +231,7 @@ static bool is_acceptable(const struct arrival *a, uint32_t tag)
     if (reflected ? tag != self->peer_tag : tag != self->own_tag)
         return type == SCTP_CHUNK_AUTH ||
                (type == SCTP_CHUNK_SHUTDOWN_ACK && self->state < SCTP_ESTABLISHED);
-    return !self->auth || a->covered || !sctp_auth_must_come(self->auth, type);
+    return !self->auth || a->covered || !sctp_auth_must_come(type);
 }
 
 static void read_chunks(struct arrival *a, uint32_t tag)

@@ -37,7 +37,7 @@ static bool wants_control(const struct sctp_association *self, unsigned *net)
 static bool plan_handshake(struct sctp_association *self, struct sctp_wants *wants)
 {
     struct sctp_plan *plan = &self->plan;
-    plan->handshake = sctp_handshake_wants(self);
+    plan->handshake = self->handshake->is_due;
     plan->control = !plan->handshake && wants_heartbeat_ack(self, &wants->net);
     return plan->handshake || plan->control;
 }
@@ -50,7 +50,7 @@ static bool plan_rest(struct sctp_association *self, uint64_t now_us, struct sct
     struct sctp_plan *plan = &self->plan;
     unsigned net = self->used;
     bool is_elsewhere = self->receiving.net != net;
-    if (is_elsewhere && sctp_receiving_wants(self)) {
+    if (is_elsewhere && self->receiving.sack_now) {
         plan->sack = true;
         wants->net = self->receiving.net;
         return true;
@@ -64,13 +64,13 @@ static bool plan_rest(struct sctp_association *self, uint64_t now_us, struct sct
         return true;
     }
     if (plan->data) {
-        plan->sack = !is_elsewhere && sctp_receiving_owes(self);
+        plan->sack = !is_elsewhere && self->receiving.owes_sack;
         /* DATA fills what room it finds; gap blocks may leave it none. */
         wants->full = wants->full && !plan->control &&
                       !(plan->sack && sctp_tsn_map_has_gaps(&self->receiving.map));
         return true;
     }
-    plan->sack = !is_elsewhere && net == self->used && sctp_receiving_wants(self);
+    plan->sack = !is_elsewhere && net == self->used && self->receiving.sack_now;
     wants->net = net;
     return plan->control || plan->sack;
 }

@@ -94,7 +94,8 @@ struct sctp_receiving {
     struct sctp_tsn_map map;
     struct sctp_reassembly *reassembly;
     unsigned packets; /* with DATA since the last SACK */
-    bool now, owes;   /* a SACK must go at once; is owed */
+    bool sack_now;    /* a SACK must go at once; it is owed, too */
+    bool owes_sack;   /* goes with the next DATA, or at deadline_us */
     bool had_data;    /* this packet */
     bool failed;      /* the peer has contradicted itself: nothing more is taken */
     unsigned net;     /* on which DATA came last */

@@ -9,6 +9,25 @@
 #include "sctp/umac.h"
 #include "sctp/wire.h"
 
+/* All that carry data, end or change an association; the last two are RE-CONFIG and FORWARD-TSN,
+ * which a peer's kernel may send. */
+const uint8_t sctp_auth_chunks[SCTP_AUTH_CHUNKS] = {SCTP_CHUNK_DATA,
+                                                    SCTP_CHUNK_SACK,
+                                                    SCTP_CHUNK_ABORT,
+                                                    SCTP_CHUNK_SHUTDOWN,
+                                                    SCTP_CHUNK_SHUTDOWN_ACK,
+                                                    SCTP_CHUNK_ERROR,
+                                                    130,
+                                                    192};
+
+bool sctp_auth_chunks_listed(const uint8_t *list, size_t count)
+{
+    for (size_t i = 0; i < SCTP_AUTH_CHUNKS; i++)
+        if (!count || !memchr(list, sctp_auth_chunks[i], count))
+            return false;
+    return true;
+}
+
 /* Section 3.2: these cannot be authenticated, whatever CHUNKS says. */
 static const uint8_t never_chunks[] = {SCTP_CHUNK_INIT, SCTP_CHUNK_INIT_ACK,
                                        SCTP_CHUNK_SHUTDOWN_COMPLETE, SCTP_CHUNK_AUTH};
@@ -345,9 +364,8 @@ bool sctp_auth_must_send(const struct sctp_auth *self, uint8_t type)
     return self->must_send[type / 32] >> type % 32 & 1;
 }
 
-bool sctp_auth_must_come(const struct sctp_auth *self, uint8_t type)
+bool sctp_auth_must_come(uint8_t type)
 {
-    (void)self;
     return memchr(sctp_auth_chunks, type, SCTP_AUTH_CHUNKS) != NULL;
 }
 

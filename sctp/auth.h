@@ -57,7 +57,7 @@ enum err sctp_auth_drop(struct sctp_auth *self, uint16_t number);
 /* Whether chunks of that type must be authenticated: as the peer asked for what we send, as we
  * asked for what it sends (section 6.3: others are dropped silently). */
 bool sctp_auth_must_send(const struct sctp_auth *self, uint8_t type);
-bool sctp_auth_must_come(const struct sctp_auth *self, uint8_t type);
+bool sctp_auth_must_come(uint8_t type);
 
 /* An AUTH chunk with room for its MAC; everything written behind it until sctp_auth_sign is
  * covered. Returns where it begins; NULL: no room. */

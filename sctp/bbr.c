@@ -156,11 +156,6 @@ static struct sctp_congestion *make(uint64_t now_us, uint32_t mss, uint64_t rtt_
     return &self->base;
 }
 
-static void release(struct sctp_congestion *base)
-{
-    free(bbr_of(base));
-}
-
 static void check_startup_and_drain(struct sctp_bbr *self, const struct sctp_sample *sample)
 {
     if (self->state == SCTP_BBR_STARTUP && self->full_bw_reached) {
@@ -368,7 +363,6 @@ static const char *phase(const struct sctp_congestion *base, double *floor)
 const struct sctp_congestion_ops sctp_bbr_ops = {
     .name = "bbr",
     .make = make,
-    .free = release,
     .sent = sent,
     .acked = acked,
     .lost = lost,

@@ -150,25 +150,22 @@ void sctp_closing_repeat(struct sctp_association *self)
     self->closing.owes_shutdown_ack = true;
 }
 
-void sctp_closing_shutdown_ack(struct sctp_association *self)
+void sctp_closing_shutdown_ack(struct sctp_association *self, uint32_t tag)
 {
-    if (self->state != SCTP_SHUTDOWN_SENT && self->state != SCTP_SHUTDOWN_ACK_SENT)
-        return;
-    sctp_association_end(self, orderly(self), NULL, 0);
-    self->closing.owes_complete = true;
+    struct sctp_closing *closing = &self->closing;
+    if (self->state < SCTP_ESTABLISHED) {
+        closing->owes_complete = closing->complete_reflected = true;
+        closing->reflected_tag = tag;
+    } else if (self->state == SCTP_SHUTDOWN_SENT || self->state == SCTP_SHUTDOWN_ACK_SENT) {
+        sctp_association_end(self, orderly(self), NULL, 0);
+        closing->owes_complete = true;
+    }
 }
 
 void sctp_closing_shutdown_complete(struct sctp_association *self)
 {
     if (self->state == SCTP_SHUTDOWN_ACK_SENT)
         sctp_association_end(self, orderly(self), NULL, 0);
-}
-
-void sctp_closing_stranger(struct sctp_association *self, uint32_t tag)
-{
-    self->closing.owes_complete = true;
-    self->closing.complete_reflected = true;
-    self->closing.reflected_tag = tag;
 }
 
 void sctp_closing_data(struct sctp_association *self)
@@ -185,7 +182,7 @@ void sctp_closing_put(struct sctp_association *self, uint64_t now_us, struct wir
         sctp_wire_put_chunk(writer, SCTP_CHUNK_SHUTDOWN_ACK, 0, NULL, 0);
     } else {
         uint8_t *chunk = sctp_wire_begin(writer, SCTP_CHUNK_SHUTDOWN, 0);
-        wire_put_u32(writer, sctp_receiving_cumulative(self));
+        wire_put_u32(writer, self->receiving.map.cumulative);
         sctp_wire_end(writer, chunk);
     }
     if (writer->overrun)

@@ -8,14 +8,13 @@
 void sctp_closing_continue(struct sctp_association *self, uint64_t now_us);
 void sctp_closing_shutdown(struct sctp_association *self, uint64_t now_us,
                            const struct sctp_chunk *chunk);
-void sctp_closing_shutdown_ack(struct sctp_association *self);
+/* Before the association is up it belongs to another one: SHUTDOWN COMPLETE goes back with its tag
+ * (sections 8.5.1 E, 9.2). */
+void sctp_closing_shutdown_ack(struct sctp_association *self, uint32_t tag);
 void sctp_closing_shutdown_complete(struct sctp_association *self);
 /* INIT, or the cookie of a restart, has come in SHUTDOWN_ACK_SENT: SHUTDOWN ACK goes again
  * (sections 9.2, 5.2.4 A). */
 void sctp_closing_repeat(struct sctp_association *self);
-/* A SHUTDOWN ACK before the association is up belongs to another one: SHUTDOWN COMPLETE goes back
- * with its tag (sections 8.5.1 E, 9.2). */
-void sctp_closing_stranger(struct sctp_association *self, uint32_t tag);
 /* A packet of the peer's while SHUTDOWN is out: it lives, so T2 counts anew. */
 void sctp_closing_heard(struct sctp_association *self, uint64_t now_us);
 /* DATA has come while SHUTDOWN is out: SACK and SHUTDOWN go again. */

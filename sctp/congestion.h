@@ -28,9 +28,8 @@ struct sctp_loss {
 
 struct sctp_congestion_ops {
     const char *name; /* "bbr", "cubic" */
-    /* rtt_us: of the handshake, 0: not known: paces the first window. Owns: caller. */
+    /* rtt_us: of the handshake, 0: not known: paces the first window. Owns: caller, free(). */
     struct sctp_congestion *(*make)(uint64_t now_us, uint32_t mss, uint64_t rtt_us);
-    void (*free)(struct sctp_congestion *self);
     /* Before a packet is counted as in flight: in_flight 0 is the end of a pause. */
     void (*sent)(struct sctp_congestion *self, uint64_t now_us, uint32_t size, uint64_t in_flight);
     /* Once a batch, after all of its lost() and spurious(). */

@@ -47,20 +47,7 @@ static void draw(struct sctp_cookie_secrets *self, struct hmac_sha256_ctx *key,
     explicit_bzero(bytes, sizeof bytes);
 }
 
-struct sctp_cookie_secrets *sctp_cookie_secrets_new(void (*random)(void *, void *, size_t),
-                                                    void *random_context, uint64_t now_us)
-{
-    struct sctp_cookie_secrets *self = check_alloc(sizeof *self);
-    self->random = random;
-    self->random_context = random_context;
-    self->made_us = now_us;
-    draw(self, &self->keys[0], FOR_KEY, 0);
-    draw(self, &self->keys[1], FOR_KEY, 1);
-    draw(self, &self->tie_key, FOR_TIE, 0);
-    return self;
-}
-
-/* Of the time that all of them read from one clock. */
+/* What is shared is made of the time, which all of them read from one clock. */
 static void draw_shared(struct sctp_cookie_secrets *self, uint64_t now_us)
 {
     self->generation = (unsigned)(now_us / SCTP_SECRET_US);
@@ -69,13 +56,23 @@ static void draw_shared(struct sctp_cookie_secrets *self, uint64_t now_us)
         draw(self, &self->keys[(self->generation - i) & 1], FOR_KEY, self->generation - i);
 }
 
-void sctp_cookie_secrets_share(struct sctp_cookie_secrets *self, const struct sctp_sharing *sharing,
-                               uint64_t now_us)
+struct sctp_cookie_secrets *sctp_cookie_secrets_new(const struct sctp_options *options,
+                                                    uint64_t now_us)
 {
-    self->sharing = *sharing;
-    self->turn = sharing->index;
+    struct sctp_cookie_secrets *self = check_alloc(sizeof *self);
+    self->random = options->random;
+    self->random_context = options->random_context;
+    self->sharing = options->sharing;
+    self->turn = options->sharing.index;
+    self->made_us = now_us;
+    if (self->sharing.count) {
+        draw_shared(self, now_us);
+    } else {
+        draw(self, &self->keys[0], FOR_KEY, 0);
+        draw(self, &self->keys[1], FOR_KEY, 1);
+    }
     draw(self, &self->tie_key, FOR_TIE, 0);
-    draw_shared(self, now_us);
+    return self;
 }
 
 void sctp_cookie_secrets_free(struct sctp_cookie_secrets *self)

@@ -35,14 +35,11 @@ struct sctp_cookie {
 /* Of one listener. */
 struct sctp_cookie_secrets;
 
-/* random gives unguessable bytes. Owns: caller. */
-struct sctp_cookie_secrets *sctp_cookie_secrets_new(void (*random)(void *, void *, size_t),
-                                                    void *random_context, uint64_t now_us);
+/* By options.random; with options.sharing, from its secret and the time alone: the same for all
+ * that share, and own tags are those of each of them by turns, from this one on. Owns: caller. */
+struct sctp_cookie_secrets *sctp_cookie_secrets_new(const struct sctp_options *options,
+                                                    uint64_t now_us);
 void sctp_cookie_secrets_free(struct sctp_cookie_secrets *self); /* NULL is fine */
-/* From now on they are made from what all listeners of that address have: the same at the same
- * time. Own tags are those of each listener by turns, from this one on. */
-void sctp_cookie_secrets_share(struct sctp_cookie_secrets *self, const struct sctp_sharing *sharing,
-                               uint64_t now_us);
 /* Takes a new one every SCTP_SECRET_US; call it before the two below. */
 void sctp_cookie_secrets_renew(struct sctp_cookie_secrets *self, uint64_t now_us);
 

@@ -95,12 +95,12 @@ uint32_t crc32c_portable(const void *data, size_t length)
 }
 
 #if defined(__x86_64__)
-#define HARDWARE     "sse4.2"
+#define HARDWARE
 #define TARGET       __attribute__((target("sse4.2")))
 #define STEP8(c, at) _mm_crc32_u64((c), load64(at))
 #define STEP1(c, at) _mm_crc32_u8((uint32_t)(c), *(at))
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_CRC32)
-#define HARDWARE "armv8"
+#define HARDWARE
 #define TARGET
 #define STEP8(c, at) __crc32cd((uint32_t)(c), load64(at))
 #define STEP1(c, at) __crc32cb((uint32_t)(c), *(at))
@@ -230,21 +230,11 @@ static uint32_t proceed(uint32_t crc, const uint8_t *at, size_t length)
     return has_instruction() ? by_instructions(crc, at, length) : by_tables(crc, at, length);
 }
 
-const char *crc32c_kind(void)
-{
-    return has_instruction() ? HARDWARE : "portable";
-}
-
 #else
 
 static uint32_t proceed(uint32_t crc, const uint8_t *at, size_t length)
 {
     return by_tables(crc, at, length);
-}
-
-const char *crc32c_kind(void)
-{
-    return "portable";
 }
 
 #endif

@@ -20,6 +20,3 @@ uint32_t crc32c_packet(const void *packet, size_t length);
 
 /* crc32c_compute in portable C, for processors without instructions for it and for tests. */
 uint32_t crc32c_portable(const void *data, size_t length);
-
-/* "sse4.2", "armv8" or "portable". */
-const char *crc32c_kind(void);

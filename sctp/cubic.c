@@ -115,11 +115,6 @@ static struct sctp_congestion *make(uint64_t now_us, uint32_t mss, uint64_t rtt_
     return &self->base;
 }
 
-static void release(struct sctp_congestion *base)
-{
-    free(cubic_of(base));
-}
-
 /* ---- slow start ---- */
 
 static uint64_t rise(uint64_t base_us)
@@ -393,7 +388,6 @@ static const char *phase(const struct sctp_congestion *base, double *floor)
 const struct sctp_congestion_ops sctp_cubic_ops = {
     .name = "cubic",
     .make = make,
-    .free = release,
     .sent = sent,
     .acked = acked,
     .lost = lost,

@@ -105,11 +105,6 @@ static void set_due(struct sctp_handshake *handshake)
     handshake->deadline_us = SCTP_NEVER;
 }
 
-uint64_t sctp_handshake_deadline(const struct sctp_association *self)
-{
-    return self->handshake ? self->handshake->deadline_us : SCTP_NEVER;
-}
-
 void sctp_handshake_timeout(struct sctp_association *self, uint64_t now_us)
 {
     struct sctp_handshake *handshake = self->handshake;
@@ -166,11 +161,6 @@ void sctp_handshake_put_init(const struct sctp_association *self, struct wire_wr
     uint8_t *chunk = sctp_handshake_begin_chunk(writer, SCTP_CHUNK_INIT, &init);
     sctp_handshake_end_chunk(writer, chunk, options,
                              options->auth ? self->handshake->random : NULL);
-}
-
-bool sctp_handshake_wants(const struct sctp_association *self)
-{
-    return self->handshake && self->handshake->is_due;
 }
 
 void sctp_handshake_put(struct sctp_association *self, uint64_t now_us, struct wire_writer *writer)

@@ -52,12 +52,11 @@ void sctp_handshake_cookie_ack(struct sctp_association *self, uint64_t now_us);
 /* ERROR "stale cookie": begins anew with INIT, which is now ours to send (section 5.2.6). */
 void sctp_handshake_stale(struct sctp_association *self);
 
-/* INIT or COOKIE ECHO is due. Writes it; the rest of the packet may be used for DATA behind COOKIE
- * ECHO, for nothing behind INIT. */
-bool sctp_handshake_wants(const struct sctp_association *self);
+/* Writes INIT or COOKIE ECHO; the rest of the packet may be used for DATA behind COOKIE ECHO, for
+ * nothing behind INIT. */
 void sctp_handshake_put(struct sctp_association *self, uint64_t now_us, struct wire_writer *writer);
-/* T1-init or T1-cookie. After Max.Init.Retransmits it ends with ERR_TRANSPORT_TIMEOUT. */
-uint64_t sctp_handshake_deadline(const struct sctp_association *self);
+/* T1-init or T1-cookie, at self->handshake->deadline_us. After Max.Init.Retransmits it ends with
+ * ERR_TRANSPORT_TIMEOUT. */
 void sctp_handshake_timeout(struct sctp_association *self, uint64_t now_us);
 
 /* ---- cookies that came back ---- */

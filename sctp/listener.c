@@ -40,9 +40,7 @@ struct sctp_listener *sctp_listener_new(const struct sctp_options *options, uint
 {
     struct sctp_listener *self = check_alloc(sizeof *self);
     self->options = *options;
-    self->secrets = sctp_cookie_secrets_new(options->random, options->random_context, now_us);
-    if (options->sharing.count)
-        sctp_cookie_secrets_share(self->secrets, &options->sharing, now_us);
+    self->secrets = sctp_cookie_secrets_new(options, now_us);
     self->accepts = true;
     return self;
 }

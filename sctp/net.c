@@ -27,7 +27,7 @@ void sctp_net_free(struct sctp_net *net)
 {
     if (!net)
         return;
-    net->congestion->ops->free(net->congestion);
+    free(net->congestion);
     free(net);
 }
 
@@ -42,7 +42,7 @@ void sctp_net_restart(struct sctp_net *net, const struct sctp_options *options, 
     net->reo_persist = 0;
     net->in_recovery = net->by_timeout = false;
     sctp_pacer_reset(&net->pacer);
-    net->congestion->ops->free(net->congestion);
+    free(net->congestion);
     if (rtt_us)
         sctp_net_measured(net, options, rtt_us);
     net->congestion = options->congestion->make(now_us, net->mtu, rtt_us);

@@ -73,13 +73,13 @@ static void count_packet(struct sctp_receiving *receiving)
 {
     receiving->packets += !receiving->had_data;
     receiving->had_data = true;
-    receiving->owes = true;
+    receiving->owes_sack = true;
 }
 
 /* Not taken: the peer is told at once what was (section 6.2). */
 static enum err refuse(struct sctp_association *self)
 {
-    self->receiving.now = true;
+    self->receiving.sack_now = true;
     self->counters.rejected++;
     return ERR_OK;
 }
@@ -91,7 +91,7 @@ static enum err keep(struct sctp_association *self, const struct sctp_data *data
     bool had_gaps = sctp_tsn_map_has_gaps(&receiving->map);
     sctp_tsn_map_add(&receiving->map, data->tsn);
     if (had_gaps || sctp_tsn_map_has_gaps(&receiving->map) || flags & SCTP_FLAG_IMMEDIATE)
-        receiving->now = true;
+        receiving->sack_now = true;
     if (flags & SCTP_FLAG_UNORDERED)
         return sctp_reassembly_skip(receiving->reassembly, data->tsn, receiving->map.cumulative);
     return sctp_reassembly_add(receiving->reassembly, data, receiving->map.cumulative);
@@ -109,7 +109,7 @@ enum err sctp_receiving_data(struct sctp_association *self, const struct sctp_da
     case SCTP_TSN_DUPLICATE:
         sctp_tsn_map_add(&receiving->map, data->tsn);
         self->counters.duplicates++;
-        receiving->now = true;
+        receiving->sack_now = true;
         return ERR_OK;
     case SCTP_TSN_BEYOND:
         return refuse(self);
@@ -140,11 +140,11 @@ void sctp_receiving_end(struct sctp_association *self, uint64_t now_us)
 {
     struct sctp_receiving *receiving = &self->receiving;
     receiving->had_data = false;
-    if (!receiving->owes || receiving->now)
+    if (!receiving->owes_sack || receiving->sack_now)
         return;
     uint64_t wait_us = delay(self);
     if (receiving->packets >= 2 || self->state == SCTP_SHUTDOWN_SENT || !wait_us)
-        receiving->now = true;
+        receiving->sack_now = true;
     else if (!receiving->deadline_us)
         receiving->deadline_us = now_us + wait_us;
 }
@@ -152,30 +152,21 @@ void sctp_receiving_end(struct sctp_association *self, uint64_t now_us)
 void sctp_receiving_tell(struct sctp_association *self)
 {
     sctp_reassembly_set_frugal(self->receiving.reassembly, self->options.frugal);
-    self->receiving.now = self->receiving.owes = true;
-}
-
-bool sctp_receiving_wants(const struct sctp_association *self)
-{
-    return self->receiving.now;
-}
-
-bool sctp_receiving_owes(const struct sctp_association *self)
-{
-    return self->receiving.owes;
+    self->receiving.sack_now = self->receiving.owes_sack = true;
 }
 
 uint64_t sctp_receiving_deadline(const struct sctp_association *self)
 {
     const struct sctp_receiving *receiving = &self->receiving;
-    return receiving->owes && !receiving->now && receiving->deadline_us ? receiving->deadline_us
-                                                                        : SCTP_NEVER;
+    return receiving->owes_sack && !receiving->sack_now && receiving->deadline_us
+               ? receiving->deadline_us
+               : SCTP_NEVER;
 }
 
 void sctp_receiving_timeout(struct sctp_association *self, uint64_t now_us)
 {
     if (now_us >= sctp_receiving_deadline(self))
-        self->receiving.now = true;
+        self->receiving.sack_now = true;
 }
 
 /* The peer's window has grown by so much that it is worth a packet. */
@@ -187,7 +178,7 @@ static void update_window(struct sctp_association *self)
         return;
     uint32_t now = window(self);
     if (now > told && (!told || (now - told >= buffer / 4 && now - told >= 2 * self->options.mtu)))
-        receiving->now = receiving->owes = true;
+        receiving->sack_now = receiving->owes_sack = true;
 }
 
 struct message *sctp_receiving_take(struct sctp_association *self)
@@ -269,12 +260,8 @@ bool sctp_receiving_put(struct sctp_association *self, struct wire_writer *write
     size_t room = wire_room(writer), gaps = 0;
     if (room < SCTP_SACK_HEADER)
         return false;
-    size_t numbers = (room - SCTP_SACK_HEADER) / 4, duplicates = 0;
-    uint32_t twice[SCTP_TSN_DUPLICATES];
-    if (receiving->map.duplicate_count)
-        duplicates = sctp_tsn_map_take_duplicates(&receiving->map, twice);
-    if (duplicates > numbers)
-        duplicates = numbers;
+    size_t numbers = (room - SCTP_SACK_HEADER) / 4;
+    size_t duplicates = number_least(receiving->map.duplicate_count, numbers);
     receiving->window_told = window(self);
     uint8_t *chunk = sctp_wire_begin(writer, SCTP_CHUNK_SACK, 0);
     wire_put_u32(writer, receiving->map.cumulative);
@@ -284,20 +271,16 @@ bool sctp_receiving_put(struct sctp_association *self, struct wire_writer *write
     if (sctp_tsn_map_has_gaps(&receiving->map))
         put_blocks(self, writer, numbers - duplicates, &gaps);
     for (size_t i = 0; i < duplicates; i++)
-        wire_put_u32(writer, twice[i]);
+        wire_put_u32(writer, receiving->map.duplicates[i]);
+    receiving->map.duplicate_count = 0;
     struct wire_writer counter = wire_writer(counts, 4);
     wire_put_u16(&counter, gaps);
     wire_put_u16(&counter, duplicates);
     sctp_wire_end(writer, chunk);
     receiving->packets = 0;
-    receiving->now = receiving->owes = false;
+    receiving->sack_now = receiving->owes_sack = false;
     receiving->deadline_us = 0;
     return true;
-}
-
-uint32_t sctp_receiving_cumulative(const struct sctp_association *self)
-{
-    return self->receiving.map.cumulative;
 }
 
 size_t sctp_receiving_memory(const struct sctp_association *self)

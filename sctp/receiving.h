@@ -37,10 +37,7 @@ void sctp_receiving_tell(struct sctp_association *self);
 /* After the batch. */
 void sctp_receiving_end(struct sctp_association *self, uint64_t now_us);
 
-/* Whether a SACK must go now; it also goes with any packet of DATA while one is owed. */
-bool sctp_receiving_wants(const struct sctp_association *self);
-bool sctp_receiving_owes(const struct sctp_association *self);
-/* Writes it into what room there is, as many blocks as fit. Towards a stranger those are the
+/* Writes a SACK into what room there is, as many blocks as fit. Towards a stranger those are the
  * lowest. One of ours ignores what is left out (SCTP_PARAMETER_HAWSER): three eighths are the
  * lowest, as many the newest, which is what RACK asks for, and a quarter in turns those between.
  * False: not even its head fits. */
@@ -51,7 +48,6 @@ void sctp_receiving_timeout(struct sctp_association *self, uint64_t now_us);
 
 /* The next whole message; NULL: none. Owns: caller. */
 struct message *sctp_receiving_take(struct sctp_association *self);
-uint32_t sctp_receiving_cumulative(const struct sctp_association *self);
 /* Bytes that the peer makes us keep, as a_rwnd counts them; as allocated. */
 size_t sctp_receiving_held(const struct sctp_association *self);
 size_t sctp_receiving_memory(const struct sctp_association *self);

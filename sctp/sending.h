@@ -15,8 +15,6 @@ void sctp_sending_fini(struct sctp_association *self);
 /* sctp_association_send, once the state allows it. */
 enum err sctp_sending_queue(struct sctp_association *self, uint64_t now_us,
                             struct message *message);
-/* sctp_association_pace. */
-uint32_t sctp_sending_pace(const struct sctp_association *self);
 /* Whether SCTP_EVENT_WRITABLE is due; true once after each ERR_AGAIN. */
 bool sctp_sending_is_writable(struct sctp_association *self);
 /* Bytes accepted and not sent yet. */

@@ -22,7 +22,7 @@ bool sctp_sending_is_done(const struct sctp_association *self)
     return !self->sending.queue.first && self->flight.una == self->flight.next_tsn;
 }
 
-uint32_t sctp_sending_pace(const struct sctp_association *self)
+uint32_t sctp_association_pace(const struct sctp_association *self)
 {
     const struct sctp_net *net = self->nets[self->used];
     uint64_t bytes = net ? net->congestion->pace * QUEUE_MS / 1000 : 0;
@@ -36,7 +36,7 @@ static size_t queue_limit(const struct sctp_association *self)
     const struct sctp_net *net = self->nets[self->used];
     if (!net || !net->congestion->pace)
         return UNPACED_QUEUE;
-    size_t pace = sctp_sending_pace(self), trains = (size_t)2 * net->congestion->quantum;
+    size_t pace = sctp_association_pace(self), trains = (size_t)2 * net->congestion->quantum;
     size_t limit = pace > trains ? pace : trains;
     return limit < QUEUE_MAX ? limit : QUEUE_MAX;
 }

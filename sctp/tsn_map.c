@@ -164,13 +164,3 @@ uint32_t sctp_tsn_map_newest(const struct sctp_tsn_map *map, size_t count)
     }
     return from;
 }
-
-size_t sctp_tsn_map_take_duplicates(struct sctp_tsn_map *map,
-                                    uint32_t out[static SCTP_TSN_DUPLICATES])
-{
-    size_t count = map->duplicate_count;
-    for (size_t i = 0; i < count; i++)
-        out[i] = map->duplicates[i];
-    map->duplicate_count = 0;
-    return count;
-}

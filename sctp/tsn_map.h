@@ -11,7 +11,7 @@
 /* The wire's own limit: a Gap Ack Block counts 16 bits from the cumulative TSN. */
 #define SCTP_TSN_MAP_MAX 65535u
 
-/* So many duplicates are remembered until a SACK reports them; more are counted. */
+/* Duplicates that are remembered until a SACK reports them, which clears duplicate_count. */
 #define SCTP_TSN_DUPLICATES 16
 
 struct sctp_tsn_map {
@@ -57,7 +57,3 @@ size_t sctp_tsn_map_gaps(const struct sctp_tsn_map *map, uint32_t from, struct s
 /* Where the last `count` blocks begin: gaps() from there on gives exactly those, or all, if there
  * are no more. */
 uint32_t sctp_tsn_map_newest(const struct sctp_tsn_map *map, size_t count);
-
-/* The duplicates since the last call, at most SCTP_TSN_DUPLICATES of them. Returns their number. */
-size_t sctp_tsn_map_take_duplicates(struct sctp_tsn_map *map,
-                                    uint32_t out[static SCTP_TSN_DUPLICATES]);

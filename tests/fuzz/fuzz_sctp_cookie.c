@@ -123,7 +123,8 @@ static void sealed_one(struct sctp_cookie_secrets *secrets, struct wire_reader *
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint64_t chance = 1;
-    struct sctp_cookie_secrets *secrets = sctp_cookie_secrets_new(draw, &chance, BEGIN_US);
+    struct sctp_options options = {.random = draw, .random_context = &chance};
+    struct sctp_cookie_secrets *secrets = sctp_cookie_secrets_new(&options, BEGIN_US);
     const struct sctp_origin origin = {"origin", 6};
     const struct sctp_header header = {1, 2, 3};
     struct sctp_cookie opened;

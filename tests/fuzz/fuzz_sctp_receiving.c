@@ -153,7 +153,7 @@ static void check_sack(struct world *w, size_t room)
         beyond += (int32_t)(w->taken[i].tsn - w->cumulative) > 0;
     if (room > 1000) /* for 246 blocks; there are fewer TSNs */
         must(told == beyond || sack.gap_count > 200);
-    must(!sctp_receiving_wants(a) && !sctp_receiving_owes(a));
+    must(!a->receiving.sack_now && !a->receiving.owes_sack);
 }
 
 static void check_bounds(const struct world *w)
@@ -162,8 +162,8 @@ static void check_bounds(const struct world *w)
     size_t held = sctp_receiving_held(a);
     must(held <= 2 * ((size_t)a->options.buffer + 1500 + MESSAGE_MAX + SCTP_CHUNK_COST));
     must(sctp_receiving_memory(a) <= 4 * (size_t)a->options.buffer + 200000);
-    must(sctp_receiving_cumulative(a) == w->cumulative);
-    must(sctp_receiving_deadline(a) > w->now_us || a->receiving.owes);
+    must(a->receiving.map.cumulative == w->cumulative);
+    must(sctp_receiving_deadline(a) > w->now_us || a->receiving.owes_sack);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

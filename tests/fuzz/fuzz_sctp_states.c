@@ -100,7 +100,7 @@ static void relate(const struct sim_end *to, uint8_t *packet, size_t length)
 {
     uint32_t came = 0, sent = 0;
     if (to->association && to->association->receiving.reassembly)
-        came = sctp_receiving_cumulative(to->association);
+        came = to->association->receiving.map.cumulative;
     if (to->association)
         sent = to->association->flight.una - 1;
     for (size_t at = SCTP_HEADER; at + 8 <= length;) {

@@ -78,7 +78,7 @@ static void put_data(struct bed *bed, struct sim_end *to, struct wire_writer *wr
     uint8_t flags = byte(bed) & 0x0f, value[16 + 255] = {0};
     struct wire_writer w = wire_writer(value, sizeof value);
     size_t length = byte(bed);
-    wire_put_u32(&w, near(bed, sctp_receiving_cumulative(to->association)));
+    wire_put_u32(&w, near(bed, to->association->receiving.map.cumulative));
     wire_put_u16(&w, byte(bed) * (flags & 8 ? 3u : 1u));
     wire_put_u16(&w, near(bed, 0));
     wire_put_u32(&w, 0x48575300u + (flags & 4));

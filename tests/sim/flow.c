@@ -651,7 +651,7 @@ static void end_flow(struct world *world, struct flow *flow)
     result->phase = "";
     if (flow->congestion) {
         result->phase = flow->congestion->ops->phase(flow->congestion, &result->floor);
-        flow->congestion->ops->free(flow->congestion);
+        free(flow->congestion);
     }
     free(flow->packets);
     free(flow->items);

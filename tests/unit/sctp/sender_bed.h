@@ -53,11 +53,6 @@ static struct sctp_congestion *bed_make(uint64_t now_us, uint32_t mss, uint64_t 
     return &self->base;
 }
 
-static void bed_free(struct sctp_congestion *self)
-{
-    free(self);
-}
-
 static struct bed_congestion *bed_of(struct sctp_congestion *self)
 {
     return (struct bed_congestion *)self;
@@ -113,9 +108,9 @@ static const char *bed_phase(const struct sctp_congestion *self, double *floor)
 }
 
 extern const struct sctp_congestion_ops bed_ops;
-const struct sctp_congestion_ops bed_ops = {"fixed",   bed_make, bed_free,     bed_sent,
-                                            bed_acked, bed_lost, bed_spurious, bed_timeout,
-                                            bed_mtu,   bed_phase};
+const struct sctp_congestion_ops bed_ops = {"fixed",     bed_make, bed_sent,
+                                            bed_acked,   bed_lost, bed_spurious,
+                                            bed_timeout, bed_mtu,  bed_phase};
 
 /* ---- set up ---- */
 

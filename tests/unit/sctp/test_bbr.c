@@ -2,6 +2,8 @@
  * seven deviations from the draft, each with what happens without it. */
 #include "sctp/bbr.h"
 
+#include <stdlib.h>
+
 #include <string.h>
 
 #include "base/check.h"
@@ -39,7 +41,7 @@ static struct path begin(void)
 
 static void end(struct path *path)
 {
-    ops->free(path->base);
+    free(path->base);
 }
 
 static bool is_in(const struct path *path, const char *phase)

@@ -21,6 +21,7 @@ static uint32_t seed;
 /* One listener, one INIT, and the packet that brings the cookie back. */
 struct bed {
     uint32_t chance;
+    struct sctp_options options;
     struct sctp_cookie_secrets *secrets;
     uint8_t from[18];
     struct sctp_origin origin;
@@ -44,7 +45,8 @@ static void bed_open(struct bed *bed, uint64_t now_us)
     *bed = (struct bed){.chance = seed, .made = asked};
     memcpy(bed->from, "192.0.2.1 to ours", sizeof bed->from);
     bed->origin = (struct sctp_origin){bed->from, sizeof bed->from};
-    bed->secrets = sctp_cookie_secrets_new(draw, &bed->chance, now_us);
+    bed->options = (struct sctp_options){.random = draw, .random_context = &bed->chance};
+    bed->secrets = sctp_cookie_secrets_new(&bed->options, now_us);
 }
 
 static void bed_close(struct bed *bed)
@@ -176,7 +178,7 @@ static void other_listener(void)
     bed_open(&one, SECOND);
     bed_open(&two, SECOND);
     sctp_cookie_secrets_free(two.secrets);
-    two.secrets = sctp_cookie_secrets_new(draw, &one.chance, SECOND);
+    two.secrets = sctp_cookie_secrets_new(&one.options, SECOND);
     seal(&one, SECOND);
     seal(&two, SECOND);
     ok(memcmp(one.bytes, two.bytes, one.length) != 0 && one.made.own_tag != two.made.own_tag,
@@ -198,9 +200,11 @@ static void shared(uint64_t now_us)
     struct bed beds[3];
     unsigned wrong = 0, turns[3] = {0};
     for (unsigned i = 0; i < 3; i++) {
-        struct sctp_sharing sharing = {.index = i, .count = 3, .secret = "of all three"};
         bed_open(&beds[i], now_us);
-        sctp_cookie_secrets_share(beds[i].secrets, &sharing, now_us);
+        sctp_cookie_secrets_free(beds[i].secrets);
+        beds[i].options.sharing =
+            (struct sctp_sharing){.index = i, .count = 3, .secret = "of all three"};
+        beds[i].secrets = sctp_cookie_secrets_new(&beds[i].options, now_us);
     }
     for (unsigned i = 0; i < 3; i++) {
         seal(&beds[i], now_us);

@@ -45,7 +45,7 @@ static void every_length(void)
     unsigned wrong = 0;
     for (size_t length = 0; length < 2000; length++)
         wrong += crc32c_compute(data + length % 8, length) != bit_by_bit(data + length % 8, length);
-    ok(!wrong, "lengths below 2000 by %s", crc32c_kind());
+    ok(!wrong, "lengths below 2000");
     for (size_t length = 6100; length < 39900; length += 331)
         wrong += crc32c_compute(data + length % 8, length) != bit_by_bit(data + length % 8, length);
     for (size_t length = 4000; length < 4700; length++)

@@ -99,11 +99,11 @@ static void first_window(void)
     }
     double floor = 1;
     ok(ops->phase(flow.cubic, &floor)[0] == 's' && floor == 0, "slow-start");
-    ops->free(flow.cubic);
+    free(flow.cubic);
     struct sctp_congestion *unknown = ops->make(0, MSS, 0);
     ok(unknown->pace == UINT64_C(2) * 44 * MSS * 1000,
        "a round trip that is not known counts as 1 ms");
-    ops->free(unknown);
+    free(unknown);
 }
 
 /* A queue grows: round trips rise by a quarter each. */
@@ -129,7 +129,7 @@ static void hystart(void)
        rounds);
     ok(near((double)packets(&flow), expected, 25), "%llu packets",
        (unsigned long long)packets(&flow));
-    ops->free(flow.cubic);
+    free(flow.cubic);
 
     flow = begin(RTT_US);
     round_trip(&flow);
@@ -141,7 +141,7 @@ static void hystart(void)
     before = packets(&flow);
     round_trip(&flow);
     ok(near((double)packets(&flow), 2.0 * (double)before, 3), "a queue that goes was none of ours");
-    ops->free(flow.cubic);
+    free(flow.cubic);
 }
 
 /* ---- avoidance ---- */
@@ -171,7 +171,7 @@ static void closed_form(unsigned rtt_us)
     }
     ok(wrong == 0, "then as the cubic says, for %.0f s at round trips of %u us", 1.5 * rise,
        rtt_us);
-    ops->free(flow.cubic);
+    free(flow.cubic);
 }
 
 /* With few packets and short round trips Reno grows faster: 0.53 packets a round trip, and one
@@ -192,7 +192,7 @@ static void reno_region(void)
         round_trip(&flow);
     grown = (double)(flow.cubic->window - start) / MSS;
     ok(near(grown, 10, 10), "and 10 above are %.1f", grown);
-    ops->free(flow.cubic);
+    free(flow.cubic);
 }
 
 static void gives_way(void)
@@ -211,7 +211,7 @@ static void gives_way(void)
     ok(second < first && near((double)flow.cubic->window / MSS, 0.85 * second, 2),
        "a loss below the highest: it rises to 0.85 of it (%.0f of %.0f)",
        (double)flow.cubic->window / MSS, second);
-    ops->free(flow.cubic);
+    free(flow.cubic);
 }
 
 static void one_loss_an_episode(void)
@@ -233,7 +233,7 @@ static void one_loss_an_episode(void)
     ops->spurious(flow.cubic, flow.now_us, MSS, true);
     ok(flow.cubic->window == window * 7 / 10, "or undo anything");
     ok(ops->phase(flow.cubic, &(double){0})[0] == 'r', "recovery");
-    ops->free(flow.cubic);
+    free(flow.cubic);
 }
 
 /* ---- undo ---- */
@@ -261,7 +261,7 @@ static void undo(void)
     lose(&flow, true, true);
     ops->spurious(flow.cubic, flow.now_us, MSS, true);
     ok(flow.cubic->window == window, "a time-out, too, also the second in a row");
-    ops->free(flow.cubic);
+    free(flow.cubic);
 }
 
 /* ---- T3, pauses ---- */
@@ -285,7 +285,7 @@ static void time_out(void)
     ok(rounds >= 8 && rounds <= 11, "then slow start, %u round trips", rounds);
     ok(near((double)packets(&flow), 0.7 * (double)before, 3), "up to 0.7 of what it was, though T3 "
                                                               "came twice");
-    ops->free(flow.cubic);
+    free(flow.cubic);
 }
 
 static void pauses(void)
@@ -320,7 +320,7 @@ static void pauses(void)
         round_trip(&flow);
     ok(near((double)flow.cubic->window, (double)window, 10),
        "slow start brings it back up to the threshold");
-    ops->free(flow.cubic);
+    free(flow.cubic);
 }
 
 /* ---- short paths, packets, numbers ---- */
@@ -348,7 +348,7 @@ static void short_path(void)
     flow.now_us += 10000000;
     round_trip(&flow);
     ok(flow.cubic->window >= SCTP_CONGESTION_SHORT_WINDOW && !flow.cubic->pace, "for 10 s");
-    ops->free(flow.cubic);
+    free(flow.cubic);
 }
 
 static void quantum(void)

@@ -191,12 +191,12 @@ static void by_chance(uint32_t first, uint32_t buffer, bool hawser, size_t room)
                 model->cumulative++;
         }
         sctp_receiving_end(self, 1000);
-        model->wrong += sctp_receiving_cumulative(self) != first + model->cumulative - 1;
+        model->wrong += self->receiving.map.cumulative != first + model->cumulative - 1;
         most = sctp_receiving_held(self) > most ? sctp_receiving_held(self) : most;
         check_messages(self, model);
         most_memory =
             sctp_receiving_memory(self) > most_memory ? sctp_receiving_memory(self) : most_memory;
-        if (sctp_receiving_wants(self))
+        if (self->receiving.sack_now)
             check_sack(self, model, room);
     }
     ok(!model->wrong && model->cumulative == CHUNKS && model->seen == model->messages &&
@@ -220,30 +220,30 @@ static void one_and_two(void)
 {
     struct sctp_association *self = open_one(1, 1 << 20);
     struct sctp_sack sack;
-    ok(!sctp_receiving_wants(self) && !sctp_receiving_owes(self) &&
+    ok(!self->receiving.sack_now && !self->receiving.owes_sack &&
            sctp_receiving_deadline(self) == SCTP_NEVER,
        "nothing came: no SACK");
     sctp_receiving_packet(self);
     give(self, whole(1, 0, 0, 10), 0);
     give(self, whole(2, 0, 1, 10), 0);
     sctp_receiving_end(self, 1000);
-    ok(!sctp_receiving_wants(self) && sctp_receiving_owes(self) &&
+    ok(!self->receiving.sack_now && self->receiving.owes_sack &&
            sctp_receiving_deadline(self) == 21000,
        "one packet, two chunks: in 20 ms");
     sctp_receiving_end(self, 5000);
     ok(sctp_receiving_deadline(self) == 21000, "which is not put off");
     sctp_receiving_timeout(self, 20999);
-    ok(!sctp_receiving_wants(self), "not earlier");
+    ok(!self->receiving.sack_now, "not earlier");
     sctp_receiving_timeout(self, 21000);
-    ok(sctp_receiving_wants(self) && sctp_receiving_deadline(self) == SCTP_NEVER, "then it is due");
+    ok(self->receiving.sack_now && sctp_receiving_deadline(self) == SCTP_NEVER, "then it is due");
     ok(get_sack(self, 100, &sack) && sack.cumulative == 2 && !sack.gap_count &&
-           !sctp_receiving_wants(self) && !sctp_receiving_owes(self),
+           !self->receiving.sack_now && !self->receiving.owes_sack,
        "and is owed no more once it was written");
     packet(self, whole(3, 0, 2, 10));
-    ok(!sctp_receiving_wants(self), "the next packet waits again");
+    ok(!self->receiving.sack_now, "the next packet waits again");
     packet(self, whole(4, 0, 3, 10));
-    ok(sctp_receiving_wants(self), "with the second one it is due at once");
-    ok(!get_sack(self, SCTP_SACK_HEADER - 1, &sack) && sctp_receiving_wants(self),
+    ok(self->receiving.sack_now, "with the second one it is due at once");
+    ok(!get_sack(self, SCTP_SACK_HEADER - 1, &sack) && self->receiving.sack_now,
        "without room for its head it stays due");
     ok(get_sack(self, SCTP_SACK_HEADER, &sack) && sack.cumulative == 4, "with just that it goes");
     take_all(self);
@@ -257,7 +257,7 @@ static bool due_after(uint32_t buffer, const uint32_t *tsns, size_t count, uint8
     struct sctp_sack sack;
     for (size_t i = 0; i < count; i++) {
         if (i == count - 1) {
-            if (sctp_receiving_owes(self))
+            if (self->receiving.owes_sack)
                 get_sack(self, 100, &sack);
             self->state = state;
         }
@@ -265,7 +265,7 @@ static bool due_after(uint32_t buffer, const uint32_t *tsns, size_t count, uint8
         give(self, whole(tsns[i], 0, (uint16_t)(tsns[i] - 1), 10), flags);
         sctp_receiving_end(self, 1000);
     }
-    bool due = sctp_receiving_wants(self);
+    bool due = self->receiving.sack_now;
     close_one(self);
     return due;
 }
@@ -298,7 +298,7 @@ static uint64_t delay_of(bool hawser, uint64_t srtt_us, uint64_t most_us)
     self->nets[0]->mtu = 1452;
     self->nets[0]->srtt_us = srtt_us;
     packet(self, whole(1, 0, 0, 10));
-    uint64_t deadline = sctp_receiving_wants(self) ? 1000 : sctp_receiving_deadline(self);
+    uint64_t deadline = self->receiving.sack_now ? 1000 : sctp_receiving_deadline(self);
     close_one(self);
     return deadline - 1000;
 }
@@ -354,16 +354,16 @@ static void fill(uint32_t first)
     uint32_t kept = tsn - first - 2;
     /* All of them are whole, and go at once: their stream is not held up. */
     ok(kept == buffer / (1000 + SCTP_CHUNK_COST), "%u fit, the next one is dropped", kept);
-    ok(sctp_receiving_wants(self) && get_sack(self, 1000, &sack) && !sack.window,
+    ok(self->receiving.sack_now && get_sack(self, 1000, &sack) && !sack.window,
        "which is told at once: no window");
     uint16_t start = 0, end = 0;
     sctp_wire_gap(&sack, 0, &start, &end);
     ok(sack.gap_count == 1 && start == 2 && end == kept + 1, "and what was dropped is not told");
     packet(self, whole(first, 0, 0, 10000));
-    ok(sctp_receiving_cumulative(self) == first + kept, "what fills the first gap is taken");
+    ok(self->receiving.map.cumulative == first + kept, "what fills the first gap is taken");
     get_sack(self, 1000, &sack);
     ok(!sack.window && take_all(self) == kept + 1, "all are delivered");
-    ok(sctp_receiving_wants(self) && get_sack(self, 1000, &sack) && sack.window == buffer,
+    ok(self->receiving.sack_now && get_sack(self, 1000, &sack) && sack.window == buffer,
        "and the window is open again, and told");
     close_one(self);
 }
@@ -399,10 +399,10 @@ static bool is_updated(unsigned held, unsigned taken)
     for (unsigned i = 0; i < held; i++)
         packet(self, whole(1 + i, 1, (uint16_t)i, 1000));
     get_sack(self, 1000, &sack);
-    must(sctp_receiving_wants(self) == false);
+    must(self->receiving.sack_now == false);
     for (unsigned i = 0; i < taken; i++)
         message_free(sctp_receiving_take(self));
-    bool updated = sctp_receiving_wants(self);
+    bool updated = self->receiving.sack_now;
     close_one(self);
     return updated;
 }
@@ -479,7 +479,7 @@ static void unordered(uint32_t first)
            give(self, whole(first + 2, 1, 0, 10), SCTP_FLAG_UNORDERED) == ERR_OK &&
            give(self, whole(first + 3, 1, 1, 10), 0) == ERR_OK &&
            give(self, whole(first + 1, 1, 0, 10), 0) == ERR_OK &&
-           sctp_receiving_cumulative(self) == first + 3,
+           self->receiving.map.cumulative == first + 3,
        "unordered DATA is acknowledged");
     ok(take_all(self) == 2 && !sctp_receiving_held(self), "and dropped");
     struct sctp_data begin = whole(first + 4, 1, 2, 10);
@@ -497,7 +497,7 @@ static void other_streams(void)
     give(self, whole(1, STREAMS - 1, 0, 10), 0);
     bool last = invalid_stream;
     give(self, whole(2, STREAMS, 0, 10), 0);
-    ok(!last && invalid_stream && sctp_receiving_cumulative(self) == 2,
+    ok(!last && invalid_stream && self->receiving.map.cumulative == 2,
        "a stream that there is not: acknowledged, and reported");
     ok(take_all(self) == 1 && !sctp_receiving_held(self), "and dropped");
     give(self, whole(2, STREAMS, 0, 10), 0);
@@ -536,7 +536,7 @@ static void frugal(uint32_t first)
     piece.ends = false;
     packet(self, piece);
     packet(self, whole(first + SCTP_RECEIVING_FRUGAL_AHEAD, 1, 1, 10));
-    bool taken = !self->counters.rejected && sctp_receiving_cumulative(self) == first;
+    bool taken = !self->counters.rejected && self->receiving.map.cumulative == first;
     ok(taken && sctp_receiving_memory(self) < 4096,
        "a first byte, and a chunk as far ahead as may be: %zu bytes", sctp_receiving_memory(self));
     packet(self, whole(first + SCTP_RECEIVING_FRUGAL_AHEAD + 1, 1, 2, 10));
@@ -552,7 +552,7 @@ static void frugal(uint32_t first)
     packet(self, whole(first + 2, SCTP_RECEIVING_FRUGAL_STREAMS, 0, 10));
     packet(self, whole(first + SCTP_RECEIVING_FRUGAL_AHEAD + 1, 1, 2, 10));
     ok(self->counters.rejected == 2 && take_all(self) == 2 &&
-           sctp_receiving_cumulative(self) == first + 2,
+           self->receiving.map.cumulative == first + 2,
        "both are, later");
     close_one(self);
 }
@@ -583,7 +583,7 @@ static void too_much(uint32_t first)
     struct sctp_association *self = open_one(first, buffer);
     for (uint32_t i = 0; i < 100; i++)
         give(self, whole(first + i, 1, (uint16_t)i, 1000), 0);
-    uint32_t taken = sctp_receiving_cumulative(self) + 1 - first;
+    uint32_t taken = self->receiving.map.cumulative + 1 - first;
     ok(taken == buffer / (1000 + SCTP_CHUNK_COST) + 1 && self->counters.rejected == 100 - taken,
        "100 KB at once where 10 are allowed: %u messages are taken", taken);
     take_all(self);

@@ -305,7 +305,7 @@ static void test_queue(void)
     congestion = bed->a->nets[0]->congestion;
     congestion->pace = 10000000;
     congestion->quantum = 3000;
-    ok(sctp_sending_pace(bed->a) == 20000, "in 2 ms 20 KB leave");
+    ok(sctp_association_pace(bed->a) == 20000, "in 2 ms 20 KB leave");
     congestion->window = 1;
     bed_queue(bed, 1, 10);
     bed_send(bed);
