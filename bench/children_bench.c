@@ -1,4 +1,4 @@
-/* bench/children_bench.c: what a child costs in every mode, and what a full handshake costs, both
+/* bench/children_bench.c: the cost of a child in every mode, and of a full handshake, both
  * ends in memory, through the functions that the proxy uses: processor time of each end by itself,
  * bytes each way, and children a second on two threads.
  *

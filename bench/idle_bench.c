@@ -1,4 +1,4 @@
-/* bench/idle_bench.c: what associations cost over which nothing goes: the udp transport alone, two
+/* bench/idle_bench.c: the cost of idle associations: the udp transport alone, two
  * processes on loopback. Rows: memory of each association, and the processor time that all of them
  * take at the end that was connected to.
  *

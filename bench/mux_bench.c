@@ -1,4 +1,4 @@
-/* bench/mux_bench.c: what the multiplexer alone costs: frames, streams, credit, the scheduler and
+/* bench/mux_bench.c: the cost of the multiplexer alone: frames, streams, credit, the scheduler and
  * the pool, over memory, without TLS and without a transport. Processor time of one core; of two
  * ends, both together.
  *

@@ -1,4 +1,4 @@
-/* bench/row.h: how the benchmarks of the layers say a figure: one row of a table that all of them
+/* bench/row.h: prints a figure of the benchmarks of layers: one row of a table that all of them
  * together make (bench/layers has its head). Thread: any. */
 #pragma once
 

@@ -1,4 +1,4 @@
-/* bench/sctp_bench.c: what the SCTP engine alone costs: no socket, no clock of the system, both
+/* bench/sctp_bench.c: the cost of the SCTP engine alone: no socket, no clock of the system, both
  * ends back to back in one thread. Times are of the processor.
  *
  *   sctp_bench [row ...]        rows: bulk, auth, small, associations, idle, threads (all)

@@ -1,4 +1,4 @@
-/* bench/tls_bench.c: what TLS alone costs, both ends in memory, through the functions that the
+/* bench/tls_bench.c: the cost of TLS alone, both ends in memory, through the functions that the
  * proxy uses. Processor times are of both ends together.
  *
  *   tls_bench [children]        children: only the rates of their handshakes

@@ -1,3 +1,4 @@
+/* Children and full handshakes in memory, for hawser bench resume. */
 #include "bench/resume/memory.h"
 
 #include <stdio.h>

@@ -9,7 +9,7 @@
 struct bench_memory {
     struct tls_credentials *client, *server;
     unsigned threads, masters;
-    unsigned children, full; /* how many handshakes of each kind; no children: 0 in the result */
+    unsigned children, full; /* handshakes of each kind; no children: 0 in the result */
 };
 
 struct bench_memory_result {

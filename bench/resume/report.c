@@ -1,3 +1,4 @@
+/* Prints the figures of hawser bench resume, as text or JSON. */
 #include "bench/resume/report.h"
 
 #include <inttypes.h>

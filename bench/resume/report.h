@@ -1,4 +1,4 @@
-/* bench/resume/report.h: what `hawser bench resume` says of one mode. */
+/* bench/resume/report.h: the report of `hawser bench resume` on one mode. */
 #pragma once
 
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* hawser bench resume: runs each mode over the real transport, both ends in this process. */
 #include "bench/resume/resume.h"
 
 #include <dirent.h>
@@ -360,7 +361,7 @@ static bool measure_memory(struct bench *bench)
     return result == ERR_OK;
 }
 
-/* Whether the children were made; whether they were resumed is in the result. */
+/* True if the children were made; the result says if they were resumed. */
 static bool run(struct bench *bench)
 {
     const char *folder = getenv("TMPDIR");
