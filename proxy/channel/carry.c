@@ -174,10 +174,10 @@ static void on_data(struct mux_stream_events *events, const uint8_t *data, size_
     struct channel *channel = of_mux(events);
     size_t gone = length;
     if (channel->connection)
-        gone = connection_deliver(
-            channel->connection, data, length,
-            length < GATHERED_CRUMB ||
-                (tls_session_has_input(channel->session) && tls_session_hold(channel->session)));
+        gone =
+            connection_deliver(channel->connection, data, length,
+                               length < GATHER_SMALL || (tls_session_has_input(channel->session) &&
+                                                         tls_session_hold(channel->session)));
     if (gone)
         mux_stream_consumed(channel->mux, gone);
 }

@@ -71,23 +71,23 @@ static void tell_reset(struct connection *c)
     c->io.write_failed = true;
     if (c->worker) {
         loop_fd_remove(c->worker->loop, &c->socket);
-        loop_timer_cancel(c->worker->loop, &c->io.patience);
+        loop_timer_cancel(c->worker->loop, &c->io.reset_timer);
     }
     c->events = NULL;
     if (events)
         events->on_reset(events);
 }
 
-static void on_patience(struct loop_timer *timer)
+static void on_reset_timer(struct loop_timer *timer)
 {
-    tell_reset(container_of(timer, struct connection, io.patience));
+    tell_reset(container_of(timer, struct connection, io.reset_timer));
 }
 
-static void set_patience(struct connection *c)
+static void start_reset_timer(struct connection *c)
 {
-    c->io.patience.on_expire = on_patience;
-    loop_timer_set(c->worker->loop, &c->io.patience,
-                   loop_now(c->worker->loop) + c->worker->patience_us);
+    c->io.reset_timer.on_expire = on_reset_timer;
+    loop_timer_set(c->worker->loop, &c->io.reset_timer,
+                   loop_now(c->worker->loop) + c->worker->reset_timeout_us);
 }
 
 /* Nothing is written any more; what was sent before is still read. */
@@ -97,7 +97,7 @@ static void stop_writing(struct connection *c, bool reset)
     c->io.empty = false;
     message_queue_clear(&c->backlog);
     if (reset && !c->io.reset)
-        set_patience(c);
+        start_reset_timer(c);
     c->io.reset |= reset;
 }
 
@@ -158,12 +158,12 @@ static void on_socket(struct loop_fd *socket, uint32_t events)
     struct connection *c = container_of(socket, struct connection, socket);
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
         c->io.read_to_end = true;
-    /* Where a write took the error only EPOLLHUP is left of it. */
+    /* After a write that took the error only EPOLLHUP is left of it. */
     if ((events & EPOLLERR) || (c->io.write_failed && (events & EPOLLHUP)))
         stop_writing(c, true);
     bool writes = (events & EPOLLOUT) && c->backlog.first;
     if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        go_on_reading(c); /* what has a backlog does not end in this */
+        go_on_reading(c); /* a connection with a backlog does not end in this */
     if (writes)
         connection_flush(c);
 }
@@ -176,7 +176,7 @@ enum err connection_watch(struct connection *c, struct worker *worker,
     c->events = events;
     c->io.empty = false;
     if (c->io.reset)
-        set_patience(c);
+        start_reset_timer(c);
     /* A UNIX socket's read ends where descriptors were sent along, and no edge follows. */
     if (c->service->config->endpoint.address.any.sa_family == AF_UNIX)
         c->io.read_to_end = true;
@@ -190,13 +190,13 @@ void connection_unwatch(struct connection *c)
     if (c->worker) {
         worker_assert(c->worker);
         loop_fd_remove(c->worker->loop, &c->socket);
-        loop_timer_cancel(c->worker->loop, &c->io.patience);
+        loop_timer_cancel(c->worker->loop, &c->io.reset_timer);
     }
     c->events = NULL;
     c->worker = NULL;
 }
 
-/* Lives only while it is needed. */
+/* Lives only while it connects. */
 struct connection_dial {
     struct connector connector;
     struct connection *connection;
@@ -292,7 +292,7 @@ size_t connection_fill(struct connection *c, uint8_t *to, size_t room, bool *end
         more = n > 0 && (c->io.read_to_end || !c->io.empty);
     }
     if (c->io.reset && filled)
-        set_patience(c);
+        start_reset_timer(c);
     return filled;
 }
 
@@ -335,11 +335,11 @@ static void keep(struct connection *c, const uint8_t *data, size_t length)
     }
 }
 
-/* What the socket did not take of what was gathered. */
-static void keep_rest(struct connection *c, const struct gathered *gathered, size_t written)
+/* Keeps the gathered bytes that the socket did not take. */
+static void keep_rest(struct connection *c, const struct gather *gather, size_t written)
 {
-    for (unsigned i = 0; i < gathered->count; i++) {
-        const struct iovec *part = &gathered->parts[i];
+    for (unsigned i = 0; i < gather->count; i++) {
+        const struct iovec *part = &gather->parts[i];
         size_t gone = written < part->iov_len ? written : part->iov_len;
         keep(c, (const uint8_t *)part->iov_base + gone, part->iov_len - gone);
         written -= gone;
@@ -349,11 +349,11 @@ static void keep_rest(struct connection *c, const struct gathered *gathered, siz
 size_t connection_push(struct connection *c)
 {
     worker_assert(c->worker);
-    struct gathered *gathered = &c->worker->gathered;
-    if (gathered->connection != c)
+    struct gather *gather = &c->worker->gather;
+    if (gather->connection != c)
         return 0;
-    gathered->connection = NULL;
-    struct msghdr header = {.msg_iov = gathered->parts, .msg_iovlen = gathered->count};
+    gather->connection = NULL;
+    struct msghdr header = {.msg_iov = gather->parts, .msg_iovlen = gather->count};
     ssize_t n = sendmsg(c->socket.fd, &header, MSG_NOSIGNAL);
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
         write_failed(c, errno);
@@ -361,7 +361,7 @@ size_t connection_push(struct connection *c)
     }
     size_t written = n > 0 ? (size_t)n : 0;
     count_in(c, written);
-    keep_rest(c, gathered, written);
+    keep_rest(c, gather, written);
     return written;
 }
 
@@ -374,8 +374,8 @@ size_t connection_deliver(struct connection *c, const uint8_t *data, size_t leng
         return 0;
     }
     worker_assert(c->worker);
-    struct gathered *gathered = &c->worker->gathered;
-    bool has_room = gathered_add(gathered, c, data, length);
+    struct gather *gather = &c->worker->gather;
+    bool has_room = gather_add(gather, c, data, length);
     return stays && has_room ? 0 : connection_push(c);
 }
 
@@ -468,7 +468,7 @@ void connection_end(struct connection *c, enum err why, const char *detail)
     if (c->worker) {
         worker_assert(c->worker);
         connection_push(c);
-        loop_timer_cancel(c->worker->loop, &c->io.patience);
+        loop_timer_cancel(c->worker->loop, &c->io.reset_timer);
     }
     if (c->socket.fd >= 0) {
         /* A broken tunnel must never look like the end of the data. */

@@ -27,26 +27,26 @@ struct service;
 struct tls_identity;
 struct worker;
 
-/* What the user of a connection is told. Embedded in the user's struct. */
+/* Events for the user of a connection. Embedded in the user's struct. */
 struct connection_events {
-    /* connection_connect has come to its end: ERR_OK, or why it failed, with words for the log of
-     * this end alone (the connection is the user's to free). */
+    /* connection_connect has come to its end: ERR_OK, or an error with words for the log of this
+     * end alone (the connection is the user's to free). */
     void (*on_connected)(struct connection_events *self, enum err result, const char *why);
     /* connection_fill may have bytes, the end, or an error. */
     void (*on_readable)(struct connection_events *self);
     /* length bytes given to connection_deliver have left for the socket. */
     void (*on_written)(struct connection_events *self, size_t length);
     /* The local end reset the connection, and connection_fill has given all that it sent before;
-     * or nothing took that for WORKER_PATIENCE_US. */
+     * or nothing took that for WORKER_RESET_TIMEOUT_US. */
     void (*on_reset)(struct connection_events *self);
 };
 
-/* What its line in the log says of it. */
+/* For its line in the log. */
 struct connection_about {
     char *client;     /* address of the TCP client; if it is not opened_here, a claim */
     bool opened_here; /* accepted by our listener, as against opened by the peer */
     bool refused_by_peer;
-    struct tls_identity *peer; /* of the association that it was given to; NULL: none */
+    struct tls_identity *peer; /* of its association; NULL: none */
     uint64_t association;      /* the same one's */
 };
 
@@ -65,7 +65,7 @@ struct connection_wait {
     struct connection_events events; /* proxy/tunnel/waiting.c */
 };
 
-/* How far reading and writing of its socket have come. */
+/* The state of reading from and writing to its socket. */
 struct connection_io {
     bool empty;        /* the last read took all there was */
     bool read_to_end;  /* a short read may not be the last: FIN, RST or urgent data (a read
@@ -73,12 +73,12 @@ struct connection_io {
     bool fin_received; /* read gave 0 */
     bool fin_wanted;   /* FIN follows the backlog */
     bool fin_sent;     /* shutdown(SHUT_WR) done */
-    bool write_failed; /* what is delivered is dropped: EPOLLERR came, or a write failed. What
+    bool write_failed; /* EPOLLERR came, or a write failed: bytes delivered are dropped. Those that
                         * the local end sent before can still be read */
     bool reset;        /* write_failed, and the local end sends nothing more */
     bool error_taken;  /* by a write: to a read RST looks like FIN now */
     int error;         /* errno of the read or write that failed last; 0: none */
-    struct loop_timer patience; /* while it is reset */
+    struct loop_timer reset_timer; /* while it is reset */
 };
 
 struct connection {
@@ -88,11 +88,11 @@ struct connection {
     struct connection_about about;
     struct connection_counts counts;
     struct connection_wait wait;
-    struct link *link;       /* whose pool it waits in or whose stream it has */
+    struct link *link;       /* that has the pool it waits in, or its stream */
     struct channel *channel; /* that it is on its way to, by mail */
     struct mail mail;        /* for its ways between workers */
 
-    struct quota *quota; /* of the client whose it is, at a server; NULL: nobody's yet */
+    struct quota *quota; /* of its client, at a server; NULL: nobody's yet */
     uint64_t held;       /* bytes that it has of the budget while no lease has them */
 
     struct connection_events *events; /* NULL while nobody watches */
@@ -109,16 +109,15 @@ struct connection {
 struct connection *connection_new(struct service *service, int fd, uint64_t id, const char *client,
                                   uint64_t now_us);
 
-/* Whose association has it from now on, for the log: identity NULL: nobody's. It may outlive the
- * association. */
+/* Its association from now on, for the log; identity NULL: none. It may outlive the association. */
 void connection_set_peer(struct connection *connection, const struct tls_identity *identity,
                          uint64_t association);
 
-/* Whose limits it counts for from now on, which it has been counted for; NULL: nobody's. It may
- * outlive the association. Gives back what it holds. */
+/* It counts for these limits from now on (quota_connection_begin was called); NULL: nobody's. It
+ * may outlive the association. Gives back what it holds. */
 void connection_set_quota(struct connection *connection, struct quota *quota);
-/* So much of the budget is its own until it ends, gets a lease (connection_set_quota) or drops it:
- * while it waits for a stream, and what is left to be written when the lease is over. */
+/* Takes bytes of the budget for it until it ends, gets a lease (connection_set_quota) or drops
+ * them: while it waits for a stream, and for the backlog that is left when the lease is over. */
 void connection_hold(struct connection *connection, uint64_t bytes);
 void connection_drop(struct connection *connection);
 
@@ -139,14 +138,14 @@ size_t connection_fill(struct connection *connection, uint8_t *to, size_t room, 
 
 /* Writes, or keeps what the socket does not take. Returns how many bytes are gone at once, of this
  * call and of those before; on_written tells of the others. stays: so do the bytes (fewer than
- * GATHERED_CRUMB are copied), until connection_push, which follows in this turn. Then all leave in
+ * GATHER_SMALL are copied), until connection_push, which follows in this turn. Then all leave in
  * one call: a bulk transfer's reader is woken, and takes the processor from us, once for ten
  * records instead of every fourth. */
 size_t connection_deliver(struct connection *connection, const uint8_t *data, size_t length,
                           bool stays);
 size_t connection_push(struct connection *connection);
 
-/* Whether the local end has reset the connection and nothing is left to be read. */
+/* True: the local end has reset the connection and nothing is left to be read. */
 bool connection_is_over(const struct connection *connection);
 
 /* After on_connected: writes what was delivered before there was a socket. False: it takes nothing
@@ -157,7 +156,7 @@ bool connection_flush(struct connection *connection);
  * ERR_CLOSED anyway, closing does that by itself.) */
 void connection_finish(struct connection *connection);
 
-/* Whether all that was delivered has left for the socket. */
+/* True: all that was delivered has left for the socket. */
 bool connection_is_written(const struct connection *connection);
 /* Bytes that were delivered and that the peer's host has not acknowledged (the FIN is one of them).
  * A reset would take them away. 0 where it takes nothing any more. */

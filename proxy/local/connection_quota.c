@@ -1,4 +1,4 @@
-/* What a connection takes of the budget while no lease does, and whose limits it counts for. */
+/* The budget that a connection takes while no lease does, and the limits that it counts for. */
 #include "proxy/local/connection.h"
 #include "proxy/local/quota.h"
 #include "proxy/local/service.h"

@@ -1,3 +1,4 @@
+/* Connects a socket to a target: looks names up, and races their addresses. */
 #include "proxy/local/connector.h"
 
 #include <errno.h>
@@ -14,12 +15,13 @@
 #define NEXT_ADDRESS_US       250000
 #define NEXT_ADDRESS_LEAST_US 10000
 
-/* What a name needs. A query whose answer is on its way outlives a cancelled connector. */
+/* The look-up of a name and its addresses. A query whose answer is on its way outlives a cancelled
+ * connector. */
 struct connector_names {
     struct resolver_query query;
     struct connector *connector;      /* NULL: cancelled */
     bool waits;                       /* for the answer */
-    struct connector_names *outdated; /* the remembered answer that led nowhere; NULL: none */
+    struct connector_names *outdated; /* the cached answer that led nowhere; NULL: none */
     struct connector_try tries[RESOLVER_MAX_ADDRESSES];
 };
 
@@ -128,7 +130,7 @@ static bool is_new(const struct resolver_answer *known, const struct address *ad
     return true;
 }
 
-/* Whether there is an address that a remembered answer had not. */
+/* True: there is an address that the cached answer did not have. */
 static bool has_news(const struct connector_names *names)
 {
     for (int i = 0; i < names->query.answer.count; i++)
@@ -180,7 +182,7 @@ void connector_cancel(struct connector *self)
 
 /* ---- trying ---- */
 
-/* Nobody waits any more. A remembered answer is no reason to fail: the name may have moved. */
+/* No address is left. A cached answer is no reason to fail: the name may have moved. */
 static void give_up(struct connector *self)
 {
     if (self->names && self->names->query.cached && self->count)
@@ -197,7 +199,7 @@ static bool is_waiting(const struct connector *self)
     return false;
 }
 
-/* Where the time is short each address still gets its chance. */
+/* Short enough that each address gets its chance within the limit. */
 static uint64_t stagger_us(const struct connector *self)
 {
     uint64_t now = loop_now(self->loop), limit = self->limit.deadline;
@@ -263,7 +265,7 @@ static void on_answer(struct resolver_query *query)
         return;
     }
     if (!has_news(names)) {
-        fail(self); /* with what the outdated answer's addresses said, if there were any */
+        fail(self); /* with the errors of the outdated answer's addresses, if it had any */
         return;
     }
     self->tries = names->tries;

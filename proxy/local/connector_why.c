@@ -1,3 +1,4 @@
+/* Says in a code and in words why a target could not be connected. */
 #include "proxy/local/connector_why.h"
 
 #include <errno.h>

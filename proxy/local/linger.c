@@ -1,3 +1,4 @@
+/* Ends connections after their last bytes have been taken. */
 #include "proxy/local/linger.h"
 
 #include <stdlib.h>
@@ -55,7 +56,7 @@ static void on_look(struct loop_timer *timer)
     size_t left = connection_untaken(l->connection);
     l->idle = left < l->left ? 0 : l->idle + l->look;
     l->left = left;
-    if (!left || l->idle >= l->connection->worker->patience_us)
+    if (!left || l->idle >= l->connection->worker->reset_timeout_us)
         end(l, l->why);
     else
         look_in(l, 2 * l->look < LOOK_MOST_US ? 2 * l->look : LOOK_MOST_US);
@@ -74,7 +75,7 @@ static void on_written(struct connection_events *events, size_t length)
         look_in(l, LOOK_FIRST_US);
 }
 
-/* What it sends is of no use to anybody; but it may be a RST. */
+/* Nobody needs the bytes that it sends; but it may be a RST. */
 static void on_readable(struct connection_events *events)
 {
     struct lingering *l = of(events);
@@ -121,7 +122,7 @@ static void add(struct connection *c, enum err why, const char *detail)
         look_in(l, LOOK_FIRST_US);
 }
 
-/* Whether its reader may not have seen yet what was written last. */
+/* True: its reader may not have seen the last bytes yet. */
 static bool was_written_now(const struct connection *c)
 {
     return c->counts.bytes_in && loop_now(c->worker->loop) - c->counts.written_us < LOOK_FIRST_US;

@@ -106,8 +106,8 @@ static void on_acceptable(struct loop_fd *socket, uint32_t events)
     }
 }
 
-/* Whether the path is a socket that nobody listens on: left from a process that was killed. A file
- * of another kind refuses connections just the same. */
+/* True: the path is a socket that nobody listens on, left from a process that was killed. A file of
+ * another kind refuses connections as well. */
 static bool is_stale(const struct address *address)
 {
     struct stat status;

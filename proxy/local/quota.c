@@ -1,3 +1,4 @@
+/* Counts what one client takes, over all of its associations. */
 #include "proxy/local/quota.h"
 
 #include <stdio.h>

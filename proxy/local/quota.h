@@ -1,5 +1,5 @@
-/* proxy/local/quota.h: what one verified client takes of a server tunnel, over all of its
- * associations, and how much it may. Who it is: tls_identity_key.
+/* proxy/local/quota.h: the share of a server tunnel that one verified client (tls_identity_key)
+ * takes, over all of its associations, and its limits.
  *
  * The tunnel has a list of them (proxy/link/places.h); one goes when nothing refers to it any more.
  * Thread: under the lock of the places, but for quota_connection_*, quota_ref and quota_unref: any.
@@ -29,18 +29,18 @@ struct quota {
     struct log_minute associations_told, streams_told, connections_told;
 };
 
-/* The identity's, a new one if it has none. whole and limits outlive it. Forgets those that nothing
- * refers to. Owns: caller has a reference. */
+/* The quota of the identity, a new one if it has none. whole and limits outlive it. Frees those
+ * that nothing refers to. Owns: caller has a reference. */
 struct quota *quota_find(struct quota **list, const struct tls_identity *identity,
                          const struct config_identity *limits, struct mux_budget *whole);
 struct quota *quota_ref(struct quota *quota);
 /* NULL is fine. It stays in its list. */
 void quota_unref(struct quota *quota);
-/* All of them, which nothing refers to. */
+/* Frees all of them; nothing may refer to one. */
 void quota_clear(struct quota **list);
 
-/* Of so many streams that both ends allow, those that a new association gets: all while twice as
- * many are left, then half of what is left, and a few in any case. They are taken. */
+/* Takes streams for a new association, and returns how many: all that both ends want while twice as
+ * many are left, then half of the rest, and a few in any case. */
 uint32_t quota_take_streams(struct quota *quota, uint32_t wanted);
 void quota_give_streams(struct quota *quota, uint32_t streams);
 

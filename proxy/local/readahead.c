@@ -1,3 +1,4 @@
+/* Reads more of a socket than the next record takes, within a limit of all. */
 #include "proxy/local/readahead.h"
 
 #include <stdatomic.h>

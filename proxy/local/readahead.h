@@ -1,5 +1,5 @@
-/* proxy/local/readahead.h: what was read of a connection's socket beyond the room of its next
- * record. Thread: the worker's. */
+/* proxy/local/readahead.h: bytes that were read of a connection's socket beyond the room of its
+ * next record. Thread: the worker's. */
 #pragma once
 
 #include <stddef.h>

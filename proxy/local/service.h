@@ -12,7 +12,7 @@
 
 struct service {
     const struct config_service *config;
-    /* Whose `allow` counts: config, or what a reload has read since. */
+    /* For `allow`: config, or the one that a reload has read since. */
     _Atomic(const struct config_service *) rules;
     size_t index;              /* in the tunnel */
     const char *tunnel_name;   /* for the log */

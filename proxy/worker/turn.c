@@ -1,4 +1,4 @@
-/* Takers of turns: who has used up its part of one waits for the next. */
+/* Divides a turn of the loop among streams; one that has used up its part waits for the next. */
 #include "proxy/worker/turn.h"
 
 #include "base/check.h"

@@ -1,11 +1,12 @@
-/* proxy/worker/turn.h: what streams may cost in one turn of their worker's loop beyond the bytes
- * that they carry, so that a peer with many small frames, leases or handshakes holds up itself and
- * no other.
+/* proxy/worker/turn.h: a limit for the cost of streams in one turn of their worker's loop, beyond
+ * the bytes that they carry, so that a peer with many small frames, leases or handshakes holds up
+ * itself and no other.
  *
- * Cost is counted in bytes of bulk that take as long (100 ns are some 256). A *share* is what one
- * association has on one worker, a *taker* one stream of it. Who has used up its own part, or its
- * share's, goes on in the next turn: the shares one after the other, and of each its takers in the
- * order in which they began to wait. Full records cost nothing here: credit bounds them.
+ * Cost is counted in bytes of bulk that take as long (100 ns are some 256). A *share* is one
+ * association's part of one worker, a *taker* one stream of it. A taker that has used up its own
+ * part, or its share's, goes on in the next turn: one share after the other, and in each share the
+ * takers in the order in which they began to wait. Full records cost nothing here: credit bounds
+ * them.
  * Thread: the worker's. */
 #pragma once
 
@@ -20,7 +21,7 @@
 #define TURN_TAKER_MAX (256u << 10)
 #define TURN_SHARE_MAX (1u << 20)
 /* A step of a child's handshake takes 0.1 to 0.3 ms, and is charged with a part of it: failures are
- * counted anyway (rule E2), and 32 in a turn are enough for who connects. */
+ * counted anyway (rule E2), and 32 in a turn are enough for a peer that connects. */
 #define TURN_HANDSHAKE (32u << 10)
 
 struct turn_taker {
@@ -48,9 +49,9 @@ struct turn {
 
 void turn_init(struct turn *turn, struct loop *loop);
 
-/* Whether the taker may do something in this turn; if not, on_turn follows in a later one. */
+/* True: the taker may do something in this turn. False: on_turn follows in a later one. */
 bool turn_may_begin(struct turn *turn, struct turn_share *share, struct turn_taker *taker);
-/* It has: cost. False: that is enough for this turn; on_turn follows. */
+/* Charges the taker with cost. False: that is enough for this turn; on_turn follows. */
 bool turn_spend(struct turn *turn, struct turn_share *share, struct turn_taker *taker, size_t cost);
-/* It waits no longer. A no-op when it does not. */
+/* The taker waits no longer. A no-op when it does not wait. */
 void turn_leave(struct turn *turn, struct turn_share *share, struct turn_taker *taker);

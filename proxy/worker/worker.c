@@ -27,7 +27,7 @@ int worker_init(struct worker *worker, unsigned index, struct resolver *resolver
     *worker = (struct worker){.index = index,
                               .stop.deliver = deliver_stop,
                               .resolver = resolver,
-                              .patience_us = WORKER_PATIENCE_US,
+                              .reset_timeout_us = WORKER_RESET_TIMEOUT_US,
                               .loop = loop_new()};
     if (!worker->loop)
         return -1;

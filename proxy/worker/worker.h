@@ -13,15 +13,15 @@
 #include "base/loop.h"
 #include "base/mailbox.h"
 #include "base/message.h"
-#include "proxy/worker/gathered.h"
+#include "proxy/worker/gather.h"
 #include "proxy/worker/turn.h"
 
 struct lingering;
 struct resolver;
 
-/* So long a reset waits for its data without progress: for a stream that takes what the local end
- * sent before it, or for a local end that takes what the peer sent before it. */
-#define WORKER_PATIENCE_US 10000000
+/* A reset waits this long for progress of the data before it: for a stream that takes the bytes of
+ * the local end, or for a local end that takes the bytes of the peer. */
+#define WORKER_RESET_TIMEOUT_US 10000000
 
 struct worker {
     struct loop *loop;
@@ -34,8 +34,8 @@ struct worker {
     struct turn turn;
     LIST_HEAD(lingering_list, lingering) lingering; /* proxy/local/linger.h */
     size_t lingering_bytes;
-    uint64_t patience_us;      /* WORKER_PATIENCE_US, but in tests */
-    struct gathered gathered;  /* within connection_deliver to connection_push */
+    uint64_t reset_timeout_us; /* WORKER_RESET_TIMEOUT_US, but in tests */
+    struct gather gather;      /* within connection_deliver to connection_push */
     struct message *plain;     /* room for the next record: tls_session_write_message */
     struct message *readahead; /* for the next read of a socket; NULL: a connection has it */
 };

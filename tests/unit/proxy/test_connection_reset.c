@@ -216,7 +216,7 @@ static void nobody_reads(void)
     bool ended;
     ok(connection_fill(bed.connection, &one, 1, &ended) == 1 && !ended && !bed.resets,
        "a small credit takes a little of it");
-    bed.local.worker.patience_us = 3000;
+    bed.local.worker.reset_timeout_us = 3000;
     ok(connection_fill(bed.connection, &one, 1, &ended) == 1,
        "each time it may take as long again");
     local_expect(&bed.local, bed.resets == 1, "but there is an end to that");
@@ -271,7 +271,7 @@ static void unix_half(void)
     fill(&bed, ROOM);
     local_pause(&bed.local, 3000);
     ok(bed.got == 100 && !bed.resets && !bed.ended, "goes on with its answer");
-    ok(!loop_timer_is_set(&bed.connection->io.patience), "as long as it likes");
+    ok(!loop_timer_is_set(&bed.connection->io.reset_timer), "as long as it likes");
     close(bed.peer);
     bed.peer = -1;
     local_reach(&bed.local, (fill(&bed, ROOM), bed.ended));

@@ -163,7 +163,7 @@ static void patience_ends(bool full)
     struct bed bed;
     struct pair *slow = leave_unread(&bed, MANY, THEN_HOLD);
     for (unsigned i = 0; i < bed.client.worker_count; i++) {
-        bed.client.workers[i].patience_us = full ? BED_PATIENCE_US * 2 : 300000;
+        bed.client.workers[i].reset_timeout_us = full ? BED_PATIENCE_US * 2 : 300000;
         bed.client.workers[i].lingering_bytes = full ? LINGER_MAX : 0;
     }
     end_reset(slow->target);
