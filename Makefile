@@ -235,7 +235,7 @@ check-tsan: ## all tests under ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=tsan WERROR=1 check-variant
 
 # What is left without the optional libraries: it builds, and what it says is what it has.
-WITHOUT := $(patsubst %,build/without/tests/%,unit/config/test_verify_tls unit/tls/test_store unit/tls/test_vaes_gcm unit/tls/test_record fuzz/fuzz_config)
+WITHOUT := $(patsubst %,build/without/tests/%,unit/config/test_verify_conflicts unit/tls/test_store unit/tls/test_vaes_gcm unit/tls/test_record fuzz/fuzz_config)
 .PHONY: check-without
 check-without: ## build without Redis, libipsec-mb and jemalloc, and run some tests
 	$(Q)$(MAKE) --no-print-directory -j2 VARIANT=without WITH_REDIS=0 WITH_IPSEC_MB=0 WITH_JEMALLOC=0 WERROR=1 build/without/hawser $(WITHOUT)

@@ -1,5 +1,5 @@
-/* config/compare.h: which options differ between the configuration that runs and the file as it is
- * now: some can be applied at once, for the others somebody has to be told. */
+/* config/compare.h: the options that differ between the configuration that runs and the file as it
+ * is now: some can be applied at once, for the others somebody has to be told. */
 #pragma once
 
 #include "config/config.h"
@@ -7,10 +7,10 @@
 
 struct compare {
     /* Called for each option with another value. where: `tunnel "a", service "b": `, or "". */
-    void (*on_change)(struct compare *self, const struct option *option, const char *where);
+    void (*on_change)(struct compare *self, const struct option_row *option, const char *where);
 };
 
-/* What stands outside of the tunnels. */
+/* The options outside of tunnels. */
 void compare_process(struct compare *self, const struct config *old, const struct config *now);
 /* One tunnel and its services. Services that came, went or changed places are one change, of the
  * option "services". */

@@ -21,7 +21,7 @@ struct config_names {
 
 struct config_service {
     char *name;
-    enum config_direction direction; /* whether endpoint is listened on or connected to */
+    enum config_direction direction; /* of endpoint */
     struct endpoint endpoint;
     struct {
         uint32_t min, max;
@@ -45,7 +45,7 @@ struct config_resume {
     char *ticket_key_file; /* server */
 };
 
-/* What is not given is NULL or 0. Files have absolute paths; cert and key may be PKCS#11 URIs. */
+/* NULL or 0: not given. Files have absolute paths; cert and key may be PKCS#11 URIs. */
 struct config_tls {
     char *ca, *crl; /* a file or a directory */
     char *cert, *key;
@@ -76,7 +76,7 @@ struct config_redis {
     uint32_t max_queued;
 };
 
-/* What the process remembers of earlier associations. */
+/* Memory of earlier associations. */
 struct config_sessions {
     uint32_t max_entries; /* servers: the store of TLS 1.2 */
     uint64_t max_bytes;
@@ -85,7 +85,7 @@ struct config_sessions {
     struct config_redis redis;
 };
 
-/* What one peer may take of a server tunnel; the defaults are filled in. */
+/* Limits of one peer of a server tunnel; the defaults are filled in. */
 struct config_identity {
     uint32_t max_associations, max_connections, max_streams;
     uint64_t memory; /* bytes */

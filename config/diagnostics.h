@@ -8,7 +8,7 @@
 
 struct diagnostics;
 
-/* Where something is written. */
+/* A place in a file. */
 struct place {
     const char *file; /* must stay valid until diagnostics_free */
     unsigned line;    /* from 1; 0: the file as a whole */

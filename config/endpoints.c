@@ -1,9 +1,10 @@
+/* Addresses of the configuration, for their use. */
 #include "config/endpoints.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* "; what was meant" for what endpoint_parse refuses, where it can be guessed. */
+/* Adds "; what was meant" to an error of endpoint_parse, where it can be guessed. */
 static void add_hint(const char *text, enum endpoints_use use, char *why, size_t size)
 {
     bool binds = use == ENDPOINTS_LOCAL || use == ENDPOINTS_LISTEN;
@@ -30,7 +31,7 @@ bool endpoints_is_any(const struct address *address)
                                                 : false;
 }
 
-/* What does not fit the use; NULL if it fits. */
+/* NULL: the endpoint fits the use; else why not. */
 static const char *misfit(const struct endpoint *endpoint, enum endpoints_use use, char *text,
                           size_t size)
 {

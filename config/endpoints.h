@@ -1,5 +1,5 @@
-/* config/endpoints.h: addresses of the configuration: endpoint_parse and what it does not know,
- * namely what the address is for. */
+/* config/endpoints.h: addresses of the configuration: endpoint_parse, and checks for the use of an
+ * address. */
 #pragma once
 
 #include <stdbool.h>
@@ -18,9 +18,9 @@ enum endpoints_use {
 enum err endpoints_parse(struct endpoint *endpoint, const char *text, enum endpoints_use use,
                          const char *directory, char *why, size_t why_size);
 
-/* Whether binding both must fail: same family and port (not 0), and the same host or one of them
- * every host; or the same UNIX path. */
+/* True: binding both must fail, because they have the same family and port (not 0), and the same
+ * host or one of them every host; or the same UNIX path. */
 bool endpoints_collide(const struct address *a, const struct address *b);
 
-/* Whether it stands for every host: 0.0.0.0 or [::]. */
+/* True for 0.0.0.0 and [::], which stand for every host. */
 bool endpoints_is_any(const struct address *address);

@@ -1,9 +1,9 @@
+/* Prints docs/CONFIGURATION.md from the option table. */
 #include <stdio.h>
 #include <string.h>
 
 #include "config/config.h"
 #include "config/option.h"
-#include "config/value.h"
 
 static const char introduction[] =
     "# Configuration reference\n"
@@ -40,25 +40,29 @@ static const char introduction[] =
     ");\n"
     "```\n"
     "\n"
-    "*Required* says which role of a tunnel must give the option; an option that is only for one\n"
-    "role says so.\n";
+    "*Required* names the role of a tunnel that must give the option.\n";
 
-static void write_range(const struct option *option, FILE *out)
+static void write_range(const struct option_row *option, FILE *out)
 {
+    const char *unit = option->unit ? option->unit : "";
     if (option->type == OPTION_INTEGER || option->type == OPTION_SECONDS)
-        fprintf(out, ", %.15g to %.15g%s%s", option->min, option->max, *option->unit ? " " : "",
-                option->unit);
-    if (option->type == OPTION_ADDRESSES || option->type == OPTION_NAMES)
+        fprintf(out, ", %.15g to %.15g%s%s", option->min, option->max, *unit ? " " : "", unit);
+    if (option_storage(option) == STORAGE_ENDPOINTS || option_storage(option) == STORAGE_TEXTS)
         fprintf(out, ", at most %.10g", option->max);
 }
 
-static void write_need(const struct option *option, FILE *out)
+static const char *role_name(enum option_role role)
 {
-    static const char *const names[] = {"", "client", "server", "always"};
-    if (option->required)
-        fprintf(out, "required%s%s", option->required == ROLE_BOTH ? "" : ": ",
-                option->required == ROLE_BOTH ? "" : names[option->required]);
-    else if (option_standard_is_derived(option))
+    return role == ROLE_CLIENT ? "client" : "server";
+}
+
+static void write_default(const struct option_row *option, FILE *out)
+{
+    if (option->required == ROLE_BOTH)
+        fputs("required", out);
+    else if (option->required)
+        fprintf(out, "required: %s", role_name(option->required));
+    else if (option_is_derived(option))
         fprintf(out, "%.*s", (int)strlen(option->standard) - 2, option->standard + 1);
     else if (option->standard)
         fprintf(out, "`%s`", option->standard);
@@ -66,44 +70,44 @@ static void write_need(const struct option *option, FILE *out)
         fputs("-", out);
 }
 
-static void write_choices(const struct option *option, FILE *out)
+/* One row of the section's table. */
+static void write_row(const struct option_row *option, FILE *out)
 {
-    const char *separator = " ";
-    for (const struct option_choice *choice = option->choices; choice->word; choice++) {
-        if (choice->refused)
-            continue;
-        fprintf(out, "%s`\"%s\"`: %s", separator, choice->word, choice->meaning);
-        separator = "; ";
-    }
-    fputc('.', out);
-}
-
-static void write_option(const struct option *option, FILE *out)
-{
-    fprintf(out, "| `%s` | %s", option->key, value_type_name(option->type));
+    fprintf(out, "| `%s` | %s", option->key, option_types[option->type].name);
     write_range(option, out);
     fputs(" | ", out);
-    write_need(option, out);
-    fprintf(out, " | %s", option->meaning);
-    if (option->choices)
-        write_choices(option, out);
-    if (option->roles != ROLE_BOTH)
-        fprintf(out, " Only for role `\"%s\"`.",
-                option->roles == ROLE_CLIENT ? "client" : "server");
+    write_default(option, out);
+    fprintf(out, " | %s", option->cell);
+    if (option->only)
+        fprintf(out, "; only for role `\"%s\"`", role_name(option->only));
     fputs(" |\n", out);
+}
+
+/* The rest about an option, below the table. */
+static void write_text(const struct option_row *option, FILE *out)
+{
+    if (!option->text && !option->choices)
+        return;
+    fprintf(out, "\n**`%s`**: %s\n%s", option->key, option->text ? option->text : "one of",
+            option->choices ? "\n" : "");
+    for (const struct option_choice *choice = option->choices; choice && choice->word; choice++)
+        if (!choice->refused)
+            fprintf(out, "- `\"%s\"`: %s\n", choice->word, choice->meaning);
 }
 
 void config_write_reference(FILE *out)
 {
     fputs(introduction, out);
     for (enum option_section section = 0; section < SECTION_COUNT; section++) {
-        const struct option_section_info *info = &option_sections[section];
-        fprintf(out, "\n## %s\n\n", info->title);
-        if (info->example)
-            fprintf(out, "`%s`\n\n", info->example);
+        fprintf(out, "\n## %s\n\n", option_sections[section].title);
+        if (option_sections[section].syntax)
+            fprintf(out, "`%s`\n\n", option_sections[section].syntax);
         fputs("| key | value | default | meaning |\n|---|---|---|---|\n", out);
         for (size_t i = 0; i < option_count; i++)
             if (option_table[i].section == section)
-                write_option(&option_table[i], out);
+                write_row(&option_table[i], out);
+        for (size_t i = 0; i < option_count; i++)
+            if (option_table[i].section == section)
+                write_text(&option_table[i], out);
     }
 }

@@ -23,7 +23,7 @@ void sources_free(struct sources *sources);
  * are fewer, and it loses 64 bytes on an error after a text. */
 bool sources_can_be_parsed(const struct sources *sources);
 
-/* How messages name a file that libconfig names (included ones relative to the main file's
+/* The name in messages of a file that libconfig names (included ones relative to the main file's
  * directory). Valid until sources_free. */
 const char *sources_name(const struct sources *sources, const char *libconfig_name);
 

@@ -1,20 +1,20 @@
-/* config/store.h: values into the members of the configuration, by size and type of the option. */
+/* config/store.h: the members of the configuration that options are stored in, by the storage of
+ * their type. base: the struct of the option's section. */
 #pragma once
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "config/option.h"
 
-/* size: 1 (bool), 4 or 8 bytes. */
+/* Sets or gets a number of `size` bytes: 1 (bool), 2, 4 or 8. */
 void store_number(void *field, size_t size, uint64_t number);
-/* In µs. */
-void store_seconds(const struct option *option, void *field, double seconds);
-/* A copy, in place of what was there. */
-void store_text(void *field, const char *text);
-/* The number or the text of a choice. */
-void store_choice(const struct option *option, const struct option_choice *choice, void *field);
+uint64_t store_number_of(const struct option_row *option, const void *base);
 
-/* Stores the default; derived ones and options without one are left zero. base: the struct of the
- * option's section. */
-void store_standard(const struct option *option, void *base);
+/* Replaces a text by a copy. */
+void store_text(void *field, const char *text);
+
+/* True: both have the same value. Groups always have: their options have rows of their own. */
+bool store_is_same(const struct option_row *option, const void *old, const void *now);
+
+/* Frees all values of a section and its groups. */
+void store_clear(enum option_section section, void *base);

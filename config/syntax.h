@@ -9,7 +9,7 @@
 
 #define SYNTAX_NESTING_MAX 32
 
-/* What may come next; zero: at the start of a file. */
+/* The tokens that may come next; zero: at the start of a file. */
 enum syntax_expect {
     EXPECT_NAME,   /* in a group: a setting or the end */
     EXPECT_EQUALS, /* after a name */

@@ -1,47 +1,56 @@
-/* config/verify.h: what the options must be together: names unique, addresses free, limits in
- * order, files readable. */
+/* config/verify.h: checks the options together: names unique, addresses free, limits in order,
+ * files readable. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "config/loading.h"
+#include "config/loader.h"
 
-/* Whether a key belongs to a certificate; a sentence in why otherwise. */
-typedef enum err (*check_pair_function)(const char *cert, const char *key, char *why,
-                                        size_t why_size);
-
-/* Works out the derived defaults and adds a problem for everything that does not go together. */
-void verify_config(struct loading *loading, check_pair_function check_pair);
+/* Works out the derived defaults and adds a diagnostic for all that does not go together. */
+void verify_config(struct loader *loader);
 
 /* ---- between the files of verify ---- */
 
-/* The files that a tunnel's tls names: there, readable, private; cert and key belong together. */
-void verify_files_tls(struct loading *loading, const struct config_tunnel *tunnel,
-                      check_pair_function check_pair);
-/* Those of sessions. */
-void verify_files_sessions(struct loading *loading);
-/* Whether the directory of a file that is to be made exists (a warning if not: it may be made by
- * whatever starts the program). what: "the socket"; field: whose place is named. */
-void verify_files_directory(struct loading *loading, const char *path, const char *what,
-                            const void *field);
+/* The structs that a check looks at. */
+struct verify_scope {
+    struct loader *loader;
+    struct config *config;
+    struct config_tunnel *tunnel;   /* NULL: the options outside of tunnels */
+    struct config_service *service; /* NULL: those outside of services */
+};
 
-/* How much there may be of everything: defaults that depend on others, before what compares them;
- * and limits that others make useless. */
-void verify_limits_derive(struct loading *loading, struct config_tunnel *tunnel);
-void verify_limits(struct loading *loading, const struct config_tunnel *tunnel);
+/* The struct that has the options of this owner; NULL: not in this scope. */
+static inline void *verify_base(const struct verify_scope *scope, enum option_owner owner)
+{
+    return owner == OWNER_SERVICE  ? (void *)scope->service
+           : owner == OWNER_TUNNEL ? (void *)scope->tunnel
+                                   : (void *)scope->config;
+}
 
-/* Retransmission time-outs and limits: in order, within dead_after. */
-void verify_paths_clock(struct loading *loading, struct config_tunnel *tunnel);
+/* The owner of a scope's options. */
+static inline enum option_owner verify_owner(const struct verify_scope *scope)
+{
+    return scope->service ? OWNER_SERVICE : scope->tunnel ? OWNER_TUNNEL : OWNER_PROCESS;
+}
+
+/* Derived defaults of numbers, before anything compares them; then limits whose order is wrong, or
+ * that others make useless. A default gives way to a given limit. */
+void verify_limits(const struct verify_scope *scope);
+
+/* Options that have no use beside others. Of tls also: one way to know the peer, versions in order;
+ * a default min_version gives way to a lower max_version. */
+void verify_conflicts(const struct verify_scope *scope);
+/* True: the configuration lets more than one client in, whatever is in the files that it names (a
+ * file of known or pre-shared keys may hold one or several, which only tls/ sees). At a client:
+ * false. */
+bool verify_conflicts_admits_several(const struct config_tunnel *tunnel);
+
 /* local and remote: what one association can have, with this transport. */
-void verify_paths_addresses(struct loading *loading, const struct config_tunnel *tunnel);
+void verify_addresses(struct loader *loader, const struct config_tunnel *tunnel);
+/* Everything that is bound: no address twice. */
+void verify_addresses_bound(struct loader *loader);
 
-/* Which options of a tunnel's tls go together: one way to know the peer, versions that have what is
- * asked of them; a default min_version gives way to a lower max_version. */
-void verify_tls(struct loading *loading, struct config_tunnel *tunnel);
-/* Whether the configuration lets more than one client in, whatever is in the files that it names: a
- * file of keys (known, psk) may hold one or several, which only tls/ can see. At a client: false.
- */
-bool verify_tls_admits_several(const struct config_tunnel *tunnel);
-/* sessions, once all tunnels are read. */
-void verify_tls_sessions(struct loading *loading);
+/* The files that the options of a scope name are there and readable, and so are the directories of
+ * those that are made; others cannot read secrets; cert and key belong together. */
+void verify_files(const struct verify_scope *scope);

@@ -309,25 +309,12 @@ static struct config *read_config(struct reload *reload)
     return config;
 }
 
-static bool is_applied(const struct option *option)
-{
-    /* Read by workers from the configuration that they were made with. */
-    static const char *const fixed[] = {"handshake_timeout", "rekey_on_lease"};
-    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-        if (strcmp(option->key, fixed[i]) == 0)
-            return false;
-    return option->section == SECTION_TLS ||
-           (option->section == SECTION_SERVICE && strcmp(option->key, "allow") == 0) ||
-           (option->section == SECTION_LOG && strcmp(option->key, "level") == 0);
-}
-
-static void tell_restart(struct compare *self, const struct option *option, const char *where)
+static void tell_restart(struct compare *self, const struct option_row *option, const char *where)
 {
     (void)self;
-    if (!is_applied(option))
+    if (!option->is_reloaded)
         log_write(LOG_WARNING, LOG_ABOUT_NOTHING,
-                  "reload: %s\"%s%s\" was changed; this needs a restart", where,
-                  option_sections[option->section].prefix, option->key);
+                  "reload: %s\"%s\" was changed; this needs a restart", where, option->name);
 }
 
 static void release(struct target *target)

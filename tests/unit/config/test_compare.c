@@ -7,12 +7,11 @@
 static struct fixture fixture;
 static char said[1024];
 
-static void on_change(struct compare *self, const struct option *option, const char *where)
+static void on_change(struct compare *self, const struct option_row *option, const char *where)
 {
     (void)self;
     size_t length = strlen(said);
-    snprintf(said + length, sizeof said - length, "%s%s%s\n", where,
-             option_sections[option->section].prefix, option->key);
+    snprintf(said + length, sizeof said - length, "%s%s\n", where, option->name);
 }
 
 static const char base[] =

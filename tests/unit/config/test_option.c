@@ -6,22 +6,14 @@
 #include "config/config.h"
 #include "tests/lib/tap.h"
 
-static bool suggests(enum option_section section, const char *key, const char *expected)
-{
-    char text[512];
-    if (strcmp(option_suggest(section, key, text, sizeof(text)), expected) == 0)
-        return true;
-    tap_note("%s: %s", key, text);
-    return false;
-}
-
-static bool is_sound(const struct option *option)
+static bool is_sound(const struct option_row *option)
 {
     bool is_group = option->type == OPTION_GROUP || option->type == OPTION_GROUPS;
     bool is_choice = option->type == OPTION_CHOICE || option->type == OPTION_WORD;
-    return option->key && *option->meaning && option->min <= option->max &&
+    return option->key && *option->cell && option->min <= option->max &&
            (option->choices != NULL) == is_choice && (is_group == (option->group != 0)) &&
-           (option->required & ~option->roles) == 0 && !(option->required && option->standard) &&
+           (!option->only || !(option->required & ~option->only)) &&
+           !(option->required && option->standard) &&
            option_find(option->section, option->key) == option;
 }
 
@@ -34,36 +26,27 @@ static void test_table(void)
             sound = false;
         }
     ok(sound, "every row is sound, and no key is twice in a section");
-    const struct option *threads = option_find(SECTION_ROOT, "threads");
-    ok(threads && threads->offset == offsetof(struct config, threads), "a row finds its member");
-    ok(option_standard_is_derived(threads), "a default that is worked out");
-    ok(!option_standard_is_derived(option_find(SECTION_ROOT, "log")), "no default");
+    const struct option_row *threads = option_find(SECTION_ROOT, "threads");
+    ok(threads && threads->stored.offset == offsetof(struct config, threads),
+       "a row finds its member");
+    ok(option_is_derived(threads), "a default that is worked out");
+    ok(!option_is_derived(option_find(SECTION_ROOT, "log")), "no default");
     ok(!option_find(SECTION_ROOT, "ca"), "a key of another section");
-}
-
-static void test_suggestions(void)
-{
-    ok(suggests(SECTION_TUNNEL, "remot", "did you mean remote?"), "nearest name");
-    ok(suggests(SECTION_TUNNEL, "ca", "it belongs in tls = { … }"), "a key of a group inside");
-    ok(suggests(SECTION_ROOT, "level", "it belongs in log = { … }"), "a key of log");
-    ok(suggests(SECTION_TUNNEL, "admin", "it belongs at the file's top level"), "a key of the top");
-    ok(suggests(SECTION_SERVICE, "backend", "did you mean connect?"), "another program's word");
-    ok(suggests(SECTION_LOG, "quux", "known in log: level, format"), "nothing near: what is known");
 }
 
 static void test_choices(void)
 {
     char text[128];
-    const struct option *transport = option_find(SECTION_TUNNEL, "transport");
+    const struct option_row *transport = option_find(SECTION_TUNNEL, "transport");
     ok(strcmp(option_choice_words(transport, text, sizeof(text)),
               "\"udp\", \"kernel\" or \"auto\"") == 0,
        "the words are named");
-    const struct option *version = option_find(SECTION_TLS, "min_version");
+    const struct option_row *version = option_find(SECTION_TLS, "min_version");
     ok(strcmp(option_choice_words(version, text, sizeof(text)), "\"1.2\" or \"1.3\"") == 0,
        "refused words are not offered");
     ok(option_choice_find(version, "1.0")->refused, "but known");
     ok(!option_choice_find(transport, "tcp"), "an unknown word");
-    const struct option *level = option_find(SECTION_LOG, "level");
+    const struct option_row *level = option_find(SECTION_LOG, "level");
     ok(strcmp(option_choice_words(level, text, sizeof(text)),
               "\"error\", \"warning\", \"info\" or \"debug\"") == 0,
        "several words");
@@ -72,7 +55,6 @@ static void test_choices(void)
 int main(void)
 {
     test_table();
-    test_suggestions();
     test_choices();
     return tap_done();
 }

@@ -1,52 +1,57 @@
 /* Values into members of the configuration, by size and type. */
 #include "config/store.h"
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "config/config.h"
 #include "tests/lib/tap.h"
 
+static void test_numbers(void)
+{
+    static const struct option_row rows[] = {
+        {.stored = {.offset = 0, .size = 1}},
+        {.stored = {.offset = 2, .size = 2}},
+        {.stored = {.offset = 4, .size = 4}},
+        {.stored = {.offset = 8, .size = 8}},
+    };
+    static const uint64_t numbers[] = {1, 65535, 70000, UINT64_C(1) << 40};
+    _Alignas(8) char base[16] = {0};
+    bool same = true;
+    for (size_t i = 0; i < 4; i++)
+        store_number(base + rows[i].stored.offset, rows[i].stored.size, numbers[i]);
+    for (size_t i = 0; i < 4; i++)
+        same &= store_number_of(&rows[i], base) == numbers[i];
+    ok(same, "numbers of each size, side by side");
+}
+
+static void test_same(void)
+{
+    struct config_tunnel old = {0}, now = {0};
+    const struct option_row *congestion = option_find(SECTION_TUNNEL, "congestion");
+    const struct option_row *allow = option_find(SECTION_TLS, "allow");
+    ok(store_is_same(congestion, &old, &now) && store_is_same(allow, &old, &now), "nothing");
+    store_text(&old.sctp.congestion, "bbr");
+    ok(!store_is_same(congestion, &old, &now), "a text and none");
+    store_text(&now.sctp.congestion, "cubic");
+    store_text(&now.sctp.congestion, "bbr");
+    ok(store_is_same(congestion, &old, &now), "a text replaces the one before");
+    char a[] = "a", b[] = "b", c[] = "c";
+    char *names[] = {a, b}, *others[] = {a, c};
+    old.tls.allow = (struct config_names){names, 2};
+    now.tls.allow = (struct config_names){others, 1};
+    ok(!store_is_same(allow, &old, &now), "lists of two lengths");
+    now.tls.allow.count = 2;
+    ok(!store_is_same(allow, &old, &now), "lists that differ at their ends");
+    old.tls.allow = now.tls.allow = (struct config_names){0};
+    store_clear(SECTION_TUNNEL, &old);
+    store_clear(SECTION_TUNNEL, &now);
+}
+
 int main(void)
 {
-    struct {
-        uint8_t small;
-        uint32_t middle;
-        uint64_t large;
-    } numbers = {0};
-    store_number(&numbers.small, 1, 1);
-    store_number(&numbers.middle, 4, 70000);
-    store_number(&numbers.large, 8, UINT64_C(1) << 40);
-    ok(numbers.small == 1 && numbers.middle == 70000 && numbers.large == UINT64_C(1) << 40,
-       "numbers of each size");
-
-    struct config config = {0};
-    const struct option *drain = option_find(SECTION_ROOT, "drain_timeout");
-    store_seconds(drain, &config.drain_timeout_us, 0.1);
-    ok(config.drain_timeout_us == 100000, "0.1 s is 100000 µs, not 99999");
-
-    char *text = NULL;
-    store_text(&text, "one");
-    store_text(&text, "two");
-    ok(strcmp(text, "two") == 0, "a text replaces the one before");
-    free(text);
-
-    struct config_tunnel tunnel = {0};
-    struct config_service service = {0};
-    store_standard(option_find(SECTION_LOG, "level"), &config);
-    store_standard(option_find(SECTION_TUNNEL, "transport"), &tunnel);
-    store_standard(option_find(SECTION_TLS, "resume"), &tunnel);
-    store_standard(option_find(SECTION_WINDOW, "max"), &tunnel);
-    store_standard(option_find(SECTION_SERVICE, "socket_mode"), &service);
-    store_standard(option_find(SECTION_SERVICE, "keepalive"), &service);
-    store_standard(option_find(SECTION_SERVICE_STREAMS, "max"), &service);
-    ok(config.log_level == LOG_INFO && tunnel.tls.resume.required, "defaults: words");
-    ok(strcmp(tunnel.transport, "udp") == 0, "defaults: a word stored as text");
-    ok(tunnel.window.max == 33554432 && service.socket_mode == 0600 && service.keepalive,
-       "defaults: numbers, modes and booleans");
-    ok(service.streams.max == 0, "a derived default is left alone");
-    free(tunnel.transport);
+    test_numbers();
+    test_same();
     return tap_done();
 }

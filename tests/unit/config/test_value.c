@@ -64,7 +64,7 @@ static void test_addresses(void)
     says("local = [ ]; ", "3: local has 0 elements; 1 to 8 are allowed");
     says("local = { }; ", "3: local must be a list of addresses, not a group { … }; write for "
                           "example local = [ \"0.0.0.0:9899\" ];");
-    says("local = [ \"127.0.0.1:70000\" ]; ", "3: local \"127.0.0.1:70000\" cannot be used: port "
+    says("local = [ \"127.0.0.1:70000\" ]; ", "3: local = \"127.0.0.1:70000\" cannot be used: port "
                                               "70000 is out of range 0..65535");
     ok(fixture_says(&fixture,
                     "tunnels = ( { role = \"server\"; tls = {\n\nallow = [ \"a\",\n\"\" ]; "

@@ -1,4 +1,4 @@
-/* Checks of TLS options that must fit together. */
+/* Checks of options that have no use beside others. */
 #include "config/verify.h"
 
 #include "tests/lib/tap.h"
@@ -234,13 +234,13 @@ static void redis(void)
     config_free(config);
     ok(is_fine("server", CA CERT "allow = \"c\"; min_version = \"1.2\";", text), "Redis");
     ok(says_with("server", CA CERT "allow = \"c\";", text,
-                 "1: warning: sessions.redis has no use: no server tunnel allows TLS 1.2 "
+                 "1: warning: redis.address has no use: no server tunnel allows TLS 1.2 "
                  "(tls.min_version); with TLS 1.3, servers share tls.ticket_key_file"),
        "Redis without TLS 1.2");
     ok(says_with("server", CA CERT "allow = \"c\"; min_version = \"1.2\";",
                  "sessions = { redis = { address = \"redis.example:6379\"; key_file = "
                  "\"a.key\"; }; };",
-                 "1: redis.address = \"redis.example:6379\" is a name, and no handshake can wait "
+                 "1: redis.address is a name, and no handshake can wait "
                  "until it is looked up; write the IP address, or \"unix:/path\""),
        "Redis by name");
 #endif
@@ -259,9 +259,18 @@ static void sessions(void)
     ok(is_fine("client", CA CERT PEER, "sessions = { file = \"kept\"; };"),
        "at a client it need not be there");
     config_free(load("client", CA CERT PEER, "sessions = { file = \"none/kept\"; };"));
-    ok(strstr(fixture.said, "1: warning: the directory ") &&
-           strstr(fixture.said, "/none of sessions.file: No such file or directory\n"),
+    ok(strstr(fixture.said, "1: warning: sessions.file: cannot use the directory ") &&
+           strstr(fixture.said, "/none: No such file or directory\n"),
        "but its directory");
+}
+
+static void transports(void)
+{
+    ok(fixture_client_says(
+           &fixture, "encap_port = 9899; " FIXTURE_SERVICES,
+           "3: warning: encap_port has no effect with transport = \"udp\", which is inside UDP "
+           "anyway, at the ports of local and remote; it is for transport = \"kernel\""),
+       "encap_port with udp");
 }
 
 static void services(void)
@@ -321,6 +330,7 @@ int main(void)
     roles();
     redis();
     sessions();
+    transports();
     services();
     who_serves();
     fixture_fini(&fixture);

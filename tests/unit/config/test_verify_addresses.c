@@ -1,4 +1,4 @@
-/* Checks of paths: times, families, address lists. */
+/* Checks of addresses: families, ports, none twice. */
 #include "config/verify.h"
 
 #include "tests/lib/tap.h"
@@ -6,42 +6,6 @@
 
 static struct fixture fixture;
 #define says(more, line) ok(fixture_client_says(&fixture, more FIXTURE_SERVICES, line), "%s", line)
-
-static void test_clock(void)
-{
-    says("paths = { rto_min = 0.6; }; ",
-         "3: paths.rto_min = 0.6 is more than paths.rto_initial = 0.5 (its default); the order is "
-         "rto_min, rto_initial, rto_max");
-    says("paths = { rto_initial = 3; rto_max = 2; }; ",
-         "3: paths.rto_initial = 3 is more than paths.rto_max = 2; the order is rto_min, "
-         "rto_initial, rto_max");
-    says("paths = { rto_initial = 0.1; }; ",
-         "3: paths.rto_min = 0.2 is more than paths.rto_initial = 0.1 (the first one is a "
-         "default); the order is rto_min, rto_initial, rto_max");
-    says("paths = { rto_max = 20; }; ",
-         "3: warning: paths.rto_max = 20 is longer than dead_after = 15; the peer would be given "
-         "up before it is tried again");
-    says("paths = { failing_after = 4; }; ",
-         "3: paths.failing_after = 4 is more than paths.max_retransmissions = 3; a path is failing "
-         "before it is inactive: lower it");
-    says("paths = { pathmaxrxt = 4; }; ",
-         "3: paths.pathmaxrxt is not known in paths; did you mean max_retransmissions?");
-    says("rto_min = 1; ", "3: rto_min is not known in a tunnel; it belongs in paths = { … }");
-    struct config *config = fixture_load_client(&fixture, FIXTURE_SERVICES);
-    const struct config_tunnel *t = config->tunnels;
-    ok(t->sctp.rto_min_us == 200000 && t->sctp.rto_initial_us == 500000 &&
-           t->sctp.rto_max_us == 10000000 && t->sctp.path_retransmissions == 3 &&
-           !t->sctp.failing_after && t->sctp.association_retransmissions == 10 &&
-           !t->sctp.encap_port && !t->sctp.auth && !t->sctp.buffer,
-       "the defaults");
-    config_free(config);
-    config = fixture_load_client(&fixture, "heartbeat = 0.1; dead_after = 1;" FIXTURE_SERVICES);
-    t = config->tunnels;
-    ok(t->sctp.rto_min_us == 62500 && t->sctp.rto_initial_us == 250000 &&
-           t->sctp.rto_max_us == 666666,
-       "they give way to a short dead_after");
-    config_free(config);
-}
 
 static void test_families(void)
 {
@@ -63,9 +27,6 @@ static void test_lists(void)
     says("transport = \"kernel\"; local = [ \"127.0.0.1:5\", \"127.0.0.2:6\" ]; ",
          "3: local has port 5 and port 6, but the kernel's SCTP has one port at all addresses of "
          "an end; use one port, or transport = \"udp\"");
-    says("encap_port = 9899; ",
-         "3: warning: encap_port has no effect with transport = \"udp\", which is inside UDP "
-         "anyway, at the ports of local and remote; it is for transport = \"kernel\"");
     ok(fixture_says(&fixture,
                     "tunnels = ( { role = \"client\"; transport = \"auto\";\n"
                     "remote = [ \"h:1\", \"10.0.0.1:2\", \"h:1\" ]; } );",
@@ -100,7 +61,6 @@ static void test_two_transports(void)
 int main(void)
 {
     fixture_init(&fixture);
-    test_clock();
     test_families();
     test_lists();
     test_two_transports();
