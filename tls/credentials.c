@@ -99,20 +99,20 @@ static enum err load_certificates(struct tls_credentials *credentials,
 static enum err load_keys(struct tls_credentials *credentials, const struct tls_options *options,
                           struct tls_reason why)
 {
-    enum err result;
-    switch (credentials->mode) {
-    case TLS_MODE_RAW_KEYS:
-        result = tls_known_keys_load(options->known, &credentials->known, why);
-        if (result == ERR_OK)
-            result = tls_certificate_load_raw_key(credentials->x509, options->key, why);
+    if (credentials->mode == TLS_MODE_CERTIFICATES)
+        return load_certificates(credentials, options, why);
+    bool is_psk = credentials->mode == TLS_MODE_PSK;
+    enum err result = tls_known_keys_load(is_psk ? options->psk : options->known, is_psk,
+                                          &credentials->known, why);
+    if (result != ERR_OK)
         return result;
-    case TLS_MODE_PSK:
-        return tls_psk_load(options->psk, options->rules.role == TLS_CLIENT, options->psk_identity,
-                            &credentials->psk, why);
-    case TLS_MODE_CERTIFICATES:
-        break;
-    }
-    return load_certificates(credentials, options, why);
+    if (!is_psk)
+        return tls_certificate_load_raw_key(credentials->x509, options->key, why);
+    if (options->rules.role == TLS_CLIENT)
+        return tls_psk_new_client(credentials->known, options->psk, options->psk_identity,
+                                  &credentials->psk, why);
+    credentials->psk = tls_psk_new_server();
+    return ERR_OK;
 }
 
 /* Checks what no file can mend. */
@@ -305,8 +305,8 @@ void tls_credentials_unref(struct tls_credentials *credentials)
     tls_store_unref(credentials->store);
     pthread_mutex_destroy(&credentials->ticket_keys.lock);
     tls_trust_free(credentials->trust);
-    tls_known_keys_free(credentials->known);
     tls_psk_free(credentials->psk);
+    tls_known_keys_free(credentials->known);
     tls_files_clear(&credentials->files);
     free(credentials->pins);
     for (size_t i = 0; i < credentials->allow_count; i++)
@@ -358,15 +358,8 @@ bool tls_credentials_admit_one(const struct tls_credentials *credentials)
 {
     if (credentials->allow_count == 1 && !strchr(credentials->allow[0], '*'))
         return true;
-    switch (credentials->mode) {
-    case TLS_MODE_RAW_KEYS:
-        return tls_known_keys_count(credentials->known) == 1;
-    case TLS_MODE_PSK:
-        return tls_psk_count(credentials->psk) == 1;
-    case TLS_MODE_CERTIFICATES:
-        break;
-    }
-    return credentials->pin_count == 1;
+    return credentials->known ? tls_known_keys_only(credentials->known) != NULL
+                              : credentials->pin_count == 1;
 }
 
 void tls_credentials_inherit(struct tls_credentials *new, struct tls_credentials *old)

@@ -91,50 +91,58 @@ bool tls_ocsp_accepts(const struct tls_trust *trust, enum tls_ocsp policy,
                       struct gnutls_session_int *session, struct gnutls_x509_crt_int **chain,
                       unsigned count, int *alert, const char **text);
 
-/* ---- known raw public keys (RFC 7250), in the manner of SSH's known_hosts ----
+/* ---- files of the keys by which peers are known ----
  *
- * One key in a line, then its name:
+ * Raw public keys (RFC 7250), in the manner of SSH's known_hosts: a key in a line, then its name.
  *
  *   sha256:9f86d0818884…                         laptop
  *   MCowBQYDK2VwAyEAqBb…                         office.example
  *
- * that is a pin (tls/identity.h), or the SubjectPublicKeyInfo in base64: a PEM public key without
- * its first and last line. "#" begins a comment. A key or a name that comes twice is an error. */
+ * The key is a pin (tls/identity.h), or the SubjectPublicKeyInfo in base64: a PEM public key
+ * without its first and last line. A key or a name that comes twice is an error.
+ *
+ * Pre-shared keys for masters (RFC 8446 section 2.2), as psktool writes them: `name:hex`, 16 to 64
+ * bytes. The name goes over the network in the clear. The file must be readable by its owner alone.
+ * Always with a key exchange (psk_dhe_ke): a recording stays closed when the key is stolen later.
+ */
 
 struct tls_known_keys;
 
-/* Owns: tls_known_keys_free. */
-enum err tls_known_keys_load(const char *path, struct tls_known_keys **out, struct tls_reason why);
-void tls_known_keys_free(struct tls_known_keys *known); /* NULL is fine */
-/* The name of the key, NULL if it is not known. Thread: any. */
+struct tls_known_key {
+    char *name;
+    uint8_t pin[TLS_PIN_SIZE]; /* SHA-256 of the public key, or of the PSK */
+    uint8_t secret[64];        /* PSK */
+    size_t secret_size;
+};
+
+/* are_secret: PSKs. Owns: tls_known_keys_free. */
+enum err tls_known_keys_load(const char *path, bool are_secret, struct tls_known_keys **out,
+                             struct tls_reason why);
+void tls_known_keys_free(struct tls_known_keys *known); /* wiped; NULL is fine */
+/* The name of the key, NULL if it is not known. Thread: any, as all below. */
 const char *tls_known_keys_name(const struct tls_known_keys *known,
                                 const uint8_t pin[static TLS_PIN_SIZE]);
-/* The number of keys; each has a name of its own. */
-size_t tls_known_keys_count(const struct tls_known_keys *known);
+/* The key of that name; NULL if there is none. */
+const struct tls_known_key *tls_known_keys_find(const struct tls_known_keys *known,
+                                                const void *name, size_t size);
+/* The key, if there is but one; else NULL. */
+const struct tls_known_key *tls_known_keys_only(const struct tls_known_keys *known);
 /* The first key and the number of others, for the log: `server is sha256:…`. */
 void tls_known_keys_describe(const struct tls_known_keys *known, char *text, size_t size);
 
-/* ---- pre-shared keys for masters (RFC 8446 section 2.2) ----
- *
- * One in a line, as psktool writes them: `name:hex`, 16 to 64 bytes. The name goes over the network
- * in the clear. The file must be readable by its owner alone. Always with a key exchange
- * (psk_dhe_ke): a recording stays closed when the key is stolen later. */
-
 struct tls_psk;
 
-/* chosen: the name of the line to use as a client, NULL if there is only one; servers give none and
- * take them all. Owns: tls_psk_free. */
-enum err tls_psk_load(const char *path, bool is_client, const char *chosen, struct tls_psk **out,
-                      struct tls_reason why);
-void tls_psk_free(struct tls_psk *psk); /* wiped; NULL is fine */
+/* Client: name is that of the key to use in the file path, which known was read from; NULL if there
+ * is only one. Owns: tls_psk_free, before known. */
+enum err tls_psk_new_client(const struct tls_known_keys *known, const char *path, const char *name,
+                            struct tls_psk **out, struct tls_reason why);
+/* Server: takes all keys of its session's credentials. Owns: tls_psk_free. */
+struct tls_psk *tls_psk_new_server(void);
+void tls_psk_free(struct tls_psk *psk); /* NULL is fine */
 /* Makes a new session use it. False: GnuTLS has no memory. */
 bool tls_psk_install(const struct tls_psk *psk, struct gnutls_session_int *session);
 /* Client: the name that it shows. */
 const char *tls_psk_chosen(const struct tls_psk *psk);
-/* The number of keys; each has a name of its own. */
-size_t tls_psk_count(const struct tls_psk *psk);
-/* The SHA-256 of a key; NULL if there is none of that name. Thread: any. */
-const uint8_t *tls_psk_proof(const struct tls_psk *psk, const char *name);
 
 /* ---- all together ---- */
 
@@ -157,7 +165,7 @@ struct tls_credentials {
     struct tls_trust *trust;       /* TLS_MODE_CERTIFICATES; NULL: pins alone */
     uint8_t (*pins)[TLS_PIN_SIZE]; /* the same */
     size_t pin_count;
-    struct tls_known_keys *known; /* TLS_MODE_RAW_KEYS */
+    struct tls_known_keys *known; /* TLS_MODE_RAW_KEYS, TLS_MODE_PSK */
     struct tls_psk *psk;          /* TLS_MODE_PSK */
     struct tls_files files;       /* all this was read from them */
     char *peer;                   /* client */

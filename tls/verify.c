@@ -13,6 +13,18 @@
 #include "base/quote.h"
 #include "tls/credentials_private.h"
 
+static void refuse(struct tls_verdict *verdict, enum err err, int alert, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+static void refuse(struct tls_verdict *verdict, enum err err, int alert, const char *format, ...)
+{
+    verdict->err = err;
+    verdict->alert = alert;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(verdict->detail, sizeof verdict->detail, format, arguments);
+    va_end(arguments);
+}
+
 static enum tls_identity_kind kind_of(const struct tls_credentials *credentials)
 {
     switch (credentials->mode) {
@@ -45,12 +57,13 @@ static struct tls_identity *show_psk(const struct tls_credentials *credentials,
     const char *name = credentials->rules.role == TLS_CLIENT
                            ? tls_psk_chosen(credentials->psk)
                            : gnutls_psk_server_get_username(session);
-    const uint8_t *proof = name ? tls_psk_proof(credentials->psk, name) : NULL;
-    if (!proof || !has_used_psk(session))
+    const struct tls_known_key *key =
+        name ? tls_known_keys_find(credentials->known, name, strlen(name)) : NULL;
+    if (!key || !has_used_psk(session))
         return NULL;
     struct tls_identity *identity = tls_identity_new(TLS_IDENTITY_PSK);
     tls_identity_set_label(identity, name, strlen(name));
-    tls_identity_add_proof(identity, proof, TLS_PIN_SIZE);
+    tls_identity_add_proof(identity, key->pin, sizeof key->pin);
     return identity;
 }
 
@@ -119,7 +132,7 @@ static bool add_alternative_names(struct tls_identity *identity, gnutls_x509_crt
     return has_any;
 }
 
-static enum err name_certificate(struct tls_identity *identity, char *why, size_t why_size)
+static void name_certificate(struct tls_identity *identity, struct tls_verdict *verdict)
 {
     uint8_t pin[TLS_PIN_SIZE];
     char name[TLS_NAME_MAX];
@@ -131,9 +144,10 @@ static enum err name_certificate(struct tls_identity *identity, char *why, size_
     if (rc >= 0)
         rc = gnutls_x509_crt_get_key_id(leaf, GNUTLS_KEYID_USE_SHA256, pin, &size);
     if (rc < 0) {
-        snprintf(why, why_size, "the peer's certificate cannot be read: %s", gnutls_strerror(rc));
+        refuse(verdict, ERR_TLS_PEER_UNVERIFIED, GNUTLS_A_CERTIFICATE_UNKNOWN,
+               "the peer's certificate cannot be read: %s", gnutls_strerror(rc));
         gnutls_x509_crt_deinit(leaf);
-        return ERR_TLS_PEER_UNVERIFIED;
+        return;
     }
     /* Nobody vouches for what a certificate says that is known by its key alone. */
     if (identity->kind == TLS_IDENTITY_CERTIFICATE) {
@@ -147,11 +161,10 @@ static enum err name_certificate(struct tls_identity *identity, char *why, size_
     }
     tls_identity_set_pin(identity, pin);
     gnutls_x509_crt_deinit(leaf);
-    return ERR_OK;
 }
 
-static enum err name_raw_key(const struct tls_credentials *credentials,
-                             struct tls_identity *identity, char *why, size_t why_size)
+static void name_raw_key(const struct tls_credentials *credentials, struct tls_identity *identity,
+                         struct tls_verdict *verdict)
 {
     uint8_t pin[TLS_PIN_SIZE];
     tls_pin_of(identity->proofs[0].data, identity->proofs[0].size, pin);
@@ -160,55 +173,36 @@ static enum err name_raw_key(const struct tls_credentials *credentials,
         tls_identity_add_name(identity, TLS_NAME_KNOWN, name, strlen(name));
     tls_identity_set_pin(identity, pin);
     if (name)
-        return ERR_OK;
+        return;
     char known[TLS_NAME_MAX + TLS_PIN_TEXT_SIZE + 32];
     tls_known_keys_describe(credentials->known, known, sizeof known);
-    snprintf(why, why_size, "the peer's key is %s, which is not among the known keys (%s)",
-             identity->label, known);
-    return ERR_TLS_PEER_UNVERIFIED;
+    refuse(verdict, ERR_TLS_PEER_UNVERIFIED, GNUTLS_A_CERTIFICATE_UNKNOWN,
+           "the peer's key is %s, which is not among the known keys (%s)", identity->label, known);
 }
 
-static enum err name_psk(const struct tls_credentials *credentials, struct tls_identity *identity,
-                         char *why, size_t why_size)
+static void name_psk(const struct tls_credentials *credentials, struct tls_identity *identity,
+                     struct tls_verdict *verdict)
 {
-    const uint8_t *proof = tls_psk_proof(credentials->psk, identity->label);
-    const char *fault = !proof ? "there is no pre-shared key of that name"
-                        : memcmp(proof, identity->proofs[0].data, TLS_PIN_SIZE) != 0
-                            ? "its pre-shared key is another now"
-                            : NULL;
-    if (fault) {
-        snprintf(why, why_size, "the peer is \"%s\": %s", identity->label, fault);
-        return ERR_TLS_PEER_UNVERIFIED;
-    }
-    tls_identity_add_name(identity, TLS_NAME_KNOWN, identity->label, strlen(identity->label));
-    return ERR_OK;
+    const char *name = identity->label;
+    const struct tls_known_key *key = tls_known_keys_find(credentials->known, name, strlen(name));
+    if (key && memcmp(key->pin, identity->proofs[0].data, TLS_PIN_SIZE) == 0)
+        tls_identity_add_name(identity, TLS_NAME_KNOWN, name, strlen(name));
+    else
+        refuse(verdict, ERR_TLS_PEER_UNVERIFIED, GNUTLS_A_CERTIFICATE_UNKNOWN,
+               "the peer is \"%s\": %s", name,
+               key ? "its pre-shared key is another now"
+                   : "there is no pre-shared key of that name");
 }
 
-enum err tls_verify_name(const struct tls_credentials *credentials, struct tls_identity *identity,
-                         char *why, size_t why_size)
+void tls_verify_name(const struct tls_credentials *credentials, struct tls_identity *identity,
+                     struct tls_verdict *verdict)
 {
-    switch (identity->kind) {
-    case TLS_IDENTITY_RAW_KEY:
-        return name_raw_key(credentials, identity, why, why_size);
-    case TLS_IDENTITY_PSK:
-        return name_psk(credentials, identity, why, why_size);
-    case TLS_IDENTITY_CERTIFICATE:
-    case TLS_IDENTITY_PINNED:
-        break;
-    }
-    return name_certificate(identity, why, why_size);
-}
-
-static void refuse(struct tls_verdict *verdict, enum err err, int alert, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-static void refuse(struct tls_verdict *verdict, enum err err, int alert, const char *format, ...)
-{
-    verdict->err = err;
-    verdict->alert = alert;
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(verdict->detail, sizeof verdict->detail, format, arguments);
-    va_end(arguments);
+    if (identity->kind == TLS_IDENTITY_RAW_KEY)
+        name_raw_key(credentials, identity, verdict);
+    else if (identity->kind == TLS_IDENTITY_PSK)
+        name_psk(credentials, identity, verdict);
+    else
+        name_certificate(identity, verdict);
 }
 
 /* "a", "b", "c": cut where the text is full. */
@@ -348,8 +342,7 @@ static void judge_certificate(const struct tls_credentials *credentials,
 static void judge(const struct tls_credentials *credentials, struct tls_identity *identity,
                   gnutls_session_t session, struct tls_verdict *verdict)
 {
-    verdict->err = tls_verify_name(credentials, identity, verdict->detail, sizeof verdict->detail);
-    verdict->alert = GNUTLS_A_CERTIFICATE_UNKNOWN;
+    tls_verify_name(credentials, identity, verdict);
     if (verdict->err == ERR_OK && credentials->mode == TLS_MODE_CERTIFICATES)
         judge_certificate(credentials, identity, session, verdict);
     else if (verdict->err == ERR_OK)

@@ -23,7 +23,7 @@ void tls_verify_peer(const struct tls_credentials *credentials, struct gnutls_se
 void tls_verify_again(const struct tls_credentials *credentials,
                       const struct tls_identity *identity, struct tls_verdict *verdict);
 
-/* Adds names and pin to what a peer has shown. ERR_OK, or ERR_TLS_PEER_UNVERIFIED with a sentence:
- * it cannot be read, or is not in our file. Public for a fuzzer. */
-enum err tls_verify_name(const struct tls_credentials *credentials, struct tls_identity *identity,
-                         char *why, size_t why_size);
+/* Adds names and pin to what a peer has shown; refuses what cannot be read, or is not in our file.
+ * Public for a fuzzer. */
+void tls_verify_name(const struct tls_credentials *credentials, struct tls_identity *identity,
+                     struct tls_verdict *verdict);

@@ -207,10 +207,12 @@ static void check_patterns(const struct tls_identity *identity)
 static void check_certificate(const uint8_t *bytes, size_t size, bool made)
 {
     struct tls_identity *identity = tls_identity_new(TLS_IDENTITY_CERTIFICATE);
-    char why[300] = "", text[TLS_NAME_MAX * 2];
+    struct tls_verdict verdict = {0};
+    char text[TLS_NAME_MAX * 2];
     tls_identity_add_proof(identity, bytes, size);
-    enum err e = tls_verify_name(NULL, identity, why, sizeof why);
-    must(e == ERR_OK || (e == ERR_TLS_PEER_UNVERIFIED && why[0]));
+    tls_verify_name(NULL, identity, &verdict);
+    enum err e = verdict.err;
+    must(e == ERR_OK || (e == ERR_TLS_PEER_UNVERIFIED && verdict.detail[0]));
     must(e == ERR_OK || !identity->name_count);
     must(e != ERR_OK || (identity->has_pin && identity->label[0]));
     for (size_t i = 0; i < identity->name_count; i++)
