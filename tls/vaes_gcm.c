@@ -15,7 +15,7 @@
 
 struct tls_vaes_gcm {
     alignas(64) struct gcm_key_data key;
-    bool is_256;
+    aes_gcm_enc_dec_t encrypt, decrypt;
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -58,11 +58,9 @@ struct tls_vaes_gcm *tls_vaes_gcm_new(const uint8_t *key, size_t size)
         return NULL;
     struct tls_vaes_gcm *self = aligned_alloc(alignof(struct tls_vaes_gcm), sizeof *self);
     check_made(self);
-    self->is_256 = size == 32;
-    if (self->is_256)
-        IMB_AES256_GCM_PRE(library, key, &self->key);
-    else
-        IMB_AES128_GCM_PRE(library, key, &self->key);
+    (size == 32 ? library->gcm256_pre : library->gcm128_pre)(key, &self->key);
+    self->encrypt = size == 32 ? library->gcm256_enc : library->gcm128_enc;
+    self->decrypt = size == 32 ? library->gcm256_dec : library->gcm128_dec;
     return self;
 }
 
@@ -78,12 +76,8 @@ void tls_vaes_gcm_seal(const struct tls_vaes_gcm *self, const uint8_t nonce[12],
                        const uint8_t *header, size_t header_size, uint8_t *text, size_t length)
 {
     struct gcm_context_data context;
-    if (self->is_256)
-        IMB_AES256_GCM_ENC(library, &self->key, &context, text, text, length, nonce, header,
-                           header_size, text + length, TLS_VAES_GCM_TAG);
-    else
-        IMB_AES128_GCM_ENC(library, &self->key, &context, text, text, length, nonce, header,
-                           header_size, text + length, TLS_VAES_GCM_TAG);
+    self->encrypt(&self->key, &context, text, text, length, nonce, header, header_size,
+                  text + length, TLS_VAES_GCM_TAG);
     gnutls_memset(&context, 0, sizeof context);
 }
 
@@ -92,12 +86,8 @@ bool tls_vaes_gcm_open(const struct tls_vaes_gcm *self, const uint8_t nonce[12],
 {
     struct gcm_context_data context;
     uint8_t tag[TLS_VAES_GCM_TAG];
-    if (self->is_256)
-        IMB_AES256_GCM_DEC(library, &self->key, &context, text, text, length, nonce, header,
-                           header_size, tag, sizeof tag);
-    else
-        IMB_AES128_GCM_DEC(library, &self->key, &context, text, text, length, nonce, header,
-                           header_size, tag, sizeof tag);
+    self->decrypt(&self->key, &context, text, text, length, nonce, header, header_size, tag,
+                  sizeof tag);
     bool fits = gnutls_memcmp(tag, text + length, sizeof tag) == 0;
     gnutls_memset(&context, 0, sizeof context);
     gnutls_memset(tag, 0, sizeof tag); /* of a forged record it would be the right one */
