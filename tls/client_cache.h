@@ -1,15 +1,15 @@
 /* tls/client_cache.h: the sessions that a client keeps for the next association with a server:
  * tickets and sessions of all tunnels of the process, optionally in a file for the next process.
  *
- * An entry is found only by the same peer (whatever the caller takes for one: address and name)
- * under the same configuration: what the key is made of changes with the content of CA, revocation
- * lists, pins, own certificate, and with expected name, versions, ciphers, mode of the children.
- * And the peer's certificate, which is part of the session, is verified again at every resumption.
+ * An entry is found only for the same peer (address and name, as the caller tells peers apart)
+ * under the same configuration: its key changes with the content of CA, revocation lists, pins, own
+ * certificate, and with expected name, versions, ciphers, mode of the children. And the peer's
+ * certificate, which is part of the session, is verified again at every resumption.
  *
  * Tickets of TLS 1.3 are used once (RFC 8446 appendix C.4): taking one removes it, so that two
  * associations never send the same; each new master brings another. A session of TLS 1.2 stays and
- * is handed out as often as wanted. Per peer: one session of TLS 1.2, or up to
- * TLS_CLIENT_CACHE_PER_PEER tickets, oldest out first. (After curl's lib/vtls/vtls_scache.c.)
+ * can be taken again. Per peer: one session of TLS 1.2, or up to TLS_CLIENT_CACHE_PER_PEER tickets,
+ * oldest out first. (After curl's lib/vtls/vtls_scache.c.)
  *
  * Not for TLS_CHILDREN_PSK: nothing of those may outlive the association, and
  * tls_session_take_ticket gives none. Bounded; secrets are wiped. Thread: any, all functions. */
@@ -64,16 +64,15 @@ void tls_client_cache_forget(struct tls_client_cache *cache,
 void tls_client_cache_statistics(struct tls_client_cache *cache,
                                  struct tls_client_cache_statistics *out);
 
-/* Writes all there is to path, mode 0600, whole or not at all (by way of path.new, and rename), and
- * down to the disk; of more than 16 MB what was used last. The tickets are in two places
- * then: save when the process ends, and tls_client_cache_load takes it over. ERR_OK, or
- * ERR_TLS_CREDENTIALS with a sentence in why. Not on a worker. */
+/* Writes all entries to path, mode 0600, whole or not at all (by way of path.new, and rename), and
+ * down to the disk; of more than 16 MB the last used. The tickets are in two places then: save when
+ * the process ends. ERR_OK, or ERR_TLS_CREDENTIALS with a sentence in why. Not on a worker. */
 enum err tls_client_cache_save(struct tls_client_cache *cache, const char *path, char *why,
                                size_t why_size);
-/* Adds what is in the file, and removes the file, and a path.new that a process left that was
- * killed while it saved, so that no ticket is used by two processes. Only a file of root's or ours
- * that nobody else may use, of this version and with the right checksum, is read:
- * ERR_TLS_CREDENTIALS with a sentence otherwise, and nothing is added. No file: ERR_OK. The
- * checksum is against accidents: who can write the file can read the secrets in it as well. */
+/* Adds the entries of the file and removes it, so that no ticket is used by two processes; also a
+ * path.new of a process that was killed while it saved. Reads only a file of root's or ours that
+ * nobody else may use, of this version and with the right checksum: ERR_TLS_CREDENTIALS with a
+ * sentence otherwise, and nothing is added. No file: ERR_OK. The checksum is against accidents: an
+ * attacker who can write the file can read the secrets in it as well. */
 enum err tls_client_cache_load(struct tls_client_cache *cache, const char *path, char *why,
                                size_t why_size);

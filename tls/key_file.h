@@ -1,14 +1,14 @@
 /* tls/key_file.h: secret keys that several servers share, in a file: one key a line, in base64, of
- * equal size; "#" begins a comment. The first key is the current
- * one, the others are still accepted. Take a key out, and what it protects is refused from the next
- * reading on; associations that live keep theirs.
+ * equal size; "#" begins a comment. The first key is the current one, the others are still
+ * accepted. From the next reading on, what a key protects that was taken out is refused; live
+ * associations keep theirs.
  *
  *   tickets (tls_options.ticket_key_file): 64 bytes a key
  *   values in Redis (tls/store_redis.h):   32 bytes a key
  *
- * Rotation without a gap: a new key in front of the others on one server, copy the file to the
- * others, make all of them read it again. Until the last has, tickets of the new key are not
- * resumed there. */
+ * Rotation without a gap: put a new key in front of the others on one server, copy the file to the
+ * others, make all of them read it again. Until the last has, it does not resume the new key's
+ * tickets. */
 #pragma once
 
 #include <stddef.h>

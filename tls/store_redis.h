@@ -2,9 +2,9 @@
  * Redis; a worker only hands it a question, and gets the answer by mailbox.
  *
  * Values are encrypted and authenticated (AES-256-GCM) with a key from a file that the servers
- * share (tls/key_file.h, 32 bytes a key); a value names its key, so that keys can be rotated, and
- * is bound to the session it belongs to (AAD: context and session id): who can write into Redis can
- * lose sessions, and read, exchange or forge none. They expire in Redis with their session, and the
+ * share (tls/key_file.h, 32 bytes a key). A value names its key, so that keys can be rotated, and
+ * is bound to its context and session id (AAD): an attacker who can write into Redis can lose
+ * sessions, but not read, exchange or forge them. They expire in Redis with their session, and the
  * first writer wins there too (SET NX).
  *
  * Without Redis the servers go on with full handshakes, which are counted; the thread connects
@@ -74,10 +74,9 @@ enum err tls_store_redis_reload(struct tls_store_redis *redis, char *why, size_t
 
 /* Thread: that of reply_to. */
 void tls_store_redis_ask(struct tls_store_redis *redis, struct tls_store_query *query);
-/* Takes a question back. True: the caller owns it again, no answer comes. False: it is under way;
- * either the thread frees it (with free: so it stands at the front of what was allocated), or an
- * answer is in the mailbox already, and on_answer still comes once: it must know that nobody waits
- * any more. Thread: that of reply_to. */
+/* Takes a question back. True: the caller owns it again, no answer comes. False: either the thread
+ * frees it (with free: it must stand first in its allocation), or the answer is in the mailbox
+ * already and on_answer still comes: it must know that nobody waits. Thread: that of reply_to. */
 bool tls_store_redis_cancel(struct tls_store_redis *redis, struct tls_store_query *query);
 
 /* Copies; stored some time later, or dropped. Never blocks. Thread: any. */

@@ -38,10 +38,9 @@ struct tls_ticket_key *tls_ticket_key_ref(struct tls_ticket_key *key);
 /* NULL is fine. Thread: any. Wiped with the last reference. */
 void tls_ticket_key_unref(struct tls_ticket_key *key);
 
-/* True if a ticket of this key is in these bytes of a ClientHello. lifetime_s: what the sessions of
- * this key have. GnuTLS does not encrypt with the key that we give it, but with one that it derives
- * anew every three lifetimes, and accepts that and the one before: so the
- * names are derived here in the same way. Thread: any. */
+/* True if a ticket of this key is in these bytes of a ClientHello. lifetime_s: that of this key's
+ * sessions. GnuTLS encrypts with a key that it derives from ours anew every three lifetimes, and
+ * accepts that and the one before: so the names are derived here in the same way. Thread: any. */
 bool tls_ticket_key_is_in(const struct tls_ticket_key *key, uint32_t lifetime_s,
                           const uint8_t *bytes, size_t length);
 
