@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "bench/row.h"
 #include "tests/unit/tls/modes.h"
 
@@ -48,36 +49,29 @@ struct row {
     struct figures rounds[ROUNDS];
 };
 
-static double seconds(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 static bool step(struct end *end, double *spent)
 {
-    double from = seconds(CLOCK_THREAD_CPUTIME_ID);
+    double from = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
     if (end->result == ERR_AGAIN)
         end->result = tls_session_handshake(end->session);
-    *spent += seconds(CLOCK_THREAD_CPUTIME_ID) - from;
+    *spent += clock_seconds(CLOCK_THREAD_CPUTIME_ID) - from;
     return end->result == ERR_OK;
 }
 
 static void start(struct row *row, struct pair *pair, double *client_s, double *server_s)
 {
     init_pair(pair);
-    double from = seconds(CLOCK_THREAD_CPUTIME_ID);
+    double from = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
     pair->client.session =
         row->is_full
             ? tls_session_new_master(row->client, NULL, &pair->client.output)
             : tls_session_new_child(row->client, row->a.client, NULL, &pair->client.output);
-    double middle = seconds(CLOCK_THREAD_CPUTIME_ID);
+    double middle = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
     pair->server.session =
         row->is_full
             ? tls_session_new_master(row->server, NULL, &pair->server.output)
             : tls_session_new_child(row->server, row->a.server, NULL, &pair->server.output);
-    *server_s += seconds(CLOCK_THREAD_CPUTIME_ID) - middle;
+    *server_s += clock_seconds(CLOCK_THREAD_CPUTIME_ID) - middle;
     *client_s += middle - from;
     must(pair->client.session && pair->server.session);
     pair->client.result = pair->server.result = ERR_AGAIN;
@@ -102,14 +96,14 @@ static void handshake(struct row *row, struct figures *figures)
     }
     must(pair.client.result == ERR_OK && pair.server.result == ERR_OK);
     must(row->is_full || both_resumed(&pair));
-    double from = seconds(CLOCK_THREAD_CPUTIME_ID);
+    double from = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
     must(tls_session_read(pair.client.session, &data, &length) == ERR_AGAIN);
     tls_session_free(pair.client.session);
-    double middle = seconds(CLOCK_THREAD_CPUTIME_ID);
+    double middle = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
     tls_session_free(pair.server.session);
     pair.client.session = pair.server.session = NULL;
     figures->client_us += (client_s + middle - from) * 1e6;
-    figures->server_us += (server_s + seconds(CLOCK_THREAD_CPUTIME_ID) - middle) * 1e6;
+    figures->server_us += (server_s + clock_seconds(CLOCK_THREAD_CPUTIME_ID) - middle) * 1e6;
     free_pair(&pair);
 }
 
@@ -136,13 +130,14 @@ static void measure(struct row *row, struct figures *figures)
         handshake(row, figures);
     figures->client_us /= count;
     figures->server_us /= count;
-    double from = seconds(CLOCK_MONOTONIC), busy = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    double from = clock_seconds(CLOCK_MONOTONIC), busy = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
     for (int i = 0; i < THREADS; i++)
         must(pthread_create(&threads[i], NULL, run, row) == 0);
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
-    figures->threads_us = (seconds(CLOCK_PROCESS_CPUTIME_ID) - busy) / (THREADS * count) * 1e6;
-    figures->rate = THREADS * count / (seconds(CLOCK_MONOTONIC) - from);
+    figures->threads_us =
+        (clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - busy) / (THREADS * count) * 1e6;
+    figures->rate = THREADS * count / (clock_seconds(CLOCK_MONOTONIC) - from);
 }
 
 static void open_row(struct row *row, const struct mode *mode, bool is_full)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "bench/row.h"
 #include "transport/udp/udp.h"
 
@@ -33,13 +34,6 @@ struct end {
     unsigned opened;
     size_t wanted, begun, up;
 };
-
-static double cpu_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
 
 static void on_up(struct association_events *events, uint16_t streams)
 {
@@ -127,10 +121,11 @@ static void serve(struct end *self, double seconds, int addresses)
     while (self->up < self->wanted)
         loop_turn(self->loop, 100000);
     turns(self, 10);
-    double used = (double)(mallinfo2().uordblks - before), begun = cpu_us();
+    double used = (double)(mallinfo2().uordblks - before),
+           begun = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) * 1e6;
     uint64_t sent = packets(self);
     turns(self, seconds);
-    double share = (cpu_us() - begun) / seconds / 1e4;
+    double share = (clock_seconds(CLOCK_PROCESS_CPUTIME_ID) * 1e6 - begun) / seconds / 1e4;
     snprintf(what, sizeof what, "%zu idle associations: memory of each", self->wanted);
     print_row("idle", what, used / (double)self->wanted, "bytes");
     snprintf(what, sizeof what, "%zu idle associations: packets in and out", self->wanted);

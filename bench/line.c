@@ -47,6 +47,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "tests/sim/line.h"
 
 #define PACKET_MAX 65536
@@ -95,11 +96,9 @@ static _Noreturn void die(const char *what)
 }
 
 /* Since the line began. */
-static uint64_t clock_us(void)
+static uint64_t now_us(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u - began_us;
+    return clock_us() - began_us;
 }
 
 /* ---- packets ---- */
@@ -233,7 +232,7 @@ static void take(struct direction *d, const uint8_t *data, size_t size, uint64_t
 static void receive(struct direction *d)
 {
     static uint8_t data[sizeof(struct virtio_net_hdr) + PACKET_MAX];
-    uint64_t now = clock_us();
+    uint64_t now = now_us();
     for (int i = 0; i < TURN; i++) {
         ssize_t size = read(d->from, data, sizeof data);
         if (size <= (ssize_t)(sizeof(struct virtio_net_hdr) + sizeof(struct iphdr)))
@@ -245,7 +244,7 @@ static void receive(struct direction *d)
 /* Errors are losses, as in a network. Returns when the next is due. */
 static uint64_t deliver(struct direction *d)
 {
-    uint64_t now = clock_us();
+    uint64_t now = now_us();
     struct link *link;
     while ((link = d->ends.next) != &d->ends && link->due <= now) {
         struct packet *packet = (void *)link;
@@ -316,7 +315,7 @@ static void run(int client, int server, int signals)
     set_up(&up, client, server, (uint64_t)seed * 2);
     set_up(&down, server, client, (uint64_t)seed * 2 + 1);
     for (uint64_t next_sample = 0;;) {
-        uint64_t a = deliver(&up), b = deliver(&down), now = clock_us();
+        uint64_t a = deliver(&up), b = deliver(&down), now = now_us();
         for (; next_sample <= now; next_sample += SAMPLE_EVERY) {
             sim_way_look(&up.way, next_sample);
             sim_way_look(&down.way, next_sample);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "bench/row.h"
 #include "mux/credit.h"
 #include "mux/frame.h"
@@ -35,13 +36,6 @@ struct end {
     size_t unread; /* of on_data, told by mux_stream_consumed when the record is through */
     bool ends, is_idle;
 };
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 static struct end *end_of(struct mux_stream_events *events)
 {
@@ -182,17 +176,17 @@ static void bench_stream(void)
     struct end client, server;
     open_pair(&client, &server);
     lease(&client, &server);
-    double start = seconds();
+    double start = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
     send(&client, &server, BULK_BYTES);
-    double took = seconds() - start;
+    double took = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - start;
     must(server.received == BULK_BYTES);
     print_row("mux", "record of 16 KiB, drain and receive, with credit",
               took / ((double)BULK_BYTES / FRAME_DATA_MAX) * 1e9, "ns");
-    start = seconds();
+    start = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
     for (int i = 0; i < SMALL_RUNS; i++)
         send(&client, &server, SMALL);
     print_row("mux", "message of 64 bytes, drain and receive",
-              (seconds() - start) / SMALL_RUNS * 1e9, "ns");
+              (clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - start) / SMALL_RUNS * 1e9, "ns");
     close_pair(&client, &server);
 }
 
@@ -200,7 +194,7 @@ static void bench_leases(void)
 {
     struct end client, server;
     open_pair(&client, &server);
-    double start = seconds();
+    double start = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
     for (int i = 0; i < LEASES; i++) {
         lease(&client, &server);
         client.ends = true;
@@ -208,7 +202,7 @@ static void bench_leases(void)
         must(client.is_idle && server.is_idle);
     }
     print_row("mux", "lease from OPEN to both FINs with 64 bytes, both ends",
-              (seconds() - start) / LEASES * 1e9, "ns");
+              (clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - start) / LEASES * 1e9, "ns");
     close_pair(&client, &server);
 }
 
@@ -228,7 +222,7 @@ static void bench_frames(void)
 {
     static uint8_t record[MUX_RECORD_MAX];
     uint64_t sum = 0, parsed = 0;
-    double start = seconds();
+    double start = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
     while (parsed < FRAMES) {
         struct wire_writer w = wire_writer(record, sizeof record);
         while (frame_fits(&w, sizeof(uint64_t)))
@@ -238,8 +232,8 @@ static void bench_frames(void)
             sum += frame_number(&frame);
     }
     must(sum > 0);
-    print_row("mux", "CREDIT frame, put and parsed", (seconds() - start) / (double)parsed * 1e9,
-              "ns");
+    print_row("mux", "CREDIT frame, put and parsed",
+              (clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - start) / (double)parsed * 1e9, "ns");
 }
 
 static void bench_credit(void)
@@ -251,7 +245,7 @@ static void bench_credit(void)
     credit_receiver_start(&in, &windows, &budget);
     credit_sender_start(&out, WINDOW);
     uint64_t grants = 0;
-    double start = seconds();
+    double start = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
     for (int i = 0; i < CREDITS; i++) {
         must(credit_sender_room(&out) >= FRAME_DATA_MAX);
         credit_sender_send(&out, FRAME_DATA_MAX);
@@ -261,7 +255,8 @@ static void bench_credit(void)
             grants++;
         }
     }
-    print_row("mux", "credit of one record, both ends", (seconds() - start) / CREDITS * 1e9, "ns");
+    print_row("mux", "credit of one record, both ends",
+              (clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - start) / CREDITS * 1e9, "ns");
     print_row("mux", "records for each CREDIT frame", (double)CREDITS / (double)grants, "");
     credit_receiver_end(&in);
 }
@@ -274,10 +269,10 @@ static void bench_scheduler(unsigned active)
     scheduler_init(&scheduler);
     for (unsigned i = 0; i < active; i++)
         scheduler_add(&scheduler, &entries[i]);
-    double start = seconds();
+    double start = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
     for (int i = 0; i < TURNS; i++)
         scheduler_sent(&scheduler, scheduler_next(&scheduler), MUX_RECORD_MAX, true);
-    double took = seconds() - start;
+    double took = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - start;
     char what[80];
     snprintf(what, sizeof what, "scheduler, a message's turn among %u that send", active);
     print_row("mux", what, took / TURNS * 1e9, "ns");
@@ -300,7 +295,7 @@ static void bench_pool(void)
     struct pool_waiter waiter = {0};
     for (uint16_t i = 1; i <= POOL_MAX; i++)
         pool_add_idle(pool, i);
-    double start = seconds();
+    double start = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
     const int rounds = 200;
     for (int round = 0; round < rounds; round++) {
         for (int i = 0; i < POOL_MAX; i++)
@@ -309,7 +304,8 @@ static void bench_pool(void)
             pool_return(pool, 0, leased[i], true);
     }
     print_row("mux", "pool of 8192 streams, lease and return",
-              (seconds() - start) / ((double)rounds * POOL_MAX) * 1e9, "ns");
+              (clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - start) / ((double)rounds * POOL_MAX) * 1e9,
+              "ns");
     pool_free(pool);
 }
 

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/number.h"
 #include "bench/row.h"
 #include "sctp/association.h"
@@ -23,13 +24,6 @@
 #define MADE     60000
 #define STEP_US  10
 #define IDLE     10000
-
-static double seconds(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 static void some_bytes(void *context, void *bytes, size_t length)
 {
@@ -96,12 +90,12 @@ static bool carry(struct ends *ends, struct sctp_association *from, struct sctp_
     size_t lengths[BATCH];
     unsigned count = 0;
     struct sctp_wants wants;
-    double start = seconds(CLOCK_THREAD_CPUTIME_ID);
+    double start = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
     while (count < BATCH && sctp_association_wants(from, ends->now_us, &wants)) {
         uint8_t *room = ends->room + (size_t)ROOM * count;
         lengths[count++] = sctp_association_output(from, ends->now_us, &wants, room);
     }
-    double made = seconds(CLOCK_THREAD_CPUTIME_ID);
+    double made = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
     for (unsigned i = 0; i < count; i++) {
         struct sctp_header header;
         uint8_t *packet = ends->room + (size_t)ROOM * i;
@@ -112,7 +106,7 @@ static bool carry(struct ends *ends, struct sctp_association *from, struct sctp_
         sctp_association_input_end(to, ends->now_us);
     ends->packets += count;
     ends->spent[from == ends->b] += made - start;
-    ends->spent[from == ends->a] += seconds(CLOCK_THREAD_CPUTIME_ID) - made;
+    ends->spent[from == ends->a] += clock_seconds(CLOCK_THREAD_CPUTIME_ID) - made;
     return count;
 }
 
@@ -190,9 +184,9 @@ static void bench_bulk(uint32_t mtu, bool auth, const char *name)
     connect_ends(&ends);
     transfer(&ends, RECORD, BULK / 8);
     ends.spent[0] = ends.spent[1] = 0;
-    double start = seconds(CLOCK_THREAD_CPUTIME_ID);
+    double start = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
     uint64_t packets = transfer(&ends, RECORD, BULK);
-    double took = seconds(CLOCK_THREAD_CPUTIME_ID) - start, data = (double)BULK / (mtu - 28);
+    double took = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - start, data = (double)BULK / (mtu - 28);
     snprintf(what, sizeof what, "16 KiB records, %s, both ends with their checksums, of one core",
              name);
     print_row("sctp", what, (double)BULK / took / 1e6, "MB/s");
@@ -210,9 +204,9 @@ static void bench_small(void)
     struct ends ends;
     ends_init(&ends, 1452, false);
     connect_ends(&ends);
-    double start = seconds(CLOCK_THREAD_CPUTIME_ID);
+    double start = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
     transfer(&ends, SMALL, (uint64_t)SMALL * MESSAGES);
-    double took = seconds(CLOCK_THREAD_CPUTIME_ID) - start;
+    double took = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - start;
     print_row("sctp", "100 B messages, both ends, of one core", MESSAGES / took / 1e6, "M/s");
     ends_fini(&ends);
 }
@@ -221,7 +215,7 @@ static void bench_associations(void)
 {
     struct ends ends;
     ends_init(&ends, 1452, false);
-    double start = seconds(CLOCK_THREAD_CPUTIME_ID);
+    double start = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
     for (unsigned i = 0; i < MADE; i++) {
         connect_ends(&ends);
         sctp_association_free(ends.a);
@@ -229,7 +223,7 @@ static void bench_associations(void)
         ends.a = ends.b = NULL;
         ends.now_us += 30;
     }
-    double took = seconds(CLOCK_THREAD_CPUTIME_ID) - start;
+    double took = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - start;
     print_row("sctp", "associations made and freed, both ends, of one core", MADE / took, "1/s");
     ends_fini(&ends);
 }
@@ -279,9 +273,9 @@ static void *run_pair(void *argument)
     ends_init(&ends, 1452, false);
     connect_ends(&ends);
     transfer(&ends, RECORD, BULK / 8);
-    double start = seconds(CLOCK_THREAD_CPUTIME_ID);
+    double start = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
     transfer(&ends, RECORD, BULK);
-    *rate = (double)BULK / (seconds(CLOCK_THREAD_CPUTIME_ID) - start) / 1e6;
+    *rate = (double)BULK / (clock_seconds(CLOCK_THREAD_CPUTIME_ID) - start) / 1e6;
     ends_fini(&ends);
     message_cache_clear();
     return NULL;

@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <pthread.h>
 
+#include "base/clock.h"
 #include "bench/row.h"
 #include "tests/unit/tls/pair.h"
 
@@ -32,13 +33,6 @@ void tap_note(const char *format, ...)
     puts(format);
 }
 
-static double seconds(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 static void *run_children(void *argument)
 {
     long count = *(long *)argument;
@@ -56,13 +50,13 @@ static void bench_handshakes(int threads)
 {
     pthread_t ids[8];
     long each = CHILDREN / threads;
-    double start = seconds(CLOCK_MONOTONIC), busy = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    double start = clock_seconds(CLOCK_MONOTONIC), busy = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
     for (int i = 0; i < threads; i++)
         must(pthread_create(&ids[i], NULL, run_children, &each) == 0);
     for (int i = 0; i < threads; i++)
         pthread_join(ids[i], NULL);
-    double took = seconds(CLOCK_MONOTONIC) - start;
-    busy = seconds(CLOCK_PROCESS_CPUTIME_ID) - busy;
+    double took = clock_seconds(CLOCK_MONOTONIC) - start;
+    busy = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - busy;
     char what[80];
     const char *plural = threads > 1 ? "s" : "";
     snprintf(what, sizeof what, "child handshake, %d thread%s, processor time", threads, plural);
@@ -102,28 +96,28 @@ static double bench_records(struct pair *child, size_t size, int runs)
     static uint8_t plain[BULK];
     const uint8_t *data;
     size_t length, sum = 0;
-    double start = seconds(CLOCK_THREAD_CPUTIME_ID);
+    double start = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
     for (int i = 0; i < runs; i++) {
         must(tls_session_write(child->client.session, plain, size) == ERR_OK);
         deliver(&child->client, &child->server);
         while (tls_session_read(child->server.session, &data, &length) == ERR_OK)
             sum += length;
     }
-    double took = seconds(CLOCK_THREAD_CPUTIME_ID) - start;
+    double took = clock_seconds(CLOCK_THREAD_CPUTIME_ID) - start;
     must(sum == size * (size_t)runs);
     return took;
 }
 
 static void bench_masters(struct pair *master)
 {
-    double start = seconds(CLOCK_THREAD_CPUTIME_ID);
+    double start = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
     for (int i = 0; i < MASTERS; i++) {
         must(open_master(master, client_credentials, server_credentials, NULL));
         if (i < MASTERS - 1)
             free_pair(master);
     }
     print_row("tls", "full handshake of a master, P-256 on both sides, processor time",
-              (seconds(CLOCK_THREAD_CPUTIME_ID) - start) / MASTERS * 1e6, "µs");
+              (clock_seconds(CLOCK_THREAD_CPUTIME_ID) - start) / MASTERS * 1e6, "µs");
 }
 
 static void bench_bulk(void)

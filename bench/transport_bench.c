@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "bench/row.h"
 #include "transport/udp/udp.h"
 
@@ -36,13 +37,6 @@ struct bench {
     uint64_t start_us, end_us, stop_us;
     char name[80];
 };
-
-static uint64_t clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static void ping(struct bench *self)
 {

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/thread.h"
 #include "tls/session.h"
 
@@ -103,13 +104,6 @@ static void *run(void *argument)
     return NULL;
 }
 
-static double seconds(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 struct figures {
     double per_s, each_us; /* processor time of both ends together */
     unsigned resumed;
@@ -137,15 +131,15 @@ static struct figures measure(const struct bench_memory *bench, const struct mas
 {
     struct job *jobs = check_alloc(bench->threads * sizeof(*jobs));
     struct figures figures = {0};
-    double began = seconds(CLOCK_MONOTONIC), spent = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    double began = clock_seconds(CLOCK_MONOTONIC), spent = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
     for (unsigned i = 0; i < bench->threads; i++)
         begin(&jobs[i], bench, masters, count / bench->threads + (i < count % bench->threads));
     for (unsigned i = 0; i < bench->threads; i++) {
         thread_join(jobs[i].thread);
         figures.resumed += jobs[i].resumed;
     }
-    figures.per_s = count / (seconds(CLOCK_MONOTONIC) - began);
-    figures.each_us = (seconds(CLOCK_PROCESS_CPUTIME_ID) - spent) * 1e6 / count;
+    figures.per_s = count / (clock_seconds(CLOCK_MONOTONIC) - began);
+    figures.each_us = (clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - spent) * 1e6 / count;
     for (unsigned i = 0; i < bench->threads; i++)
         end(&jobs[i]);
     free(jobs);

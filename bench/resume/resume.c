@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/message.h"
 #include "base/resolver.h"
@@ -64,13 +65,6 @@ struct bench {
     struct bench_resume_result result;
     char why[512];
 };
-
-static double seconds(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 /* ---- certificates and configuration ---- */
 
@@ -321,11 +315,11 @@ static uint64_t at_both(const struct bench *bench, size_t offset)
 static void measure(struct bench *bench)
 {
     struct bench_resume_result *result = &bench->result;
-    double began = 0, progress = seconds(CLOCK_MONOTONIC),
-           spent = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    double began = 0, progress = clock_seconds(CLOCK_MONOTONIC),
+           spent = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
     uint64_t wanted = 2ull * bench->children, before = 0, ready;
     while ((ready = finished(bench, 0, 1) + finished(bench, 1, bench->tunnel_count)) < wanted) {
-        double now = seconds(CLOCK_MONOTONIC);
+        double now = clock_seconds(CLOCK_MONOTONIC);
         if (!began && sum_clients(bench, children_started))
             began = now;
         if (ready != before)
@@ -335,8 +329,8 @@ static void measure(struct bench *bench)
             break;
         pause_ms(1);
     }
-    result->seconds = seconds(CLOCK_MONOTONIC) - began;
-    result->child_us = (seconds(CLOCK_PROCESS_CPUTIME_ID) - spent) * 1e6 / bench->children;
+    result->seconds = clock_seconds(CLOCK_MONOTONIC) - began;
+    result->child_us = (clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - spent) * 1e6 / bench->children;
     result->resumed = at_both(bench, offsetof(struct counters, children_resumed));
     result->full = at_both(bench, offsetof(struct counters, children_full));
     result->failed = sum_clients(bench, children_failed) + of_server(bench, children_failed);
