@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/queue.h>
 
 #include "base/address.h"
 #include "base/error.h"
@@ -172,13 +173,31 @@ struct transport_ops {
                      const uint8_t *key);
 };
 
-/* Every transport's struct begins with this; every association's too. */
-struct transport {
-    const struct transport_ops *ops;
+enum association_state {
+    ASSOCIATION_CONNECTING,
+    ASSOCIATION_UP,
+    ASSOCIATION_SHUTTING, /* the user has asked for the end */
+    ASSOCIATION_ENDED,
 };
+
+/* Every association's struct begins with this; every transport's, too. */
 struct association {
     const struct transport_ops *ops;
     uint32_t pace; /* see association_pace */
+
+    /* for transports alone: transport/association.h */
+    struct transport *transport;
+    TAILQ_ENTRY(association) link;     /* of transport->associations */
+    struct association_events *events; /* NULL until the acceptor gave them */
+    enum association_state state;
+    struct loop_task end_task; /* on_down */
+    enum err reason;
+    char *detail; /* NULL: none */
+};
+struct transport {
+    const struct transport_ops *ops;
+    struct loop *loop;
+    TAILQ_HEAD(association_list, association) associations;
 };
 
 /* By name ("udp", "kernel"); NULL if there is none. */

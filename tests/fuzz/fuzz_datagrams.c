@@ -80,9 +80,10 @@ static struct address source(uint8_t about, bool to_client, struct wire_reader *
 /* By a cookie that came back from there, or the answer to a probe. */
 static bool is_confirmed(struct transport *transport, const struct address *address)
 {
-    const struct udp_association *one;
-    TAILQ_FOREACH(one, &container_of(transport, struct udp, base)->all, link)
+    struct association *base;
+    TAILQ_FOREACH(base, &transport->associations, link)
     {
+        const struct udp_association *one = udp_association_of(base);
         for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
             if (one->paths.list[i] && one->paths.choice.paths[i].confirmed &&
                 address_equal(&one->paths.list[i]->route.to, address))
@@ -315,10 +316,11 @@ static void check_alive(void)
 static void check_cost(void)
 {
     const struct udp *server = container_of(bed.server, struct udp, base);
-    const struct udp_association *one;
+    struct association *base;
     size_t sum = 0, count = 0;
-    TAILQ_FOREACH(one, &server->all, link)
+    TAILQ_FOREACH(base, &server->base.associations, link)
     {
+        const struct udp_association *one = udp_association_of(base);
         sum += one->unverified.held;
         count += one->unverified.is_in;
         must(one->unverified.held <= 2 * UDP_UNVERIFIED_ONE &&

@@ -1,3 +1,4 @@
+/* Life of an association of the kernel's SCTP: its beginning, its events, its silence. */
 #include "transport/kernel/kernel.h"
 
 #include <errno.h>
@@ -14,102 +15,35 @@
 /* Silence is found out within this share of dead_after more. */
 #define LOOKS 8
 
-/* ---- the end ---- */
-
-static void on_end_task(struct loop_task *task)
-{
-    kernel_association_free(container_of(task, struct kernel_association, end_task));
-}
-
-void kernel_association_free(struct kernel_association *self)
-{
-    must(self->state == KERNEL_ENDED);
-    struct kernel *transport = self->transport;
-    loop_task_cancel(transport->loop, &self->end_task);
-    TAILQ_REMOVE(&transport->all, self, link);
-    if (self->events)
-        self->events->on_down(self->events, self->reason, self->detail);
-    free(self);
-}
-
-bool kernel_association_is_up(const struct kernel_association *self)
-{
-    return self->state == KERNEL_UP || self->state == KERNEL_SHUTTING;
-}
-
-static void count(struct kernel_association *self, bool counted)
-{
-    if (self->counted == counted)
-        return;
-    self->counted = counted;
-    self->transport->established += counted ? 1 : (size_t)-1;
-    kernel_listener_update(self->transport);
-}
-
-void kernel_association_end(struct kernel_association *self, enum err reason, const char *detail)
-{
-    if (self->state == KERNEL_ENDED)
-        return;
-    struct kernel *transport = self->transport;
-    self->reason = self->state == KERNEL_SHUTTING ? ERR_LOCAL_SHUTDOWN : reason;
-    snprintf(self->detail, sizeof self->detail, "%s", detail);
-    self->state = KERNEL_ENDED;
-    kernel_send_fini(self);
-    message_free(self->inbox);
-    self->inbox = NULL;
-    loop_timer_cancel(transport->loop, &self->timer);
-    if (self->fd.fd >= 0)
-        loop_fd_close(transport->loop, &self->fd);
-    count(self, false);
-    loop_task_queue(transport->loop, &self->end_task);
-}
-
 /* ---- the beginning ---- */
 
-static void on_events(struct loop_fd *fd, uint32_t events)
-{
-    struct kernel_association *self = container_of(fd, struct kernel_association, fd);
-    if (events & ~(uint32_t)EPOLLOUT)
-        kernel_receive_all(self);
-    if (events & EPOLLOUT)
-        kernel_send_continue(self);
-}
-
+static void on_events(struct loop_fd *fd, uint32_t events);
 static void on_timer(struct loop_timer *timer);
 
 /* NULL with errno when epoll cannot watch fd; -1 is none. */
 static struct kernel_association *new_association(struct kernel *transport, int fd)
 {
     struct kernel_association *self = check_alloc(sizeof *self);
-    self->base.ops = &kernel_ops;
     self->transport = transport;
     self->fd = (struct loop_fd){.on_events = on_events, .fd = fd};
-    self->timer = (struct loop_timer){.on_expire = on_timer};
-    self->end_task = (struct loop_task){.on_run = on_end_task};
-    self->begun_us = self->heard_us = loop_now(transport->loop);
+    self->life.timer = (struct loop_timer){.on_expire = on_timer};
+    self->life.begun_us = self->life.heard_us = loop_now(transport->base.loop);
     self->interest = EPOLLIN;
-    if (fd >= 0 && loop_fd_add(transport->loop, &self->fd, self->interest)) {
+    if (fd >= 0 && loop_fd_add(transport->base.loop, &self->fd, self->interest)) {
         free(self);
         return NULL;
     }
     self->inbox = message_new(MESSAGE_MAX);
     self->inbox->length = 0;
     kernel_send_init(self);
-    TAILQ_INSERT_TAIL(&transport->all, self, link);
+    association_init(&self->base, &transport->base);
     return self;
-}
-
-void kernel_association_watch(struct kernel_association *self, uint32_t interest)
-{
-    if (interest == self->interest)
-        return;
-    self->interest = interest;
-    must(!loop_fd_modify(self->transport->loop, &self->fd, interest));
 }
 
 static void set_timer(struct kernel_association *self, uint64_t after_us)
 {
-    loop_timer_set(self->transport->loop, &self->timer, loop_now(self->transport->loop) + after_us);
+    loop_timer_set(self->transport->base.loop, &self->life.timer,
+                   loop_now(self->transport->base.loop) + after_us);
 }
 
 static void set_look_timer(struct kernel_association *self)
@@ -177,11 +111,10 @@ enum err kernel_association_connect(struct transport *transport, const struct ad
         errno = error;
         return ERR_TRANSPORT_SOCKET;
     }
-    self->state = KERNEL_CONNECTING;
-    self->events = events;
+    self->base.events = events;
     set_timer(self, kernel->options.connect_timeout_us);
     if (fd < 0)
-        kernel_association_end(self, ERR_TRANSPORT_REFUSED, KERNEL_NOBODY);
+        kernel_life_end(self, ERR_TRANSPORT_REFUSED, KERNEL_NOBODY);
     *association = &self->base;
     return ERR_OK;
 }
@@ -191,38 +124,39 @@ enum err kernel_association_connect(struct transport *transport, const struct ad
 static void up(struct kernel_association *self, const struct address *peer)
 {
     struct kernel *transport = self->transport;
-    self->streams = kernel_socket_streams(self->fd.fd);
+    self->streams = kernel_state_streams(self->fd.fd);
     if (!self->streams)
         return; /* ended meanwhile: the next notification says why */
     if (transport->options.auth && !kernel_auth_agreed(self->fd.fd)) {
-        if (!self->events)
+        if (!self->base.events)
             transport_unheard_tell(peer, ERR_TRANSPORT_AUTH, "", &transport->lines,
-                                   loop_now(transport->loop));
+                                   loop_now(transport->base.loop));
         kernel_socket_abort(self->fd.fd, 0, SCTP_AUTH_MISSING);
-        kernel_association_end(self, ERR_TRANSPORT_AUTH, "");
+        kernel_life_end(self, ERR_TRANSPORT_AUTH, "");
         return;
     }
-    self->state = KERNEL_UP;
-    count(self, true);
+    self->base.state = ASSOCIATION_UP;
+    kernel_life_count(self, true);
     set_look_timer(self);
-    if (!self->events) {
+    if (!self->base.events) {
         if (transport->established <= transport->options.max_associations)
-            self->events = transport->acceptor->on_incoming(transport->acceptor, &self->base, peer);
-        if (!self->events) {
+            self->base.events =
+                transport->acceptor->on_incoming(transport->acceptor, &self->base, peer);
+        if (!self->base.events) {
             kernel_association_close(&self->base, ASSOCIATION_ABORT, "not accepted");
             return;
         }
     }
-    if (self->state == KERNEL_UP)
-        self->events->on_up(self->events, self->streams);
+    if (self->base.state == ASSOCIATION_UP)
+        self->base.events->on_up(self->base.events, self->streams);
     kernel_path_look(self);
     kernel_send_wait(self);
 }
 
-void kernel_association_up(struct kernel_association *self)
+static void came_up(struct kernel_association *self)
 {
     /* INIT and COOKIE ECHO are a round trip each. */
-    uint64_t rtt_us = (loop_now(self->transport->loop) - self->begun_us) / 2;
+    uint64_t rtt_us = (loop_now(self->transport->base.loop) - self->life.begun_us) / 2;
     self->handshake_rtt_us = rtt_us ? (uint32_t)rtt_us : 1;
     up(self, NULL);
 }
@@ -232,7 +166,7 @@ void kernel_association_accept(struct kernel *transport, int fd)
     struct kernel_association *self = NULL;
     struct address peer;
     /* It may have ended while it waited: then nobody needs to know of it. */
-    if (kernel_path_primary(fd, &peer))
+    if (kernel_state_primary(fd, &peer))
         self = new_association(transport, fd);
     if (self)
         up(self, &peer);
@@ -240,61 +174,74 @@ void kernel_association_accept(struct kernel *transport, int fd)
         close(fd);
 }
 
-void kernel_association_restarted(struct kernel_association *self)
+/* The peer lost its state and began anew with the same addresses: a new association takes over the
+ * socket. */
+static void restarted(struct kernel_association *self)
 {
     struct kernel *transport = self->transport;
     if (!transport->acceptor || transport->options.auth) {
-        kernel_association_end(self, ERR_TRANSPORT_RESTARTED, "");
+        kernel_life_end(self, ERR_TRANSPORT_RESTARTED, "");
         return;
     }
     int fd = self->fd.fd;
-    loop_fd_remove(transport->loop, &self->fd);
+    loop_fd_remove(transport->base.loop, &self->fd);
     self->fd.fd = -1;
-    kernel_association_end(self, ERR_TRANSPORT_RESTARTED, "");
+    kernel_life_end(self, ERR_TRANSPORT_RESTARTED, "");
     kernel_association_accept(transport, fd);
 }
 
 /* ---- while it lives ---- */
 
+static void on_events(struct loop_fd *fd, uint32_t events)
+{
+    struct kernel_association *self = container_of(fd, struct kernel_association, fd);
+    enum kernel_heard heard = KERNEL_HEARD_NOTHING;
+    if (events & ~(uint32_t)EPOLLOUT)
+        while ((heard = kernel_receive_all(self)) == KERNEL_HEARD_UP)
+            came_up(self);
+    if (heard == KERNEL_HEARD_RESTARTED)
+        restarted(self);
+    if (events & EPOLLOUT)
+        kernel_send_continue(self);
+}
+
 /* Heartbeats make every living peer heard within dead_after. When it had begun to shut down and
  * only its last word was lost, everything has been delivered. */
 static void on_timer(struct loop_timer *timer)
 {
-    struct kernel_association *self = container_of(timer, struct kernel_association, timer);
+    struct kernel_association *self = container_of(timer, struct kernel_association, life.timer);
     struct kernel *transport = self->transport;
-    if (!kernel_association_is_up(self)) {
-        kernel_association_end(self, ERR_TRANSPORT_TIMEOUT,
-                               "is hawser running there, and does SCTP (protocol 132) pass the "
-                               "firewalls between?");
+    if (!association_is_up(&self->base)) {
+        kernel_life_end(self, ERR_TRANSPORT_TIMEOUT,
+                        "is hawser running there, and does SCTP (protocol 132) pass the "
+                        "firewalls between?");
         return;
     }
-    uint64_t now = loop_now(transport->loop);
-    struct kernel_socket_traffic traffic = kernel_socket_traffic(self->fd.fd);
-    if (traffic.packets != self->traffic.packets)
-        self->heard_us = now;
+    uint64_t now = loop_now(transport->base.loop);
+    struct kernel_traffic traffic = kernel_state_traffic(self->fd.fd);
+    if (traffic.packets != self->life.traffic.packets)
+        self->life.heard_us = now;
     kernel_mtu_look(self, &traffic);
-    if (self->state == KERNEL_ENDED)
+    if (self->base.state == ASSOCIATION_ENDED)
         return;
-    if (now < self->heard_us + transport->options.dead_after_us)
+    if (now < self->life.heard_us + transport->options.dead_after_us)
         set_look_timer(self);
     else
-        kernel_association_end(self, self->peer_closing ? ERR_TRANSPORT_CLOSED : ERR_TRANSPORT_LOST,
-                               "");
+        kernel_life_end(self, self->peer_closing ? ERR_TRANSPORT_CLOSED : ERR_TRANSPORT_LOST, "");
 }
 
 void kernel_association_close(struct association *association, enum association_close how,
                               const char *detail)
 {
     struct kernel_association *self = container_of(association, struct kernel_association, base);
-    if (self->state == KERNEL_ENDED ||
-        (self->state == KERNEL_SHUTTING && how == ASSOCIATION_SHUTDOWN))
+    if (!association_may_close(&self->base, how))
         return;
-    if (how == ASSOCIATION_ABORT || self->state != KERNEL_UP) {
-        if (kernel_association_is_up(self))
+    if (how == ASSOCIATION_ABORT || self->base.state != ASSOCIATION_UP) {
+        if (association_is_up(&self->base))
             kernel_socket_abort(self->fd.fd, 0, detail);
-        kernel_association_end(self, ERR_LOCAL_SHUTDOWN, "");
+        kernel_life_end(self, ERR_LOCAL_SHUTDOWN, "");
         return;
     }
-    self->state = KERNEL_SHUTTING;
+    self->base.state = ASSOCIATION_SHUTTING;
     kernel_send_pending(self);
 }

@@ -1,3 +1,4 @@
+/* Authenticated chunks of the kernel's SCTP: agreement and keys. */
 #include "transport/kernel/kernel.h"
 
 #include <errno.h>
@@ -18,32 +19,6 @@ static int set(int fd, int option, const void *value, socklen_t size)
     return setsockopt(fd, IPPROTO_SCTP, option, value, size);
 }
 
-static int list_chunks(int fd)
-{
-    for (size_t i = 0; i < SCTP_AUTH_CHUNKS; i++) {
-        struct sctp_authchunk chunk = {.sauth_chunk = sctp_auth_chunks[i]};
-        if (set(fd, SCTP_AUTH_CHUNK, &chunk, sizeof chunk))
-            return -1;
-    }
-    return 0;
-}
-
-int kernel_auth_prepare(int fd, char *why, size_t why_size)
-{
-    struct sctp_assoc_value supported = {0};
-    socklen_t size = sizeof supported;
-    if (getsockopt(fd, IPPROTO_SCTP, SCTP_AUTH_SUPPORTED, &supported, &size) ||
-        !supported.assoc_value) {
-        snprintf(why, why_size, "sctp_auth needs sysctl -w net.sctp.auth_enable=1");
-        errno = EACCES;
-        return -1;
-    }
-    if (!list_chunks(fd))
-        return 0;
-    snprintf(why, why_size, "the kernel refuses to authenticate SCTP: %m");
-    return -1;
-}
-
 bool kernel_auth_agreed(int fd)
 {
     union {
@@ -54,7 +29,7 @@ bool kernel_auth_agreed(int fd)
     /* It may have ended meanwhile: the next notification says why. If it has not, the list is
      * longer than any that there can be, or there is none. */
     if (getsockopt(fd, IPPROTO_SCTP, SCTP_PEER_AUTH_CHUNKS, &peer, &size))
-        return !kernel_socket_streams(fd);
+        return !kernel_state_streams(fd);
     return peer.head.gauth_number_of_chunks <= CHUNKS_MAX &&
            sctp_auth_chunks_listed(peer.bytes + sizeof peer.head, peer.head.gauth_number_of_chunks);
 }
@@ -89,38 +64,38 @@ static void fail(struct kernel_association *self)
 {
     char why[128];
     snprintf(why, sizeof why, "the kernel refuses to change the key: %m");
-    kernel_association_end(self, ERR_TRANSPORT_SOCKET, why);
+    kernel_life_end(self, ERR_TRANSPORT_SOCKET, why);
 }
 
 void kernel_auth_wait(struct kernel_association *self)
 {
-    self->key_state = KERNEL_KEY_WAITING;
+    self->key.state = KERNEL_KEY_WAITING;
     if (want_dry_event(self, true))
         fail(self);
 }
 
-void kernel_auth_dry(struct kernel_association *self)
+bool kernel_auth_dry(struct kernel_association *self)
 {
-    if (self->key_state != KERNEL_KEY_WAITING || !kernel_association_is_up(self))
-        return;
+    if (self->key.state != KERNEL_KEY_WAITING || !association_is_up(&self->base))
+        return false;
     if (want_dry_event(self, false) ||
-        with_number(self->fd.fd, SCTP_AUTH_ACTIVE_KEY, self->next_key)) {
+        with_number(self->fd.fd, SCTP_AUTH_ACTIVE_KEY, self->key.next)) {
         fail(self);
-        return;
+        return false;
     }
-    self->key_state = KERNEL_KEY_USED;
-    if (self->events->on_auth_settled)
-        self->events->on_auth_settled(self->events, self->next_key);
-    kernel_send_continue(self);
+    self->key.state = KERNEL_KEY_USED;
+    if (self->base.events->on_auth_settled)
+        self->base.events->on_auth_settled(self->base.events, self->key.next);
+    return true;
 }
 
 static void use(struct kernel_association *self, uint16_t number)
 {
-    self->next_key = number;
-    if (self->key_state != KERNEL_KEY_USED)
+    self->key.next = number;
+    if (self->key.state != KERNEL_KEY_USED)
         return;
-    if (self->pending.first)
-        self->key_state = KERNEL_KEY_WANTED;
+    if (self->out.pending.first)
+        self->key.state = KERNEL_KEY_WANTED;
     else
         kernel_auth_wait(self);
 }
@@ -130,7 +105,7 @@ enum err kernel_auth_change(struct association *association, enum association_au
 {
     struct kernel_association *self = container_of(association, struct kernel_association, base);
     must(self->transport->options.auth);
-    if (!kernel_association_is_up(self))
+    if (!association_is_up(&self->base))
         return ERR_OK;
     int result = -1;
     switch (what) {

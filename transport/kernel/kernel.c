@@ -1,3 +1,4 @@
+/* Linux SCTP as a transport: what transport.h asks of it. */
 #include "transport/kernel/kernel.h"
 
 #include <errno.h>
@@ -109,13 +110,13 @@ static enum err kernel_open(struct loop *loop, const struct address *locals, siz
         return e;
     struct kernel *self = check_alloc(sizeof *self);
     self->base.ops = &kernel_ops;
-    self->loop = loop;
+    self->base.loop = loop;
     self->lines.per_minute = TRANSPORT_LINES;
     self->options = *options;
     self->acceptor = acceptor;
     memcpy(self->locals, locals, local_count * sizeof *locals);
     self->local_count = local_count;
-    TAILQ_INIT(&self->all);
+    TAILQ_INIT(&self->base.associations);
     e = open_socket(self, why, why_size);
     if (e != ERR_OK) {
         free(self);
@@ -130,10 +131,7 @@ static void kernel_free(struct transport *transport)
 {
     struct kernel *self = kernel_of(transport);
     kernel_listener_close(self);
-    for (struct kernel_association *association; (association = TAILQ_FIRST(&self->all));) {
-        kernel_association_close(&association->base, ASSOCIATION_ABORT, NULL);
-        kernel_association_free(association);
-    }
+    association_end_all(transport);
     free(self);
 }
 
@@ -147,7 +145,7 @@ static void kernel_refuse(struct transport *transport)
 {
     struct kernel *self = container_of(transport, struct kernel, base);
     self->refuses = true;
-    kernel_listener_update(self);
+    kernel_life_listen(self);
 }
 
 const struct transport_ops kernel_ops = {

@@ -2,12 +2,10 @@
  * kernel_ops.
  *
  * A transport is a one-to-many socket, the endpoint (RFC 6458 section 3). Each association is
- * branched off into a socket of its own (section 9.2) as soon as it begins or is heard of:
+ * branched off into a socket of its own (section 9.2) as soon as it begins or is heard of.
  *
- *   CONNECTING -> UP -> SHUTTING -> ENDED    ours
- *                 UP -> SHUTTING -> ENDED    a peer's: its cookie has returned
- *
- * ENDED has no socket; on_down follows in a task of the loop.
+ * One that has ended has no socket. The files, the lowest first; each calls only those before it:
+ * state, socket, life, path, mtu, auth, send, receive, association, listener, kernel.
  *
  * Not one-to-one sockets: on those Linux refuses an ABORT with a text, they cannot connect from a
  * port that listens, and without a free descriptor a peer could not be refused
@@ -20,65 +18,55 @@
 #include <sys/queue.h>
 
 #include "base/log_limit.h"
-#include "base/quote.h"
+#include "transport/association.h"
 #include "transport/kernel/send_limit.h"
 #include "transport/kernel/socket.h"
-#include "transport/transport.h"
-
-/* Longest text of an ABORT that is kept. */
-#define KERNEL_DETAIL_MAX  200
-#define KERNEL_DETAIL_ROOM QUOTE_ROOM(KERNEL_DETAIL_MAX)
-
-enum kernel_state { KERNEL_CONNECTING, KERNEL_UP, KERNEL_SHUTTING, KERNEL_ENDED };
 
 /* See kernel/auth.c below. WANTED: one message more is given; WAITING: none. */
 enum kernel_key { KERNEL_KEY_USED, KERNEL_KEY_WANTED, KERNEL_KEY_WAITING };
 
-struct kernel_association {
-    struct association base;
-    struct kernel *transport;
-    TAILQ_ENTRY(kernel_association) link; /* of transport->all */
-    struct association_events *events;    /* NULL until the acceptor gave them */
-    enum kernel_state state;
-    bool peer_closing;
-    bool counted; /* in transport->established */
-    uint16_t streams;
-
-    struct loop_fd fd;
-    uint32_t interest; /* what epoll watches for */
-
+struct kernel_life {
     struct loop_timer timer; /* until up: the time limit; then: looks for silence */
     uint64_t begun_us;       /* connect was called then */
     uint64_t heard_us;       /* packets had come in, seen then */
-    struct kernel_socket_traffic traffic;
+    struct kernel_traffic traffic;
     unsigned stuck_looks, smaller; /* see kernel/mtu.c below */
-    uint32_t handshake_rtt_us;     /* of INIT and COOKIE ECHO; 0: a peer began it */
+};
 
-    struct message *inbox; /* to be received into; its length: the pieces that have come */
-
+struct kernel_sending {
     struct message_queue pending; /* accepted from the user, not yet by the kernel */
-    struct loop_task send_task;
+    struct loop_task task;
     size_t outstanding; /* bytes in the kernel, an upper bound between two looks */
     struct send_limit limit;
     struct loop_timer pace_timer;
     bool want_writable;
     size_t mark; /* to which the send buffer is lowered, to tell when there is room; 0: it is not */
-
-    enum kernel_key key_state;
-    uint16_t next_key;                                 /* while it is not KERNEL_KEY_USED */
-    struct path_status paths[TRANSPORT_ADDRESSES_MAX]; /* as the user was told */
-    size_t path_count;
-
-    struct loop_task end_task;
-    enum err reason;
-    char detail[KERNEL_DETAIL_ROOM];
 };
 
-TAILQ_HEAD(kernel_association_list, kernel_association);
+struct kernel_association {
+    struct association base;
+    struct kernel *transport;
+    bool peer_closing;
+    bool counted; /* in transport->established */
+    uint16_t streams;
+    struct loop_fd fd;
+    uint32_t interest;         /* what epoll watches for */
+    uint32_t handshake_rtt_us; /* of INIT and COOKIE ECHO; 0: a peer began it */
+    struct message *inbox;     /* to be received into; its length: the pieces that have come */
+    struct kernel_life life;
+    struct kernel_sending out;
+    struct {
+        enum kernel_key state;
+        uint16_t next; /* while it is not KERNEL_KEY_USED */
+    } key;
+    struct {
+        struct path_status list[TRANSPORT_ADDRESSES_MAX]; /* as the user was told */
+        size_t count;
+    } paths;
+};
 
 struct kernel {
     struct transport base;
-    struct loop *loop;
     struct transport_options options;
     struct transport_acceptor *acceptor;
     bool refuses;                                   /* transport_refuse */
@@ -86,7 +74,6 @@ struct kernel {
     size_t local_count;
     struct loop_fd endpoint;
     bool is_listening; /* not without acceptor, nor when max_associations are up */
-    struct kernel_association_list all;
     size_t established;
     uint64_t bad_messages; /* with an identifier that is not ours */
     struct log_limit turned_away;
@@ -95,51 +82,19 @@ struct kernel {
 
 extern const struct transport_ops kernel_ops;
 
-/* ---- kernel/association.c: life of an association ---- */
+/* ---- kernel/life.c: the end, and what depends on how many there are ---- */
 
-/* Why a peer that answers with an ABORT without a cause has refused. */
-#define KERNEL_NOBODY "nobody listens at that port"
+/* Ends it from any state: closes and gives back everything but itself. A no-op when it has ended.
+ */
+void kernel_life_end(struct kernel_association *self, enum err reason, const char *detail);
 
-/* association_connect, association_close. */
-enum err kernel_association_connect(struct transport *transport, const struct address *remotes,
-                                    size_t remote_count, struct association_events *events,
-                                    struct association **association);
-void kernel_association_close(struct association *association, enum association_close how,
-                              const char *detail);
-
-/* A peer's, which is up. Owns: the association, fd. */
-void kernel_association_accept(struct kernel *transport, int fd);
-
-/* Up, or on its way down by the user's wish. */
-bool kernel_association_is_up(const struct kernel_association *self);
+/* It counts among those that are up, or does not. */
+void kernel_life_count(struct kernel_association *self, bool counted);
+/* The number of associations has changed: the endpoint listens, or does not. */
+void kernel_life_listen(struct kernel *transport);
 
 /* What epoll watches for, EPOLLIN | EPOLLOUT. */
-void kernel_association_watch(struct kernel_association *self, uint32_t interest);
-
-/* The kernel says: our association is up. Tells the user. */
-void kernel_association_up(struct kernel_association *self);
-
-/* The kernel says: the peer lost its state and began anew with the same addresses. What was is
- * ended with ERR_TRANSPORT_RESTARTED; a new association takes over the socket. */
-void kernel_association_restarted(struct kernel_association *self);
-
-/* Ends it from any state: closes and gives back everything but itself; on_down follows in a
- * task. A no-op when it has ended. */
-void kernel_association_end(struct kernel_association *self, enum err reason, const char *detail);
-
-/* on_down now, then frees it. It must have ended. */
-void kernel_association_free(struct kernel_association *self);
-
-/* ---- kernel/listener.c: the endpoint's socket: takes the associations that peers begin ---- */
-
-/* Listens, if there is an acceptor. Owns: the transport, fd, also after an error;
- * kernel_listener_close. Returns 0, or -1 with errno. */
-int kernel_listener_open(struct kernel *transport, int fd);
-/* A no-op when it is closed. */
-void kernel_listener_close(struct kernel *transport);
-
-/* The number of associations has changed: listens, or does not. */
-void kernel_listener_update(struct kernel *transport);
+void kernel_life_watch(struct kernel_association *self, uint32_t interest);
 
 /* ---- kernel/send.c: the way out ---- */
 
@@ -156,22 +111,27 @@ void kernel_send_wait(struct kernel_association *self);
 /* There is room: goes on with what waits, tells the user. */
 void kernel_send_continue(struct kernel_association *self);
 
-/* Prepares a new association, forgets what an ended one has not sent. */
+/* Prepares a new association. */
 void kernel_send_init(struct kernel_association *self);
-void kernel_send_fini(struct kernel_association *self);
 
 /* ---- kernel/receive.c: the way in ---- */
 
+/* Why a peer that answers with an ABORT without a cause has refused. */
+#define KERNEL_NOBODY "nobody listens at that port"
+
+enum kernel_heard {
+    KERNEL_HEARD_NOTHING,   /* more than what was handed on; it may have ended */
+    KERNEL_HEARD_UP,        /* our association is up, and more may have come */
+    KERNEL_HEARD_RESTARTED, /* the peer lost its state and began anew with the same addresses */
+};
+
 /* Hands on what has come, messages and notifications, up to a limit for one turn. */
-void kernel_receive_all(struct kernel_association *self);
+enum kernel_heard kernel_receive_all(struct kernel_association *self);
 
 /* ---- kernel/path.c: the paths ---- */
 
 /* Something may have changed: tells the user of each path that has. */
 void kernel_path_look(struct kernel_association *self);
-
-/* The peer's primary address; false when the association of this socket is gone. */
-bool kernel_path_primary(int fd, struct address *address);
 
 /* association_status. */
 void kernel_path_status(struct association *association, struct association_status *status);
@@ -187,15 +147,9 @@ void kernel_path_status(struct association *association, struct association_stat
  * acknowledged, and yet the peer was heard: packets are smaller from now on, and what is too large
  * may be cut up by routers (those of IPv4). If that does not help either, it is ended, and those
  * that come later begin with packets that pass everywhere. */
-void kernel_mtu_look(struct kernel_association *self, const struct kernel_socket_traffic *now);
+void kernel_mtu_look(struct kernel_association *self, const struct kernel_traffic *now);
 
 /* ---- kernel/auth.c: authenticated chunks (sctp/auth_chunks.h) ---- */
-
-/* Needs net.sctp.auth_enable = 1: SCTP_AUTH_SUPPORTED (Linux 5.4) would switch it on for one
- * socket, but not for those that are branched off from it. */
-
-/* Of an endpoint, before it connects or listens. Returns 0, or -1 with a sentence in why. */
-int kernel_auth_prepare(int fd, char *why, size_t why_size);
 
 /* Of an association that came up: whether the peer authenticates what we do. */
 bool kernel_auth_agreed(int fd);
@@ -206,5 +160,25 @@ enum err kernel_auth_change(struct association *association, enum association_au
 
 /* What MSG_MORE held back has been pushed out: waits until all has arrived. */
 void kernel_auth_wait(struct kernel_association *self);
-/* A notification: all has arrived. */
-void kernel_auth_dry(struct kernel_association *self);
+/* A notification: all has arrived. True: the key has changed, and what waits may go on. */
+bool kernel_auth_dry(struct kernel_association *self);
+
+/* ---- kernel/association.c: life of an association ---- */
+
+/* association_connect, association_close. */
+enum err kernel_association_connect(struct transport *transport, const struct address *remotes,
+                                    size_t remote_count, struct association_events *events,
+                                    struct association **association);
+void kernel_association_close(struct association *association, enum association_close how,
+                              const char *detail);
+
+/* A peer's, which is up. Owns: the association, fd. */
+void kernel_association_accept(struct kernel *transport, int fd);
+
+/* ---- kernel/listener.c: the endpoint's socket: takes the associations that peers begin ---- */
+
+/* Listens, if there is an acceptor. Owns: the transport, fd, also after an error;
+ * kernel_listener_close. Returns 0, or -1 with errno. */
+int kernel_listener_open(struct kernel *transport, int fd);
+/* A no-op when it is closed. */
+void kernel_listener_close(struct kernel *transport);

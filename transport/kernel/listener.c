@@ -1,3 +1,4 @@
+/* The endpoint's socket: it takes the associations that peers begin. */
 #include "transport/kernel/kernel.h"
 
 #include <errno.h>
@@ -15,14 +16,11 @@
 /* No more than this many associations begin in one turn of the loop. */
 #define EVENTS_A_TURN 64
 
-/* Linux does not count the associations of a one-to-many socket; anything but 0 listens. */
-#define BACKLOG 1
-
 static void log_turned_away(struct kernel *transport, int error)
 {
     uint64_t left_out;
     transport->turned_away.per_minute = 6;
-    if (log_limit_allows(&transport->turned_away, loop_now(transport->loop), &left_out))
+    if (log_limit_allows(&transport->turned_away, loop_now(transport->base.loop), &left_out))
         log_write(LOG_WARNING, LOG_ABOUT_NOTHING,
                   "a peer was turned away, for there is no socket for its association: %s "
                   "(%" PRIu64 " more since the last line)",
@@ -71,25 +69,14 @@ static void on_events(struct loop_fd *fd, uint32_t events)
 int kernel_listener_open(struct kernel *transport, int fd)
 {
     transport->endpoint = (struct loop_fd){.on_events = on_events, .fd = fd};
-    if (transport->acceptor && kernel_socket_listen(fd, BACKLOG))
+    if (transport->acceptor && kernel_socket_listen(fd, true))
         return -1;
     transport->is_listening = transport->acceptor;
-    return loop_fd_add(transport->loop, &transport->endpoint, EPOLLIN);
+    return loop_fd_add(transport->base.loop, &transport->endpoint, EPOLLIN);
 }
 
 void kernel_listener_close(struct kernel *transport)
 {
     if (transport->endpoint.fd >= 0)
-        loop_fd_close(transport->loop, &transport->endpoint);
-}
-
-/* The kernel refuses peers for a socket that does not listen. */
-void kernel_listener_update(struct kernel *transport)
-{
-    bool listen =
-        !transport->refuses && transport->established < transport->options.max_associations;
-    if (!transport->acceptor || transport->endpoint.fd < 0 || listen == transport->is_listening)
-        return;
-    if (!kernel_socket_listen(transport->endpoint.fd, listen ? BACKLOG : 0))
-        transport->is_listening = listen;
+        loop_fd_close(transport->base.loop, &transport->endpoint);
 }

@@ -1,3 +1,4 @@
+/* Paths that lose their large packets without a word. */
 #include "transport/kernel/kernel.h"
 
 #include "base/log.h"
@@ -12,14 +13,14 @@ static const uint32_t sizes[] = {1280, 576};
 #define SIZES (sizeof sizes / sizeof *sizes)
 
 /* Without a word from the peer it is no matter of large packets. */
-static void count(struct kernel_association *self, const struct kernel_socket_traffic *now)
+static void count(struct kernel_association *self, const struct kernel_traffic *now)
 {
-    const struct kernel_socket_traffic *before = &self->traffic;
+    const struct kernel_traffic *before = &self->life.traffic;
     if (!before->unacknowledged || !now->unacknowledged || now->sacks != before->sacks)
-        self->stuck_looks = 0;
+        self->life.stuck_looks = 0;
     else if (now->packets != before->packets)
-        self->stuck_looks++;
-    self->traffic = *now;
+        self->life.stuck_looks++;
+    self->life.traffic = *now;
 }
 
 /* For associations that begin later. */
@@ -34,24 +35,24 @@ static void shrink(struct kernel_association *self, uint32_t size)
 {
     char text[ADDRESS_TEXT_MAX] = "";
     struct address peer;
-    if (kernel_path_primary(self->fd.fd, &peer))
+    if (kernel_state_primary(self->fd.fd, &peer))
         address_format(&peer, text);
     log_write(LOG_WARNING, LOG_ABOUT(.address = text),
               "large packets vanish on the way: none above %u bytes from now on", size);
     kernel_socket_shrink(self->fd.fd, size);
 }
 
-void kernel_mtu_look(struct kernel_association *self, const struct kernel_socket_traffic *now)
+void kernel_mtu_look(struct kernel_association *self, const struct kernel_traffic *now)
 {
     count(self, now);
-    unsigned looks = self->smaller ? LOOKS_THEREAFTER : LOOKS_AT_FIRST;
-    if (self->stuck_looks < looks || self->transport->options.mtu)
+    unsigned looks = self->life.smaller ? LOOKS_THEREAFTER : LOOKS_AT_FIRST;
+    if (self->life.stuck_looks < looks || self->transport->options.mtu)
         return;
-    self->stuck_looks = 0;
-    if (self->smaller) /* what is cut already is too large for good: nobody cuts it up */
+    self->life.stuck_looks = 0;
+    if (self->life.smaller) /* what is cut already is too large for good: nobody cuts it up */
         remember(self->transport);
-    if (self->smaller < SIZES)
-        shrink(self, sizes[self->smaller++]);
+    if (self->life.smaller < SIZES)
+        shrink(self, sizes[self->life.smaller++]);
     else
-        kernel_association_end(self, ERR_TRANSPORT_LOST, "large packets vanish on the way");
+        kernel_life_end(self, ERR_TRANSPORT_LOST, "large packets vanish on the way");
 }

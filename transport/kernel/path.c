@@ -1,3 +1,4 @@
+/* The paths of an association, as the kernel has them. */
 #include "transport/kernel/kernel.h"
 
 #include <netinet/in.h>
@@ -8,29 +9,6 @@
 #include "base/check.h"
 
 #define SCHEDULER_ROUND_ROBIN 2 /* as in kernel/socket.c */
-
-static socklen_t address_size(const struct sockaddr *address)
-{
-    return address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                          : sizeof(struct sockaddr_in);
-}
-
-static struct address plain_address(const void *packed)
-{
-    struct address address = {.length = address_size(packed)};
-    memcpy(&address.any, packed, address.length);
-    return address;
-}
-
-bool kernel_path_primary(int fd, struct address *address)
-{
-    struct sctp_status status = {0};
-    socklen_t size = sizeof status;
-    if (getsockopt(fd, IPPROTO_SCTP, SCTP_STATUS, &status, &size))
-        return false;
-    *address = plain_address(&status.sstat_primary.spinfo_address);
-    return true;
-}
 
 static enum path_state state_of(int32_t state)
 {
@@ -51,7 +29,7 @@ static enum path_state state_of(int32_t state)
 static uint32_t round_trip(const struct kernel_association *self, uint32_t srtt)
 {
     if (srtt || !self->handshake_rtt_us)
-        return kernel_socket_round_trip(srtt ? srtt : 1);
+        return kernel_state_round_trip(srtt ? srtt : 1);
     return self->handshake_rtt_us;
 }
 
@@ -80,7 +58,7 @@ static void mark_in_use(struct kernel_association *self, struct path_status *pat
     size_t in_use = 0, best = 0;
     static const size_t rank[] = {
         [PATH_ACTIVE] = 3, [PATH_FAILING] = 2, [PATH_INACTIVE] = 0, [PATH_UNCONFIRMED] = 0};
-    kernel_path_primary(self->fd.fd, &primary);
+    kernel_state_primary(self->fd.fd, &primary);
     for (size_t i = 0; i < count; i++) {
         bool is_primary = address_equal(&paths[i].address, &primary);
         size_t score = 2 * rank[paths[i].state] + is_primary + 1;
@@ -101,7 +79,7 @@ static size_t look(struct kernel_association *self,
     int count = self->fd.fd < 0 ? 0 : sctp_getpaddrs(self->fd.fd, 0, &packed);
     const char *next = (const char *)packed;
     for (int i = 0; i < count && found < TRANSPORT_ADDRESSES_MAX; i++) {
-        paths[found] = (struct path_status){.address = plain_address(next)};
+        paths[found] = (struct path_status){.address = kernel_state_address(next)};
         next += paths[found].address.length;
         found += look_at(self, &paths[found]);
     }
@@ -114,9 +92,9 @@ static size_t look(struct kernel_association *self,
 static const struct path_status *known(const struct kernel_association *self,
                                        const struct path_status *path)
 {
-    for (size_t i = 0; i < self->path_count; i++)
-        if (address_equal(&self->paths[i].address, &path->address))
-            return &self->paths[i];
+    for (size_t i = 0; i < self->paths.count; i++)
+        if (address_equal(&self->paths.list[i].address, &path->address))
+            return &self->paths.list[i];
     return NULL;
 }
 
@@ -126,7 +104,7 @@ void kernel_path_look(struct kernel_association *self)
 {
     struct path_status paths[TRANSPORT_ADDRESSES_MAX];
     bool changed[TRANSPORT_ADDRESSES_MAX];
-    if (!kernel_association_is_up(self) || !self->events->on_path)
+    if (!association_is_up(&self->base) || !self->base.events->on_path)
         return;
     size_t count = look(self, paths);
     for (size_t i = 0; i < count; i++) {
@@ -134,11 +112,11 @@ void kernel_path_look(struct kernel_association *self)
         changed[i] =
             !before || before->state != paths[i].state || (paths[i].in_use && !before->in_use);
     }
-    memcpy(self->paths, paths, count * sizeof *paths);
-    self->path_count = count;
-    for (size_t i = 0; i < count && self->state != KERNEL_ENDED; i++)
+    memcpy(self->paths.list, paths, count * sizeof *paths);
+    self->paths.count = count;
+    for (size_t i = 0; i < count && self->base.state != ASSOCIATION_ENDED; i++)
         if (changed[i])
-            self->events->on_path(self->events, &paths[i]);
+            self->base.events->on_path(self->base.events, &paths[i]);
 }
 
 static const char *scheduler_name(int fd)

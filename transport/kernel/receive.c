@@ -1,3 +1,4 @@
+/* The way in: messages and notifications of the kernel's SCTP. */
 #include "transport/kernel/kernel.h"
 
 #include <arpa/inet.h>
@@ -58,17 +59,17 @@ static void lost_or_aborted(struct kernel_association *self, int error, uint16_t
                             const char *text)
 {
     bool by_peer = error != ETIMEDOUT, unknown_there = by_peer && !cause;
-    if (self->state == KERNEL_CONNECTING)
-        kernel_association_end(self, by_peer ? ERR_TRANSPORT_REFUSED : ERR_TRANSPORT_TIMEOUT,
-                               unknown_there ? KERNEL_NOBODY : text);
+    if (self->base.state == ASSOCIATION_CONNECTING)
+        kernel_life_end(self, by_peer ? ERR_TRANSPORT_REFUSED : ERR_TRANSPORT_TIMEOUT,
+                        unknown_there ? KERNEL_NOBODY : text);
     else if (unknown_there && self->peer_closing) /* only its last word was lost: see on_timer */
-        kernel_association_end(self, ERR_TRANSPORT_CLOSED, "");
+        kernel_life_end(self, ERR_TRANSPORT_CLOSED, "");
     else if (unknown_there)
-        kernel_association_end(
+        kernel_life_end(
             self, ERR_TRANSPORT_ABORTED,
             "the peer does not know this association (it was restarted, or has ended it)");
     else
-        kernel_association_end(self, by_peer ? ERR_TRANSPORT_ABORTED : ERR_TRANSPORT_LOST, text);
+        kernel_life_end(self, by_peer ? ERR_TRANSPORT_ABORTED : ERR_TRANSPORT_LOST, text);
 }
 
 static void ended(struct kernel_association *self, const struct sctp_assoc_change *change,
@@ -79,24 +80,22 @@ static void ended(struct kernel_association *self, const struct sctp_assoc_chang
     lost_or_aborted(self, socket_error(self->fd.fd), change->sac_error, text);
 }
 
-static void association_changed(struct kernel_association *self,
-                                const struct sctp_assoc_change *change, size_t length)
+static enum kernel_heard association_changed(struct kernel_association *self,
+                                             const struct sctp_assoc_change *change, size_t length)
 {
     switch (change->sac_state) {
     case SCTP_COMM_UP:
-        if (self->state == KERNEL_CONNECTING)
-            kernel_association_up(self);
-        break;
+        return self->base.state == ASSOCIATION_CONNECTING ? KERNEL_HEARD_UP : KERNEL_HEARD_NOTHING;
     case SCTP_RESTART:
-        kernel_association_restarted(self);
-        break;
+        return KERNEL_HEARD_RESTARTED;
     case SCTP_SHUTDOWN_COMP:
-        kernel_association_end(self, ERR_TRANSPORT_CLOSED, "");
+        kernel_life_end(self, ERR_TRANSPORT_CLOSED, "");
         break;
     default: /* SCTP_COMM_LOST, SCTP_CANT_STR_ASSOC */
         ended(self, change, length);
         break;
     }
+    return KERNEL_HEARD_NOTHING;
 }
 
 union event {
@@ -105,8 +104,8 @@ union event {
 };
 
 /* It lies in what was free of the inbox, and the rest in copy, where it is put together. */
-static void notified(struct kernel_association *self, const uint8_t *data, size_t room,
-                     union event *copy, size_t length)
+static enum kernel_heard notified(struct kernel_association *self, const uint8_t *data, size_t room,
+                                  union event *copy, size_t length)
 {
     if (length > sizeof *copy) /* the causes of a peer's ABORT: the first is enough */
         length = sizeof *copy;
@@ -114,16 +113,17 @@ static void notified(struct kernel_association *self, const uint8_t *data, size_
     memmove(copy->bytes + first, copy->bytes, length - first);
     memcpy(copy->bytes, data, first);
     if (length < sizeof copy->event.sn_header)
-        return;
+        return KERNEL_HEARD_NOTHING;
     uint16_t type = copy->event.sn_header.sn_type;
+    if (type == SCTP_ASSOC_CHANGE && length >= sizeof(struct sctp_assoc_change))
+        return association_changed(self, &copy->event.sn_assoc_change, length);
     if (type == SCTP_SHUTDOWN_EVENT)
         self->peer_closing = true;
     else if (type == SCTP_PEER_ADDR_CHANGE)
         kernel_path_look(self);
-    else if (type == SCTP_SENDER_DRY_EVENT)
-        kernel_auth_dry(self);
-    else if (type == SCTP_ASSOC_CHANGE && length >= sizeof(struct sctp_assoc_change))
-        association_changed(self, &copy->event.sn_assoc_change, length);
+    else if (type == SCTP_SENDER_DRY_EVENT && kernel_auth_dry(self))
+        kernel_send_continue(self);
+    return KERNEL_HEARD_NOTHING;
 }
 
 /* ---- messages ---- */
@@ -148,7 +148,7 @@ static void received(struct kernel_association *self, const struct sctp_rcvinfo 
     uint32_t ppid = ntohl(info->rcv_ppid);
     bool ours = (ppid & SCTP_MESSAGE_PPID_MASK) == SCTP_MESSAGE_PPID &&
                 info->rcv_sid < self->streams && !(info->rcv_flags & SCTP_UNORDERED);
-    if (!ours || !kernel_association_is_up(self)) {
+    if (!ours || !association_is_up(&self->base)) {
         self->transport->bad_messages++;
         self->inbox->length = 0;
         return;
@@ -156,7 +156,7 @@ static void received(struct kernel_association *self, const struct sctp_rcvinfo 
     struct message *message = take_inbox(self);
     message->stream = info->rcv_sid;
     message->epoch = (uint8_t)(ppid & SCTP_MESSAGE_EPOCH_MASK);
-    self->events->on_message(self->events, message);
+    self->base.events->on_message(self->base.events, message);
 }
 
 static void received_piece(struct kernel_association *self, const struct sctp_rcvinfo *info,
@@ -164,7 +164,7 @@ static void received_piece(struct kernel_association *self, const struct sctp_rc
 {
     if (length > MESSAGE_MAX - self->inbox->length) {
         kernel_socket_abort(self->fd.fd, 0, "message too long");
-        kernel_association_end(self, ERR_CONTROL_PROTOCOL, "message too long");
+        kernel_life_end(self, ERR_CONTROL_PROTOCOL, "message too long");
         return;
     }
     self->inbox->length += (uint32_t)length;
@@ -184,7 +184,7 @@ static struct sctp_rcvinfo receive_info(struct msghdr *header)
 }
 
 /* Bytes taken, 0 when there is nothing more. */
-static size_t receive_one(struct kernel_association *self)
+static size_t receive_one(struct kernel_association *self, enum kernel_heard *heard)
 {
     union event event;
     char control[CMSG_SPACE(sizeof(struct sctp_rcvinfo)) + 64];
@@ -205,7 +205,7 @@ static size_t receive_one(struct kernel_association *self)
     }
     size_t length = (size_t)result;
     if (header.msg_flags & MSG_NOTIFICATION) {
-        notified(self, free_room, room, &event, length);
+        *heard = notified(self, free_room, room, &event, length);
     } else {
         struct sctp_rcvinfo info = receive_info(&header);
         received_piece(self, &info, length, header.msg_flags & MSG_EOR);
@@ -213,12 +213,14 @@ static size_t receive_one(struct kernel_association *self)
     return length;
 }
 
-void kernel_receive_all(struct kernel_association *self)
+enum kernel_heard kernel_receive_all(struct kernel_association *self)
 {
+    enum kernel_heard heard = KERNEL_HEARD_NOTHING;
     size_t bytes = 0, length;
     for (int i = 0; i < MESSAGES_A_TURN && bytes < BYTES_A_TURN; i++) {
-        if (self->state == KERNEL_ENDED || !(length = receive_one(self)))
+        if (self->base.state == ASSOCIATION_ENDED || heard || !(length = receive_one(self, &heard)))
             break;
         bytes += length;
     }
+    return heard;
 }

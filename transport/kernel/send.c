@@ -1,3 +1,4 @@
+/* The way out: messages to the kernel's SCTP. */
 #include "transport/kernel/kernel.h"
 
 #include <arpa/inet.h>
@@ -19,53 +20,53 @@
 
 static size_t queued(const struct kernel_association *self)
 {
-    return self->outstanding + self->pending.bytes;
+    return self->out.outstanding + self->out.pending.bytes;
 }
 
 /* Two system calls: only when the bound was reached. */
 static void look(struct kernel_association *self)
 {
-    struct kernel_socket_state state = kernel_socket_look(self->fd.fd);
-    self->outstanding = state.queued;
-    send_limit_update(&self->limit, loop_now(self->transport->loop), state.queued,
+    struct kernel_state state = kernel_state_look(self->fd.fd);
+    self->out.outstanding = state.queued;
+    send_limit_update(&self->out.limit, loop_now(self->transport->base.loop), state.queued,
                       state.congestion_window, state.rtt_us);
-    self->base.pace = state.chunk ? send_limit_chunks(&self->limit, state.chunk) : 0;
+    self->base.pace = state.chunk ? send_limit_chunks(&self->out.limit, state.chunk) : 0;
 }
 
 static bool has_room(struct kernel_association *self)
 {
-    if (queued(self) < self->limit.limit)
+    if (queued(self) < self->out.limit.limit)
         return true;
     look(self);
-    return queued(self) < self->limit.limit;
+    return queued(self) < self->out.limit.limit;
 }
 
 static size_t resume_of(const struct kernel_association *self)
 {
-    return self->limit.resume > KERNEL_SOCKET_MARK_MIN ? self->limit.resume
-                                                       : KERNEL_SOCKET_MARK_MIN;
+    return self->out.limit.resume > KERNEL_SOCKET_MARK_MIN ? self->out.limit.resume
+                                                           : KERNEL_SOCKET_MARK_MIN;
 }
 
 /* Not yet: the timer goes on. */
 static bool is_paced(struct kernel_association *self)
 {
-    uint64_t now_us = loop_now(self->transport->loop);
-    uint64_t wait_us = send_limit_wait(&self->limit, now_us);
+    uint64_t now_us = loop_now(self->transport->base.loop);
+    uint64_t wait_us = send_limit_wait(&self->out.limit, now_us);
     if (wait_us)
-        loop_timer_set(self->transport->loop, &self->pace_timer, now_us + wait_us);
+        loop_timer_set(self->transport->base.loop, &self->out.pace_timer, now_us + wait_us);
     return wait_us > 0;
 }
 
 static void on_pace(struct loop_timer *timer)
 {
-    kernel_send_continue(container_of(timer, struct kernel_association, pace_timer));
+    kernel_send_continue(container_of(timer, struct kernel_association, out.pace_timer));
 }
 
 static void set_mark(struct kernel_association *self, size_t mark)
 {
-    if (mark != self->mark)
+    if (mark != self->out.mark)
         kernel_socket_set_mark(self->fd.fd, &self->transport->options, mark);
-    self->mark = mark;
+    self->out.mark = mark;
 }
 
 /* epoll calls a socket writable when its send buffer has any room at all, and SCTP says nothing
@@ -73,34 +74,35 @@ static void set_mark(struct kernel_association *self, size_t mark)
  * waits. Data that waits itself needs only that any room has come. */
 void kernel_send_wait(struct kernel_association *self)
 {
-    if (!kernel_association_is_up(self) || self->send_task.queued)
+    if (!association_is_up(&self->base) || self->out.task.queued)
         return;
-    bool may_send = self->key_state != KERNEL_KEY_WAITING;
-    bool has_data = may_send && self->pending.first;
-    bool wanted = may_send && self->want_writable && self->state == KERNEL_UP && !is_paced(self);
+    bool may_send = self->key.state != KERNEL_KEY_WAITING;
+    bool has_data = may_send && self->out.pending.first;
+    bool wanted = may_send && self->out.want_writable && self->base.state == ASSOCIATION_UP &&
+                  !is_paced(self);
     if (wanted && !has_data)
         set_mark(self, resume_of(self));
     uint32_t others = self->interest & ~(uint32_t)EPOLLOUT;
-    kernel_association_watch(self, others | (has_data || wanted ? EPOLLOUT : 0));
+    kernel_life_watch(self, others | (has_data || wanted ? EPOLLOUT : 0));
 }
 
 void kernel_send_continue(struct kernel_association *self)
 {
-    if (!kernel_association_is_up(self))
+    if (!association_is_up(&self->base))
         return;
     set_mark(self, 0);
-    if (self->pending.first)
+    if (self->out.pending.first)
         kernel_send_pending(self);
-    if (!self->want_writable || self->pending.first || self->state != KERNEL_UP) {
+    if (!self->out.want_writable || self->out.pending.first || self->base.state != ASSOCIATION_UP) {
         kernel_send_wait(self);
         return;
     }
     look(self);
     bool has_come = queued(self) <= resume_of(self) && !is_paced(self);
-    self->want_writable = !has_come;
+    self->out.want_writable = !has_come;
     kernel_send_wait(self);
     if (has_come)
-        self->events->on_writable(self->events);
+        self->base.events->on_writable(self->base.events);
 }
 
 /* ---- messages ---- */
@@ -109,21 +111,21 @@ enum err kernel_send_message(struct association *association, struct message *me
 {
     struct kernel_association *self = container_of(association, struct kernel_association, base);
     must(message->length > 0 && message->length <= MESSAGE_MAX);
-    if (self->state == KERNEL_SHUTTING || self->state == KERNEL_ENDED)
+    if (self->base.state == ASSOCIATION_SHUTTING || self->base.state == ASSOCIATION_ENDED)
         return ERR_TRANSPORT_CLOSED;
-    if (self->state == KERNEL_UP && message->stream >= self->streams)
+    if (self->base.state == ASSOCIATION_UP && message->stream >= self->streams)
         return ERR_TRANSPORT_STREAM;
-    if (self->state != KERNEL_UP || !has_room(self) || is_paced(self)) {
-        self->want_writable = true;
-        loop_task_queue(self->transport->loop, &self->send_task);
+    if (self->base.state != ASSOCIATION_UP || !has_room(self) || is_paced(self)) {
+        self->out.want_writable = true;
+        loop_task_queue(self->transport->base.loop, &self->out.task);
         return ERR_AGAIN;
     }
-    send_limit_accept(&self->limit, loop_now(self->transport->loop), message->length);
-    message_queue_push(&self->pending, message);
-    if (self->pending.bytes >= BURST_BYTES)
+    send_limit_accept(&self->out.limit, loop_now(self->transport->base.loop), message->length);
+    message_queue_push(&self->out.pending, message);
+    if (self->out.pending.bytes >= BURST_BYTES)
         kernel_send_pending(self);
     else
-        loop_task_queue(self->transport->loop, &self->send_task);
+        loop_task_queue(self->transport->base.loop, &self->out.task);
     return ERR_OK;
 }
 
@@ -132,9 +134,8 @@ enum err kernel_send_message(struct association *association, struct message *me
 static bool is_dropped(struct kernel_association *self, int error)
 {
     if (error == EMSGSIZE) {
-        kernel_association_end(
-            self, ERR_TRANSPORT_SOCKET,
-            "the send buffer is smaller than a message: raise net.core.wmem_max");
+        kernel_life_end(self, ERR_TRANSPORT_SOCKET,
+                        "the send buffer is smaller than a message: raise net.core.wmem_max");
         return false;
     }
     return error != EAGAIN && error != EINTR && error != ENOBUFS && error != ENOMEM;
@@ -160,47 +161,40 @@ static bool give(struct kernel_association *self, struct message *message, int f
                             .msg_controllen = sizeof control};
     if (sendmsg(self->fd.fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL | flags) < 0)
         return is_dropped(self, errno);
-    self->outstanding += message->length;
-    send_limit_give(&self->limit, message->length);
+    self->out.outstanding += message->length;
+    send_limit_give(&self->out.limit, message->length);
     return true;
 }
 
 void kernel_send_pending(struct kernel_association *self)
 {
-    if (!kernel_association_is_up(self))
+    if (!association_is_up(&self->base))
         return;
     /* The mark is the size of the send buffer, and a message that is larger gets EMSGSIZE. */
-    if (self->pending.first)
+    if (self->out.pending.first)
         set_mark(self, 0);
     /* More follow: the kernel fills packets, and the last one pushes out the rest. */
-    while (self->pending.first && self->key_state != KERNEL_KEY_WAITING) {
-        bool more = self->pending.count > 1 && self->key_state == KERNEL_KEY_USED;
-        if (!give(self, self->pending.first, more ? MSG_MORE : 0))
+    while (self->out.pending.first && self->key.state != KERNEL_KEY_WAITING) {
+        bool more = self->out.pending.count > 1 && self->key.state == KERNEL_KEY_USED;
+        if (!give(self, self->out.pending.first, more ? MSG_MORE : 0))
             break;
-        message_free(message_queue_pop(&self->pending));
-        if (self->key_state == KERNEL_KEY_WANTED)
+        message_free(message_queue_pop(&self->out.pending));
+        if (self->key.state == KERNEL_KEY_WANTED)
             kernel_auth_wait(self);
     }
-    if (!self->pending.first && self->state == KERNEL_SHUTTING)
+    if (!self->out.pending.first && self->base.state == ASSOCIATION_SHUTTING)
         kernel_socket_shutdown(self->fd.fd);
     kernel_send_wait(self);
 }
 
 static void on_send_task(struct loop_task *task)
 {
-    kernel_send_pending(container_of(task, struct kernel_association, send_task));
+    kernel_send_pending(container_of(task, struct kernel_association, out.task));
 }
 
 void kernel_send_init(struct kernel_association *self)
 {
-    self->send_task = (struct loop_task){.on_run = on_send_task};
-    self->pace_timer = (struct loop_timer){.on_expire = on_pace};
-    send_limit_init(&self->limit);
-}
-
-void kernel_send_fini(struct kernel_association *self)
-{
-    loop_task_cancel(self->transport->loop, &self->send_task);
-    loop_timer_cancel(self->transport->loop, &self->pace_timer);
-    message_queue_clear(&self->pending);
+    self->out.task = (struct loop_task){.on_run = on_send_task};
+    self->out.pace_timer = (struct loop_timer){.on_expire = on_pace};
+    send_limit_init(&self->out.limit);
 }

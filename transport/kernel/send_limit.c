@@ -1,3 +1,4 @@
+/* How much may wait in the kernel's SCTP. */
 #include "transport/kernel/send_limit.h"
 
 #include "base/number.h"

@@ -1,19 +1,18 @@
+/* The kernel's SCTP sockets and their options. */
 #include "transport/kernel/socket.h"
 
 #include <errno.h>
-#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/sctp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/number.h"
-#include "transport/kernel/kernel.h"
+#include "sctp/auth_chunks.h"
 
 /* One association has one window and one send buffer for all its streams, and the kernel does not
  * tune them: 4 MB carry 300 Mbit/s over a round trip of 100 ms. */
@@ -242,14 +241,6 @@ static void set_buffers(int fd, const struct transport_options *options)
         warn_of_buffer("receive", "net.core.rmem_max", receiving, wanted);
 }
 
-/* Each byte of data counts about twice: the kernel counts the memory that chunks take. Measured
- * with 6.1: 1.74 times in messages of 1400 bytes, 1.75 of 16384, 2.06 of 1200, 2.23 of 1604. Rather
- * too little than too much: a window that only seems full does not grow. */
-static size_t data_of(size_t memory)
-{
-    return memory * 4 / 9;
-}
-
 void kernel_socket_set_mark(int fd, const struct transport_options *options, size_t bytes)
 {
     /* Setting doubles. */
@@ -308,6 +299,34 @@ static int configure(int fd, int family, const struct transport_options *options
     return 0;
 }
 
+static int list_chunks(int fd)
+{
+    for (size_t i = 0; i < SCTP_AUTH_CHUNKS; i++) {
+        struct sctp_authchunk chunk = {.sauth_chunk = sctp_auth_chunks[i]};
+        if (set(fd, SCTP_AUTH_CHUNK, &chunk, sizeof chunk))
+            return -1;
+    }
+    return 0;
+}
+
+/* Needs net.sctp.auth_enable = 1: SCTP_AUTH_SUPPORTED (Linux 5.4) would switch it on for one
+ * socket, but not for those that are branched off from it. 0, or -1 with a sentence in why. */
+static int prepare_auth(int fd, char *why, size_t why_size)
+{
+    struct sctp_assoc_value supported = {0};
+    socklen_t size = sizeof supported;
+    if (getsockopt(fd, IPPROTO_SCTP, SCTP_AUTH_SUPPORTED, &supported, &size) ||
+        !supported.assoc_value) {
+        snprintf(why, why_size, "sctp_auth needs sysctl -w net.sctp.auth_enable=1");
+        errno = EACCES;
+        return -1;
+    }
+    if (!list_chunks(fd))
+        return 0;
+    snprintf(why, why_size, "the kernel refuses to authenticate SCTP: %m");
+    return -1;
+}
+
 int kernel_socket_open(const struct transport_options *options, struct address *locals,
                        size_t count, char *why, size_t why_size)
 {
@@ -318,7 +337,7 @@ int kernel_socket_open(const struct transport_options *options, struct address *
         return -1;
     }
     if (configure(fd, family, options, why, why_size) ||
-        (options->auth && kernel_auth_prepare(fd, why, why_size)))
+        (options->auth && prepare_auth(fd, why, why_size)))
         goto failed;
     if (bind_all(fd, locals, count)) {
         char text[ADDRESS_TEXT_MAX];
@@ -336,10 +355,13 @@ failed:
 
 /* Listening again takes the port once more, which accepted sockets share: they must have agreed.
  * Another endpoint cannot take it, because that is decided when it binds. */
-int kernel_socket_listen(int fd, int backlog)
+int kernel_socket_listen(int fd, bool on)
 {
-    int on = 1;
-    return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) || listen(fd, backlog) ? -1 : 0;
+    int reuse = 1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse))
+        return -1;
+    /* Linux does not count the associations of a one-to-many socket; anything but 0 listens. */
+    return listen(fd, on);
 }
 
 int kernel_socket_branch(int fd, int32_t association)
@@ -410,71 +432,6 @@ void kernel_socket_abort(int fd, int32_t association, const char *detail)
 void kernel_socket_shutdown(int fd)
 {
     command(fd, 0, SCTP_EOF, NULL);
-}
-
-static bool get_status(int fd, struct sctp_status *status)
-{
-    socklen_t size = sizeof *status;
-    *status = (struct sctp_status){0};
-    return !getsockopt(fd, IPPROTO_SCTP, SCTP_STATUS, status, &size);
-}
-
-uint16_t kernel_socket_streams(int fd)
-{
-    struct sctp_status status;
-    if (!get_status(fd, &status))
-        return 0;
-    return status.sstat_outstrms < status.sstat_instrms ? status.sstat_outstrms
-                                                        : status.sstat_instrms;
-}
-
-/* In jiffies, whatever RFC 6458 section 8.2.1 says (net/sctp/socket.c); the resolution of the
- * coarse clock is one of them, 1 to 10 ms. */
-uint32_t kernel_socket_round_trip(uint32_t srtt)
-{
-    struct timespec jiffy = {.tv_nsec = 4000000};
-    clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy);
-    return srtt * (uint32_t)(jiffy.tv_nsec / 1000);
-}
-
-/* A round trip of 0 is one that is shorter than a step, or none that was measured yet. */
-static bool has_measured(int fd, const struct sctp_status *status)
-{
-    struct sctp_rtoinfo rto = {0};
-    socklen_t size = sizeof rto;
-    return !getsockopt(fd, IPPROTO_SCTP, SCTP_RTOINFO, &rto, &size) &&
-           status->sstat_primary.spinfo_rto != rto.srto_initial;
-}
-
-struct kernel_socket_state kernel_socket_look(int fd)
-{
-    struct kernel_socket_state state = {0};
-    uint32_t memory[SK_MEMINFO_VARS] = {0};
-    socklen_t size = sizeof memory;
-    struct sctp_status status;
-    if (!getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &size))
-        state.queued = data_of(memory[SK_MEMINFO_WMEM_QUEUED]);
-    if (get_status(fd, &status)) {
-        state.congestion_window = status.sstat_primary.spinfo_cwnd;
-        state.chunk = status.sstat_fragmentation_point;
-        state.rtt_us = kernel_socket_round_trip(status.sstat_primary.spinfo_srtt);
-        if (!state.rtt_us && has_measured(fd, &status))
-            state.rtt_us = 1;
-    }
-    return state;
-}
-
-struct kernel_socket_traffic kernel_socket_traffic(int fd)
-{
-    struct sctp_assoc_stats stats = {0};
-    struct sctp_status status = {0};
-    socklen_t size = sizeof stats;
-    if (getsockopt(fd, IPPROTO_SCTP, SCTP_GET_ASSOC_STATS, &stats, &size) ||
-        (size = sizeof status, getsockopt(fd, IPPROTO_SCTP, SCTP_STATUS, &status, &size)))
-        return (struct kernel_socket_traffic){0};
-    return (struct kernel_socket_traffic){.packets = stats.sas_ipackets,
-                                          .sacks = stats.sas_isacks,
-                                          .unacknowledged = status.sstat_unackdata};
 }
 
 void kernel_socket_shrink(int fd, uint32_t mtu)

@@ -90,7 +90,7 @@ static void log_refusal(const struct udp_arrival *a)
     struct udp *transport = a->local->transport;
     struct address plain = datagram_plain_address(a->from);
     transport_unheard_tell(&plain, ERR_TRANSPORT_AUTH, "", &transport->limits.lines,
-                           loop_now(transport->loop));
+                           loop_now(transport->base.loop));
 }
 
 /* A restart begins where the association is that it ends. It cannot be authenticated. */
@@ -135,7 +135,7 @@ static bool has_place(const struct udp_arrival *a)
     if (evicted) {
         transport->counters.strangers_lost++;
         udp_association_close(&evicted->base, ASSOCIATION_ABORT, "too many wait to be verified");
-        evicted->life.reason = ERR_TRANSPORT_TIMEOUT;
+        evicted->base.reason = ERR_TRANSPORT_TIMEOUT;
     }
     return true;
 }

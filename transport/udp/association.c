@@ -3,9 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/check.h"
 #include "transport/udp/engine.h"
 #include "transport/udp/init.h"
 #include "transport/udp/path_io.h"
@@ -15,24 +13,6 @@
 
 /* ---- the end ---- */
 
-static void on_end_task(struct loop_task *task)
-{
-    udp_association_free(container_of(task, struct udp_association, life.task));
-}
-
-void udp_association_free(struct udp_association *self)
-{
-    must(self->state == UDP_ENDED);
-    struct udp *transport = self->transport;
-    loop_task_cancel(transport->loop, &self->life.task);
-    TAILQ_REMOVE(&transport->all, self, link);
-    if (self->events)
-        self->events->on_down(self->events, self->life.reason,
-                              self->life.detail ? self->life.detail : "");
-    free(self->life.detail);
-    free(self);
-}
-
 /* The acceptor never heard of it, so nobody else says what the peer said: that it wants sctp_auth,
  * for one. */
 static void tell_unheard(struct udp_association *self, const char *detail)
@@ -40,7 +20,7 @@ static void tell_unheard(struct udp_association *self, const char *detail)
     struct udp *transport = self->transport;
     struct address plain = datagram_plain_address(&udp_path_in_use(self)->route.to);
     transport_unheard_tell(&plain, ERR_TRANSPORT_ABORTED, detail, &transport->limits.lines,
-                           loop_now(transport->loop));
+                           loop_now(transport->base.loop));
 }
 
 static void forget_init(struct udp_association *self)
@@ -51,27 +31,21 @@ static void forget_init(struct udp_association *self)
 
 void udp_association_end(struct udp_association *self, enum err reason, const char *detail)
 {
-    if (self->state == UDP_ENDED)
+    if (self->base.state == ASSOCIATION_ENDED)
         return;
     struct udp *transport = self->transport;
-    if (!self->events && reason == ERR_TRANSPORT_ABORTED && *detail)
+    if (!self->base.events && reason == ERR_TRANSPORT_ABORTED && *detail)
         tell_unheard(self, detail);
     transport->accepted -= self->is_counted;
     if (self->is_counted) /* its cookie may come again */
         sctp_listener_ended(transport->listener, self->tags.own);
-    self->life.reason = self->state == UDP_SHUTTING ? ERR_LOCAL_SHUTDOWN : reason;
-    self->state = UDP_ENDED;
-    if (*detail) {
-        self->life.detail = strdup(detail);
-        check_made(self->life.detail);
-    }
+    association_end(&self->base, reason, detail);
     newcomers_leave(&transport->unverified, &self->unverified);
-    loop_timer_cancel(transport->loop, &self->life.timer);
+    loop_timer_cancel(transport->base.loop, &self->timer);
     udp_engine_fini(self);
     udp_path_clear_all(self);
     forget_init(self);
     udp_flush(transport);
-    loop_task_queue(transport->loop, &self->life.task);
 }
 
 /* The text of an ABORT, in quotes. */
@@ -100,7 +74,7 @@ static void down(struct udp_association *self, const struct sctp_event *event)
                  "the peer does not know this association (it was restarted, or has ended it)");
     if (event->unknown_there && self->peer_closing)
         udp_association_end(self, ERR_TRANSPORT_CLOSED, "");
-    else if (by_peer && self->state == UDP_CONNECTING)
+    else if (by_peer && self->base.state == ASSOCIATION_CONNECTING)
         udp_association_end(self, ERR_TRANSPORT_REFUSED, text);
     else
         udp_association_end(self, event->reason, text);
@@ -116,18 +90,16 @@ static void on_send_task(struct loop_task *task);
 struct udp_association *udp_association_new(struct udp *transport, bool ours)
 {
     struct udp_association *self = check_alloc(sizeof *self);
-    self->base.ops = transport->base.ops;
+    association_init(&self->base, &transport->base);
     self->transport = transport;
-    self->life.timer = (struct loop_timer){.on_expire = on_timer};
-    self->life.task = (struct loop_task){.on_run = on_end_task};
-    self->life.heard_us = udp_now(transport);
+    self->timer = (struct loop_timer){.on_expire = on_timer};
+    self->heard_us = udp_now(transport);
     self->out.timer = (struct loop_timer){.on_expire = on_engine_timer};
     self->out.task = (struct loop_task){.on_run = on_send_task};
     self->out.wakes_us = SCTP_NEVER;
     self->paths.timer = (struct loop_timer){.on_expire = on_path_timer};
     udp_path_io_init(self, ours);
     udp_path_mtu_init(self);
-    TAILQ_INSERT_TAIL(&transport->all, self, link);
     return self;
 }
 
@@ -161,23 +133,23 @@ static void take_up(struct udp_association *self)
 {
     struct udp *transport = self->transport;
     struct address plain = datagram_plain_address(&udp_path_in_use(self)->route.to);
-    self->events = transport->acceptor->on_incoming(transport->acceptor, &self->base, &plain);
-    if (!self->events)
+    self->base.events = transport->acceptor->on_incoming(transport->acceptor, &self->base, &plain);
+    if (!self->base.events)
         udp_association_close(&self->base, ASSOCIATION_ABORT, "not accepted");
 }
 
 static void tell_up(struct udp_association *self)
 {
-    if (!self->events)
+    if (!self->base.events)
         take_up(self);
-    if (self->state == UDP_UP)
-        self->events->on_up(self->events, self->streams);
+    if (self->base.state == ASSOCIATION_UP)
+        self->base.events->on_up(self->base.events, self->streams);
 }
 
 static void up(struct udp_association *self, uint16_t streams)
 {
     const struct transport_options *options = &self->transport->options;
-    self->state = UDP_UP;
+    self->base.state = ASSOCIATION_UP;
     self->streams = streams;
     udp_limit(self, self->unverified.is_in ? options->connect_timeout_us : options->dead_after_us);
     forget_init(self);
@@ -191,10 +163,10 @@ static void up(struct udp_association *self, uint16_t streams)
 
 static void on_message(struct udp_association *self, struct message *message)
 {
-    if (!self->events && self->state == UDP_UP)
+    if (!self->base.events && self->base.state == ASSOCIATION_UP)
         tell_up(self);
-    if (udp_is_up(self))
-        self->events->on_message(self->events, message);
+    if (association_is_up(&self->base))
+        self->base.events->on_message(self->base.events, message);
     else
         message_free(message);
 }
@@ -207,19 +179,19 @@ static void on_event(struct udp_association *self, const struct sctp_event *even
         break;
     case SCTP_EVENT_UP:
         up(self, event->streams);
-        if (self->state == UDP_UP && self->out.wants_writable)
-            self->events->on_writable(self->events);
+        if (self->base.state == ASSOCIATION_UP && self->out.wants_writable)
+            self->base.events->on_writable(self->base.events);
         break;
     case SCTP_EVENT_MESSAGE:
         on_message(self, event->message);
         break;
     case SCTP_EVENT_WRITABLE:
-        if (self->state == UDP_UP)
-            self->events->on_writable(self->events);
+        if (self->base.state == ASSOCIATION_UP)
+            self->base.events->on_writable(self->base.events);
         break;
     case SCTP_EVENT_AUTH_SETTLED:
-        if (udp_is_up(self) && self->events->on_auth_settled)
-            self->events->on_auth_settled(self->events, event->key);
+        if (association_is_up(&self->base) && self->base.events->on_auth_settled)
+            self->base.events->on_auth_settled(self->base.events, event->key);
         break;
     case SCTP_EVENT_PEER_CLOSING:
         self->peer_closing = true;
@@ -293,7 +265,7 @@ void udp_association_deliver(struct udp *transport)
 static void on_path_timer(struct loop_timer *timer)
 {
     struct udp_association *self = container_of(timer, struct udp_association, paths.timer);
-    if (!udp_is_up(self)) {
+    if (!association_is_up(&self->base)) {
         udp_init_next(self);
         return;
     }
@@ -320,7 +292,7 @@ static uint64_t look_at(const struct udp_association *self, uint64_t limit)
 {
     uint64_t grid = self->transport->options.dead_after_us / SILENCE_GRID + 1;
     uint64_t at = limit / grid * grid;
-    return at > loop_now(self->transport->loop) ? at : limit;
+    return at > loop_now(self->transport->base.loop) ? at : limit;
 }
 
 /* A stranger must have said something in time. Probes make every living peer heard within
@@ -328,18 +300,18 @@ static uint64_t look_at(const struct udp_association *self, uint64_t limit)
  * its last word was lost, everything has been delivered. */
 static void on_timer(struct loop_timer *timer)
 {
-    struct udp_association *self = container_of(timer, struct udp_association, life.timer);
-    if (!udp_is_up(self)) {
+    struct udp_association *self = container_of(timer, struct udp_association, timer);
+    if (!association_is_up(&self->base)) {
         out_of_time(self);
         return;
     }
-    if (!self->events) {
+    if (!self->base.events) {
         udp_association_close(&self->base, ASSOCIATION_ABORT, "nothing was said in time");
         return;
     }
-    uint64_t limit = self->life.heard_us + self->transport->options.dead_after_us;
-    if (loop_now(self->transport->loop) < limit)
-        loop_timer_set(self->transport->loop, timer, look_at(self, limit));
+    uint64_t limit = self->heard_us + self->transport->options.dead_after_us;
+    if (loop_now(self->transport->base.loop) < limit)
+        loop_timer_set(self->transport->base.loop, timer, look_at(self, limit));
     else
         udp_association_end(self, self->peer_closing ? ERR_TRANSPORT_CLOSED : ERR_TRANSPORT_LOST,
                             "");
@@ -348,10 +320,10 @@ static void on_timer(struct loop_timer *timer)
 void udp_association_close(struct association *association, enum association_close how,
                            const char *detail)
 {
-    struct udp_association *self = container_of(association, struct udp_association, base);
-    if (self->state == UDP_ENDED || (self->state == UDP_SHUTTING && how == ASSOCIATION_SHUTDOWN))
+    struct udp_association *self = udp_association_of(association);
+    if (!association_may_close(&self->base, how))
         return;
-    if (how == ASSOCIATION_ABORT || self->state != UDP_UP) {
+    if (how == ASSOCIATION_ABORT || self->base.state != ASSOCIATION_UP) {
         if (self->answered) {
             sctp_association_abort(self->engine, detail);
             udp_engine_output(self);
@@ -359,7 +331,7 @@ void udp_association_close(struct association *association, enum association_clo
         udp_association_end(self, ERR_LOCAL_SHUTDOWN, "");
         return;
     }
-    self->state = UDP_SHUTTING;
+    self->base.state = ASSOCIATION_SHUTTING;
     sctp_association_shutdown(self->engine, udp_now(self->transport));
     udp_engine_output(self);
     udp_send_later(self);
@@ -369,9 +341,9 @@ void udp_association_close(struct association *association, enum association_clo
 enum err udp_association_auth(struct association *association, enum association_auth what,
                               uint16_t number, const uint8_t *key)
 {
-    struct udp_association *self = container_of(association, struct udp_association, base);
+    struct udp_association *self = udp_association_of(association);
     must(self->transport->options.auth);
-    if (!udp_is_up(self))
+    if (!association_is_up(&self->base))
         return ERR_OK;
     enum err e = ERR_TRANSPORT_SOCKET;
     switch (what) {

@@ -27,6 +27,3 @@ void udp_association_deliver(struct udp *transport);
 /* Ends it from any state: gives back everything but itself; on_down follows in a task. A no-op when
  * it has ended. */
 void udp_association_end(struct udp_association *self, enum err reason, const char *detail);
-
-/* on_down now, then frees it. It must have ended. */
-void udp_association_free(struct udp_association *self);

@@ -104,7 +104,7 @@ enum err udp_connect_begin(struct transport *transport, const struct address *re
     struct udp_association *self = udp_association_new(udp, true);
     self->tags.own_port = candidates.list[0].key.own_port;
     self->tags.peer_port = UDP_SCTP_PORT;
-    self->events = events;
+    self->base.events = events;
     add_candidates(self, &candidates);
     make_engine(self);
     udp_limit(self, udp->options.connect_timeout_us);

@@ -14,8 +14,8 @@ uint64_t udp_clock(struct udp *transport)
 
 uint64_t udp_now(struct udp *transport)
 {
-    if (loop_now(transport->loop) > transport->turn.now_us)
-        transport->turn.now_us = loop_now(transport->loop);
+    if (loop_now(transport->base.loop) > transport->turn.now_us)
+        transport->turn.now_us = loop_now(transport->base.loop);
     return transport->turn.now_us;
 }
 

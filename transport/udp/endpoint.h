@@ -58,11 +58,8 @@ struct udp_turn {
     bool delivering;
 };
 
-TAILQ_HEAD(udp_association_list, udp_association);
-
 struct udp {
     struct transport base;
-    struct loop *loop;
     struct transport_options options;
     struct transport_acceptor *acceptor;
     bool refuses; /* transport_refuse */
@@ -72,7 +69,6 @@ struct udp {
     struct udp_tables tables;
     struct udp_limits limits;
     struct udp_turn turn;
-    struct udp_association_list all;
     size_t accepted; /* that peers began */
     struct newcomers unverified;
     struct udp_counters counters;

@@ -111,7 +111,7 @@ static void output_one(struct udp_association *self, const struct sctp_wants *wa
 
 static void set_timer(struct udp_association *self)
 {
-    struct loop *loop = self->transport->loop;
+    struct loop *loop = self->transport->base.loop;
     uint64_t deadline_us = sctp_association_deadline(self->engine);
     /* One that comes too early costs less than setting it for every packet. */
     if (deadline_us >= self->out.wakes_us && loop_timer_is_set(&self->out.timer))
@@ -145,7 +145,7 @@ void udp_engine_output(struct udp_association *self)
         output_one(self, &wants, now_us);
         any = true;
     }
-    if (any && self->state != UDP_CONNECTING) {
+    if (any && self->base.state != ASSOCIATION_CONNECTING) {
         if (has_lost(self))
             udp_path_mtu_lost(self);
         udp_path_io_busy(self);
@@ -158,11 +158,11 @@ void udp_engine_output(struct udp_association *self)
 
 enum err udp_engine_send(struct association *association, struct message *message)
 {
-    struct udp_association *self = container_of(association, struct udp_association, base);
+    struct udp_association *self = udp_association_of(association);
     must(message->length > 0 && message->length <= MESSAGE_MAX);
-    if (self->state == UDP_SHUTTING || self->state == UDP_ENDED)
+    if (self->base.state == ASSOCIATION_SHUTTING || self->base.state == ASSOCIATION_ENDED)
         return ERR_TRANSPORT_CLOSED;
-    if (self->state == UDP_CONNECTING && !self->out.takes_early) {
+    if (self->base.state == ASSOCIATION_CONNECTING && !self->out.takes_early) {
         self->out.wants_writable = true;
         return ERR_AGAIN;
     }
@@ -187,8 +187,8 @@ enum err udp_engine_send(struct association *association, struct message *messag
 
 void udp_engine_fini(struct udp_association *self)
 {
-    loop_timer_cancel(self->transport->loop, &self->out.timer);
-    loop_task_cancel(self->transport->loop, &self->out.task);
+    loop_timer_cancel(self->transport->base.loop, &self->out.timer);
+    loop_task_cancel(self->transport->base.loop, &self->out.task);
     message_free(self->out.early);
     self->out.early = NULL;
     sctp_association_free(self->engine);

@@ -36,8 +36,8 @@ static uint64_t pace_us(const struct udp_association *self)
 
 static void set_next(struct udp_association *self, uint64_t after_us)
 {
-    loop_timer_set(self->transport->loop, &self->paths.timer,
-                   loop_now(self->transport->loop) + after_us);
+    loop_timer_set(self->transport->base.loop, &self->paths.timer,
+                   loop_now(self->transport->base.loop) + after_us);
 }
 
 /* To the next address, also where somebody has said no before: who listens there may have come
@@ -66,7 +66,7 @@ void udp_init_begin(struct udp_association *self)
 
 void udp_init_next(struct udp_association *self)
 {
-    if (self->state != UDP_CONNECTING || self->answered)
+    if (self->base.state != ASSOCIATION_CONNECTING || self->answered)
         return;
     send_next(self);
     udp_flush(self->transport);
@@ -109,7 +109,7 @@ bool udp_init_refused(struct udp_path *path)
  * finds it. To which INIT it was the answer is not known. */
 static uint64_t cookie_us(const struct udp_association *self)
 {
-    uint64_t elapsed = loop_now(self->transport->loop) - self->init->begun_us,
+    uint64_t elapsed = loop_now(self->transport->base.loop) - self->init->begun_us,
              limit = self->transport->options.connect_timeout_us,
              patience = COOKIE_US + COOKIE_ROUND_TRIPS * elapsed;
     if (elapsed > limit)
@@ -120,10 +120,10 @@ static uint64_t cookie_us(const struct udp_association *self)
 /* What the user says now leaves with COOKIE ECHO. */
 void udp_init_answered(struct udp_association *self)
 {
-    if (!self->events->on_answer)
+    if (!self->base.events->on_answer)
         return;
     self->out.takes_early = true;
-    self->events->on_answer(self->events);
+    self->base.events->on_answer(self->base.events);
     self->out.takes_early = false;
 }
 
@@ -139,9 +139,9 @@ static void take_init_ack(struct udp_path *path, const struct packet_view *packe
     if (!self->tags.peer)
         return;
     self->answered = true;
-    loop_timer_cancel(self->transport->loop, &self->paths.timer);
+    loop_timer_cancel(self->transport->base.loop, &self->paths.timer);
     udp_limit(self, cookie_us(self));
-    udp_paths_use(&self->paths.choice, path->number, loop_now(self->transport->loop));
+    udp_paths_use(&self->paths.choice, path->number, loop_now(self->transport->base.loop));
     self->paths.used = self->paths.choice.in_use;
 }
 

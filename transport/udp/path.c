@@ -117,8 +117,8 @@ void udp_path_learn_tags(struct udp_association *self)
 void udp_path_clear_all(struct udp_association *self)
 {
     struct udp_path_set *paths = &self->paths;
-    loop_timer_cancel(self->transport->loop, &paths->timer);
-    loop_timer_cancel(self->transport->loop, &paths->mtu_timer);
+    loop_timer_cancel(self->transport->base.loop, &paths->timer);
+    loop_timer_cancel(self->transport->base.loop, &paths->mtu_timer);
     forget_tag(self);
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
         if (paths->list[i])

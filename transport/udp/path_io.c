@@ -24,9 +24,9 @@ static void rearm(struct udp_association *self)
 {
     uint64_t next = udp_paths_next(&self->paths.choice, udp_turn_us(self));
     if (next == UINT64_MAX)
-        loop_timer_cancel(self->transport->loop, &self->paths.timer);
+        loop_timer_cancel(self->transport->base.loop, &self->paths.timer);
     else
-        loop_timer_set(self->transport->loop, &self->paths.timer, next);
+        loop_timer_set(self->transport->base.loop, &self->paths.timer, next);
 }
 
 /* ---- out ---- */
@@ -151,13 +151,13 @@ void udp_path_io_busy(struct udp_association *self)
 void udp_path_io_trouble(struct udp_path *path, bool too_large)
 {
     struct udp_association *self = path->owner;
-    if (!udp_is_up(self))
+    if (!association_is_up(&self->base))
         return;
     if (too_large)
         self->paths.narrowed |= (uint8_t)(1u << path->number);
     else
         udp_paths_suspect(&self->paths.choice, path->number, udp_turn_us(self));
-    loop_timer_set(self->transport->loop, &self->paths.timer, udp_turn_us(self));
+    loop_timer_set(self->transport->base.loop, &self->paths.timer, udp_turn_us(self));
 }
 
 void udp_path_io_doubt(struct udp_association *self)
@@ -255,7 +255,7 @@ static void take_probe(struct udp_path *path, const struct packet_view *packet,
     }
     bool proved = kind == PROBE_ANSWER || !self->transport->options.auth;
     if (choice->paths[path->number].confirmed && proved)
-        self->life.heard_us = udp_turn_us(self);
+        self->heard_us = udp_turn_us(self);
     self->paths.doubted = self->paths.doubted && kind != PROBE_ANSWER;
     if (kind == PROBE_QUESTION) {
         udp_path_io_answer(path, packet->bytes);
@@ -277,7 +277,7 @@ void udp_path_io_believe(struct udp_path *path, const struct packet_view *packet
     bool confirmed = choice->paths[path->number].confirmed;
     bool moves_data = packet->type == SCTP_CHUNK_DATA || packet->type == SCTP_CHUNK_SACK;
     if (confirmed)
-        self->life.heard_us = udp_turn_us(self);
+        self->heard_us = udp_turn_us(self);
     udp_paths_heard(choice, path->number, true, udp_turn_us(self));
     bool denser = moves_data && udp_paths_busy(choice, udp_turn_us(self));
     if (denser || !confirmed || used != choice->in_use)
@@ -359,14 +359,14 @@ enum udp_take udp_path_io_take(struct udp_path *path, struct packet_view *packet
 
 void udp_path_io_tell(struct udp_association *self)
 {
-    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX && udp_is_up(self); i++) {
+    for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX && association_is_up(&self->base); i++) {
         struct path_status status;
         if (!(self->paths.choice.changed & 1u << i))
             continue;
         self->paths.choice.changed &= (uint8_t) ~(1u << i);
-        if (!self->paths.list[i] || !self->events || !self->events->on_path)
+        if (!self->paths.list[i] || !self->base.events || !self->base.events->on_path)
             continue;
         udp_status_path(self, i, &status);
-        self->events->on_path(self->events, &status);
+        self->base.events->on_path(self->base.events, &status);
     }
 }

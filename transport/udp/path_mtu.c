@@ -24,8 +24,7 @@ static void apply(struct udp_association *self)
     if (path->mtu.size == path->told_mtu || !self->engine)
         return;
     path->told_mtu = path->mtu.size;
-    sctp_association_net_mtu(self->engine, loop_now(self->transport->loop), path->number,
-                             path->told_mtu);
+    sctp_association_net_mtu(self->engine, udp_turn_us(self), path->number, path->told_mtu);
 }
 
 /* Whoever has an association may let probes of any size vanish. */
@@ -45,7 +44,7 @@ static void tell(const struct udp_path *path, uint32_t old, unsigned blackholes)
         return;
     }
     if ((!lost && path->mtu.size == old) ||
-        !log_limit_allows(&transport->limits.lines, loop_now(transport->loop), &left_out))
+        !log_limit_allows(&transport->limits.lines, loop_now(transport->base.loop), &left_out))
         return;
     if (left_out)
         snprintf(more, sizeof more, " (%" PRIu64 " more lines were left out)", left_out);
@@ -98,9 +97,9 @@ static void rearm(struct udp_association *self)
         if (self->paths.list[i] && udp_mtu_next(&self->paths.list[i]->mtu) < next)
             next = udp_mtu_next(&self->paths.list[i]->mtu);
     if (next == UINT64_MAX)
-        loop_timer_cancel(self->transport->loop, &self->paths.mtu_timer);
+        loop_timer_cancel(self->transport->base.loop, &self->paths.mtu_timer);
     else
-        loop_timer_set(self->transport->loop, &self->paths.mtu_timer, next);
+        loop_timer_set(self->transport->base.loop, &self->paths.mtu_timer, next);
 }
 
 static void on_mtu_timer(struct loop_timer *timer)

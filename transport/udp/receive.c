@@ -35,11 +35,11 @@ static void pass(struct udp_path *path, const struct packet_view *packet)
     udp_unverified_account(self);
     self->in.has_input = true;
     udp_touch(self);
-    if (self->transport->options.auth && udp_is_up(self) &&
+    if (self->transport->options.auth && association_is_up(&self->base) &&
         sctp_association_was_authentic(self->engine))
         udp_path_io_believe(path, packet);
     self->in.unread += packet->length;
-    if (self->in.unread >= HAND_ON_BYTES && udp_is_up(self)) {
+    if (self->in.unread >= HAND_ON_BYTES && association_is_up(&self->base)) {
         self->in.unread = 0;
         udp_association_events(self);
     }
@@ -54,11 +54,11 @@ static void take_other(struct udp_arrival *a, struct udp_path *path)
     struct udp_association *self = path ? path->owner : NULL;
     enum udp_take take = UDP_TAKE_DROP;
     if (self)
-        take =
-            udp_is_up(self) ? udp_path_io_take(path, &a->packet) : udp_init_take(path, &a->packet);
+        take = association_is_up(&self->base) ? udp_path_io_take(path, &a->packet)
+                                              : udp_init_take(path, &a->packet);
     if (stray || take == UDP_TAKE_STRAY)
         udp_arrival_stray(a);
-    else if (take == UDP_TAKE_PASS && self->state != UDP_ENDED)
+    else if (take == UDP_TAKE_PASS && self->base.state != ASSOCIATION_ENDED)
         pass(path, &a->packet);
 }
 
@@ -108,7 +108,8 @@ static struct udp_path *next_at(const struct udp_path *path)
 static bool refused(struct udp_path *path)
 {
     struct udp_association *self = path->owner;
-    if (self->state != UDP_CONNECTING || !self->events || !udp_init_refused(path)) {
+    if (self->base.state != ASSOCIATION_CONNECTING || !self->base.events ||
+        !udp_init_refused(path)) {
         udp_path_io_trouble(path, false);
         return false;
     }

@@ -48,7 +48,7 @@ static void add_net(const struct udp_association *self, unsigned number, struct 
 
 void udp_status(struct association *association, struct association_status *status)
 {
-    const struct udp_association *self = container_of(association, struct udp_association, base);
+    const struct udp_association *self = udp_association_of(association);
     struct sctp_status engine = {0};
     if (self->engine)
         sctp_association_status(self->engine, &engine);

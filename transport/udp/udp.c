@@ -86,7 +86,8 @@ static enum err open_locals(struct udp *self, const struct address *locals, size
         local->socket.sharers = sharers_of(self);
         local->socket.sharer = self->options.sharing.index;
         local->socket.events = &events;
-        enum err e = datagram_open(&local->socket, self->loop, &locals[i], ipv4, why, why_size);
+        enum err e =
+            datagram_open(&local->socket, self->base.loop, &locals[i], ipv4, why, why_size);
         if (e != ERR_OK) {
             close_locals(self);
             return e;
@@ -116,11 +117,11 @@ static enum err udp_open(struct loop *loop, const struct address *locals, size_t
     must(options->streams > 0 && local_count > 0 && local_count <= TRANSPORT_ADDRESSES_MAX);
     struct udp *self = check_alloc(sizeof *self);
     self->base.ops = &udp_ops;
-    self->loop = loop;
+    self->base.loop = loop;
     self->options = *options;
     self->acceptor = acceptor;
     STAILQ_INIT(&self->turn.touched);
-    TAILQ_INIT(&self->all);
+    TAILQ_INIT(&self->base.associations);
     enum err e = open_locals(self, locals, local_count, why, why_size);
     if (e != ERR_OK) {
         free(self);
@@ -146,10 +147,7 @@ static void udp_free(struct transport *transport)
 {
     struct udp *self = udp_of(transport);
     must(!self->turn.delivering);
-    for (struct udp_association *association; (association = TAILQ_FIRST(&self->all));) {
-        udp_association_close(&association->base, ASSOCIATION_ABORT, NULL);
-        udp_association_free(association);
-    }
+    association_end_all(transport);
     close_locals(self);
     sctp_listener_free(self->listener);
     path_table_fini(&self->tables.paths);

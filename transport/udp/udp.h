@@ -6,11 +6,9 @@
  * knows nothing of sockets, and paths (a socket of ours and the peer's UDP address): the engine's
  * nets, by the same numbers.
  *
- *   CONNECTING -> UP -> SHUTTING -> ENDED
- *
- * A peer's association begins with its COOKIE ECHO; before that nothing is kept of it. ENDED has
- * neither engine nor paths; on_down follows in a task of the loop. What the peer sends after that,
- * or after a restart of this endpoint, is out of the blue (sctp/listener.h).
+ * A peer's association begins with its COOKIE ECHO; before that nothing is kept of it. One that has
+ * ended has neither engine nor paths. What the peer sends after that, or after a restart of this
+ * endpoint, is out of the blue (sctp/listener.h).
  *
  * The files, the lowest first; each calls only those before it:
  *
@@ -25,9 +23,9 @@
  *   udp           the transport */
 #pragma once
 
-#include "base/check.h"
 #include "base/quote.h"
 #include "sctp/association.h"
+#include "transport/association.h"
 #include "transport/udp/endpoint.h"
 #include "transport/udp/path.h"
 
@@ -38,8 +36,6 @@
 /* Longest text of an ABORT that is kept. */
 #define UDP_DETAIL_MAX  SCTP_TEXT_MAX
 #define UDP_DETAIL_ROOM QUOTE_ROOM(UDP_DETAIL_MAX)
-
-enum udp_state { UDP_CONNECTING, UDP_UP, UDP_SHUTTING, UDP_ENDED };
 
 /* Packets and messages on their way out (transport/udp/engine.h). */
 struct udp_sending {
@@ -59,43 +55,31 @@ struct udp_receiving {
     size_t unread;  /* bytes of packets since messages were handed on */
 };
 
-/* How long it lives, and why it ended. */
-struct udp_life {
-    struct loop_timer timer; /* until up: the time limit; then: silence */
-    uint64_t heard_us;       /* last packet from the peer */
-    struct loop_task task;   /* after the end: on_down */
-    enum err reason;
-    char *detail; /* NULL: none */
-};
-
 struct udp_association {
     struct association base;
     struct udp *transport;
-    TAILQ_ENTRY(udp_association) link;          /* of transport->all */
     STAILQ_ENTRY(udp_association) touched_link; /* of transport->turn.touched */
     bool is_touched;
-    struct association_events *events; /* NULL until the acceptor gave them */
-    struct sctp_association *engine;   /* NULL: it has ended */
-    enum udp_state state;
-    bool answered;     /* INIT was, or the peer began it */
-    bool peer_closing; /* it has begun SHUTDOWN */
-    bool is_counted;   /* in transport->accepted */
+    struct sctp_association *engine; /* NULL: it has ended */
+    bool answered;                   /* INIT was, or the peer began it */
+    bool peer_closing;               /* it has begun SHUTDOWN */
+    bool is_counted;                 /* in transport->accepted */
     uint16_t streams;
     struct udp_tags tags;
     struct udp_path_set paths;
     struct udp_init *init; /* NULL: it is up, or the peer began it */
     struct udp_sending out;
     struct udp_receiving in;
-    struct udp_life life;
+    struct loop_timer timer;    /* until up: the time limit; then: silence */
+    uint64_t heard_us;          /* last packet from the peer */
     struct newcomer unverified; /* see transport/udp/unverified.h */
 };
 
 extern const struct transport_ops udp_ops;
 
-/* Up, or on its way down by the user's wish. */
-static inline bool udp_is_up(const struct udp_association *self)
+static inline struct udp_association *udp_association_of(struct association *association)
 {
-    return self->state == UDP_UP || self->state == UDP_SHUTTING;
+    return container_of(association, struct udp_association, base);
 }
 
 static inline struct udp_path *udp_path_in_use(struct udp_association *self)
@@ -106,17 +90,17 @@ static inline struct udp_path *udp_path_in_use(struct udp_association *self)
 /* When this turn of the loop began. */
 static inline uint64_t udp_turn_us(const struct udp_association *self)
 {
-    return loop_now(self->transport->loop);
+    return loop_now(self->transport->base.loop);
 }
 
 /* Packets will be taken from the engine at the end of this turn. */
 static inline void udp_send_later(struct udp_association *self)
 {
-    loop_task_queue(self->transport->loop, &self->out.task);
+    loop_task_queue(self->transport->base.loop, &self->out.task);
 }
 
 /* It must be up, or say something, within this time. */
 static inline void udp_limit(struct udp_association *self, uint64_t after_us)
 {
-    loop_timer_set(self->transport->loop, &self->life.timer, udp_turn_us(self) + after_us);
+    loop_timer_set(self->transport->base.loop, &self->timer, udp_turn_us(self) + after_us);
 }

@@ -37,7 +37,7 @@ void udp_unverified_enter(struct udp_association *self)
 
 void udp_unverified_trust(struct association *association)
 {
-    struct udp_association *self = container_of(association, struct udp_association, base);
+    struct udp_association *self = udp_association_of(association);
     newcomers_leave(&self->transport->unverified, &self->unverified);
     if (self->engine)
         sctp_association_set_buffer(self->engine, udp_engine_buffer(&self->transport->options));

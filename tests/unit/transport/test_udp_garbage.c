@@ -366,7 +366,8 @@ static void flood_of_inits(void)
     answers = flood(&bed, 40, 90, false);
     const struct udp *server = container_of(bed.server, struct udp, base);
     ok(answers > 3000, "of 3600 of many most are (%u)", answers);
-    ok(TAILQ_EMPTY(&server->all) && !server->tables.paths.count, "and nothing is kept of any");
+    ok(TAILQ_EMPTY(&server->base.associations) && !server->tables.paths.count,
+       "and nothing is kept of any");
     bed_run(&bed, SECOND / 50);
     struct bed_user *user = bed_connect(&bed);
     ok(user->up && bed.accepted_count == 1, "and a real peer gets through");

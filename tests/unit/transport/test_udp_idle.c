@@ -27,10 +27,10 @@ struct resting {
 
 static bool all_rest(struct transport *transport, uint64_t us)
 {
-    struct udp_association *one;
+    struct association *one;
     bool all = true;
-    TAILQ_FOREACH(one, &udp_of(transport)->all, link)
-    all = all && one->paths.choice.idle_us == us;
+    TAILQ_FOREACH(one, &transport->associations, link)
+    all = all && udp_association_of(one)->paths.choice.idle_us == us;
     return all;
 }
 
@@ -145,15 +145,16 @@ static void one_turn_for_all(void)
         users[i] = bed_connect(&bed);
         bed_run(&bed, SECOND / 20);
     }
-    struct udp_association *one;
+    struct association *one;
     uint64_t latest = 0;
     unsigned turns = 0;
-    TAILQ_FOREACH(one, &udp_of(bed.server)->all, link)
+    TAILQ_FOREACH(one, &bed.server->associations, link)
     {
-        loop_timer_cancel(bed.loop, &one->life.timer);
-        one->life.timer.on_expire(&one->life.timer);
-        turns += one->life.timer.deadline != latest;
-        latest = one->life.timer.deadline;
+        struct loop_timer *timer = &udp_association_of(one)->timer;
+        loop_timer_cancel(bed.loop, timer);
+        timer->on_expire(timer);
+        turns += timer->deadline != latest;
+        latest = timer->deadline;
     }
     ok(turns <= 2, "4 associations that live are looked at in %u turns", turns);
     bed_close(&bed);

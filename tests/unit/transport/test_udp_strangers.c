@@ -294,7 +294,7 @@ static void what_is_not_the_peers(void)
     observer->on_packet = nothing_to_the_server; /* its heartbeats would be a sign of life */
     bed_run(&bed, SECOND / 50);
     struct udp_association *peer = inside(server_side);
-    uint64_t heard_us = peer->life.heard_us = 1;
+    uint64_t heard_us = peer->heard_us = 1;
     struct sctp_net_status before, after;
     must(sctp_association_net_status(peer->engine, 0, &before));
     send_false_ones(observer, observer->server_tag ^ 0x100, bed_auth);
@@ -302,7 +302,7 @@ static void what_is_not_the_peers(void)
     must(sctp_association_net_status(peer->engine, 0, &after));
     ok(!held_by(peer), "DATA with another tag is not kept");
     ok(before.srtt_us == after.srtt_us, "nor HEARTBEAT ACK or a SACK measured");
-    ok(peer->life.heard_us == heard_us, "nor is any of it a sign of life");
+    ok(peer->heard_us == heard_us, "nor is any of it a sign of life");
     send_false_ones(observer, observer->server_tag, bed_auth);
     loop_turn(bed.loop, 0);
     loop_turn(bed.loop, 0);
@@ -310,7 +310,7 @@ static void what_is_not_the_peers(void)
     ok(before.srtt_us == after.srtt_us,
        "with the right tag HEARTBEAT ACK is measured only if it is the answer");
     if (bed_auth)
-        ok(peer->life.heard_us == heard_us && !held_by(peer),
+        ok(peer->heard_us == heard_us && !held_by(peer),
            "and nothing is believed, or kept, without a good MAC");
     ok(user->up && server_side->up, "and nothing has ended");
     observer_free(observer);

@@ -172,12 +172,12 @@ static size_t first_part(uint8_t *packet, const struct guest *guest, uint32_t ts
 
 static size_t kept_by_all(const struct udp *server)
 {
-    const struct udp_association *one;
+    struct association *one;
     struct sctp_status status;
     size_t sum = 0;
-    TAILQ_FOREACH(one, &server->all, link)
+    TAILQ_FOREACH(one, &server->base.associations, link)
     {
-        sctp_association_status(one->engine, &status);
+        sctp_association_status(udp_association_of(one)->engine, &status);
         sum += status.kept;
     }
     return sum;
