@@ -48,7 +48,7 @@ void newcomers_enter(struct newcomers *self, struct newcomer *one, const struct 
 /* It has proved who it is, or ends. A no-op when it is not there. */
 void newcomers_leave(struct newcomers *self, struct newcomer *one);
 
-/* Whether it may make us keep so many bytes more: up to `least` in any case. */
+/* True: it may make us keep so many bytes more; up to `least` in any case. */
 bool newcomers_may_hold(const struct newcomers *self, const struct newcomer *one, size_t more,
                         size_t least);
 /* It makes us keep so many bytes now. A no-op when it is not there. */

@@ -1,4 +1,4 @@
-/* What the associations of all transports have in common: their states, and their end. */
+/* States and end of an association, the same for all transports. */
 #include "transport/association.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* transport/association.h: what the associations of all transports have in common: their states,
- * and their end. Users need only transport.h.
+/* transport/association.h: states and end of an association, the same for all transports. Users
+ * need only transport.h.
  *
  *   CONNECTING -> UP -> SHUTTING -> ENDED
  *

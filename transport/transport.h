@@ -27,8 +27,8 @@ struct association;
 /* Most addresses of one end, and most paths of an association. */
 #define TRANSPORT_ADDRESSES_MAX 8
 
-/* What one of several endpoints at the same addresses has of a limit that is for all together;
- * least: however many there are. */
+/* The part of one of several endpoints at the same addresses in a limit that is for all together;
+ * at least `least`, however many there are. */
 static inline unsigned transport_part(const struct sctp_sharing *sharing, unsigned whole,
                                       unsigned least)
 {
@@ -55,7 +55,7 @@ struct transport_options {
     uint16_t encap_port;    /* kernel: UDP port of the peer's encapsulation (RFC 6951); 0: none */
     uint32_t buffer_bytes;  /* of each of SCTP's two socket buffers; 0: default */
     const char *congestion; /* udp: "bbr", "cubic"; NULL: the default. Static. */
-    bool distrusts;         /* what peers begin may cost little until association_trust */
+    bool distrusts;         /* associations of peers may cost little until association_trust */
     bool auth; /* chunks are authenticated (sctp/auth_chunks.h), or there is no association */
     struct sctp_sharing sharing; /* one that connects is alone */
 };
@@ -85,7 +85,7 @@ struct path_status {
     double loss_floor;      /* share of packets that the line itself loses, as it seems */
 };
 
-/* What a user of an association is told. Embedded in the user's struct. */
+/* Events of an association, for its user. Embedded in the user's struct. */
 struct association_events {
     /* The peer has answered, and it takes one more round trip until on_up. One message of at most
      * about 1000 bytes that is sent on stream 0 inside this call comes with what we answer (RFC
@@ -109,7 +109,7 @@ struct association_events {
     void (*on_auth_settled)(struct association_events *self, uint16_t number);
 };
 
-/* Who takes associations that peers begin. Embedded in the user's struct. */
+/* Takes associations that peers begin. Embedded in the user's struct. */
 struct transport_acceptor {
     /* A peer's association is up (on_up follows at once); with options.distrusts a transport may
      * wait with this for the first message. Returns the events to use, or NULL to abort it. */
@@ -137,7 +137,7 @@ struct association_status {
 /* Bytes of a key for the authentication of chunks: RFC 6083 section 4.8. */
 #define TRANSPORT_AUTH_KEY 64
 
-/* What is done with such a key. */
+/* Uses of such a key. */
 enum association_auth {
     ASSOCIATION_AUTH_ADD,  /* the peer may send with it */
     ASSOCIATION_AUTH_USE,  /* we send with it, and soon with no other */
@@ -149,7 +149,7 @@ enum association_close {
     ASSOCIATION_ABORT,    /* at once (SCTP ABORT), queued messages are lost */
 };
 
-/* What a transport implements; the functions below call it. */
+/* A transport implements these; the functions below call them. */
 struct transport_ops {
     const char *name;
     bool shares;           /* transport_options.sharing */
@@ -208,7 +208,7 @@ void transport_add(const struct transport_ops *ops);
 /* "active", "failing"… */
 const char *transport_path_state_name(enum path_state state);
 
-/* Whether this machine can do it; if not, one sentence in why. */
+/* True: this machine can do it; else one sentence in why. */
 static inline bool transport_available(const struct transport_ops *ops, char *why, size_t size)
 {
     return ops->available(why, size);
@@ -283,8 +283,8 @@ static inline enum err association_send(struct association *association, struct 
     return association->ops->send(association, message);
 }
 
-/* How many bytes leave in about 2 ms at the rate of now; 0: so many that nobody needs to care. Who
- * sends larger messages, or more of one stream at a time, makes others wait. */
+/* Bytes that leave in about 2 ms at the rate of now; 0: so many that nobody needs to care. Larger
+ * messages, or more of one stream at a time, make other streams wait. */
 static inline uint32_t association_pace(const struct association *association)
 {
     return association->pace;
@@ -332,7 +332,7 @@ static inline enum err association_auth_drop(struct association *association, ui
     return association->ops->auth(association, ASSOCIATION_AUTH_DROP, number, NULL);
 }
 
-/* What status shows. */
+/* Fills in the status. */
 static inline void association_status(struct association *association,
                                       struct association_status *status)
 {

@@ -1,4 +1,4 @@
-/* transport/unheard.h: what all transports write to the log about peers that no user has heard of.
+/* transport/unheard.h: log lines of all transports about peers that no user has heard of.
  */
 #pragma once
 

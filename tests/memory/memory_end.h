@@ -25,7 +25,7 @@ enum packet_kind {
     PACKET_LOST,
 };
 
-/* What travels between two ends. from and to are numbers of ends, so that a packet to one that
+/* It travels between two ends. from and to are numbers of ends, so that a packet to one that
  * is gone finds nobody. */
 struct packet {
     struct mail mail;

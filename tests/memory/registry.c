@@ -1,4 +1,4 @@
-/* How the two ends of a test find each other, and what they write to each other. */
+/* The registry of the endpoints of a test, and the packets between them. */
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -7,7 +7,7 @@
 
 #define FIRST_PORT 20000
 
-/* How the two ends of a test find each other: endpoints of any thread, by port or number. The
+/* Endpoints of any thread, by port or number. The
  * lock is also held while a packet is posted, so that the receiver cannot go meanwhile. */
 static struct {
     pthread_mutex_t lock;

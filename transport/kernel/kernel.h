@@ -1,4 +1,4 @@
-/* transport/kernel/kernel.h: Linux SCTP. What the kernel_*.c share; users need only transport.h and
+/* transport/kernel/kernel.h: Linux SCTP. Shared by kernel/*.c; users need only transport.h and
  * kernel_ops.
  *
  * A transport is a one-to-many socket, the endpoint (RFC 6458 section 3). Each association is
@@ -50,7 +50,7 @@ struct kernel_association {
     bool counted; /* in transport->established */
     uint16_t streams;
     struct loop_fd fd;
-    uint32_t interest;         /* what epoll watches for */
+    uint32_t interest;         /* EPOLLIN | EPOLLOUT: epoll watches for these */
     uint32_t handshake_rtt_us; /* of INIT and COOKIE ECHO; 0: a peer began it */
     struct message *inbox;     /* to be received into; its length: the pieces that have come */
     struct kernel_life life;
@@ -93,7 +93,7 @@ void kernel_life_count(struct kernel_association *self, bool counted);
 /* The number of associations has changed: the endpoint listens, or does not. */
 void kernel_life_listen(struct kernel *transport);
 
-/* What epoll watches for, EPOLLIN | EPOLLOUT. */
+/* epoll watches for EPOLLIN | EPOLLOUT from now on. */
 void kernel_life_watch(struct kernel_association *self, uint32_t interest);
 
 /* ---- kernel/send.c: the way out ---- */
@@ -138,7 +138,7 @@ void kernel_path_status(struct association *association, struct association_stat
 
 /* ---- kernel/mtu.c: paths that lose their large packets without a word ---- */
 
-/* The kernel learns a path's MTU by ICMP alone. Where that is filtered and the path takes less than
+/* The kernel learns a path's MTU by ICMP alone. If that is filtered and the path takes less than
  * before, large packets vanish and are sent again for ever, and heartbeats, which are small, keep
  * the association alive. The kernel's own search (RFC 8899, SCTP_PLPMTUD_PROBE_INTERVAL) is no help
  * for what waits: a chunk that was cut is not cut again, and goes with DF. */
@@ -158,7 +158,7 @@ bool kernel_auth_agreed(int fd);
 enum err kernel_auth_change(struct association *association, enum association_auth what,
                             uint16_t number, const uint8_t *key);
 
-/* What MSG_MORE held back has been pushed out: waits until all has arrived. */
+/* MSG_MORE holds nothing back any more: waits until all has arrived. */
 void kernel_auth_wait(struct kernel_association *self);
 /* A notification: all has arrived. True: the key has changed, and what waits may go on. */
 bool kernel_auth_dry(struct kernel_association *self);

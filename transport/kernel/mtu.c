@@ -8,7 +8,7 @@
 #define LOOKS_AT_FIRST   2
 #define LOOKS_THEREAFTER 8
 
-/* What every IPv6 link takes; then what any host takes (RFC 9260 section 8.3 and RFC 791: 576). */
+/* Every IPv6 link takes the first, any host the second (RFC 9260 section 8.3 and RFC 791: 576). */
 static const uint32_t sizes[] = {1280, 576};
 #define SIZES (sizeof sizes / sizeof *sizes)
 
@@ -49,7 +49,7 @@ void kernel_mtu_look(struct kernel_association *self, const struct kernel_traffi
     if (self->life.stuck_looks < looks || self->transport->options.mtu)
         return;
     self->life.stuck_looks = 0;
-    if (self->life.smaller) /* what is cut already is too large for good: nobody cuts it up */
+    if (self->life.smaller) /* chunks that were cut already stay too large: nobody cuts them up */
         remember(self->transport);
     if (self->life.smaller < SIZES)
         shrink(self, sizes[self->life.smaller++]);

@@ -129,7 +129,7 @@ enum err kernel_send_message(struct association *association, struct message *me
     return ERR_OK;
 }
 
-/* Whether the message is to be forgotten after this error. A message larger than the send buffer
+/* True: the message is to be forgotten after this error. A message larger than the send buffer
  * will never be taken, and without it its stream is broken, for which TLS would get the blame. */
 static bool is_dropped(struct kernel_association *self, int error)
 {

@@ -1,12 +1,12 @@
-/* How much may wait in the kernel's SCTP. */
+/* The limit of what waits in the kernel's SCTP. */
 #include "transport/kernel/send_limit.h"
 
 #include "base/number.h"
 
-/* What may wait in any case. */
+/* So much may wait in any case. */
 #define DEPTH (256 * 1024)
 
-/* What may wait beyond the congestion window: enough for a late turn of the loop. */
+/* So much may wait beyond the congestion window: enough for a late turn of the loop. */
 #define BEYOND_US  2000
 #define BEYOND_MIN (64 * 1024)
 #define BEYOND_MAX (256 * 1024)
@@ -38,7 +38,7 @@
 
 /* The shortest round trip is forgotten after this time: routes change. */
 #define BASE_US 10000000
-/* How long little may wait then, at least. */
+/* Little may wait for at least this time. */
 #define PROBE_US 100000
 /* SCTP may count round trips in whole milliseconds: one of them may be nothing but the queue. */
 #define SHORT_US 1000
@@ -135,8 +135,8 @@ static uint32_t pace_of(uint32_t congestion_window, uint32_t rtt_us)
     return bytes < PACE_MIN ? PACE_MIN : bytes < UINT32_MAX ? (uint32_t)bytes : 0;
 }
 
-/* What may wait beyond the window. What makes room also brings on_writable, in the same turn: so
- * hardly anything need wait. */
+/* Bytes that may wait beyond the window. An event that makes room also brings on_writable, in the
+ * same turn, so hardly anything need wait. */
 static size_t beyond_window(const struct send_limit *self, bool is_long)
 {
     if (is_long)

@@ -1,5 +1,5 @@
-/* transport/kernel/send_limit.h: how much may wait in the kernel's SCTP, so that it never runs dry
- * and what is sent next is not delayed by it. Pure: no clock, no sockets.
+/* transport/kernel/send_limit.h: the limit of what waits in the kernel's SCTP: it never runs dry,
+ * and the next message is not delayed by a long queue. Pure: no clock, no sockets.
  *
  * SCTP's congestion window grows until packets are lost; over loopback that is never, and 2 MB
  * standing in the peer's socket buffer delay each message by 1 to 15 ms. So no more than 256 KB
@@ -9,7 +9,7 @@
  * Through the whole program 128 to 160 KB shorten a round trip beside bulk by a third and cost
  * about a tenth of the throughput.
  *
- * Where a window is small because packets are lost, it is the line that is slow: at 1% of losses
+ * A window that is small because packets are lost means that the line is slow: at 1% of losses
  * and 20 ms a window is 17 KB, and 256 KB are 300 ms of it. There no more waits than the window and
  * what leaves in a few ms. */
 #pragma once
@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What one sender may take at a time, so that the others do not feel it: a tenth of the round trip
+/* One sender may take this much at a time and the others do not feel it: a tenth of the round trip
  * of a line within a country. */
 #define SEND_LIMIT_PACE_US 2000
 
@@ -70,6 +70,6 @@ void send_limit_accept(struct send_limit *self, uint64_t now_us, size_t bytes);
  * spread over the round trip (pacing, as of RFC 9002 section 7.7). */
 uint64_t send_limit_wait(struct send_limit *self, uint64_t now_us);
 
-/* What SCTP says now: bytes that wait or are in flight, congestion window, round trip. */
+/* The values of SCTP now: bytes that wait or are in flight, congestion window, round trip. */
 void send_limit_update(struct send_limit *self, uint64_t now_us, size_t waiting,
                        uint32_t congestion_window, uint32_t rtt_us);

@@ -376,7 +376,7 @@ int kernel_socket_branch(int fd, int32_t association)
 }
 
 /* The kernel asks the addresses in turn, and doubles the pause after each round up to this limit.
- * Where it does not take that, the rounds are longer. */
+ * If it does not take that, the rounds are longer. */
 static void set_pace(int fd, size_t count)
 {
     struct sctp_initmsg init = {.sinit_max_init_timeo = (uint16_t)(INIT_AGAIN_MS / count)};

@@ -35,8 +35,8 @@ void kernel_socket_abort(int fd, int32_t association, const char *detail);
 /* Sends SHUTDOWN when all that was sent has arrived. */
 void kernel_socket_shutdown(int fd);
 
-/* The largest IP packet from now on, of a living association on all its paths, in bytes. What is
- * larger already is sent without DF. */
+/* The largest IP packet from now on, of a living association on all its paths, in bytes. Chunks
+ * that are larger already are sent without DF. */
 void kernel_socket_shrink(int fd, uint32_t mtu);
 
 /* The kernel takes no smaller send buffer (SOCK_MIN_SNDBUF), so no lower mark, in bytes of data. */
@@ -46,9 +46,9 @@ void kernel_socket_shrink(int fd, uint32_t mtu);
  * KERNEL_SOCKET_MARK_MIN); 0: that there is room in the buffer of the options. */
 void kernel_socket_set_mark(int fd, const struct transport_options *options, size_t bytes);
 
-/* ---- kernel/state.c: what the kernel says of an association ---- */
+/* ---- kernel/state.c: an association as the kernel sees it ---- */
 
-/* What of an association's state is looked at while sending. */
+/* The state of an association as far as sending needs it. */
 struct kernel_state {
     size_t queued; /* bytes of data, about: not yet sent, or not yet acknowledged */
     uint32_t congestion_window;

@@ -1,4 +1,4 @@
-/* What the kernel says of an association. */
+/* An association as the kernel sees it. */
 #include "transport/kernel/socket.h"
 
 #include <linux/sock_diag.h>

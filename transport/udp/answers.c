@@ -1,3 +1,4 @@
+/* The limit of answers to addresses of which nothing is known. */
 #include "transport/udp/answers.h"
 
 #include <sys/random.h>

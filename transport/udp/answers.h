@@ -1,4 +1,4 @@
-/* transport/udp/answers.h: how much an endpoint says to addresses of which nothing is known
+/* transport/udp/answers.h: the limit of answers to addresses of which nothing is known
  * (docs/PROTOCOL.md, S10). Source addresses can be forged, so each answer may be meant for somebody
  * who asked for nothing: there is one allowance for all kinds of them (INIT ACK, what is out of the
  * blue, probes and their answers on paths that are not confirmed), and one for each source: an
@@ -32,8 +32,8 @@ enum answers_kind {
  * forged ones a second take 2 answers of each. */
 #define ANSWERS_SOURCES 65536
 
-/* Where several sockets share an address each has its part of all this: of a source no less than
- * so many, which a client that connects does not use up. */
+/* Several sockets that share an address each have a part of all this: of a source no less than
+ * this, which a client that connects does not use up. */
 #define ANSWERS_OF_SOURCE_LEAST 100
 
 struct answers {
@@ -46,6 +46,6 @@ struct answers {
 /* All other bytes zero. Thread: any. */
 void answers_init(struct answers *self, const struct sctp_sharing *sharing);
 
-/* Whether one more may leave for this address; counts it if so. */
+/* True: one more may leave for this address, and is counted. */
 bool answers_allow(struct answers *self, enum answers_kind kind, const struct address *to,
                    uint64_t now_us);

@@ -64,7 +64,7 @@ static bool may_have_place(const struct udp *transport)
     return !is_full(transport) || transport->unverified.count;
 }
 
-/* What the listener says to it. existing: the association that is there, at path; NULL: none. */
+/* The answer of the listener. existing: the association that is there, at path; NULL: none. */
 struct hearing {
     enum sctp_heard heard;
     struct sctp_association *made;
@@ -100,9 +100,8 @@ static struct udp_association *restarts(struct udp_path *path)
     return self && path == udp_path_in_use(self) ? self : NULL;
 }
 
-/* Who takes no associations, or has begun the one that is at that address, takes no INIT: nothing
- * happens. Elsewhere an INIT changes nothing about what is there before its cookie has come back.
- */
+/* An endpoint that takes no associations, or that has begun the one at that address, takes no INIT:
+ * nothing happens. An INIT changes nothing about an association before its cookie has come back. */
 void udp_arrival_init(const struct udp_arrival *a, struct udp_path *path)
 {
     struct udp *transport = a->local->transport;

@@ -14,7 +14,7 @@ struct udp_arrival {
 
 /* An INIT. path: of the association that has this address, NULL if none has. */
 void udp_arrival_init(const struct udp_arrival *a, struct udp_path *path);
-/* What begins with COOKIE ECHO. path as before. */
+/* A packet that begins with COOKIE ECHO. path as before. */
 void udp_arrival_cookie(const struct udp_arrival *a, struct udp_path *path);
-/* What is out of the blue gets its answer (sctp_listener_stray), if there may be one. */
+/* A packet out of the blue gets its answer (sctp_listener_stray), if there may be one. */
 void udp_arrival_stray(const struct udp_arrival *a);

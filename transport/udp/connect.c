@@ -1,4 +1,4 @@
-/* How an association of ours begins: at which addresses, with which ports. */
+/* An association of ours begins: its addresses and ports are chosen. */
 #include "transport/udp/connect.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* transport/udp/connect.h: how an association of ours begins. Every pair of a socket of ours and an
+/* transport/udp/connect.h: an association of ours begins. Every pair of a socket of ours and an
  * address of the peer's of the same family is a path, at most TRANSPORT_ADDRESSES_MAX of them;
  * first those that share no end with another, because one failure seldom takes two of them. */
 #pragma once

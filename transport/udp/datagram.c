@@ -284,7 +284,7 @@ void datagram_flush(struct datagram_socket *self)
     want_output(self, self->batch_count > 0);
 }
 
-/* How packets are treated that are larger than a path takes. DONT: without DF, so that routers send
+/* Treatment of packets that are larger than a path takes. DONT: without DF, so that routers send
  * IP fragments of what was cut before a path became narrower. PROBE: with DF, and whatever ICMP may
  * have said about the path. */
 static void set_discovery(int fd, sa_family_t family, int mode)

@@ -39,7 +39,7 @@ struct datagram_events {
     void (*on_trouble)(struct datagram_socket *self, const struct address *peer, bool too_large);
 };
 
-/* What is lost without a word, for tests. */
+/* Lost without a word, for tests. */
 struct datagram_cut {
     bool in, out; /* everything: of vanished peers and broken paths */
     size_t above; /* larger packets on their way out; 0: none are */
@@ -75,7 +75,7 @@ enum err datagram_open(struct datagram_socket *self, struct loop *loop, const st
                        bool ipv6_only, char *why, size_t why_size);
 void datagram_close(struct datagram_socket *self);
 
-/* Whether an address can be reached from this socket; *wire is its form to use (IPv4 addresses
+/* True: an address can be reached from this socket; *wire is its form to use (IPv4 addresses
  * become IPv4-mapped ones on an IPv6 socket that takes IPv4). */
 bool datagram_wire_address(const struct datagram_socket *self, const struct address *peer,
                            struct address *wire);
@@ -83,7 +83,7 @@ bool datagram_wire_address(const struct datagram_socket *self, const struct addr
 /* The reverse, for people: an IPv4-mapped address becomes an IPv4 one. */
 struct address datagram_plain_address(const struct address *wire);
 
-/* Where a packet of at most size bytes is to be written that goes to route; datagram_commit must
+/* Room for a packet of at most size bytes that goes to route; datagram_commit must
  * follow before anything else is done with the socket. NULL: no room (the packet would be dropped,
  * and is counted). size: at most DATAGRAM_BATCH_SIZE. */
 uint8_t *datagram_reserve(struct datagram_socket *self, const struct datagram_route *route,
@@ -99,6 +99,6 @@ void datagram_send(struct datagram_socket *self, const struct datagram_route *ro
 void datagram_send_whole(struct datagram_socket *self, const struct datagram_route *route,
                          void *packet, size_t length);
 
-/* Sends what was collected. What the system does not take now waits for EPOLLOUT; when that
+/* Sends what was collected. Batches that the system does not take now wait for EPOLLOUT; when that
  * queue is full too, further packets are dropped and counted. */
 void datagram_flush(struct datagram_socket *self);

@@ -1,3 +1,4 @@
+/* Packets to one peer that leave in one GSO send. */
 #include "transport/udp/datagram_batch.h"
 
 #include <stdlib.h>
@@ -69,7 +70,7 @@ void datagram_batch_add(struct datagram_batch *batch, size_t length)
     batch->closed = batch->closed || length < batch->segment;
 }
 
-/* What goes with a batch: UDP_SEGMENT, IP_PKTINFO or IPV6_PKTINFO. */
+/* Control messages of a batch: UDP_SEGMENT, IP_PKTINFO or IPV6_PKTINFO. */
 union controls {
     struct cmsghdr align;
     char bytes[CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];

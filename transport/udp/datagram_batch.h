@@ -7,7 +7,7 @@
 
 #include "base/address.h"
 
-/* How packets reach a peer. All of it is compared, so unset bytes must be zero. */
+/* The way of packets to a peer. All of it is compared, so unset bytes must be zero. */
 struct datagram_route {
     struct address to;
     struct address from; /* own address at a wildcard socket; length 0: the system chooses */
@@ -34,14 +34,14 @@ void datagram_batch_free_array(struct datagram_batch *batches);
 
 /* Empties it for packets of that route. */
 void datagram_batch_begin(struct datagram_batch *batch, const struct datagram_route *route);
-/* Where the next packet may be written, of at most size bytes; NULL: it does not go with those in
+/* Room for the next packet, of at most size bytes; NULL: it does not go with those in
  * the batch. */
 uint8_t *datagram_batch_room(struct datagram_batch *batch, const struct datagram_route *route,
                              size_t size);
 /* It was written there, and has length bytes. */
 void datagram_batch_add(struct datagram_batch *batch, size_t length);
 
-/* How many of the batches the system took, or -1 with errno of the first. */
+/* Sends them. Returns the number of batches that the system took, or -1 with errno of the first. */
 int datagram_batch_send(struct datagram_batch *batches, unsigned count, int fd);
 
 /* Each packet as a datagram of its own. Returns how many were not taken. */

@@ -1,3 +1,4 @@
+/* Control messages of a datagram that has come. */
 #include "transport/udp/datagram_notes.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* transport/udp/datagram_notes.h: what the kernel tells beside a datagram: the size of the packets
+/* transport/udp/datagram_notes.h: control messages of a datagram: the size of the packets
  * that UDP_GRO joined, the own address at which it came (IP_PKTINFO). Pure. */
 #pragma once
 

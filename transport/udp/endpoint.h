@@ -91,6 +91,6 @@ void udp_count(struct transport *transport, struct udp_counters *counters);
 void udp_cut(struct transport *transport, bool cut);
 /* The same at one of the sockets, in each direction. For tests. */
 void udp_cut_local(struct transport *transport, size_t index, bool in, bool out);
-/* What is larger (UDP payload) is lost on its way out at that socket, without a word; 0: nothing
- * is. For tests. */
+/* Larger packets (UDP payload) are lost on their way out at that socket, without a word; 0: none
+ * are. For tests. */
 void udp_cut_above(struct transport *transport, size_t index, size_t size);

@@ -46,7 +46,7 @@ uint32_t udp_engine_buffer(const struct transport_options *options)
     return options->buffer_bytes ? options->buffer_bytes : BUFFER;
 }
 
-/* What is lost must be sent again several times within dead_after, so short limits shorten
+/* Lost packets must be sent again several times within dead_after, so short limits shorten
  * everything. Heartbeats are probes of ours: transport/udp/probe.h. */
 struct sctp_options udp_engine_options(const struct udp *transport, uint32_t mtu)
 {
@@ -82,7 +82,7 @@ struct sctp_options udp_engine_options(const struct udp *transport, uint32_t mtu
 
 /* ---- packets ---- */
 
-/* What was made for a larger path and is sent again. */
+/* A packet that was made for a larger path and is sent again. */
 static void output_divided(struct udp_association *self, struct udp_path *path,
                            const struct sctp_wants *wants, uint64_t now_us)
 {
@@ -123,7 +123,7 @@ static void set_timer(struct udp_association *self)
         loop_timer_set(loop, &self->out.timer, deadline_us);
 }
 
-/* Whether packets were lost since this was last asked. */
+/* True: packets were lost since the last call. */
 static bool has_lost(struct udp_association *self)
 {
     struct sctp_status status;

@@ -4,7 +4,7 @@
 
 #include "transport/udp/udp.h"
 
-/* What the engines of a transport have; mtu: bytes of the largest packet at first, 0: what every
+/* Options of the engines of a transport; mtu: bytes of the largest packet at first, 0: as every
  * path takes. */
 struct sctp_options udp_engine_options(const struct udp *transport, uint32_t mtu);
 /* Bytes that a peer may make an association keep. */

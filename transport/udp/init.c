@@ -105,8 +105,8 @@ bool udp_init_refused(struct udp_path *path)
     return false;
 }
 
-/* Who has answered may have ended since, and another address may be the one: then the next attempt
- * finds it. To which INIT it was the answer is not known. */
+/* The peer that answered may have ended since, and another address may be the right one: then the
+ * next attempt finds it. To which INIT it was the answer is not known. */
 static uint64_t cookie_us(const struct udp_association *self)
 {
     uint64_t elapsed = loop_now(self->transport->base.loop) - self->init->begun_us,
@@ -117,7 +117,7 @@ static uint64_t cookie_us(const struct udp_association *self)
     return limit - elapsed < patience ? limit - elapsed : patience;
 }
 
-/* What the user says now leaves with COOKIE ECHO. */
+/* The user may send one message now, which leaves with COOKIE ECHO. */
 void udp_init_answered(struct udp_association *self)
 {
     if (!self->base.events->on_answer)

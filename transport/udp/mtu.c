@@ -1,3 +1,4 @@
+/* The search for the largest datagram that passes a path. */
 #include "transport/udp/mtu.h"
 
 #include <string.h>

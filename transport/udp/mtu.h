@@ -31,7 +31,7 @@ enum udp_mtu_state { UDP_MTU_IDLE, UDP_MTU_SEARCHING, UDP_MTU_DONE, UDP_MTU_VERI
 struct udp_mtu_limits {
     uint32_t overhead; /* of IP and UDP */
     uint32_t floor;    /* the smallest that can be used */
-    uint32_t guess;    /* what the route suggests */
+    uint32_t guess;    /* the size that the route suggests */
     uint32_t ceiling;  /* the largest */
 };
 

@@ -1,5 +1,5 @@
 /* transport/udp/path.h: the paths of an association as records: the addresses and the tags by which
- * packets find it. Which of them is used is decided by transport/udp/paths.h. */
+ * packets find it. transport/udp/paths.h decides which of them is used. */
 #pragma once
 
 #include "base/loop.h"
@@ -14,7 +14,7 @@ struct udp;
 struct udp_association;
 struct udp_local;
 
-/* What belongs to a path of the association's choice, by the same number. */
+/* The record of a path, by the same number as in the association's choice. */
 struct udp_path {
     struct path node, address; /* in the tables of paths and of addresses */
     struct udp_association *owner;
@@ -22,7 +22,7 @@ struct udp_path {
     struct datagram_route route;
     struct udp_mtu mtu;
     unsigned number;
-    uint32_t told_mtu; /* what the engine makes packets of for it; 0: as it began */
+    uint32_t told_mtu; /* the size that the engine makes packets of for it; 0: as it began */
     bool was_healthy;  /* when that was last looked at */
     bool carries;      /* it is in use, or what was sent there may arrive yet */
 };
@@ -64,10 +64,10 @@ void udp_path_clear_all(struct udp_association *self);
 /* Learns the association's tags from the engine, once it knows both: packets from new addresses and
  * cookies that come again are known by them. */
 void udp_path_learn_tags(struct udp_association *self);
-/* Whose tag that is, between those ports; NULL: nobody's. */
+/* The association with that tag, between those ports; NULL: there is none. */
 struct udp_association *udp_path_by_tag(struct udp *transport, uint32_t tag,
                                         const struct path_key *key);
-/* Whether a packet carries the tag that it should. */
+/* True: a packet carries the right tag. */
 bool udp_path_has_tag(const struct udp_association *self, const struct packet_view *packet);
 
 /* Makes the packet of a probe, of that size. */

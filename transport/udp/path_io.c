@@ -68,8 +68,8 @@ static void switched(struct udp_association *self)
     udp_send_later(self);
 }
 
-/* What is in flight on a path that was left goes by the one in use at once, unless that path still
- * answers: there it may arrive. */
+/* Packets in flight on a path that was left are sent again at once by the one in use, unless that
+ * path still answers: there they may arrive. */
 static void fail_nets(struct udp_association *self)
 {
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++) {
@@ -295,14 +295,14 @@ static bool is_refused_beside(const struct udp_path *path, const struct packet_v
 static void refused_beside(struct udp_path *path)
 {
     struct udp_association *self = path->owner;
-    if (self->transport->options.auth) /* which anybody can say: ask there */
+    if (self->transport->options.auth) /* anybody can say so: ask there */
         udp_paths_suspect(&self->paths.choice, path->number, udp_turn_us(self));
     else
         udp_paths_refused(&self->paths.choice, path->number, udp_turn_us(self));
     go_on(self);
 }
 
-/* Who knows nothing of the association cannot authenticate that he says so. */
+/* A peer that does not know the association cannot authenticate its ABORT. */
 static bool is_doubtful(const struct udp_association *self, const struct packet_view *packet)
 {
     return self->transport->options.auth && packet->is_reflected &&
@@ -327,7 +327,7 @@ static enum udp_take take_packet(struct udp_path *path, struct packet_view *pack
             udp_path_io_doubt(self);
         return UDP_TAKE_DROP;
     }
-    /* What must have a MAC, and is not looked at by the engine yet, is good for a question. */
+    /* A packet that must have a MAC, which the engine has not checked yet, is good for a probe. */
     if (!self->transport->options.auth)
         udp_path_io_believe(path, packet);
     else if (!confirmed) {

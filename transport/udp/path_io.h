@@ -1,5 +1,5 @@
-/* transport/udp/path_io.h: the paths of an association at work: probes out and in, what packets say
- * about the path on which they came. What is decided is decided by transport/udp/paths.h. */
+/* transport/udp/path_io.h: the paths of an association at work: probes out and in, and the news
+ * that packets bring about their path. transport/udp/paths.h decides. */
 #pragma once
 
 #include "transport/udp/udp.h"
@@ -23,7 +23,7 @@ struct udp_path *udp_path_io_learn(struct udp_local *local, const struct address
                                    const struct address *own, const struct path_key *key,
                                    const struct packet_view *packet, bool *stray);
 
-/* What is to be done with a packet. */
+/* The engine is to see a packet, nobody is, or it is out of the blue. */
 enum udp_take { UDP_TAKE_PASS, UDP_TAKE_DROP, UDP_TAKE_STRAY };
 /* One of an association that is up; it may be replaced by one that came in pieces. */
 enum udp_take udp_path_io_take(struct udp_path *path, struct packet_view *packet);

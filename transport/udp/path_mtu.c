@@ -17,7 +17,7 @@
 
 /* ---- the size in use ---- */
 
-/* What is in flight already and larger goes in pieces if it is lost. */
+/* Larger packets in flight go in pieces if they are lost. */
 static void apply(struct udp_association *self)
 {
     struct udp_path *path = udp_path_in_use(self);
@@ -27,7 +27,7 @@ static void apply(struct udp_association *self)
     sctp_association_net_mtu(self->engine, udp_turn_us(self), path->number, path->told_mtu);
 }
 
-/* Whoever has an association may let probes of any size vanish. */
+/* Any peer with an association may let probes of any size vanish. */
 static void tell(const struct udp_path *path, uint32_t old, unsigned blackholes)
 {
     char text[ADDRESS_TEXT_MAX], more[64] = "";
@@ -199,7 +199,7 @@ void udp_path_mtu_divide(struct udp_path *path, const uint8_t *packet, size_t le
                           self->paths.choice.ours ? &self->paths.pieces_sent : NULL, emit, path);
 }
 
-/* What was joined must be what any packet must be, and of this association. */
+/* The whole must be valid like any packet, and of this association. */
 static bool is_plausible(const struct udp_association *self, const struct packet_view *whole)
 {
     return whole->header.source == self->tags.peer_port &&

@@ -1,6 +1,6 @@
 /* transport/udp/path_mtu.h: the sizes of packets on an association's paths at work: sized probes
  * out, their answers in, messages cut for the path in use, packets divided that are too large for
- * it. What size a path takes is decided by transport/udp/mtu.h. */
+ * it. transport/udp/mtu.h decides the size. */
 #pragma once
 
 #include "transport/udp/udp.h"

@@ -1,3 +1,4 @@
+/* The hash table that finds the association of a datagram. */
 #include "transport/udp/path_table.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
-/* transport/udp/path_table.h: which association a datagram belongs to: a hash table from the peer's
- * UDP address, our socket (and our address, where it is bound to none) and the two SCTP ports; or,
- * for peers whose address has changed, from our verification tag. The hash is seeded at random, so
- * that a peer cannot choose addresses that collide. */
+/* transport/udp/path_table.h: finds the association of a datagram: a hash table from the peer's UDP
+ * address, our socket (and our address, where it is bound to none) and the two SCTP ports; or, for
+ * peers whose address has changed, from our verification tag. The hash is seeded at random, so that
+ * a peer cannot choose addresses that collide. */
 #pragma once
 
 #include <stddef.h>

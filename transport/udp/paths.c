@@ -1,3 +1,4 @@
+/* The choice among the paths of an association, and when each is probed. */
 #include "transport/udp/paths.h"
 
 #include <string.h>
@@ -23,7 +24,7 @@
 #define LEARN_US 20000
 /* Packets from an unconfirmed address that are not yet answered by questions. */
 #define ALLOWANCE_MAX 3
-/* How long somebody who repeated the peer's packets is not followed again. */
+/* A path that only repeated the peer's packets is not followed again for this time. */
 #define BAN_US 3000000
 /* A tick that comes later than this was held up by our own work, not by the path. */
 #define LATE_US 20000
@@ -80,7 +81,7 @@ static unsigned make_room(struct udp_paths *self, bool confirmed)
                                   worth(&self->paths[i]) < worth(&self->paths[least])))
             least = i;
     }
-    /* Who has only seen a tag takes no place from where the peer answers. */
+    /* An attacker who has only seen a tag takes no place from a path on which the peer answers. */
     if (!confirmed && udp_paths_healthy(&self->paths[least]))
         return TRANSPORT_ADDRESSES_MAX;
     udp_paths_remove(self, least);
@@ -355,7 +356,7 @@ static void time_out(struct udp_paths *self, unsigned number, uint64_t now_us)
         set_state(self, number, PATH_FAILING);
 }
 
-/* What the peer has had and does not answer at any more; it will come back by itself. */
+/* The peer has left that address and answers there no more; it will come back by itself. */
 static bool is_forgotten(const struct udp_paths *self, unsigned number, uint64_t now_us)
 {
     const struct udp_path_health *path = &self->paths[number];

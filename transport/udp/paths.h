@@ -1,4 +1,4 @@
-/* transport/udp/paths.h: which of an association's paths is used, and when each is probed
+/* transport/udp/paths.h: chooses the path in use of an association, and the times of the probes
  * (docs/decisions/010-udp-paths.md). Pure: the clock is passed in, probes are sent by others.
  *
  *   UNCONFIRMED --answer--> ACTIVE --time-outs--> FAILING --more--> INACTIVE --answer--> ACTIVE
@@ -61,7 +61,7 @@ struct udp_paths {
     struct udp_path_health paths[TRANSPORT_ADDRESSES_MAX];
     unsigned count;  /* present ones */
     unsigned in_use; /* number of a path */
-    bool known;      /* what the peer is: */
+    bool known;      /* the next is known: */
     bool ours;       /* it answers as one of ours; else there is one path, and heartbeats */
     uint8_t changed; /* bit set: for the caller to tell and to clear */
 
@@ -110,7 +110,7 @@ void udp_paths_refused(struct udp_paths *self, unsigned path, uint64_t now_us);
 /* The system reports trouble with a path: it is probed at once, and so are the others. */
 void udp_paths_suspect(struct udp_paths *self, unsigned path, uint64_t now_us);
 
-/* Whether it is not healthy, or its answer takes longer than usual. */
+/* True: it is not healthy, or its answer takes longer than usual. */
 bool udp_paths_doubtful(const struct udp_path_health *path, uint64_t now_us);
 
 /* Healthy paths are asked only so often while nothing moves, if that is longer than a heartbeat:

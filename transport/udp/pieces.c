@@ -1,3 +1,4 @@
+/* Packets that are larger than the path takes go in pieces. */
 #include "transport/udp/pieces.h"
 
 #include <stdlib.h>

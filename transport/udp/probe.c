@@ -1,3 +1,4 @@
+/* Probes of paths as bytes. */
 #include "transport/udp/probe.h"
 
 #include <string.h>

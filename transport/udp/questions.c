@@ -1,3 +1,4 @@
+/* The open probes of a path. */
 #include "transport/udp/questions.h"
 
 #include <stdlib.h>

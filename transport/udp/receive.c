@@ -24,7 +24,7 @@ static struct udp_path *find(struct udp *transport, const struct path_key *key)
     return node ? transport->tables.latest : NULL;
 }
 
-/* What must have a MAC is believed once the engine has found that good. */
+/* With options.auth a packet counts once the engine has found its MAC good. */
 static void pass(struct udp_path *path, const struct packet_view *packet)
 {
     struct udp_association *self = path->owner;
@@ -77,7 +77,7 @@ void udp_receive_packet(struct udp_local *local, const struct address *from,
         transport->counters.bad_packets++;
         return;
     }
-    /* Where we began, the system chooses our address each time anew. */
+    /* The system chooses our address anew each time for an association of ours. */
     if (header->destination != UDP_SCTP_PORT)
         arrival.own = &any;
     arrival.key = path_key(from, arrival.own, local->number, header->source, header->destination);
@@ -104,7 +104,8 @@ static struct udp_path *next_at(const struct udp_path *path)
     return node ? container_of(node, struct udp_path, address) : NULL;
 }
 
-/* What is up is only probed for it: anybody can forge it, and a restarting peer answers so. */
+/* An association that is up is only probed: anybody can forge this, and a restarting peer answers
+ * so. */
 static bool refused(struct udp_path *path)
 {
     struct udp_association *self = path->owner;
@@ -117,7 +118,7 @@ static bool refused(struct udp_path *path)
     return true;
 }
 
-/* Who ends takes its other paths with it. */
+/* An association that ends takes its other paths with it. */
 void udp_receive_refused(struct udp_local *local, const struct address *wire)
 {
     struct udp_path *path = path_at(local, wire);

@@ -1,3 +1,4 @@
+/* The size of packets to a peer, as the kernel knows it. */
 #include "transport/udp/route.h"
 
 #include <netinet/in.h>

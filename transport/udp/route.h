@@ -1,11 +1,11 @@
-/* transport/udp/route.h: how large a packet to a peer may be, as far as this host knows. */
+/* transport/udp/route.h: the size of packets to a peer, as far as this host knows. */
 #pragma once
 
 #include <stdint.h>
 
 #include "base/address.h"
 
-/* What every path of today takes, with IP and UDP: IPv4 promises 576 bytes in all. */
+/* Every path of today takes this, with IP and UDP: IPv4 promises 576 bytes in all. */
 #define ROUTE_PAYLOAD_MIN 576
 
 /* Bytes that IP and UDP put before the payload. IPv4-mapped addresses travel as IPv4. */

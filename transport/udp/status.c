@@ -1,4 +1,4 @@
-/* What an association of the udp transport says of itself. */
+/* Status of an association of the udp transport. */
 #include "transport/udp/status.h"
 
 #include "transport/udp/route.h"

@@ -1,4 +1,4 @@
-/* transport/udp/status.h: what an association says of itself. */
+/* transport/udp/status.h: status of an association. */
 #pragma once
 
 #include "transport/udp/udp.h"

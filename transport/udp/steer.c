@@ -1,3 +1,4 @@
+/* Several UDP sockets at one address: who gets which packet. */
 #include "transport/udp/steer.h"
 
 #include <errno.h>

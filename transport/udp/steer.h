@@ -7,8 +7,9 @@
 
 #include "base/address.h"
 
-/* Whether nobody has that address and port: a socket that shares would join those of any process of
- * this user without a word. Port 0: takes a free one and sets it in *address. 0, or -1 with errno.
+/* Finds out that nobody has that address and port: a socket that shares would join those of any
+ * process of this user without a word. Port 0: takes a free one and sets it in *address. 0, or -1
+ * with errno.
  */
 int steer_find_free(struct address *address);
 

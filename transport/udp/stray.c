@@ -1,3 +1,4 @@
+/* The limit of answers to packets out of the blue. */
 #include "transport/udp/stray.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* transport/udp/stray.h: how many answers packets get that are "out of the blue": well-formed, but
+/* transport/udp/stray.h: the limit of answers to packets "out of the blue": well-formed, but
  * of no association (RFC 9260 section 8.4; what is answered, sctp_listener_stray says). Without
  * answers the peers of an endpoint that was restarted learn of that only by its silence.
  *
@@ -13,11 +13,11 @@
 #include "transport/udp/path_table.h"
 
 /* Of one endpoint; as many at once after a second without any. A thousand peers of a restarted
- * server learn of it as soon as they ask: with 100 the last of 500 waited 9 s. Who forges addresses
- * gets 130 Kbit/s out of it. */
+ * server learn of it as soon as they ask: with 100 the last of 500 waited 9 s. Forged addresses
+ * draw 130 Kbit/s at most. */
 #define STRAY_PER_SECOND 1000
 
-/* What is under way from one peer comes in bulks, and one answer is enough for all of it: the next
+/* Packets of one peer come in bulks, and one answer is enough for all of them: the next
  * is for when the first was lost. Less than the smallest retransmission time-out (200 ms). */
 #define STRAY_REPEAT_US 100000
 
@@ -29,5 +29,5 @@ struct stray_limit {
     struct path_key latest; /* peer of the latest answer */
 };
 
-/* Whether one more answer may leave, to this peer and at this time; counts it if so. */
+/* True: one more answer may leave, to this peer and at this time, and is counted. */
 bool stray_allow(struct stray_limit *limit, const struct path_key *peer, uint64_t now_us);

@@ -65,7 +65,7 @@ static void close_locals(struct udp *self)
         datagram_close(&self->locals[--self->local_count].socket);
 }
 
-/* Who takes associations has a socket for INITs. */
+/* An endpoint that takes associations has a socket for INITs. */
 static unsigned sharers_of(const struct udp *self)
 {
     unsigned count = self->options.sharing.count;
@@ -97,7 +97,7 @@ static enum err open_locals(struct udp *self, const struct address *locals, size
     return ERR_OK;
 }
 
-/* What a peer that is not verified may make us keep is little. */
+/* A peer that is not verified may make us keep little. */
 static struct sctp_listener *make_listener(struct udp *self)
 {
     struct sctp_options options = udp_engine_options(self, 0);

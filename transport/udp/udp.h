@@ -7,8 +7,8 @@
  * nets, by the same numbers.
  *
  * A peer's association begins with its COOKIE ECHO; before that nothing is kept of it. One that has
- * ended has neither engine nor paths. What the peer sends after that, or after a restart of this
- * endpoint, is out of the blue (sctp/listener.h).
+ * ended has neither engine nor paths. Packets that the peer sends after that, or after a restart of
+ * this endpoint, are out of the blue (sctp/listener.h).
  *
  * The files, the lowest first; each calls only those before it:
  *

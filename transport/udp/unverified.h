@@ -17,11 +17,11 @@ struct udp_association;
  * handshakes (proxy/link/unverified.h) and 100 answers a second; 1.1 s with 512, 128 and 1000. */
 #define UDP_UNVERIFIED_OF_SOURCE 512
 #define UDP_UNVERIFIED_YOUNG_US  (1000 * 1000)
-/* Where several sockets share the address each has its part of these numbers; of a source no less
- * than so many, because its associations may come to one part by chance. */
+/* Several sockets that share an address each have a part of these numbers; of a source no less than
+ * this, because its associations may come to one part by chance. */
 #define UDP_UNVERIFIED_OF_SOURCE_LEAST 8
 
-/* What the peer may make one keep: a ClientHello and a certificate's chain in pieces, and the
+/* Bytes that a peer may make one keep: a ClientHello and a certificate's chain in pieces, and the
  * children that may come behind it (docs/PROTOCOL.md, C2: 60 KB). Of all together, as allocated,
  * and what one may send even when all have taken that. */
 #define UDP_UNVERIFIED_ONE   (128 * 1024)
@@ -33,15 +33,15 @@ struct udp_association;
 
 void udp_unverified_init(struct newcomers *self, const struct sctp_sharing *sharing);
 
-/* Whether one more from there may begin; *evicted: who must be ended before, NULL: nobody. is_full:
- * the transport has as many associations as it may. */
+/* True: one more from there may begin, once *evicted has been ended (NULL: nobody need be).
+ * is_full: the transport has as many associations as it may. */
 bool udp_unverified_has_room(struct udp *transport, const struct address *from, bool is_full,
                              struct udp_association **evicted);
 
 /* The peer began it; its path is there. */
 void udp_unverified_enter(struct udp_association *self);
 
-/* Whether the engine may see a packet of this association. */
+/* True: the engine may see a packet of this association. */
 bool udp_unverified_may_pass(struct udp_association *self, const struct packet_view *packet);
 /* After a packet: how much it keeps now. */
 void udp_unverified_account(struct udp_association *self);
