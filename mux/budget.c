@@ -1,3 +1,4 @@
+/* Memory of data that waits: taken, given back, limited by its use. */
 #include "mux/budget.h"
 
 static uint64_t limit_for(const struct mux_budget *budget, enum mux_budget_use use)

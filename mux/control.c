@@ -1,3 +1,4 @@
+/* The control channel: its frames that wait, and the sending half. */
 #include "mux/control.h"
 
 #include <stdlib.h>
@@ -6,12 +7,12 @@
 #include "base/check.h"
 #include "mux/control_private.h"
 
-static struct control_words *encode_hello(const struct mux_hello *hello)
+static struct control_payload *encode_hello(const struct mux_hello *hello)
 {
     must(hello->service_count <= MUX_SERVICES_MAX && hello->streams_max > 0);
     must(hello->window_initial >= MUX_WINDOW_MIN);
-    struct control_words *words = check_alloc(sizeof *words + MUX_RECORD_MAX);
-    struct wire_writer w = wire_writer(words->bytes, MUX_RECORD_MAX);
+    struct control_payload *payload = check_alloc(sizeof *payload + MUX_RECORD_MAX);
+    struct wire_writer w = wire_writer(payload->bytes, MUX_RECORD_MAX);
     wire_put_u16(&w, hello->version);
     wire_put_u16(&w, hello->streams_max);
     wire_put_u32(&w, hello->window_initial);
@@ -20,8 +21,8 @@ static struct control_words *encode_hello(const struct mux_hello *hello)
         must(frame_is_name(hello->services[i], strlen(hello->services[i])));
         frame_put_text(&w, hello->services[i]);
     }
-    words->length = (uint16_t)(w.at - words->bytes);
-    return words;
+    payload->length = (uint16_t)(w.at - payload->bytes);
+    return payload;
 }
 
 struct mux_control *mux_control_new(enum mux_side side, const struct mux_hello *hello,

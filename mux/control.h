@@ -22,7 +22,7 @@ struct mux_control;
 struct mux_hello {
     uint16_t version;
     uint16_t streams_max;    /* streams this side is ready to use, ids 1..streams_max */
-    uint32_t window_initial; /* what the peer may send on a new lease before any CREDIT */
+    uint32_t window_initial; /* bytes that the peer may send on a new lease before any CREDIT */
     size_t service_count;    /* services that this side connects to for the peer */
     const char *services[MUX_SERVICES_MAX];
 };
@@ -31,8 +31,8 @@ struct mux_hello {
 struct mux_control_events {
     /* The peer's HELLO, once, first. Pointers are valid during the call. */
     void (*on_hello)(struct mux_control_events *self, const struct mux_hello *hello);
-    /* MUX_CLIENT only: so many of the server's connections wait for an idle stream now: make as
-     * many more children ready, if there are not as many on the way. Not additive. */
+    /* MUX_CLIENT only: `count` of the server's connections wait for an idle stream now: make as
+     * many more children ready, unless as many are on the way. Not additive. */
     void (*on_want)(struct mux_control_events *self, uint16_t count);
     /* The peer gave up the child session epoch of stream. */
     void (*on_child_failed)(struct mux_control_events *self, uint16_t stream, uint8_t epoch,
@@ -55,7 +55,7 @@ struct mux_control_events {
 struct mux_control *mux_control_new(enum mux_side side, const struct mux_hello *hello,
                                     struct mux_control_events *events);
 void mux_control_free(struct mux_control *control);
-/* A server, inside on_hello: what its HELLO says, which has not gone yet; streams_max is not more
+/* A server, inside on_hello: changes its HELLO, which has not gone yet; streams_max is not more
  * than before. */
 void mux_control_promise(struct mux_control *control, uint16_t streams_max,
                          uint32_t window_initial);
@@ -76,5 +76,5 @@ void mux_control_ping(struct mux_control *control, uint64_t token);
 void mux_control_goaway(struct mux_control *control, enum err why);
 void mux_control_auth_ready(struct mux_control *control, uint16_t key);
 void mux_control_auth_settled(struct mux_control *control, uint16_t key);
-/* Whether the peer's HELLO has come. */
+/* True: the peer's HELLO has come. */
 bool mux_control_is_ready(const struct mux_control *control);

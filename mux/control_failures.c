@@ -1,3 +1,4 @@
+/* The CHILD_FAILED frames that wait to be sent. */
 #include "mux/control_failures.h"
 
 #include <stdlib.h>

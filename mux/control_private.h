@@ -1,4 +1,4 @@
-/* mux/control_private.h: what control.c and control_receive.c share. */
+/* mux/control_private.h: shared by control.c and control_receive.c. */
 #pragma once
 
 #include "mux/control.h"
@@ -14,14 +14,14 @@ struct control_tokens {
 };
 
 /* HELLO as it goes out; freed when it has. */
-struct control_words {
+struct control_payload {
     uint16_t length;
     uint8_t bytes[];
 };
 
 struct mux_control {
     struct mux_control_events *events;
-    struct control_words *hello;
+    struct control_payload *hello;
     struct control_failures failures;
     struct control_tokens pings, pongs;
     uint64_t pings_open; /* queued or sent, and without an answer */

@@ -1,3 +1,4 @@
+/* Flow control: absolute offsets, and a window that grows when it is the brake. */
 #include "mux/credit.h"
 
 #include "base/check.h"

@@ -10,8 +10,8 @@
  *
  * All of a window is taken from the budget. A lease begins with what the peer was promised for each
  * of them, which is little because it is owed whatever the budget has; the first CREDIT makes it
- * the initial window where there is plenty. Where there is not, it grows with its need; and a large
- * one gets smaller as its reader goes on, because credit that was granted cannot be taken back. */
+ * the initial window where there is plenty. Otherwise the window grows as it is needed; a
+ * large one shrinks as its reader goes on, because credit that was granted cannot be taken back. */
 #pragma once
 
 #include <stdbool.h>
@@ -34,8 +34,8 @@ struct credit_receiver {
 };
 
 struct credit_windows {
-    uint32_t promised; /* what the peer may send before the first CREDIT */
-    uint32_t initial;  /* what the first CREDIT makes of it; not more than promised: it does not */
+    uint32_t promised; /* bytes that the peer may send before the first CREDIT */
+    uint32_t initial;  /* after the first CREDIT; not more than promised: there is none */
     uint32_t max;      /* as far as it grows */
 };
 
@@ -44,14 +44,14 @@ struct credit_sender {
     uint64_t granted; /* by the peer; never decreases */
 };
 
-/* What can be promised for each lease of an association with so many streams: an eighth of the
+/* The bytes to promise for each lease of an association with `streams` streams: an eighth of the
  * budget for all of them, between 4 KiB (less is a CREDIT for each few packets) and 64 KiB, and
  * not more than the initial window. budget NULL: that. */
 #define CREDIT_PROMISED_MIN 4096
 #define CREDIT_PROMISED_MAX 65536
 uint32_t credit_promised(const struct mux_budget *budget, uint32_t streams, uint32_t initial);
 
-/* A new lease. What was promised is taken from the budget also where that goes beyond its limit. */
+/* A new lease. The promised bytes are taken from the budget, also beyond its limit. */
 void credit_receiver_start(struct credit_receiver *r, const struct credit_windows *windows,
                            struct mux_budget *budget);
 /* Makes the window the initial one if there is plenty. True: a CREDIT frame should go out. */

@@ -1,3 +1,4 @@
+/* Frames as bytes. */
 #include "mux/frame.h"
 
 #include <string.h>

@@ -21,7 +21,7 @@ enum frame_type {
 
 enum frame_channel { FRAME_ON_STREAM, FRAME_ON_CONTROL };
 
-/* Where a stream is, as far as it matters for what may come (rule X5). */
+/* The state of a stream, as far as it decides which frames may come (rule X5). */
 enum frame_phase {
     PHASE_UNBOUND = 1,
     PHASE_IDLE = 2,
@@ -71,7 +71,7 @@ enum err frame_get_refuse(const struct frame *frame, struct frame_refuse *refuse
 /* Cannot fail: the length is checked already. */
 struct frame_bind frame_get_bind(const struct frame *frame);
 
-/* Whether a frame with so much payload still fits. */
+/* True: a frame with `payload` bytes still fits. */
 bool frame_fits(const struct wire_writer *w, size_t payload);
 /* The header; the caller puts the payload behind it. */
 void frame_put(struct wire_writer *w, enum frame_type type, uint8_t lease, size_t length);
@@ -90,7 +90,7 @@ void frame_put_text(struct wire_writer *w, const char *text);
 
 /* 1 to 63 of [A-Za-z0-9._-]. */
 bool frame_is_name(const char *name, size_t length);
-/* Whether it may be sent: a name, a connection, a text that is not too long. */
+/* True: it may be sent: it has a name and a connection, and its text is not too long. */
 bool frame_is_open(const struct mux_open *open);
 
 /* "OPEN", static; NULL: no such type. */

@@ -1,3 +1,4 @@
+/* The streams of an association: leases, shares of services, waiters. */
 #include "mux/pool.h"
 
 #include <stdlib.h>
@@ -5,7 +6,7 @@
 #include "base/check.h"
 #include "mux/pool_idle.h"
 
-struct service {
+struct pool_service {
     struct pool_service_options map;
     uint32_t leased, waiting;
     TAILQ_HEAD(pool_waiters, pool_waiter) waiters; /* oldest first: in order of their deadlines */
@@ -16,10 +17,10 @@ struct pool {
     struct pool_idle idle;
     uint32_t leased, waiting;
     uint32_t reserve; /* sum over the services of what they have less than their min */
-    struct service services[];
+    struct pool_service services[];
 };
 
-static uint32_t missing(const struct service *service)
+static uint32_t missing(const struct pool_service *service)
 {
     return service->leased < service->map.min ? service->map.min - service->leased : 0;
 }
@@ -40,7 +41,7 @@ struct pool *pool_new(const struct pool_options *options)
 
 static void unlink_waiter(struct pool *pool, struct pool_waiter *waiter)
 {
-    struct service *service = &pool->services[waiter->service];
+    struct pool_service *service = &pool->services[waiter->service];
     TAILQ_REMOVE(&service->waiters, waiter, others);
     service->waiting--;
     pool->waiting--;
@@ -72,12 +73,12 @@ void pool_free(struct pool *pool)
 }
 
 /* Within its min a service may have any idle stream; beyond, one that is not kept for another. */
-static bool may_lease(const struct pool *pool, const struct service *service)
+static bool may_lease(const struct pool *pool, const struct pool_service *service)
 {
     return pool->idle.count > 0 && (missing(service) || pool->idle.count > pool->reserve);
 }
 
-static uint16_t take(struct pool *pool, struct service *service)
+static uint16_t take(struct pool *pool, struct pool_service *service)
 {
     uint16_t stream = pool->options.side == MUX_CLIENT ? pool_idle_lowest(&pool->idle)
                                                        : pool_idle_highest(&pool->idle);
@@ -94,7 +95,7 @@ static struct pool_waiter *oldest_waiter(const struct pool *pool, bool may_have_
 {
     struct pool_waiter *oldest = NULL;
     for (size_t i = 0; pool->waiting && i < pool->options.service_count; i++) {
-        const struct service *service = &pool->services[i];
+        const struct pool_service *service = &pool->services[i];
         struct pool_waiter *waiter = TAILQ_FIRST(&service->waiters);
         if (waiter && (!may_have_stream || may_lease(pool, service)) &&
             (!oldest || waiter->deadline_us < oldest->deadline_us))
@@ -128,7 +129,7 @@ void pool_remove_idle(struct pool *pool, uint16_t stream)
 }
 
 /* A max as large as the pool is no limit of its own: then the queue's limits hold. */
-static bool is_busy(const struct pool *pool, const struct service *service)
+static bool is_busy(const struct pool *pool, const struct pool_service *service)
 {
     uint32_t max = service->map.max;
     return max && max < pool->options.max && service->leased + service->waiting >= max;
@@ -138,7 +139,7 @@ enum err pool_lease(struct pool *pool, size_t index, struct pool_waiter *waiter,
                     uint16_t *stream)
 {
     must(index < pool->options.service_count);
-    struct service *service = &pool->services[index];
+    struct pool_service *service = &pool->services[index];
     if (is_busy(pool, service))
         return ERR_SERVICE_BUSY;
     if (!service->waiting && may_lease(pool, service)) {
@@ -158,7 +159,7 @@ enum err pool_lease(struct pool *pool, size_t index, struct pool_waiter *waiter,
 void pool_return(struct pool *pool, size_t index, uint16_t stream, bool idle)
 {
     must(index < pool->options.service_count);
-    struct service *service = &pool->services[index];
+    struct pool_service *service = &pool->services[index];
     must(service->leased > 0);
     pool->reserve -= missing(service);
     service->leased--;
@@ -174,8 +175,8 @@ void pool_cancel(struct pool *pool, struct pool_waiter *waiter)
     unlink_waiter(pool, waiter);
 }
 
-/* How many idle ones there should be: a quarter of those in use, or what is kept for the services
- * if that is more, and one for each waiter (who may not touch what is kept for others). */
+/* The number of idle streams to have: a quarter of those in use, or those kept for the services if
+ * they are more, and one for each waiter (who may not use those kept for others). */
 static uint32_t idle_wanted(const struct pool *pool)
 {
     uint32_t ahead = (pool->leased + 3) / 4;

@@ -1,5 +1,5 @@
-/* mux/pool.h: the streams of one association from the leaser's view: which are idle, whose they
- * are (the services' stream map), who waits for one, how many more children to start. Pure code:
+/* mux/pool.h: the streams of one association from the leaser's view: the idle ones, the
+ * services' shares of them, those who wait for one, and the number of children to start. Pure code:
  * time comes in as µs. Thread: the association's home.
  *
  * Low ids are leased first by the client, high ones by the server: active streams cost SCTP, and
@@ -29,7 +29,7 @@ struct pool_options {
     uint32_t initial;                            /* children made ready at start */
     uint32_t max;                                /* streams in all: ids 1..max */
     uint32_t waiting_max;                        /* connections that may wait, of all services */
-    uint64_t waiting_us;                         /* how long one may wait */
+    uint64_t waiting_us;                         /* time that one may wait */
     const struct pool_service_options *services; /* copied */
     size_t service_count;
 };
@@ -61,8 +61,8 @@ void pool_add_idle(struct pool *pool, uint16_t stream);
  * not idle. */
 void pool_remove_idle(struct pool *pool, uint16_t stream);
 
-/* Leases a stream to service: at once (ERR_OK, *stream), or queues the waiter (ERR_AGAIN), or says
- * why not: ERR_QUEUE_FULL, ERR_SERVICE_BUSY (its map's max). */
+/* Leases a stream to service: at once (ERR_OK, *stream), or queues the waiter (ERR_AGAIN), or
+ * fails: ERR_QUEUE_FULL, ERR_SERVICE_BUSY (its map's max). */
 enum err pool_lease(struct pool *pool, size_t service, struct pool_waiter *waiter, uint64_t now_us,
                     uint16_t *stream);
 /* The lease is over: idle again (goes to the first waiter that may have it), or gone for good

@@ -1,3 +1,4 @@
+/* A set of stream ids: a bitmap of a bitmap. */
 #include "mux/pool_idle.h"
 
 #include <stdlib.h>

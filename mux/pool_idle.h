@@ -7,7 +7,7 @@
 
 struct pool_idle {
     uint64_t *words;   /* 64 ids each */
-    uint64_t used[16]; /* which words are not 0 */
+    uint64_t used[16]; /* bits of the words that are not 0 */
     uint32_t count;
     uint32_t max;
 };

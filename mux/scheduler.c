@@ -1,11 +1,12 @@
+/* Deficit round robin: the stream that sends next. */
 #include "mux/scheduler.h"
 
-enum place { PLACE_NONE, PLACE_FRESH, PLACE_OLD, PLACE_RESTING, PLACE_SPARSE };
+enum place { PLACE_NONE, PLACE_NEW, PLACE_OLD, PLACE_RESTING, PLACE_SPARSE };
 
 void scheduler_init(struct scheduler *scheduler)
 {
-    TAILQ_INIT(&scheduler->fresh);
-    TAILQ_INIT(&scheduler->old);
+    TAILQ_INIT(&scheduler->new_flows);
+    TAILQ_INIT(&scheduler->old_flows);
     scheduler->sent = 0;
     scheduler->active = 0;
     scheduler->quantum = SCHEDULER_QUANTUM;
@@ -24,7 +25,7 @@ static void append(struct scheduler_list *list, struct scheduler_entry *entry, e
 
 static void put_first(struct scheduler *scheduler, struct scheduler_entry *entry)
 {
-    TAILQ_INSERT_HEAD(&scheduler->old, entry, others);
+    TAILQ_INSERT_HEAD(&scheduler->old_flows, entry, others);
     entry->list = PLACE_OLD;
 }
 
@@ -34,13 +35,13 @@ static void begin_round(const struct scheduler *scheduler, struct scheduler_entr
     entry->since = scheduler->sent;
 }
 
-/* Whether everybody has had a turn since the entry got its quantum. */
+/* True: all entries have had a turn since this one got its quantum. */
 static bool is_round_over(const struct scheduler *scheduler, const struct scheduler_entry *entry)
 {
     return scheduler->sent - entry->since >= (scheduler->active + 1) * (uint64_t)scheduler->quantum;
 }
 
-/* Whether the entry has sent so little in its turn that it may go before those that send much. */
+/* True: the entry has sent little in its turn, and may go before those that send much. */
 static bool is_small(const struct scheduler *scheduler, const struct scheduler_entry *entry)
 {
     return entry->deficit + SCHEDULER_SMALL > (int32_t)scheduler->quantum;
@@ -48,12 +49,13 @@ static bool is_small(const struct scheduler *scheduler, const struct scheduler_e
 
 static bool is_active(const struct scheduler_entry *entry)
 {
-    return entry->list == PLACE_FRESH || entry->list == PLACE_OLD;
+    return entry->list == PLACE_NEW || entry->list == PLACE_OLD;
 }
 
 static void take_out(struct scheduler *scheduler, struct scheduler_entry *entry)
 {
-    TAILQ_REMOVE(entry->list == PLACE_FRESH ? &scheduler->fresh : &scheduler->old, entry, others);
+    TAILQ_REMOVE(entry->list == PLACE_NEW ? &scheduler->new_flows : &scheduler->old_flows, entry,
+                 others);
     entry->list = PLACE_NONE;
 }
 
@@ -70,7 +72,7 @@ static void move_to_old(struct scheduler *scheduler, struct scheduler_entry *ent
                         enum place place)
 {
     take_out(scheduler, entry);
-    append(&scheduler->old, entry, place);
+    append(&scheduler->old_flows, entry, place);
 }
 
 void scheduler_add(struct scheduler *scheduler, struct scheduler_entry *entry)
@@ -87,7 +89,7 @@ void scheduler_add(struct scheduler *scheduler, struct scheduler_entry *entry)
     if (entry->list != PLACE_NONE)
         take_out(scheduler, entry);
     if (is_small(scheduler, entry))
-        append(&scheduler->fresh, entry, PLACE_FRESH);
+        append(&scheduler->new_flows, entry, PLACE_NEW);
     else
         put_first(scheduler, entry);
 }
@@ -95,15 +97,14 @@ void scheduler_add(struct scheduler *scheduler, struct scheduler_entry *entry)
 struct scheduler_entry *scheduler_next(struct scheduler *scheduler)
 {
     for (;;) {
-        struct scheduler_entry *entry = TAILQ_FIRST(&scheduler->fresh);
+        struct scheduler_entry *entry = TAILQ_FIRST(&scheduler->new_flows);
         if (!entry)
-            entry = TAILQ_FIRST(&scheduler->old);
+            entry = TAILQ_FIRST(&scheduler->old_flows);
         if (!entry)
             return NULL;
         if (entry->list == PLACE_RESTING || entry->list == PLACE_SPARSE) {
             take_out(scheduler, entry);
-        } else if (entry->list == PLACE_FRESH && entry->deficit > 0 &&
-                   !is_small(scheduler, entry)) {
+        } else if (entry->list == PLACE_NEW && entry->deficit > 0 && !is_small(scheduler, entry)) {
             take_out(scheduler, entry);
             put_first(scheduler, entry);
         } else if (entry->deficit > 0) {

@@ -1,3 +1,4 @@
+/* One stream: its life, and what its owner asks of it. */
 #include "mux/stream.h"
 
 #include <stdlib.h>
@@ -21,22 +22,22 @@ void mux_stream_free(struct mux_stream *s)
     if (!s)
         return;
     credit_receiver_end(&s->in);
-    free(s->words);
+    free(s->payload);
     free(s);
 }
 
-void mux_stream_drop_words(struct mux_stream *s)
+void mux_stream_drop_payload(struct mux_stream *s)
 {
-    free(s->words);
-    s->words = NULL;
+    free(s->payload);
+    s->payload = NULL;
 }
 
-static void keep_words(struct mux_stream *s, const uint8_t *bytes, size_t length)
+static void keep_payload(struct mux_stream *s, const uint8_t *bytes, size_t length)
 {
-    mux_stream_drop_words(s);
-    s->words = check_alloc(sizeof *s->words + length);
-    s->words->length = (uint16_t)length;
-    memcpy(s->words->bytes, bytes, length);
+    mux_stream_drop_payload(s);
+    s->payload = check_alloc(sizeof *s->payload + length);
+    s->payload->length = (uint16_t)length;
+    memcpy(s->payload->bytes, bytes, length);
 }
 
 void mux_stream_begin(struct mux_stream *s, enum stream_state state)
@@ -71,7 +72,7 @@ void mux_stream_end_hard(struct mux_stream *s, enum err why, const char *text)
     if (s->state != STREAM_OPENED)
         return;
     uint8_t payload[FRAME_REFUSE_MAX];
-    keep_words(s, payload, frame_encode_refuse(payload, why, text));
+    keep_payload(s, payload, frame_encode_refuse(payload, why, text));
     s->accept_pending = false;
     s->own_end = END_REFUSE;
 }
@@ -89,7 +90,7 @@ enum err mux_stream_open(struct mux_stream *s, const struct mux_open *open)
     if (!frame_is_open(open))
         return ERR_FRAME_VALUE;
     uint8_t payload[FRAME_OPEN_MAX];
-    keep_words(s, payload, frame_encode_open(payload, open));
+    keep_payload(s, payload, frame_encode_open(payload, open));
     s->lease++;
     mux_stream_begin(s, STREAM_OPENING);
     s->open_pending = true;

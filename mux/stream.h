@@ -22,10 +22,10 @@ struct mux_stream;
 #define MUX_SERVICE_NAME_MAX    63
 #define MUX_TEXT_MAX            255
 
-/* Which end of the association this is: decides who wins when both open one stream. */
+/* The end of the association; it decides who wins when both open one stream. */
 enum mux_side { MUX_CLIENT, MUX_SERVER };
 
-/* What a lease begins with. Pointers are valid during the call only. */
+/* The content of OPEN. Pointers are valid during the call only. */
 struct mux_open {
     uint64_t connection; /* unguessable id, not 0 */
     const char *service; /* 1..MUX_SERVICE_NAME_MAX bytes of [A-Za-z0-9._-], NUL-terminated */
@@ -89,9 +89,9 @@ void mux_stream_free(struct mux_stream *stream);
  * session has to end; only mux_stream_free may follow. */
 enum err mux_stream_receive(struct mux_stream *stream, const uint8_t *record, size_t length);
 
-/* What the records since the last call cost beyond their bytes, in bytes of bulk that take as long:
- * MUX_COST_RECORD for each and MUX_COST_FRAME for each frame, so nothing where they are full, and
- * MUX_COST_OPEN for a lease. */
+/* The cost of the records since the last call beyond their bytes, in bytes of bulk that take as
+ * long: MUX_COST_RECORD for each and MUX_COST_FRAME for each frame, so nothing where they are full,
+ * and MUX_COST_OPEN for a lease. */
 #define MUX_COST_RECORD 1024
 #define MUX_COST_FRAME  64
 #define MUX_COST_OPEN   32768
@@ -100,7 +100,7 @@ uint32_t mux_stream_take_cost(struct mux_stream *stream);
 /* Writes the next record's plaintext (pending frames, then DATA from on_fill, then FIN), at most
  * capacity (at least 512) and MUX_RECORD_MAX bytes; returns its length, 0: nothing to send. */
 size_t mux_stream_drain(struct mux_stream *stream, uint8_t *record, size_t capacity);
-/* Whether mux_stream_drain may have something. */
+/* True: mux_stream_drain may have something. */
 bool mux_stream_wants_drain(const struct mux_stream *stream);
 
 /* Leases an idle stream; a client also one whose peer's BIND has not come yet (rule B3). ERR_OK,

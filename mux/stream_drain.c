@@ -13,19 +13,19 @@ static void drain_bind(struct mux_stream *s, struct wire_writer *w)
 }
 
 /* An OPEN or REFUSE; false: it does not fit any more. */
-static bool drain_words(struct mux_stream *s, struct wire_writer *w, enum frame_type type)
+static bool drain_payload(struct mux_stream *s, struct wire_writer *w, enum frame_type type)
 {
-    if (!frame_fits(w, s->words->length))
+    if (!frame_fits(w, s->payload->length))
         return false;
-    frame_put(w, type, s->lease, s->words->length);
-    wire_put_bytes(w, s->words->bytes, s->words->length);
-    mux_stream_drop_words(s);
+    frame_put(w, type, s->lease, s->payload->length);
+    wire_put_bytes(w, s->payload->bytes, s->payload->length);
+    mux_stream_drop_payload(s);
     return true;
 }
 
 static void drain_begin(struct mux_stream *s, struct wire_writer *w)
 {
-    if (s->open_pending && drain_words(s, w, FRAME_OPEN))
+    if (s->open_pending && drain_payload(s, w, FRAME_OPEN))
         s->open_pending = false;
     if (s->accept_pending && frame_fits(w, 0)) {
         frame_put(w, FRAME_ACCEPT, s->lease, 0);
@@ -101,7 +101,7 @@ static void drain_end(struct mux_stream *s, struct wire_writer *w)
         return;
     if (s->own_end == END_RESET)
         frame_put_number(w, FRAME_RESET, s->lease, err_to_wire(s->reset_code));
-    else if (!drain_words(s, w, FRAME_REFUSE))
+    else if (!drain_payload(s, w, FRAME_REFUSE))
         return;
     s->end_pending = false;
     s->end_sent = true;

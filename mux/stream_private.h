@@ -1,4 +1,4 @@
-/* mux/stream_private.h: what stream.c, stream_receive.c and stream_drain.c share. About 200 bytes
+/* mux/stream_private.h: shared by stream.c, stream_receive.c and stream_drain.c. About 200 bytes
  * a stream, and nothing is allocated for data: an association may have 65535 of them. */
 #pragma once
 
@@ -18,7 +18,7 @@ enum stream_state {
 enum stream_end { END_NONE, END_FIN, END_REFUSE, END_RESET };
 
 /* Payload of an OPEN or REFUSE that waits to be drained: the only allocation, a short-lived one. */
-struct stream_words {
+struct stream_payload {
     uint16_t length;
     uint8_t bytes[];
 };
@@ -26,7 +26,7 @@ struct stream_words {
 struct mux_stream {
     struct mux_stream_events *events;
     struct mux_stream_options options;
-    struct stream_words *words;
+    struct stream_payload *payload;
     struct credit_receiver in;
     struct credit_sender out;
     enum err reset_code;
@@ -51,7 +51,7 @@ void mux_stream_begin(struct mux_stream *s, enum stream_state state);
 void mux_stream_finish(struct mux_stream *s);
 /* This side ends by RESET, or by REFUSE if it has not answered. */
 void mux_stream_end_hard(struct mux_stream *s, enum err why, const char *text);
-void mux_stream_drop_words(struct mux_stream *s);
+void mux_stream_drop_payload(struct mux_stream *s);
 
 static inline bool mux_stream_has_lease(const struct mux_stream *s)
 {

@@ -18,7 +18,7 @@ static enum err on_bind(struct mux_stream *s, const struct frame *frame)
 
 static void lose_race(struct mux_stream *s)
 {
-    mux_stream_drop_words(s);
+    mux_stream_drop_payload(s);
     s->events->on_lost_race(s->events);
 }
 
@@ -37,8 +37,8 @@ static enum err on_open(struct mux_stream *s, const struct frame *frame)
         lose_race(s);
     s->lease = frame->lease;
     mux_stream_begin(s, STREAM_OPENED);
-    struct mux_open words = {open.connection, open.service, open.client};
-    s->events->on_open(s->events, &words);
+    struct mux_open lease = {open.connection, open.service, open.client};
+    s->events->on_open(s->events, &lease);
     return ERR_OK;
 }
 
