@@ -64,6 +64,6 @@ start_server
 REMOTE=10.1.0.2:9899 CLIENT_OPTIONS=''
 start_client
 check "an end that is alone with it says so" wait_until 20 has_line server.err \
-    'only this end has sctp_auth: both must have it, or none'
+    'only this end has sctp_auth; both must have it, or neither'
 check "and the other hears it" wait_until 20 has_line client.err 'this end requires sctp_auth'
 finish

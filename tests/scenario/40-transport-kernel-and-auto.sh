@@ -40,7 +40,7 @@ check "the client's log says what was taken, and why" \
     has_line client.err "transport \"auto\" chose $expected: ..........."
 check "the server's, what it has" has_line server.err "waits for peers on .*\(udp\)"
 [ "$expected" = kernel ] || check "and why not more" \
-    has_line server.err 'transport "auto": only udp: ..........'
+    has_line server.err 'transport "auto" has only udp: ..........'
 
 # A client with both, a server with udp alone: the kernel's SCTP is not answered.
 stop client

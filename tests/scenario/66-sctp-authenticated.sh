@@ -48,6 +48,6 @@ REMOTE=$SERVER
 write_config client "$(client_tunnel site "$CLIENT_SERVICES" "$REMOTE")"
 run_hawser client
 check "an end that is alone with it refuses the other" wait_until 20 has_line client.err \
-    'only this end has sctp_auth: both must have it, or none'
+    'only this end has sctp_auth; both must have it, or neither'
 check "which is told why" wait_until 20 has_line server.err 'this end requires sctp_auth'
 finish

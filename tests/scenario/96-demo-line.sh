@@ -29,7 +29,7 @@ fi
 # shellcheck disable=SC2016 # for that shell
 check "without /dev/net/tun it does not begin" demo_fails unshare -m sh -c \
     'mount -t tmpfs none /dev/net && exec "$0" --line wifi' "$ROOT/scripts/demo"
-check "and says so" says_why 'needs /dev/net/tun$'
+check "and says so" says_why 'needs /dev/net/tun,'
 if ! command -v stunnel4 >/dev/null || [ ! -x "$BENCHES/line" ]; then
     skip "the demonstration on a line" "needs stunnel4 and $BENCHES/line (make wan-one)"
     finish
