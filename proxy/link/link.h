@@ -107,7 +107,7 @@ struct link {
     struct tunnel_base *tunnel;   /* the owner's */
     struct link *next, *previous; /* in owner->links */
     enum link_state state;
-    struct unverified_entry unverified; /* server */
+    struct newcomer unverified; /* server */
     bool was_ready;
     bool beaten; /* client: another one was faster; nothing follows from its end */
     uint64_t begun_us, ready_us;

@@ -1,7 +1,6 @@
 #include "proxy/link/unverified.h"
 
 #include <inttypes.h>
-#include <sys/random.h>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -52,65 +51,41 @@ void unverified_end(struct link_owner *owner)
 
 void unverified_init(struct unverified *self, const struct sctp_sharing *sharing)
 {
-    TAILQ_INIT(&self->links);
-    must(getrandom(&self->seed, sizeof(self->seed), 0) == sizeof(self->seed));
     self->lines.per_minute = transport_part(sharing, UNVERIFIED_LINES, 1);
-    self->most_early = transport_part(sharing, UNVERIFIED_EARLY_ALL, UNVERIFIED_EARLY_LEAST);
-    self->most = transport_part(sharing, UNVERIFIED_MAX, 1);
-    self->most_of_source =
+    self->links.most = transport_part(sharing, UNVERIFIED_MAX, 1);
+    self->links.most_of_source =
         transport_part(sharing, UNVERIFIED_OF_SOURCE, UNVERIFIED_OF_SOURCE_LEAST);
+    self->links.most_held = transport_part(sharing, UNVERIFIED_EARLY_ALL, UNVERIFIED_EARLY_LEAST);
+    newcomers_init(&self->links);
 }
 
-static struct link *oldest_of(const struct unverified *self, uint16_t source)
+static void evict(struct newcomer *oldest, const char *why)
 {
-    struct link *link;
-    TAILQ_FOREACH(link, &self->links, unverified.link)
-    {
-        if (link->unverified.source == source)
-            break;
-    }
-    return link;
+    link_close(container_of(oldest, struct link, unverified), ERR_TLS_TIMEOUT, why, false);
 }
 
 void unverified_enter(struct link *link)
 {
-    struct unverified *self = &link->owner->unverified;
-    struct unverified_entry *entry = &link->unverified;
-    entry->source = (uint16_t)address_place(&link->peer_address, self->seed, UNVERIFIED_SOURCES);
-    if (self->of_source[entry->source] >= self->most_of_source)
-        link_close(oldest_of(self, entry->source), ERR_TLS_TIMEOUT,
-                   "made room for newer ones of this source", false);
-    else if (self->count >= self->most)
-        link_close(TAILQ_FIRST(&self->links), ERR_TLS_TIMEOUT, "made room for newer peers", false);
-    entry->is_in = true;
-    TAILQ_INSERT_TAIL(&self->links, link, unverified.link);
-    self->of_source[entry->source]++;
-    self->count++;
+    struct newcomers *links = &link->owner->unverified.links;
+    struct newcomer *oldest = newcomers_oldest_of(links, &link->peer_address);
+    if (oldest)
+        evict(oldest, "made room for newer ones of this source");
+    else if (links->count >= links->most)
+        evict(newcomers_oldest(links), "made room for newer peers");
+    newcomers_enter(links, &link->unverified, &link->peer_address, 0);
 }
 
 bool unverified_may_keep(struct link *link, size_t bytes)
 {
-    struct unverified *self = &link->owner->unverified;
-    struct unverified_entry *entry = &link->unverified;
-    if (!entry->is_in)
-        return true;
-    if (entry->early + bytes > UNVERIFIED_EARLY_LEAST && self->early + bytes > self->most_early)
+    struct newcomers *links = &link->owner->unverified.links;
+    struct newcomer *one = &link->unverified;
+    if (!newcomers_may_hold(links, one, bytes, UNVERIFIED_EARLY_LEAST))
         return false;
-    entry->early += bytes;
-    self->early += bytes;
+    newcomers_hold(links, one, one->held + bytes);
     return true;
 }
 
 void unverified_leave(struct link *link)
 {
-    struct unverified *self = &link->owner->unverified;
-    struct unverified_entry *entry = &link->unverified;
-    if (!entry->is_in)
-        return;
-    TAILQ_REMOVE(&self->links, link, unverified.link);
-    self->of_source[entry->source]--;
-    self->count--;
-    self->early -= entry->early;
-    entry->early = 0;
-    entry->is_in = false;
+    newcomers_leave(&link->owner->unverified.links, &link->unverified);
 }

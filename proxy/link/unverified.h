@@ -5,10 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "base/log_limit.h"
 #include "base/loop.h"
+#include "base/newcomers.h"
 
 struct link;
 struct link_owner;
@@ -31,25 +31,10 @@ struct sctp_sharing;
  * together, and each even when all have taken that. A client's sixteen children take 20 KB. */
 #define UNVERIFIED_EARLY_ALL   (8u * 1024 * 1024)
 #define UNVERIFIED_EARLY_LEAST (8u * 1024)
-/* Sources that share a place share an allowance; who has which place is not to be guessed. */
-#define UNVERIFIED_SOURCES 4096
-
-/* In a link. All zero: it is verified, or ends. */
-struct unverified_entry {
-    TAILQ_ENTRY(link) link;
-    uint16_t source;
-    bool is_in;
-    size_t early; /* bytes */
-};
-
 struct unverified {
     struct log_limit lines;
     struct loop_timer minute; /* set while some were left out */
-    uint64_t seed;
-    TAILQ_HEAD(unverified_list, link) links; /* oldest first */
-    unsigned count, most, most_of_source;
-    size_t early, most_early; /* bytes, of all of them */
-    uint16_t of_source[UNVERIFIED_SOURCES];
+    struct newcomers links;
 };
 
 /* All zero before. */

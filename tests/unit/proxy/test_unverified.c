@@ -119,9 +119,9 @@ static void make_hello(struct bed *bed)
 
 static struct guest guests[UNVERIFIED_MAX + 200];
 
-static const struct unverified *unverified_of(const struct bed *bed)
+static const struct newcomers *unverified_of(const struct bed *bed)
 {
-    return &bed->server.tunnel->owner.unverified;
+    return &bed->server.tunnel->owner.unverified.links;
 }
 
 static void what_one_costs(struct bed *bed)
@@ -136,7 +136,7 @@ static void what_one_costs(struct bed *bed)
     }
     message_cache_clear();
     size_t each = (allocated_bytes() - before) / COUNT;
-    ok(unverified_of(bed)->count == WARM + COUNT, "%u handshakes are begun",
+    ok(unverified_of(bed)->count == WARM + COUNT, "%zu handshakes are begun",
        unverified_of(bed)->count);
     tap_note("of %zu bytes for %d streams at least", (STREAMS * sizeof(struct link_stream)),
              STREAMS);
@@ -149,14 +149,14 @@ static void what_one_costs(struct bed *bed)
     each = (allocated_bytes() - before) / (WARM + COUNT);
     ok(each > 100000 && each < 64 * 3000, "64 messages that come too early take %zu more", each);
     let_go(bed, guests, WARM + COUNT, true);
-    ok(!unverified_of(bed)->count && !unverified_of(bed)->early, "and nothing once they are gone");
+    ok(!unverified_of(bed)->count && !unverified_of(bed)->held, "and nothing once they are gone");
 }
 
 static void how_many(struct bed *bed)
 {
     const unsigned count = UNVERIFIED_MAX + 100;
-    size_t most = 0, most_early = 0;
-    unsigned most_of_source = 0, gone = 0;
+    size_t most = 0, most_early = 0, most_of_source = 0;
+    unsigned gone = 0;
     size_t before = allocated_bytes();
     for (unsigned i = 0; i < count; i++) {
         come(bed, &guests[i], i);
@@ -164,8 +164,7 @@ static void how_many(struct bed *bed)
             give(&guests[i], (uint16_t)(1 + k), NULL, 4000);
         let_go(bed, guests, i + 1, false);
         most = unverified_of(bed)->count > most ? unverified_of(bed)->count : most;
-        most_early =
-            unverified_of(bed)->early > most_early ? unverified_of(bed)->early : most_early;
+        most_early = unverified_of(bed)->held > most_early ? unverified_of(bed)->held : most_early;
     }
     message_cache_clear();
     size_t all = allocated_bytes() - before;
@@ -186,7 +185,7 @@ static void how_many(struct bed *bed)
         most_of_source =
             unverified_of(bed)->count > most_of_source ? unverified_of(bed)->count : most_of_source;
     }
-    ok(most_of_source == UNVERIFIED_OF_SOURCE, "%u of one source", most_of_source);
+    ok(most_of_source == UNVERIFIED_OF_SOURCE, "%zu of one source", most_of_source);
     let_go(bed, guests, 2 * UNVERIFIED_OF_SOURCE, true);
 }
 
