@@ -1,5 +1,5 @@
 /* tls/client_hello.c: reads a ClientHello before GnuTLS does. */
-#include "tls/client_hello.h"
+#include "tls/session_private.h"
 
 #include <string.h>
 

@@ -12,7 +12,6 @@
 #include "base/wire.h"
 #include "tls/credentials_private.h"
 #include "tls/identity.h"
-#include "tls/verify.h"
 #include "tls/wipe.h"
 
 /* Longest lifetime of a ticket (RFC 8446 section 4.6.1): seven days. */

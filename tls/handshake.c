@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 #include "base/wire.h"
-#include "tls/verify.h"
 #include "tls/wipe.h"
 
 /* The code that our callbacks return to stop GnuTLS; the reason is in the session by then. */

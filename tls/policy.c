@@ -31,15 +31,14 @@
  * choose. */
 #define WITH_EXCHANGE ":+ECDHE-PSK"
 
-const char TLS_PRIORITY_DEFAULT[] = "NORMAL" ONLY_13 COMMON;
+#define DEFAULT_13 "NORMAL" ONLY_13 COMMON
+const char TLS_PRIORITY_DEFAULT[] = DEFAULT_13;
 
-static const struct {
-    bool has_12, has_13;
-    const char *text;
-} defaults[] = {
-    {false, true, TLS_PRIORITY_DEFAULT},
-    {true, false, "NORMAL" ONLY_12 SAFE_12 COMMON BOUND_12},
-    {true, true, "NORMAL" ONLY_13 ":+VERS-TLS1.2" SAFE_12 COMMON BOUND_12},
+/* By whether TLS 1.2 and TLS 1.3 are wanted. */
+static const char *const defaults[2][2] = {
+    [0][1] = DEFAULT_13,
+    [1][0] = "NORMAL" ONLY_12 SAFE_12 COMMON BOUND_12,
+    [1][1] = "NORMAL" ONLY_13 ":+VERS-TLS1.2" SAFE_12 COMMON BOUND_12,
 };
 
 static const char *version_name(bool is_13)
@@ -63,17 +62,6 @@ static const char *mode_added(const struct tls_options *options)
     if (options->known)
         return ":-CTYPE-ALL:+CTYPE-RAWPK";
     return options->psk ? ":-KX-ALL:+ECDHE-PSK" : "";
-}
-
-static const char *base_text(const struct tls_options *options)
-{
-    if (options->priority)
-        return options->priority;
-    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
-        if (defaults[i].has_12 == wants_12(options) && defaults[i].has_13 == wants_13(options))
-            return defaults[i].text;
-    }
-    return NULL; /* minimum above maximum */
 }
 
 /* The configured string with what is added to it; errors show only what the user wrote. */
@@ -165,12 +153,13 @@ static const char *child_13_added(const struct tls_options *options)
 enum err tls_policy_load(struct tls_policy *policy, const struct tls_options *options,
                          struct tls_reason why)
 {
-    const char *base = base_text(options);
+    const char *base =
+        options->priority ? options->priority : defaults[wants_12(options)][wants_13(options)];
     bool has_12, has_13;
     memset(policy, 0, sizeof *policy);
     if ((options->known || options->psk) && (wants_12(options) || !wants_13(options)))
         return tls_reason_set(why, "raw public keys and pre-shared keys are for TLS 1.3 alone");
-    if (!base)
+    if (!base) /* minimum above maximum */
         return tls_reason_set(why, "the minimum version is %s, the maximum %s", version_name(true),
                               version_name(false));
     enum err result =

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "tls/client_hello.h"
 #include "tls/store_redis.h"
 #include "tls/wipe.h"
 

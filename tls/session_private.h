@@ -97,6 +97,19 @@ int tls_handshake_step(struct tls_session *session);
  * which the peer has been told. */
 enum err tls_handshake_finish(struct tls_session *session);
 
+/* ---- client_hello.c: the offer of a ClientHello to resume, read before GnuTLS gets it (RFC 8446
+ * section 4.1.2, RFC 5077 section 3.2) ---- */
+
+struct tls_client_hello {
+    const uint8_t *session_id; /* inside of the bytes that were looked at */
+    size_t session_id_size;    /* 0 to 32 */
+    bool has_ticket;           /* of TLS 1.2, or a pre-shared key of TLS 1.3 */
+};
+
+/* True if bytes begin with a whole ClientHello in one record. Nothing of it is trusted, nor checked
+ * more than is needed to find the two. */
+bool tls_client_hello_read(const uint8_t *bytes, size_t length, struct tls_client_hello *out);
+
 /* ---- resume.c: a server resumes by the ticket key, the store, and for children the generation
  * ----
  */

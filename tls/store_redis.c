@@ -15,7 +15,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/thread.h"
-#include "tls/store_seal.h"
+#include "tls/store.h"
 #include "tls/wipe.h"
 
 #define DEFAULT_TIMEOUT_MS 50

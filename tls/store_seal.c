@@ -1,5 +1,5 @@
 /* tls/store_seal.c: encrypts sessions for the shared store. */
-#include "tls/store_seal.h"
+#include "tls/store.h"
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>

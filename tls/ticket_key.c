@@ -67,80 +67,72 @@ bool tls_ticket_key_is_in(const struct tls_ticket_key *key, uint32_t lifetime_s,
     return is_in_period(key, period, bytes, length) || is_in_period(key, period - 1, bytes, length);
 }
 
-static struct tls_ticket_key *choose_shared(const struct tls_ticket_keys *keys, uint32_t lifetime_s,
-                                            const uint8_t *hello, size_t length)
+/* A random key is current for one lifetime; its tickets are valid for another. */
+static void rotate_locked(struct tls_ticket_keys *keys, int64_t now, uint32_t lifetime_s)
 {
-    for (size_t i = 1; i < keys->shared_count; i++) {
-        if (tls_ticket_key_is_in(keys->shared[i], lifetime_s, hello, length))
-            return keys->shared[i];
-    }
-    return keys->shared[0];
-}
-
-static struct tls_ticket_key *choose_own(struct tls_ticket_keys *keys, uint32_t lifetime_s,
-                                         const uint8_t *hello, size_t length)
-{
-    int64_t now = time(NULL);
-    if (keys->older && now - keys->older->born > 2 * (int64_t)lifetime_s) {
-        tls_ticket_key_unref(keys->older);
-        keys->older = NULL;
-    }
-    if (!keys->current || now - keys->current->born >= lifetime_s) {
-        tls_ticket_key_unref(keys->older);
-        keys->older = keys->current;
-        keys->current = make_key(now, NULL);
-    }
-    return keys->older && tls_ticket_key_is_in(keys->older, lifetime_s, hello, length)
-               ? keys->older
-               : keys->current;
+    if (keys->count == 2 && now - keys->keys[1]->born > 2 * (int64_t)lifetime_s)
+        tls_ticket_key_unref(keys->keys[--keys->count]);
+    if (keys->count && now - keys->keys[0]->born < lifetime_s)
+        return;
+    if (keys->count == 2)
+        tls_ticket_key_unref(keys->keys[1]);
+    keys->keys[1] = keys->keys[0];
+    keys->keys[0] = make_key(now, NULL);
+    keys->count = keys->count ? 2 : 1;
 }
 
 struct tls_ticket_key *tls_ticket_key_choose(struct tls_ticket_keys *keys, uint32_t lifetime_s,
                                              const uint8_t *hello, size_t length)
 {
+    int64_t now = time(NULL);
     pthread_mutex_lock(&keys->lock);
-    struct tls_ticket_key *key =
-        tls_ticket_key_ref(keys->shared_count ? choose_shared(keys, lifetime_s, hello, length)
-                                              : choose_own(keys, lifetime_s, hello, length));
+    if (!keys->are_shared)
+        rotate_locked(keys, now, lifetime_s);
+    struct tls_ticket_key *key = keys->keys[0];
+    for (size_t i = 1; i < keys->count; i++) {
+        if (tls_ticket_key_is_in(keys->keys[i], lifetime_s, hello, length)) {
+            key = keys->keys[i];
+            break;
+        }
+    }
+    tls_ticket_key_ref(key);
     pthread_mutex_unlock(&keys->lock);
     return key;
 }
 
-static void drop_shared(struct tls_ticket_keys *keys)
+void tls_ticket_key_clear(struct tls_ticket_keys *keys)
 {
-    for (size_t i = 0; i < keys->shared_count; i++)
-        tls_ticket_key_unref(keys->shared[i]);
-    keys->shared_count = 0;
+    for (; keys->count; keys->count--)
+        tls_ticket_key_unref(keys->keys[keys->count - 1]);
 }
 
 void tls_ticket_key_share(struct tls_ticket_keys *keys, const struct tls_key_file *file)
 {
     int64_t now = time(NULL);
     pthread_mutex_lock(&keys->lock);
-    drop_shared(keys);
-    for (; keys->shared_count < file->count; keys->shared_count++)
-        keys->shared[keys->shared_count] = make_key(now, file->keys[keys->shared_count]);
+    tls_ticket_key_clear(keys);
+    keys->are_shared = true;
+    for (; keys->count < file->count; keys->count++)
+        keys->keys[keys->count] = make_key(now, file->keys[keys->count]);
     pthread_mutex_unlock(&keys->lock);
 }
 
 void tls_ticket_key_inherit(struct tls_ticket_keys *keys, struct tls_ticket_keys *from)
 {
+    struct tls_ticket_key *found[TLS_KEY_FILE_MAX_KEYS];
+    size_t count = 0;
     pthread_mutex_lock(&from->lock);
-    struct tls_ticket_key *current = from->current ? tls_ticket_key_ref(from->current) : NULL,
-                          *older = from->older ? tls_ticket_key_ref(from->older) : NULL;
+    for (; count < from->count && !from->are_shared; count++)
+        found[count] = tls_ticket_key_ref(from->keys[count]);
     pthread_mutex_unlock(&from->lock);
     pthread_mutex_lock(&keys->lock);
-    tls_ticket_key_unref(keys->current);
-    tls_ticket_key_unref(keys->older);
-    keys->current = current;
-    keys->older = older;
+    if (!keys->are_shared)
+        tls_ticket_key_clear(keys);
+    for (size_t i = 0; i < count; i++) {
+        if (keys->are_shared)
+            tls_ticket_key_unref(found[i]);
+        else
+            keys->keys[keys->count++] = found[i];
+    }
     pthread_mutex_unlock(&keys->lock);
-}
-
-void tls_ticket_key_clear(struct tls_ticket_keys *keys)
-{
-    tls_ticket_key_unref(keys->current);
-    tls_ticket_key_unref(keys->older);
-    keys->current = keys->older = NULL;
-    drop_shared(keys);
 }

@@ -26,10 +26,10 @@ struct tls_ticket_key {
 
 /* The keys of a server; zero-initialised but for the lock. */
 struct tls_ticket_keys {
-    pthread_mutex_t lock; /* guards all below */
-    struct tls_ticket_key *current, *older;
-    struct tls_ticket_key *shared[TLS_KEY_FILE_MAX_KEYS]; /* of the file; the first is current */
-    size_t shared_count;                                  /* 0: no file */
+    pthread_mutex_t lock;                               /* guards all below */
+    struct tls_ticket_key *keys[TLS_KEY_FILE_MAX_KEYS]; /* the first is current */
+    size_t count;
+    bool are_shared; /* from a file; else there are two at most, made here */
 };
 
 /* A key of its own, for one association. Owns: caller has a reference. */

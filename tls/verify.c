@@ -1,5 +1,5 @@
 /* tls/verify.c: names a peer by what it has shown, and accepts it or not. */
-#include "tls/verify.h"
+#include "tls/credentials_private.h"
 
 #include <arpa/inet.h>
 #include <gnutls/gnutls.h>
@@ -11,7 +11,6 @@
 
 #include "base/check.h"
 #include "base/quote.h"
-#include "tls/credentials_private.h"
 
 static void refuse(struct tls_verdict *verdict, enum err err, int alert, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -10,7 +10,7 @@
 
 #include "base/check.h"
 #include "base/wire.h"
-#include "tls/verify.h"
+#include "tls/credentials_private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

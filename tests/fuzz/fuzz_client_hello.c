@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 #include "base/wire.h"
-#include "tls/client_hello.h"
+#include "tls/session_private.h"
 #include "tls/ticket_key.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -69,7 +69,7 @@ static void make_keys(void)
     struct tls_key_file file = {.count = KEYS};
     for (size_t i = 0; i < KEYS; i++)
         memset(file.keys[i], (int)(1 + i), sizeof file.keys[i]);
-    if (!keys.shared_count)
+    if (!keys.count)
         tls_ticket_key_share(&keys, &file);
 }
 
@@ -96,7 +96,7 @@ static void check_choice(const uint8_t *hello, size_t size)
             if (size && memmem(hello, size, name, sizeof name))
                 expected = i;
         }
-    must(key == keys.shared[expected]);
+    must(key == keys.keys[expected]);
     tls_ticket_key_unref(key);
 }
 

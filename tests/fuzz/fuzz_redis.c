@@ -16,8 +16,8 @@
 
 #include "base/check.h"
 #include "base/wire.h"
+#include "tls/store.h"
 #include "tls/store_redis.h"
-#include "tls/store_seal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* The view of a ClientHello before GnuTLS: of true ones, and of forged ones. */
-#include "tls/client_hello.h"
+#include "tls/session_private.h"
 
 #include "base/wire.h"
 #include "tests/unit/tls/modes.h"

@@ -5,7 +5,6 @@
 
 #include "tests/unit/tls/clock.h"
 #include "tests/unit/tls/pair.h"
-#include "tls/credentials_private.h"
 #include "tls/session_private.h"
 
 static char why[1024];

@@ -4,9 +4,8 @@
 
 #include "tests/unit/tls/clock.h"
 #include "tests/unit/tls/modes.h"
-#include "tls/credentials_private.h"
 #include "tls/session_private.h"
-#include "tls/store_seal.h"
+#include "tls/store.h"
 
 static const struct mode *const by_id = &modes[2], *const by_any = &modes[4];
 
