@@ -1,3 +1,4 @@
+/* SACKs in: what they newly acknowledge, what they take back. */
 #include "sctp/acknowledge.h"
 
 #include <stdlib.h>
@@ -9,8 +10,7 @@
 
 #define CAPACITY_FIRST 16
 
-/* Linux reports so many gap blocks at most, others more: with as many there may be more that are
- * not told. */
+/* Linux reports at most 16 gap blocks, others more: a SACK with as many may leave out others. */
 #define BLOCKS_OTHERS 16
 
 /* SACKs in a row that leave out what an earlier one had acknowledged: the peer has taken it back
@@ -26,10 +26,10 @@ void sctp_acknowledge_fini(struct sctp_association *self)
 
 /* ---- chunks ---- */
 
-/* Of a packet that arrived, the peer took those in that range, and no other chunk of it: it had no
- * room. Nothing was lost, but they must go again. */
-static void leave_rest(struct sctp_association *self, uint32_t number, uint32_t first,
-                       uint32_t last)
+/* The peer took only the chunks of that range from a packet that arrived: it had no room for the
+ * others. Nothing was lost, but they must go again. */
+static void requeue_rest(struct sctp_association *self, uint32_t number, uint32_t first,
+                         uint32_t last)
 {
     if (!sctp_flight_knows(&self->flight, number))
         return;
@@ -46,15 +46,15 @@ static void leave_rest(struct sctp_association *self, uint32_t number, uint32_t 
 }
 
 /* The answer may have been to the packet that this one repeats (sctp/delivery.c). */
-static void leave_rests(struct sctp_association *self, uint32_t number, uint32_t first,
-                        uint32_t last)
+static void requeue_untaken(struct sctp_association *self, uint32_t number, uint32_t first,
+                            uint32_t last)
 {
-    leave_rest(self, number, first, last);
+    requeue_rest(self, number, first, last);
     if (!sctp_flight_knows(&self->flight, number))
         return;
     const struct sctp_packet *packet = sctp_flight_packet(&self->flight, number);
-    if (packet->flags & SCTP_PACKET_REPEATS)
-        leave_rest(self, packet->previous, first, last);
+    if (packet->flags & SCTP_PACKET_RTX)
+        requeue_rest(self, packet->previous, first, last);
 }
 
 /* These TSNs are acknowledged, and were not before. */
@@ -75,7 +75,7 @@ static void acknowledge(struct sctp_association *self, uint64_t now_us, uint32_t
             any = true;
             packet = chunk->packet;
             sctp_delivery_packet(self, now_us, packet);
-            leave_rests(self, packet, first, last);
+            requeue_untaken(self, packet, first, last);
         }
         chunk->flags &= (uint8_t)~SCTP_SENT_QUEUED;
         if (!kept)
@@ -91,7 +91,7 @@ static bool before(uint32_t a, uint32_t b)
     return sctp_flight_before(a, b);
 }
 
-/* una moves behind that TSN. What lies between the intervals is new. */
+/* una moves behind that TSN. TSNs between the intervals are newly acknowledged. */
 static void advance(struct sctp_association *self, uint64_t now_us, uint32_t cumulative)
 {
     struct sctp_acknowledge *list = &self->acknowledge;
@@ -116,7 +116,7 @@ static void advance(struct sctp_association *self, uint64_t now_us, uint32_t cum
         for (uint32_t tsn = flight->una; tsn != cumulative + 1; tsn++)
             sctp_flight_release(sctp_flight_chunk(flight, tsn));
     sctp_flight_advance(flight, now_us, cumulative + 1);
-    sctp_sending_look_at_key(self);
+    sctp_sending_check_key(self);
 }
 
 /* Blocks that are in order and within what was sent; at the first that is not, the rest is ignored.
@@ -215,10 +215,10 @@ static void merge(struct sctp_association *self, uint64_t now_us, const struct s
     swap(list, out);
 }
 
-/* ---- what others take back (section 6.2.1 D iii) ---- */
+/* ---- reneging (section 6.2.1 D iii) ---- */
 
 /* True: it is to be sent again. */
-static bool miss(struct sctp_association *self, uint32_t tsn)
+static bool count_miss(struct sctp_association *self, uint32_t tsn)
 {
     struct sctp_sent *chunk = sctp_flight_chunk(&self->flight, tsn);
     if (chunk->miss_round != self->acknowledge.miss_round)
@@ -232,7 +232,7 @@ static bool miss(struct sctp_association *self, uint32_t tsn)
     return true;
 }
 
-static void list_anew(struct sctp_association *self)
+static void rebuild_list(struct sctp_association *self)
 {
     struct sctp_acknowledge *list = &self->acknowledge;
     list->count = 0;
@@ -250,18 +250,18 @@ static void list_anew(struct sctp_association *self)
 }
 
 /* TSNs from *at up to end, without it, are in the list and not in this SACK. */
-static bool miss_until(struct sctp_association *self, uint32_t *at, uint32_t end, bool *any)
+static bool count_misses(struct sctp_association *self, uint32_t *at, uint32_t end, bool *any)
 {
     bool back = false;
     for (; before(*at, end); ++*at) {
         *any = true;
-        back |= miss(self, *at);
+        back |= count_miss(self, *at);
     }
     return back;
 }
 
-static void look_for_misses(struct sctp_association *self, const struct sctp_sack *sack,
-                            uint32_t blocks)
+static void find_reneged(struct sctp_association *self, const struct sctp_sack *sack,
+                         uint32_t blocks)
 {
     struct sctp_acknowledge *list = &self->acknowledge;
     bool any = false, back = false;
@@ -273,7 +273,7 @@ static void look_for_misses(struct sctp_association *self, const struct sctp_sac
             sctp_wire_gap(sack, k, &start, &stop);
             if (!before(sack->cumulative + start, end))
                 break;
-            back |= miss_until(self, &at, sack->cumulative + start, &any);
+            back |= count_misses(self, &at, sack->cumulative + start, &any);
             if (before(at, sack->cumulative + stop + 1))
                 at = sack->cumulative + stop + 1;
             if (!before(at, end))
@@ -281,19 +281,19 @@ static void look_for_misses(struct sctp_association *self, const struct sctp_sac
         }
         if (list->is_cut && before(list->seen, end))
             end = list->seen;
-        back |= miss_until(self, &at, end, &any);
+        back |= count_misses(self, &at, end, &any);
     }
     if (!any)
         list->miss_round++;
     if (back)
-        list_anew(self);
+        rebuild_list(self);
 }
 
 /* ---- SACKs ---- */
 
 /* Duplicates are D-SACKs (RFC 8985 section 6.2.4): at most as many as were sent again, and not what
  * a probe repeated, which was no mistake. */
-static void look_at_duplicates(struct sctp_association *self, const struct sctp_sack *sack)
+static void take_duplicates(struct sctp_association *self, const struct sctp_sack *sack)
 {
     struct sctp_recovery *recovery = &self->recovery;
     struct sctp_net *net = self->nets[self->used];
@@ -315,7 +315,7 @@ static void look_at_duplicates(struct sctp_association *self, const struct sctp_
     }
 }
 
-static void look_at_window(struct sctp_association *self, uint64_t now_us, uint32_t window)
+static void take_window(struct sctp_association *self, uint64_t now_us, uint32_t window)
 {
     uint64_t out = self->flight.outstanding;
     self->sending.peer_window = window > out ? window - (uint32_t)out : 0;
@@ -330,7 +330,7 @@ enum err sctp_acknowledge_sack(struct sctp_association *self, uint64_t now_us,
     if (!before(sack->cumulative, flight->next_tsn))
         return ERR_CONTROL_PROTOCOL;
     list->any = true;
-    look_at_duplicates(self, sack);
+    take_duplicates(self, sack);
     if (before(sack->cumulative + 1, flight->una))
         return ERR_OK;
     uint32_t blocks = sound_blocks(self, sack);
@@ -342,13 +342,13 @@ enum err sctp_acknowledge_sack(struct sctp_association *self, uint64_t now_us,
             sctp_wire_gap(sack, blocks - 1, &start, &end);
         list->is_cut = sack->gap_count >= BLOCKS_OTHERS || blocks < sack->gap_count;
         list->seen = sack->cumulative + end + 1;
-        look_for_misses(self, sack, blocks);
+        find_reneged(self, sack, blocks);
     }
     if (blocks)
         merge(self, now_us, sack, blocks);
     if (!list->count)
         give_back(list);
-    look_at_window(self, now_us, sack->window);
+    take_window(self, now_us, sack->window);
     return ERR_OK;
 }
 

@@ -1,3 +1,4 @@
+/* The calls of the user: options, time, messages, events, nets, status. */
 #include "sctp/association.h"
 
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 #include "sctp/replies.h"
 #include "sctp/sending.h"
 
-/* A net that has carried nothing for so long begins anew. */
+/* A net that has carried nothing for this time begins anew. */
 #define STALE_US 10000000
 
 /* An early message fits behind COOKIE ECHO in the smallest packet. */
@@ -186,7 +187,7 @@ static bool tell_down(struct sctp_association *self, struct sctp_event *event)
     return true;
 }
 
-/* What comes once in its life, and WRITABLE, which means nothing once it has ended. */
+/* Events that come once in its life, and WRITABLE, which means nothing once it has ended. */
 static bool tell_rare(struct sctp_association *self, struct sctp_event *event)
 {
     if (sctp_association_may_send(self) && sctp_sending_is_writable(self))
@@ -314,7 +315,7 @@ static size_t memory_of(const struct sctp_association *self)
     bytes += self->sending.ssn_count * sizeof *self->sending.ssns + self->sending.queue.bytes;
     bytes += self->acknowledge.capacity * sizeof *self->acknowledge.intervals;
     for (unsigned i = 0; i < 2; i++)
-        bytes += self->recovery.again[i].size * sizeof *self->recovery.again[i].tsns;
+        bytes += self->recovery.rtx[i].size * sizeof *self->recovery.rtx[i].tsns;
     bytes += sctp_receiving_memory(self);
     for (unsigned i = 0; i < SCTP_NETS_MAX; i++)
         bytes += self->nets[i] ? sizeof *self->nets[i] : 0;

@@ -45,7 +45,7 @@ struct sctp_options {
     uint64_t rto_initial_us, rto_min_us, rto_max_us;
     uint32_t init_retransmissions; /* Max.Init.Retransmits */
     uint32_t retransmissions;      /* Association.Max.Retrans: time-outs without an answer */
-    uint64_t sack_delay_us;        /* at most so long a SACK waits (section 6.2: 500 ms or less) */
+    uint64_t sack_delay_us;        /* a SACK waits no longer (section 6.2: 500 ms or less) */
     bool init_by_caller; /* who connects sends INIT itself: sctp_association_init_packet */
     bool auth;           /* RFC 4895; without it at the peer there is no association */
     bool hawser;         /* says in INIT that it is one of ours (SCTP_PARAMETER_HAWSER) */
@@ -158,14 +158,14 @@ void sctp_association_abort(struct sctp_association *self, const char *text);
 
 /* ---- nets ---- */
 
-/* From now on everything goes by that net. What is in flight on the other stays there. */
+/* From now on everything goes by this net. Packets in flight on the other one stay there. */
 void sctp_association_net_use(struct sctp_association *self, uint64_t now_us, unsigned net);
 /* A round trip there that the caller has measured, by a probe of its own, say: it counts until data
  * have measured one. Not 0. */
 void sctp_association_net_rtt(struct sctp_association *self, uint64_t now_us, unsigned net,
                               uint64_t rtt_us);
-/* That net carries nothing any more: what is in flight there is lost, and goes by the one in use
- * at once. */
+/* The net carries nothing any more: its packets in flight are lost, and go by the net in use at
+ * once. */
 void sctp_association_net_fail(struct sctp_association *self, uint64_t now_us, unsigned net);
 /* The path of that net is another one now: its round trips and window begin anew. */
 void sctp_association_net_reset(struct sctp_association *self, uint64_t now_us, unsigned net);
@@ -181,10 +181,10 @@ enum err sctp_association_auth_add(struct sctp_association *self, uint16_t numbe
                                    const uint8_t *key, size_t length);
 enum err sctp_association_auth_use(struct sctp_association *self, uint16_t number);
 enum err sctp_association_auth_drop(struct sctp_association *self, uint16_t number);
-/* Whether the latest packet given to input was authenticated from its first chunk on. */
+/* True: the latest packet given to input was authenticated from its first chunk on. */
 bool sctp_association_was_authentic(const struct sctp_association *self);
 
-/* ---- what it says of itself ---- */
+/* ---- status ---- */
 
 struct sctp_net_status {
     uint32_t srtt_us, min_rtt_us; /* 0: not measured */

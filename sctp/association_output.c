@@ -16,7 +16,7 @@ struct departure {
     uint8_t *auth; /* its AUTH chunk; NULL: none yet */
 };
 
-/* ---- what is wanted ---- */
+/* ---- the plan of a packet ---- */
 
 static bool wants_heartbeat_ack(const struct sctp_association *self, unsigned *net)
 {

@@ -29,7 +29,7 @@ struct sctp_handshake {
     uint8_t *cookie; /* to be echoed; NULL: INIT ACK has not come */
     size_t cookie_length;
     uint64_t sent_us, deadline_us; /* T1 */
-    unsigned sent;                 /* INIT or COOKIE ECHO, so many times */
+    unsigned sent;                 /* times that INIT or COOKIE ECHO was sent */
     unsigned stale;                /* cookies that were */
     bool is_due, takes_early;
 };
@@ -48,7 +48,7 @@ struct sctp_sending {
     struct sctp_put {     /* the packet that is being made */
         uint32_t first_tsn, previous;
         uint16_t count;
-        bool repeats, probe;
+        bool is_rtx, probe;
     } put;
     bool key_waits; /* the next two are set */
     uint16_t key;
@@ -73,10 +73,10 @@ struct sctp_acknowledge {
 
 /* sctp/recovery.c */
 struct sctp_recovery {
-    struct sctp_again {
+    struct sctp_rtx_queue {
         uint32_t *tsns;
         uint32_t size, first, count;
-    } again[2]; /* TSNs to be sent again: rings, in the order in which they were lost; those that
+    } rtx[2]; /* TSNs to be sent again: rings, in the order in which they were lost; those that
                    were sent again already, and are lost once more, go first: all wait for them */
     uint64_t rack_us, probe_us; /* deadlines; SCTP_NEVER: not armed */
     uint64_t wait_us;           /* the same: for the peer's window */
@@ -193,7 +193,7 @@ void sctp_association_end(struct sctp_association *self, enum err reason, const 
  * A no-op when it is over already. */
 void sctp_association_fail(struct sctp_association *self, enum err reason, uint16_t cause,
                            const void *value, size_t length);
-/* Whether DATA may be sent, and taken, in this state (section 6). */
+/* DATA may be sent, and taken, in this state (section 6). */
 static inline bool sctp_association_may_send(const struct sctp_association *self)
 {
     return self->state == SCTP_ESTABLISHED || self->state == SCTP_SHUTDOWN_PENDING ||

@@ -1,4 +1,4 @@
-/* The state of an association, which all of its parts may change: made, up, over; and its nets. */
+/* The state of an association, which all of its parts may change. */
 #include <string.h>
 
 #include "base/check.h"

@@ -1,3 +1,4 @@
+/* RFC 4895: parameters, keys, MACs. */
 #include "sctp/auth.h"
 
 #include <nettle/hmac.h>
@@ -54,7 +55,7 @@ struct key {
     union mac *send, *receive[HMACS]; /* made when they are first used */
 };
 
-/* What an end has sent, without padding (section 6.1). */
+/* The parameters that an end has sent, without padding (section 6.1). */
 struct vector {
     uint8_t bytes[SCTP_AUTH_PARAMETERS_MAX];
     size_t length;
@@ -266,7 +267,7 @@ enum err sctp_auth_drop(struct sctp_auth *self, uint16_t number)
     return ERR_OK;
 }
 
-/* ---- what a key becomes between these two ends ---- */
+/* ---- keys derived for these two ends ---- */
 
 #define LABEL       "SCTP-AUTH UMAC-128"
 #define DERIVED_MAX (SCTP_KEY_MAX + 2 * SCTP_AUTH_PARAMETERS_MAX)

@@ -54,8 +54,8 @@ enum err sctp_auth_add(struct sctp_auth *self, uint16_t number, const uint8_t *k
 enum err sctp_auth_use(struct sctp_auth *self, uint16_t number);
 enum err sctp_auth_drop(struct sctp_auth *self, uint16_t number);
 
-/* Whether chunks of that type must be authenticated: as the peer asked for what we send, as we
- * asked for what it sends (section 6.3: others are dropped silently). */
+/* Chunks of that type must be authenticated: when we send them, as the peer asked; when they come,
+ * as we asked (section 6.3: others are dropped silently). */
 bool sctp_auth_must_send(const struct sctp_auth *self, uint8_t type);
 bool sctp_auth_must_come(uint8_t type);
 

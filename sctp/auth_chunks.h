@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the peer is told by the ABORT, and the user by its end: both ends must want it, or none. */
+/* Text of the ABORT and of the end where only one end wants it. */
 #define SCTP_AUTH_MISSING "this end requires sctp_auth, the other end does not have it"
 
 /* Types of the chunks that must be authenticated, whatever transport it is.
@@ -21,5 +21,5 @@
 #define SCTP_AUTH_CHUNKS 8
 extern const uint8_t sctp_auth_chunks[SCTP_AUTH_CHUNKS];
 
-/* Whether a peer's list has all of them. */
+/* A peer's list has all of them. */
 bool sctp_auth_chunks_listed(const uint8_t *list, size_t count);

@@ -1,4 +1,4 @@
-/* sctp/bbr.c: BBR's states, and what it makes of its model: pace, quantum, window. */
+/* The states of BBR, and its control: pace, quantum, window. */
 #include "sctp/bbr.h"
 
 #include <stdlib.h>
@@ -103,7 +103,7 @@ static void set_window(struct sctp_bbr *self, uint64_t acked)
     self->window = number_least(self->window, SCTP_CONGESTION_BYTES_MAX);
 }
 
-/* What the rest of the engine sees. */
+/* Sets the window and the pace that the rest of the engine sees. */
 static void publish(struct sctp_bbr *self, uint64_t now_us)
 {
     struct sctp_congestion *base = &self->base;
@@ -226,7 +226,7 @@ static void check_probe_rtt(struct sctp_bbr *self, const struct sctp_sample *sam
         self->idle_restart = false;
 }
 
-/* ---- what happens ---- */
+/* ---- events ---- */
 
 static struct sctp_sample clamped(const struct sctp_bbr *self, const struct sctp_sample *sample)
 {
@@ -330,7 +330,7 @@ static void timeout(struct sctp_congestion *base, uint64_t now_us)
     publish(self, now_us);
 }
 
-/* "Restarting From Idle". Where all that was in flight was lost, nothing was idle. */
+/* "Restarting From Idle". A path on which all packets were lost was not idle. */
 static void sent(struct sctp_congestion *base, uint64_t now_us, uint32_t size, uint64_t in_flight)
 {
     (void)size;

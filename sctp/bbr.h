@@ -3,8 +3,8 @@
  * titles. sctp/bbr.c has states and control, sctp/bbr_model.c the model of the path,
  * sctp/bbr_probe.c the ProbeBW cycle. Private to these three. Pure.
  *
- * All in integers: bytes, microseconds, bytes a second, percent. What comes from a peer's
- * acknowledgements is clamped first (bbr.c: clamped), so that no product overflows. */
+ * All in integers: bytes, microseconds, bytes a second, percent. Numbers from a peer's
+ * acknowledgements are clamped first (bbr.c: clamped), so that no product overflows. */
 #pragma once
 
 #include "base/number.h"
@@ -26,13 +26,13 @@
 #define SCTP_BBR_MIN_RTT_US       UINT64_C(10000000)
 #define SCTP_BBR_PROBE_RTT_US     UINT64_C(5000000)
 #define SCTP_BBR_PROBE_RTT_STAYS  UINT64_C(200000)
-/* A round that loses so much: a short path (sctp/congestion.h) is as any other for 10 s. */
+/* After a round that loses this much a short path (sctp/congestion.h) is as any other for 10 s. */
 #define SCTP_BBR_LOSSY_PERCENT 10
 #define SCTP_BBR_LOSSY_US      UINT64_C(10000000)
 
 /* D1: in calm rounds of CRUISE and DOWN the share of lost packets is the line's own. So many
  * packets weigh as much as all before them, at first fewer; it is never taken to be more than 5%.
- * Of n packets n * (2% + floor) and so many standard deviations more may be lost before anything
+ * Of n packets n * (2% + floor) and two standard deviations more may be lost before anything
  * reacts; after a round that was not calm, in CRUISE and DOWN, without the 2%. */
 #define SCTP_BBR_D1_WEIGHT     1000
 #define SCTP_BBR_D1_PRIOR      100
@@ -43,9 +43,9 @@
 #define SCTP_BBR_CALM_SHARE 8
 #define SCTP_BBR_CALM_US    1000
 #define SCTP_BBR_BASE_US    UINT64_C(5000000)
-/* D2: after a calm REFILL, UP ends with so many samples in a row that are an eighth or 5 ms above
- * min_rtt: the queue is ours (as many as HyStart++ wants of a round, RFC 9406 section 4.3). Where
- * one batch acknowledges many packets, two batches do. */
+/* D2: after a calm REFILL, UP ends with eight samples in a row that are an eighth or 5 ms above
+ * min_rtt: the queue is ours (as many as HyStart++ wants of a round, RFC 9406 section 4.3). Two
+ * batches are enough if they acknowledge many packets. */
 #define SCTP_BBR_D2_SAMPLES 8
 #define SCTP_BBR_D2_PACKETS 16
 #define SCTP_BBR_D2_BATCHES 2
@@ -70,9 +70,9 @@
 #define SCTP_BBR_D6_KEPT  90
 #define SCTP_BBR_D6_RAISE 4
 /* D7: in Startup a round that the sender's user limited counts for the plateau all the same if a
- * queue stood in it, and so much was sent: else a connection whose own window is less than the path
- * holds keeps Startup's pace for ever, and each time its window opens it is a burst of nearly three
- * times the rate. */
+ * queue stood in it, and 44 packets were sent: else a connection whose own window is less than the
+ * path holds keeps Startup's pace for ever, and each time its window opens it is a burst of nearly
+ * three times the rate. */
 #define SCTP_BBR_D7_PACKETS UINT64_C(44)
 
 enum sctp_bbr_state {
@@ -149,7 +149,7 @@ struct sctp_bbr {
     bool resumes;                /* UP after a precautionary one: its queue is the same */
     uint64_t risen, risen_bytes; /* D2: samples in a row, and what they acknowledge */
     uint64_t lossy_us;           /* until then a short path is treated as any other */
-    /* What a loss changes and a spurious one gives back (D4). */
+    /* State before a loss, which a spurious one gives back (D4). */
     struct {
         uint64_t bw_shortterm, inflight_shortterm, inflight_longterm;
         enum sctp_bbr_state state; /* STARTUP or UP: it was left for a loss */
@@ -189,7 +189,7 @@ void sctp_bbr_model_advance_filter(struct sctp_bbr *self);
 uint64_t sctp_bbr_model_bdp(const struct sctp_bbr *self, uint64_t bw, unsigned percent);
 /* "Computing BBR.max_inflight": at least the offload budget, and 4 packets. */
 uint64_t sctp_bbr_model_quantized(const struct sctp_bbr *self, uint64_t bytes);
-/* Bytes of so many that may be lost (D1). */
+/* Of these bytes, the number that may be lost (D1). */
 uint64_t sctp_bbr_model_allowed(const struct sctp_bbr *self, uint64_t bytes);
 
 /* ---- sctp/bbr_probe.c ---- */

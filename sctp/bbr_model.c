@@ -1,4 +1,4 @@
-/* sctp/bbr_model.c: what BBR believes of the path: its rate, round trip, volumes, losses. */
+/* The model of the path in BBR: rate, round trip, volumes, losses. */
 #include "sctp/bbr.h"
 
 #define FULL_PERCENT 125 /* "Exiting Acceleration Based on Bandwidth Plateau" */
@@ -100,9 +100,9 @@ void sctp_bbr_model_spurious(struct sctp_bbr *self, uint32_t size)
         self->loss_in_round = false;
 }
 
-/* How much longer the round's round trips were, on average, than those of the best round in the
- * last 5 to 10 s. A least round trip would not do: with jitter it is a lucky one. */
-static void judge_queue(struct sctp_bbr *self, uint64_t now_us, uint64_t sent)
+/* Compares the mean round trip of the round with that of the best round in the last 5 to 10 s. The
+ * least round trip would not do: with jitter it is a lucky one. */
+static void measure_queue(struct sctp_bbr *self, uint64_t now_us, uint64_t sent)
 {
     self->fills = false;
     if (!self->round_rtts)
@@ -133,7 +133,7 @@ static void judge_queue(struct sctp_bbr *self, uint64_t now_us, uint64_t sent)
 }
 
 /* D1. */
-static void learn_floor(struct sctp_bbr *self, uint64_t sent)
+static void update_loss_floor(struct sctp_bbr *self, uint64_t sent)
 {
     if (!self->calm || (self->state != SCTP_BBR_CRUISE && self->state != SCTP_BBR_DOWN))
         return;
@@ -187,13 +187,13 @@ static void leave_startup(struct sctp_bbr *self)
 }
 
 /* Once a round. */
-static void judge_losses(struct sctp_bbr *self, const struct sctp_sample *sample)
+static void end_loss_round(struct sctp_bbr *self, const struct sctp_sample *sample)
 {
     uint64_t delivered = since(sample->total_delivered, self->round_delivered);
     uint64_t sent = number_least(delivered, SCTP_CONGESTION_BYTES_MAX) + self->round_lost;
     sent = number_least(sent, SCTP_CONGESTION_BYTES_MAX);
-    judge_queue(self, sample->now_us, sent);
-    learn_floor(self, sent);
+    measure_queue(self, sample->now_us, sent);
+    update_loss_floor(self, sent);
     bool too_many = self->loss_in_round && self->round_lost > tolerated(self, sent);
     if (self->round_lost > sent / 100 * SCTP_BBR_LOSSY_PERCENT)
         self->lossy_us = sample->now_us + SCTP_BBR_LOSSY_US;
@@ -300,7 +300,7 @@ void sctp_bbr_model_update(struct sctp_bbr *self, const struct sctp_sample *samp
         self->round_rtts++;
     }
     if (self->loss_round_start)
-        judge_losses(self, sample);
+        end_loss_round(self, sample);
     update_aggregation(self, sample);
     check_full_bw(self, sample);
 }

@@ -1,5 +1,4 @@
-/* sctp/bbr_probe.c: BBR's ProbeBW: down, cruise, refill, up; and how much may be in flight for
- * long ("ProbeBW Algorithm Details"). */
+/* The ProbeBW cycle of BBR: down, cruise, refill, up; and the long-term volume in flight. */
 #include "sctp/bbr.h"
 
 /* "Time Scale for Bandwidth Probing": 2 to 3 s, or as many rounds as Reno would need, at most

@@ -1,3 +1,4 @@
+/* The end of an association: SHUTDOWN, its timers, ABORT. */
 #include "sctp/closing.h"
 
 #include <string.h>
@@ -16,7 +17,7 @@ static uint64_t timeout_of(const struct sctp_association *self)
     return sctp_net_timeout(self->nets[self->used], &self->options, self->closing.sent);
 }
 
-/* What the user is told when the peer has nothing more to say. */
+/* The reason of an end in order. */
 static enum err orderly(const struct sctp_association *self)
 {
     return self->closing.by_us ? ERR_LOCAL_SHUTDOWN : ERR_TRANSPORT_CLOSED;
@@ -99,7 +100,7 @@ void sctp_association_shutdown(struct sctp_association *self, uint64_t now_us)
     }
 }
 
-/* Without a tag of the peer's there is none to say it with, and the peer keeps no state. */
+/* Before the peer has told its tag no ABORT is possible, and the peer keeps no state. */
 void sctp_association_abort(struct sctp_association *self, const char *text)
 {
     if (self->state == SCTP_ENDED)

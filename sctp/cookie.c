@@ -1,3 +1,4 @@
+/* State cookies: sealed, opened, and the secrets that do it. */
 #include "sctp/cookie.h"
 
 #include <nettle/hmac.h>
@@ -15,7 +16,7 @@
 #define MAC        16
 #define ORIGIN_MAX 64
 
-/* What is made from a secret is made from different texts. */
+/* Each purpose has texts of its own, so that no MAC serves two of them. */
 enum purpose { FOR_MAC = 'M', FOR_TAG = 'T', FOR_RANDOM = 'R', FOR_TIE = 'J', FOR_KEY = 'K' };
 
 struct sctp_cookie_secrets {
@@ -29,7 +30,7 @@ struct sctp_cookie_secrets {
     unsigned turn; /* whose tag is next */
 };
 
-/* What is shared is counted: each has the same number. */
+/* A shared secret is derived from its number, the same at all listeners. */
 static void draw(struct sctp_cookie_secrets *self, struct hmac_sha256_ctx *key,
                  enum purpose purpose, unsigned number)
 {
@@ -47,7 +48,7 @@ static void draw(struct sctp_cookie_secrets *self, struct hmac_sha256_ctx *key,
     explicit_bzero(bytes, sizeof bytes);
 }
 
-/* What is shared is made of the time, which all of them read from one clock. */
+/* Shared secrets follow the time, which all listeners read from one clock. */
 static void draw_shared(struct sctp_cookie_secrets *self, uint64_t now_us)
 {
     self->generation = (unsigned)(now_us / SCTP_SECRET_US);
@@ -98,9 +99,9 @@ void sctp_cookie_secrets_renew(struct sctp_cookie_secrets *self, uint64_t now_us
     self->made_us = now_us;
 }
 
-/* ---- what is made from a secret ---- */
+/* ---- MACs and numbers from a secret ---- */
 
-/* All that a cookie is bound to, and whatever is behind that. */
+/* The text of a MAC: origin and ports, to which a cookie is bound, then more. */
 struct text {
     uint8_t bytes[32 + ORIGIN_MAX + SCTP_COOKIE_MAX];
     struct wire_writer writer;
@@ -148,7 +149,8 @@ static void derive(struct hmac_sha256_ctx *key, enum purpose purpose,
     text_sum(&text, key, length, sum);
 }
 
-/* What of our own INIT ACK is not in the cookie. Returns what the tag is made from. */
+/* The fields of our INIT ACK that are not in the cookie. Returns the number that the tag is made
+ * from. */
 static uint32_t derive_own(struct hmac_sha256_ctx *key, const struct sctp_origin *origin,
                            struct sctp_cookie *cookie)
 {

@@ -1,3 +1,4 @@
+/* CRC32c by carry-less products, by CRC instructions, or by tables. */
 #include "sctp/crc32c.h"
 
 #include <endian.h>

@@ -1,4 +1,4 @@
-/* sctp/cubic.c: CUBIC (RFC 9438), with HyStart++ (RFC 9406) in slow start, paced. */
+/* CUBIC (RFC 9438), with HyStart++ (RFC 9406) in slow start, paced. */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -19,12 +19,12 @@
 #define TIMEOUT_PACKETS 1 /* RFC 9260 section 7.2.3 */
 
 /* RFC 9406 section 4.3. As it is paced, slow start has no other limit. */
-#define RISE_MIN_US    4000
-#define RISE_MAX_US    16000
-#define RISE_SHARE     8
-#define SAMPLES_MIN    8
-#define CAREFUL_SHARE  4
-#define CAREFUL_ROUNDS 5
+#define RTT_THRESH_MIN_US  4000
+#define RTT_THRESH_MAX_US  16000
+#define RTT_THRESH_DIVISOR 8
+#define N_RTT_SAMPLE       8
+#define CSS_GROWTH_DIVISOR 4
+#define CSS_ROUNDS         5
 
 #define START_PERCENT  200 /* of the window each round trip, in slow start; and then */
 #define PERCENT        125
@@ -35,24 +35,24 @@
 #define THRESHOLD_NONE SCTP_CONGESTION_BYTES_MAX
 
 enum phase {
-    START,
-    CAREFUL, /* slow start, a quarter as fast: round trips have become longer */
+    SLOW_START,
+    CSS, /* slow start, a quarter as fast: round trips have become longer */
     AVOIDANCE,
 };
 
-/* What a loss changes, and a spurious one gives back (section 4.9). */
-struct course {
+/* State that a loss changes, and a spurious one gives back (section 4.9). */
+struct epoch {
     enum phase phase;
     uint64_t window, threshold;
     uint64_t epoch_us;                 /* 0: begins with the next acknowledgement */
-    uint64_t highest, start, estimate; /* W_max, cwnd_epoch, W_est: bytes */
-    uint64_t prior;                    /* cwnd_prior */
-    uint64_t rise_ms;                  /* K */
+    uint64_t w_max, cwnd_epoch, w_est; /* bytes */
+    uint64_t cwnd_prior;
+    uint64_t k_ms;
 };
 
 struct cubic {
     struct sctp_congestion base; /* first; window and mss are used from here */
-    struct course now, before;   /* now.window is base.window when it was saved */
+    struct epoch now, before;    /* now.window is base.window when it was saved */
     bool had_loss, timed_out, in_recovery;
     uint64_t epoch_rest; /* of W_est, below a byte */
     uint64_t looked_us;  /* last acknowledgement */
@@ -62,8 +62,8 @@ struct cubic {
     uint64_t srtt_us, min_rtt_us;
     /* HyStart++ */
     uint64_t round_delivered; /* a packet sent with this much delivered ends the round trip */
-    uint64_t low_us, last_low_us, base_us;
-    unsigned samples, careful_rounds;
+    uint64_t round_rtt_us, last_round_rtt_us, css_rtt_us;
+    unsigned samples, css_rounds;
 };
 
 static struct cubic *cubic_of(struct sctp_congestion *base)
@@ -110,16 +110,16 @@ static struct sctp_congestion *make(uint64_t now_us, uint32_t mss, uint64_t rtt_
     self->now.threshold = THRESHOLD_NONE;
     self->looked_us = self->sent_us = now_us;
     self->srtt_us = rtt_us ? number_least(rtt_us, SCTP_CONGESTION_TIME_MAX) : FIRST_RTT_US;
-    self->low_us = self->last_low_us = UINT64_MAX;
+    self->round_rtt_us = self->last_round_rtt_us = UINT64_MAX;
     set_control(self);
     return &self->base;
 }
 
 /* ---- slow start ---- */
 
-static uint64_t rise(uint64_t base_us)
+static uint64_t rtt_thresh(uint64_t css_rtt_us)
 {
-    return number_between(base_us / RISE_SHARE, RISE_MIN_US, RISE_MAX_US);
+    return number_between(css_rtt_us / RTT_THRESH_DIVISOR, RTT_THRESH_MIN_US, RTT_THRESH_MAX_US);
 }
 
 static void end_slow_start(struct cubic *self)
@@ -127,43 +127,44 @@ static void end_slow_start(struct cubic *self)
     self->now.threshold = self->base.window;
     self->now.phase = AVOIDANCE;
     self->now.epoch_us = 0;
-    self->now.highest = self->now.prior = self->base.window;
+    self->now.w_max = self->now.cwnd_prior = self->base.window;
 }
 
 static void end_round(struct cubic *self, const struct sctp_sample *sample)
 {
     self->round_delivered = sample->total_delivered;
-    self->last_low_us = self->low_us;
-    self->low_us = UINT64_MAX;
+    self->last_round_rtt_us = self->round_rtt_us;
+    self->round_rtt_us = UINT64_MAX;
     self->samples = 0;
-    if (self->now.phase == CAREFUL && ++self->careful_rounds >= CAREFUL_ROUNDS)
+    if (self->now.phase == CSS && ++self->css_rounds >= CSS_ROUNDS)
         end_slow_start(self);
 }
 
 /* RFC 9406 section 4.2. Only before the first loss: the threshold ends the later ones. */
-static void watch_round_trips(struct cubic *self, const struct sctp_sample *sample)
+static void hystart(struct cubic *self, const struct sctp_sample *sample)
 {
     if (sample->has_packet && sample->prior_delivered >= self->round_delivered)
         end_round(self, sample);
     if (!sample->rtt_us || self->now.phase == AVOIDANCE || self->had_loss)
         return;
-    self->low_us = number_least(self->low_us, sample->rtt_us);
-    if (++self->samples < SAMPLES_MIN)
+    self->round_rtt_us = number_least(self->round_rtt_us, sample->rtt_us);
+    if (++self->samples < N_RTT_SAMPLE)
         return;
-    if (self->now.phase == CAREFUL) {
-        if (self->low_us < self->base_us)
-            self->now.phase = START;
-    } else if (self->last_low_us != UINT64_MAX &&
-               self->low_us >= self->last_low_us + rise(self->last_low_us)) {
-        self->now.phase = CAREFUL;
-        self->base_us = self->low_us;
-        self->careful_rounds = 0;
+    if (self->now.phase == CSS) {
+        if (self->round_rtt_us < self->css_rtt_us)
+            self->now.phase = SLOW_START;
+    } else if (self->last_round_rtt_us != UINT64_MAX &&
+               self->round_rtt_us >=
+                   self->last_round_rtt_us + rtt_thresh(self->last_round_rtt_us)) {
+        self->now.phase = CSS;
+        self->css_rtt_us = self->round_rtt_us;
+        self->css_rounds = 0;
     }
 }
 
-static void start_faster(struct cubic *self, uint64_t acked)
+static void slow_start_acked(struct cubic *self, uint64_t acked)
 {
-    self->base.window += self->now.phase == CAREFUL ? acked / CAREFUL_SHARE : acked;
+    self->base.window += self->now.phase == CSS ? acked / CSS_GROWTH_DIVISOR : acked;
     if (self->base.window >= self->now.threshold)
         end_slow_start(self);
 }
@@ -185,36 +186,36 @@ static uint64_t cube_root(uint64_t value)
 
 static void begin_epoch(struct cubic *self, uint64_t now_us)
 {
-    struct course *now = &self->now;
+    struct epoch *now = &self->now;
     now->epoch_us = now_us ? now_us : 1;
-    now->start = now->estimate = self->base.window;
-    now->highest = number_most(now->highest, now->start);
-    uint64_t way = (now->highest - now->start) / packet(self);
+    now->cwnd_epoch = now->w_est = self->base.window;
+    now->w_max = number_most(now->w_max, now->cwnd_epoch);
+    uint64_t way = (now->w_max - now->cwnd_epoch) / packet(self);
     uint64_t cube = number_least(way, UINT64_MAX / 2500000000) * 2500000000; /* ms cubed: / 0.4 */
-    now->rise_ms = cube_root(cube);
+    now->k_ms = cube_root(cube);
     self->epoch_rest = 0;
 }
 
 /* W_cubic (section 4.2). */
 static uint64_t cubic_at(const struct cubic *self, uint64_t ms)
 {
-    bool is_below = ms < self->now.rise_ms;
-    uint64_t away = is_below ? self->now.rise_ms - ms : ms - self->now.rise_ms;
+    bool is_below = ms < self->now.k_ms;
+    uint64_t away = is_below ? self->now.k_ms - ms : ms - self->now.k_ms;
     away = number_least(away, MS_MAX);
     uint64_t change = away * away * away / 1000 * CUBIC_TENTHS * packet(self) / 10 / 1000000;
     if (!is_below)
-        return self->now.highest + change;
-    return self->now.highest > change ? self->now.highest - change : 0;
+        return self->now.w_max + change;
+    return self->now.w_max > change ? self->now.w_max - change : 0;
 }
 
-/* What Reno would have got to with the same share of the line (section 4.3). */
-static void raise_estimate(struct cubic *self, uint64_t acked)
+/* The window of Reno with the same share of the line (section 4.3). */
+static void raise_w_est(struct cubic *self, uint64_t acked)
 {
-    bool is_back = self->now.estimate >= self->now.prior;
+    bool is_back = self->now.w_est >= self->now.cwnd_prior;
     uint64_t part =
         packet(self) * (is_back ? 100 : ALPHA_PERCENT) * number_least(acked, UINT32_MAX);
     uint64_t hundredths = part / self->base.window + self->epoch_rest;
-    self->now.estimate += hundredths / 100;
+    self->now.w_est += hundredths / 100;
     self->epoch_rest = hundredths % 100;
 }
 
@@ -223,10 +224,10 @@ static void avoid(struct cubic *self, const struct sctp_sample *sample)
     uint64_t window = self->base.window;
     if (!self->now.epoch_us)
         begin_epoch(self, sample->now_us);
-    raise_estimate(self, sample->acked);
+    raise_w_est(self, sample->acked);
     uint64_t us = sample->now_us > self->now.epoch_us ? sample->now_us - self->now.epoch_us : 0;
-    if (cubic_at(self, us / 1000) < self->now.estimate) {
-        self->base.window = number_most(window, self->now.estimate);
+    if (cubic_at(self, us / 1000) < self->now.w_est) {
+        self->base.window = number_most(window, self->now.w_est);
         return;
     }
     uint64_t target = cubic_at(self, (us + self->srtt_us) / 1000);
@@ -235,9 +236,9 @@ static void avoid(struct cubic *self, const struct sctp_sample *sample)
         self->base.window += (target - window) * number_least(sample->acked, window) / window;
 }
 
-/* ---- what happens ---- */
+/* ---- events ---- */
 
-/* What was not used up was not tried either; pacing does not count (RFC 9002 section 7.8). */
+/* A window that was not used up proves nothing; pacing does not count (RFC 9002 section 7.8). */
 static bool was_used(const struct cubic *self, const struct sctp_sample *sample)
 {
     return !sample->limited || sample->prior_in_flight + self->base.quantum >= self->base.window;
@@ -258,7 +259,7 @@ static void grow(struct cubic *self, const struct sctp_sample *sample)
     if (self->now.phase == AVOIDANCE)
         avoid(self, sample);
     else
-        start_faster(self, number_least(sample->acked, UINT32_MAX));
+        slow_start_acked(self, number_least(sample->acked, UINT32_MAX));
 }
 
 static void acked(struct sctp_congestion *base, const struct sctp_sample *sample)
@@ -269,7 +270,7 @@ static void acked(struct sctp_congestion *base, const struct sctp_sample *sample
     if (sample->rtt_us && (!self->min_rtt_us || sample->rtt_us < self->min_rtt_us))
         self->min_rtt_us = sample->rtt_us;
     self->in_recovery = sample->in_recovery;
-    watch_round_trips(self, sample);
+    hystart(self, sample);
     grow(self, sample);
     self->looked_us = sample->now_us;
     set_control(self);
@@ -277,10 +278,10 @@ static void acked(struct sctp_congestion *base, const struct sctp_sample *sample
 
 static void reduce(struct cubic *self)
 {
-    struct course *now = &self->now;
+    struct epoch *now = &self->now;
     uint64_t window = self->base.window;
-    now->highest = window < now->highest ? window * GIVE_WAY_PERCENT / 100 : window;
-    now->prior = window;
+    now->w_max = window < now->w_max ? window * GIVE_WAY_PERCENT / 100 : window;
+    now->cwnd_prior = window;
     self->lossy_us = self->looked_us + LOSSY_US;
     now->threshold =
         number_most(window * BETA_PERCENT / 100, (uint64_t)self->base.mss * WINDOW_PACKETS);
@@ -318,7 +319,7 @@ static void timeout(struct sctp_congestion *base, uint64_t now_us)
     struct cubic *self = cubic_of(base);
     if (!self->timed_out) /* else it is the same loss, still */
         reduce(self);
-    self->now.phase = START;
+    self->now.phase = SLOW_START;
     self->timed_out = true;
     base->window = (uint64_t)base->mss * TIMEOUT_PACKETS;
     set_control(self);
@@ -340,7 +341,7 @@ static void spurious(struct sctp_congestion *base, uint64_t now_us, uint32_t siz
 }
 
 /* Half of the window goes for each second of a pause; slow start gets most of it back. */
-static void forget(struct cubic *self, uint64_t idle_us)
+static void decay_idle(struct cubic *self, uint64_t idle_us)
 {
     uint64_t first = (uint64_t)self->base.mss * SCTP_CONGESTION_FIRST_PACKETS;
     uint64_t window = self->base.window;
@@ -350,7 +351,7 @@ static void forget(struct cubic *self, uint64_t idle_us)
         self->base.window = number_most(self->base.window / 2, first);
     self->now.threshold = number_most(self->now.threshold, window * KEPT_PERCENT / 100);
     if (self->now.phase == AVOIDANCE)
-        self->now.phase = START;
+        self->now.phase = SLOW_START;
     set_control(self);
 }
 
@@ -367,7 +368,7 @@ static void sent(struct sctp_congestion *base, uint64_t now_us, uint32_t size, u
         self->now.epoch_us += now_us - self->looked_us;
         self->looked_us = now_us;
     }
-    forget(self, idle_us);
+    decay_idle(self, idle_us);
 }
 
 static void mtu(struct sctp_congestion *base, uint32_t mss)

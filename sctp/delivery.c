@@ -1,9 +1,10 @@
+/* Packets that were acknowledged, and losses that were none. */
 #include "sctp/delivery.h"
 
 #include "sctp/recovery.h"
 
-/* An answer that comes sooner after a packet was sent again than so much of the least round trip is
- * the answer to the packet before it. */
+/* An answer that comes sooner after a retransmission than this share of the least round trip is the
+ * answer to the packet before it. */
 #define EARLY_PERCENT 95
 #define EARLY_ROUNDS  2
 
@@ -37,7 +38,7 @@ static void count(struct sctp_association *self, uint64_t now_us, uint32_t numbe
                   struct sctp_packet *packet)
 {
     struct sctp_net *net = self->nets[packet->net];
-    bool repeats = packet->flags & SCTP_PACKET_REPEATS, probe = packet->flags & SCTP_PACKET_PROBE;
+    bool repeats = packet->flags & SCTP_PACKET_RTX, probe = packet->flags & SCTP_PACKET_PROBE;
     uint64_t rtt_us = now_us > packet->sent_us ? now_us - packet->sent_us : 0;
     packet->flags |= SCTP_PACKET_ACKED;
     net->heard_us = net->t3_from_us = now_us;
@@ -67,7 +68,7 @@ static void arrive(struct sctp_association *self, uint64_t now_us, uint32_t numb
 
 /* ---- losses that were none ---- */
 
-/* Whether a chunk of it has not been sent again yet. */
+/* True: one of its chunks still waits to be sent again. */
 static bool is_waiting(const struct sctp_association *self, uint32_t number,
                        const struct sctp_packet *packet)
 {
@@ -139,7 +140,7 @@ static void spurious(struct sctp_association *self, uint64_t now_us, uint32_t nu
     net->congestion->ops->spurious(net->congestion, now_us, size, whole);
 }
 
-/* What it repeated has arrived, so this one is needless: it ends without a word on the line. */
+/* The packet that this one repeated has arrived, so this one is needless: it ends silently. */
 static void arrived_before(struct sctp_association *self, uint64_t now_us,
                            struct sctp_packet *packet)
 {
@@ -163,16 +164,16 @@ static void arrived_before(struct sctp_association *self, uint64_t now_us,
 
 static bool is_early(const struct sctp_net *net, uint64_t now_us, const struct sctp_packet *packet)
 {
-    return packet->flags & SCTP_PACKET_REPEATS &&
+    return packet->flags & SCTP_PACKET_RTX &&
            (now_us - packet->sent_us) * 100 < net->min_rtt_us * EARLY_PERCENT;
 }
 
-/* Late answers to what was sent first come within a round trip or two. Where answers are early for
- * longer, the line has become shorter, and that must not make all of them the wrong ones. */
-static void look_at_early(struct sctp_net *net, uint64_t now_us, const struct sctp_packet *packet)
+/* Late answers to what was sent first come within a round trip or two. If answers are early for
+ * longer, the line has become shorter, and they are right. */
+static void check_early(struct sctp_net *net, uint64_t now_us, const struct sctp_packet *packet)
 {
     if (!is_early(net, now_us, packet)) {
-        if (!(packet->flags & SCTP_PACKET_REPEATS))
+        if (!(packet->flags & SCTP_PACKET_RTX))
             net->early_us = 0;
     } else if (!net->early_us) {
         net->early_us = now_us;
@@ -205,14 +206,14 @@ void sctp_delivery_packet(struct sctp_association *self, uint64_t now_us, uint32
     if (packet->flags & SCTP_PACKET_ACKED)
         return;
     sctp_net_begin_batch(net);
-    look_at_early(net, now_us, packet);
+    check_early(net, now_us, packet);
     if (packet->flags & SCTP_PACKET_LOST) {
         spurious(self, now_us, number, packet);
     } else if (is_early(net, now_us, packet)) {
         arrived_before(self, now_us, packet);
     } else {
         arrive(self, now_us, number, packet);
-        if (packet->flags & SCTP_PACKET_PROBE && packet->flags & SCTP_PACKET_REPEATS)
+        if (packet->flags & SCTP_PACKET_PROBE && packet->flags & SCTP_PACKET_RTX)
             answer_to_probe(self, now_us, packet->previous);
     }
 }
@@ -233,7 +234,7 @@ static void widen(const struct sctp_flight *flight, struct sctp_net *net)
     net->reo_round = flight->next;
 }
 
-static void look_at_recovery(const struct sctp_flight *flight, struct sctp_net *net)
+static void check_recovery_end(const struct sctp_flight *flight, struct sctp_net *net)
 {
     if (!net->in_recovery || sctp_flight_before(flight->una, net->recovery_tsn))
         return;
@@ -256,8 +257,8 @@ static void tell(struct sctp_net *net, uint64_t now_us)
     net->congestion->ops->acked(net->congestion, sample);
 }
 
-/* What is acknowledged after an outage of the way back has waited for that; a line that has become
- * slower is followed by two or three samples. */
+/* After an outage of the way back acknowledgements are late by its length. A line that has become
+ * slower is followed within two or three samples all the same. */
 static uint64_t believable(const struct sctp_net *net, uint64_t rtt_us)
 {
     uint64_t most = 2 * net->rto_us;
@@ -272,7 +273,7 @@ void sctp_delivery_end(struct sctp_association *self, uint64_t now_us)
             continue;
         if (net->sample.rtt_us)
             sctp_net_measured(net, &self->options, believable(net, net->sample.rtt_us));
-        look_at_recovery(&self->flight, net);
+        check_recovery_end(&self->flight, net);
         if (net->needless)
             widen(&self->flight, net);
     }

@@ -1,5 +1,5 @@
-/* sctp/delivery.h: what it means that a packet has arrived: for round trips, for loss detection,
- * for the rate; losses that were none are taken back, T3's all at once (RFC 8985 sections 6.2, 7.4,
+/* sctp/delivery.h: the consequences of a packet that arrived: for round trips, loss detection and
+ * rate; spurious losses are undone, T3's all at once (RFC 8985 sections 6.2, 7.4,
  * RFC 5682's purpose). Private to sctp/. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* The rings of packets and chunks in flight. */
 #include "sctp/flight.h"
 
 #include <stdlib.h>
@@ -57,7 +58,7 @@ static void resize_chunks(struct sctp_flight *flight, uint32_t size)
     flight->chunk_size = size;
 }
 
-/* Whether a ring is to be halved, at the end of each round of it. */
+/* True at the end of a round of the ring that used less than a quarter of it. */
 static bool is_large(uint32_t number, uint32_t size, uint32_t used, uint32_t *peak)
 {
     if (used > *peak)

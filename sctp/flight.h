@@ -8,10 +8,10 @@
 
 enum sctp_packet_flag {
     SCTP_PACKET_ACKED = 1,
-    SCTP_PACKET_LOST = 2,     /* declared lost; ACKED too: it was not */
-    SCTP_PACKET_PROBE = 4,    /* TLP */
-    SCTP_PACKET_COPY = 8,     /* its chunks are in another packet, too, that counts */
-    SCTP_PACKET_REPEATS = 16, /* has chunks that were sent before: no round trips from it */
+    SCTP_PACKET_LOST = 2,  /* declared lost; ACKED too: it was not */
+    SCTP_PACKET_PROBE = 4, /* TLP */
+    SCTP_PACKET_COPY = 8,  /* its chunks are in another packet, too, that counts */
+    SCTP_PACKET_RTX = 16,  /* has chunks that were sent before: no round trips from it */
 };
 /* Any of these: it is no longer in flight. */
 #define SCTP_PACKET_RESOLVED (SCTP_PACKET_ACKED | SCTP_PACKET_LOST | SCTP_PACKET_COPY)
@@ -28,9 +28,9 @@ struct sctp_packet {
 };
 
 enum sctp_sent_flag {
-    SCTP_SENT_ACKED = 1,    /* by a gap block */
-    SCTP_SENT_QUEUED = 2,   /* waits to be sent again */
-    SCTP_SENT_REPEATED = 4, /* was sent more than once */
+    SCTP_SENT_ACKED = 1,  /* by a gap block */
+    SCTP_SENT_QUEUED = 2, /* waits to be sent again */
+    SCTP_SENT_RTX = 4,    /* was sent more than once */
     SCTP_SENT_BEGIN = 8,
     SCTP_SENT_END = 16,
 };
@@ -86,7 +86,7 @@ void sctp_flight_rest(struct sctp_flight *flight, uint64_t now_us);
 /* Bytes of both rings. */
 size_t sctp_flight_memory(const struct sctp_flight *flight);
 
-/* Numbers and TSNs wrap: whether a comes before b. */
+/* True: a comes before b; numbers and TSNs wrap. */
 static inline bool sctp_flight_before(uint32_t a, uint32_t b)
 {
     return (int32_t)(a - b) < 0;
@@ -98,9 +98,8 @@ static inline struct sctp_packet *sctp_flight_packet(const struct sctp_flight *f
     return &flight->packets[number & (flight->packet_size - 1)];
 }
 
-/* Whether that packet, which was sent, is still in the ring: those in flight are, of the others at
- * least a third of as many as are in flight. What a larger ring had no place for before is empty.
- */
+/* True: that packet is still in the ring. All packets in flight are, and at least a third as many
+ * others. Slots that a larger ring has gained are empty. */
 static inline bool sctp_flight_knows(const struct sctp_flight *flight, uint32_t number)
 {
     return flight->next - number - 1 < flight->packet_size &&

@@ -1,3 +1,4 @@
+/* INIT, INIT ACK, COOKIE ECHO and COOKIE ACK. */
 #include "sctp/handshake.h"
 
 #include <stdlib.h>
@@ -216,7 +217,7 @@ static void make_auth(struct sctp_association *self, const uint8_t *random, cons
     self->auth = sctp_auth_new(own, length, peer, peer_length);
 }
 
-/* What the peer's INIT or INIT ACK says. */
+/* Takes over the peer's INIT or INIT ACK. */
 static void take_peer(struct sctp_association *self, uint32_t window, uint32_t tsn,
                       uint16_t streams, bool is_hawser)
 {

@@ -13,7 +13,7 @@
 
 /* ---- INIT and INIT ACK ---- */
 
-/* What of the parameters is not RFC 4895's. */
+/* The parameters, without RFC 4895's. */
 struct sctp_offer {
     bool is_hawser;
     struct sctp_parameter host_name; /* whole NULL: none */

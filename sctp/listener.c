@@ -1,3 +1,4 @@
+/* INIT and COOKIE ECHO of peers, answered without state. */
 #include "sctp/listener.h"
 
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 #include "sctp/handshake.h"
 #include "sctp/replies.h"
 
-/* A reply has at most so many times the bytes of its question. */
+/* A reply is at most three times as long as its INIT. */
 #define REPLY_TIMES 3
 
 struct sctp_listener {
@@ -20,7 +21,7 @@ struct sctp_listener {
 };
 
 /* A packet that is being answered. */
-struct question {
+struct request {
     struct sctp_listener *self;
     uint64_t now_us;
     const struct sctp_origin *origin;
@@ -72,7 +73,7 @@ static bool has_ended(const struct sctp_listener *self, uint32_t own_tag)
 
 /* ---- replies ---- */
 
-static struct wire_writer begin_reply(const struct question *q, uint32_t tag)
+static struct wire_writer begin_reply(const struct request *q, uint32_t tag)
 {
     struct wire_writer writer = wire_writer(q->reply, SCTP_REPLY_MAX);
     sctp_wire_put_header(&writer,
@@ -80,7 +81,7 @@ static struct wire_writer begin_reply(const struct question *q, uint32_t tag)
     return writer;
 }
 
-static enum sctp_heard end_reply(struct question *q, const struct wire_writer *writer)
+static enum sctp_heard end_reply(struct request *q, const struct wire_writer *writer)
 {
     size_t length = (size_t)(writer->at - q->reply);
     if (writer->overrun || length > REPLY_TIMES * q->length)
@@ -90,7 +91,7 @@ static enum sctp_heard end_reply(struct question *q, const struct wire_writer *w
     return SCTP_HEARD_REPLY;
 }
 
-static enum sctp_heard reply_cause(struct question *q, uint8_t type, uint32_t tag, uint16_t cause,
+static enum sctp_heard reply_cause(struct request *q, uint8_t type, uint32_t tag, uint16_t cause,
                                    const void *value, size_t length)
 {
     struct wire_writer writer = begin_reply(q, tag);
@@ -117,7 +118,7 @@ static void put_reports(struct wire_writer *writer, const struct sctp_offer *off
  * own parameter. */
 #define PLAIN (SCTP_HEADER + 20 + SCTP_CHUNK_HEADER + 8 + 8)
 
-static enum sctp_heard reply_init_ack(struct question *q, const struct sctp_cookie *cookie,
+static enum sctp_heard reply_init_ack(struct request *q, const struct sctp_cookie *cookie,
                                       const uint8_t *sealed, size_t sealed_length,
                                       const struct sctp_offer *offer)
 {
@@ -140,7 +141,7 @@ static enum sctp_heard reply_init_ack(struct question *q, const struct sctp_cook
 
 /* Sections 5.2.1 and 5.2.2: an INIT of our own that is under way is repeated, an association that
  * is up is tied. */
-static void mind_existing(const struct question *q, struct sctp_cookie *cookie)
+static void note_existing(const struct request *q, struct sctp_cookie *cookie)
 {
     const struct sctp_association *existing = q->existing;
     if (!existing)
@@ -155,7 +156,7 @@ static void mind_existing(const struct question *q, struct sctp_cookie *cookie)
         cookie->tie = sctp_cookie_tie(q->self->secrets, existing->own_tag, existing->peer_tag);
 }
 
-static enum sctp_heard answer_init(struct question *q, const struct sctp_init *init)
+static enum sctp_heard answer_init(struct request *q, const struct sctp_init *init)
 {
     const struct sctp_options *options = &q->self->options;
     struct sctp_offer offer;
@@ -181,7 +182,7 @@ static enum sctp_heard answer_init(struct question *q, const struct sctp_init *i
         return heard == SCTP_HEARD_REPLY ? SCTP_HEARD_UNLIKE : heard;
     }
     cookie.peer_is_hawser = offer.is_hawser;
-    mind_existing(q, &cookie);
+    note_existing(q, &cookie);
     size_t length = sctp_cookie_seal(q->self->secrets, q->now_us, q->origin, &cookie, sealed);
     return reply_init_ack(q, &cookie, sealed, length, &offer);
 }
@@ -192,7 +193,7 @@ static bool is_connecting(const struct sctp_association *existing)
     return existing && existing->state < SCTP_ESTABLISHED;
 }
 
-static enum sctp_heard on_init(struct question *q)
+static enum sctp_heard take_init(struct request *q)
 {
     struct sctp_init init;
     if (!q->is_alone || q->header.tag || !sctp_wire_read_init(&q->chunk, &init) || !init.tag)
@@ -210,15 +211,15 @@ static enum sctp_heard on_init(struct question *q)
 
 /* ---- COOKIE ECHO ---- */
 
-/* What else is in the packet is for the association. */
-static enum sctp_heard give(struct question *q, struct sctp_association *association,
-                            enum sctp_heard heard)
+/* The rest of the packet is for the association. */
+static enum sctp_heard pass_to(struct request *q, struct sctp_association *association,
+                               enum sctp_heard heard)
 {
     sctp_association_input(association, q->now_us, q->net, q->packet, q->length);
     return heard;
 }
 
-static enum sctp_heard make(struct question *q, const struct sctp_cookie *cookie,
+static enum sctp_heard make(struct request *q, const struct sctp_cookie *cookie,
                             enum sctp_heard heard)
 {
     struct sctp_listener *self = q->self;
@@ -231,16 +232,16 @@ static enum sctp_heard make(struct question *q, const struct sctp_cookie *cookie
         return SCTP_HEARD_NOTHING;
     }
     *q->made = made;
-    return give(q, made, heard);
+    return pass_to(q, made, heard);
 }
 
 /* Section 5.2.4, A to D; what is in none of its rows is dropped. */
-static enum sctp_heard compare(struct question *q, const struct sctp_cookie *cookie)
+static enum sctp_heard compare_tags(struct request *q, const struct sctp_cookie *cookie)
 {
     struct sctp_association *existing = q->existing;
     if (cookie->own_tag == existing->own_tag)
         return sctp_handshake_cookie(existing, q->now_us, q->net, cookie)
-                   ? give(q, existing, SCTP_HEARD_EXISTING)
+                   ? pass_to(q, existing, SCTP_HEARD_EXISTING)
                    : SCTP_HEARD_NOTHING;
     if (cookie->peer_tag == existing->peer_tag || is_connecting(existing) ||
         cookie->tie != sctp_cookie_tie(q->self->secrets, existing->own_tag, existing->peer_tag))
@@ -252,7 +253,7 @@ static enum sctp_heard compare(struct question *q, const struct sctp_cookie *coo
     return SCTP_HEARD_EXISTING;
 }
 
-static enum sctp_heard on_cookie(struct question *q)
+static enum sctp_heard take_cookie(struct request *q)
 {
     const struct sctp_association *existing = q->existing;
     struct sctp_cookie cookie;
@@ -271,11 +272,11 @@ static enum sctp_heard on_cookie(struct question *q)
         return reply_cause(q, SCTP_CHUNK_ERROR, cookie.peer_tag, SCTP_CAUSE_STALE_COOKIE, measure,
                            sizeof measure);
     }
-    return existing ? compare(q, &cookie) : make(q, &cookie, SCTP_HEARD_MADE);
+    return existing ? compare_tags(q, &cookie) : make(q, &cookie, SCTP_HEARD_MADE);
 }
 
 /* AUTH may be before COOKIE ECHO (RFC 4895 section 6.3): the association looks at it. */
-static bool find_chunk(struct question *q)
+static bool find_chunk(struct request *q)
 {
     struct wire_reader chunks = sctp_wire_chunks(q->packet, q->length);
     if (!sctp_wire_next_chunk(&chunks, &q->chunk))
@@ -298,7 +299,7 @@ enum sctp_heard sctp_listener_input(struct sctp_listener *self, uint64_t now_us,
                                     uint8_t *reply, size_t *reply_length,
                                     struct sctp_association **made)
 {
-    struct question q = {
+    struct request q = {
         .self = self,
         .now_us = now_us,
         .origin = origin,
@@ -317,15 +318,15 @@ enum sctp_heard sctp_listener_input(struct sctp_listener *self, uint64_t now_us,
     else if (existing && existing->own_tag == q.header.tag)
         return SCTP_HEARD_NOTHING; /* its cookie again */
     if (q.chunk.type == SCTP_CHUNK_INIT)
-        return on_init(&q);
+        return take_init(&q);
     if (is_elsewhere(self, q.header.tag))
         return SCTP_HEARD_NOTHING;
-    return q.chunk.type == SCTP_CHUNK_COOKIE_ECHO ? on_cookie(&q) : SCTP_HEARD_NOTHING;
+    return q.chunk.type == SCTP_CHUNK_COOKIE_ECHO ? take_cookie(&q) : SCTP_HEARD_NOTHING;
 }
 
 /* ---- out of the blue ---- */
 
-static bool says_stale(const struct sctp_chunk *chunk)
+static bool is_stale_cookie(const struct sctp_chunk *chunk)
 {
     struct sctp_parameter cause;
     return sctp_wire_find(wire_reader(chunk->value, chunk->length), SCTP_CAUSE_STALE_COOKIE,
@@ -335,7 +336,7 @@ static bool says_stale(const struct sctp_chunk *chunk)
 /* Section 8.4 in its order; 0: no answer. One difference: a COOKIE ECHO whose cookie is not good is
  * dropped by section 5.1.5, and the client of a server that was restarted would wait; an ABORT lets
  * it begin anew at once. */
-static uint8_t stray_type(const uint8_t *packet, size_t length)
+static uint8_t ootb_type(const uint8_t *packet, size_t length)
 {
     struct wire_reader chunks = sctp_wire_chunks(packet, length);
     struct sctp_chunk chunk;
@@ -346,16 +347,16 @@ static uint8_t stray_type(const uint8_t *packet, size_t length)
         asked = asked || chunk.type == SCTP_CHUNK_SHUTDOWN_ACK;
         silent = silent || chunk.type == SCTP_CHUNK_SHUTDOWN_COMPLETE ||
                  chunk.type == SCTP_CHUNK_COOKIE_ACK ||
-                 (chunk.type == SCTP_CHUNK_ERROR && says_stale(&chunk));
+                 (chunk.type == SCTP_CHUNK_ERROR && is_stale_cookie(&chunk));
     }
     if (asked)
         return SCTP_CHUNK_SHUTDOWN_COMPLETE;
     return silent ? 0 : SCTP_CHUNK_ABORT;
 }
 
-size_t sctp_listener_stray(const uint8_t *packet, size_t length, uint8_t *reply)
+size_t sctp_listener_ootb(const uint8_t *packet, size_t length, uint8_t *reply)
 {
-    uint8_t type = stray_type(packet, length);
+    uint8_t type = ootb_type(packet, length);
     if (!type)
         return 0;
     struct wire_writer writer = wire_writer(reply, SCTP_HEADER + SCTP_CHUNK_HEADER);

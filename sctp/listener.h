@@ -11,7 +11,7 @@
 /* Bytes of unknown parameters of an INIT that its INIT ACK reports (section 3.2.2). */
 #define SCTP_REPORT_MAX 256
 
-/* Two secrets: each is used for so long, then for as long still believed. */
+/* Two secrets: each seals for this time, and opens for twice this time. */
 #define SCTP_SECRET_US      60000000
 #define SCTP_COOKIE_LIFE_US 30000000
 #define SCTP_SECRET_SIZE    32
@@ -26,7 +26,7 @@ struct sctp_listener;
 struct sctp_listener *sctp_listener_new(const struct sctp_options *options, uint64_t now_us);
 void sctp_listener_free(struct sctp_listener *self); /* NULL is fine */
 
-/* Whether INITs of peers get an association; else they are not answered. True at first. */
+/* False: INITs of peers are not answered any more. */
 void sctp_listener_accept(struct sctp_listener *self, bool accepts);
 
 /* Bytes that stand for where the packet came from and went to: a cookie is good only there. */
@@ -59,7 +59,7 @@ enum sctp_heard sctp_listener_input(struct sctp_listener *self, uint64_t now_us,
 /* One that was made here has ended. */
 void sctp_listener_ended(struct sctp_listener *self, uint32_t own_tag);
 
-/* What RFC 9260 section 8.4 answers to a packet out of the blue, that is, of no association and
- * neither INIT nor a COOKIE ECHO that is good. Returns the length of the reply, never longer than
- * the packet; 0: none. How many are given in a second is the caller's matter. */
-size_t sctp_listener_stray(const uint8_t *packet, size_t length, uint8_t *reply);
+/* The answer to a packet out of the blue (RFC 9260 section 8.4): of no association, and neither
+ * INIT nor a COOKIE ECHO that is good. Returns the length of the reply, never longer than the
+ * packet; 0: none. The caller limits their rate. */
+size_t sctp_listener_ootb(const uint8_t *packet, size_t length, uint8_t *reply);

@@ -1,3 +1,4 @@
+/* Round trips and RTO of one path. */
 #include "sctp/net.h"
 
 #include <stdlib.h>

@@ -15,7 +15,7 @@ struct sctp_net {
     uint64_t min_rtt_us; /* the least one ever measured on this net */
     uint64_t early_us;   /* since then answers are too early for that; 0: they are not */
     uint64_t rto_us;     /* without backoff */
-    unsigned backoff;    /* T3 has doubled so many times */
+    unsigned backoff;    /* times that T3 has doubled */
     /* Since the last round trip that was measured the peer has had twice what went twice: RTO may
      * be shorter than a round trip, and only one that is measured ends the backoff (Karn). Else any
      * answer does: after an outage all that is answered was sent twice. */
@@ -65,8 +65,7 @@ void sctp_net_begin_batch(struct sctp_net *net);
 void sctp_net_measured(struct sctp_net *net, const struct sctp_options *options, uint64_t rtt_us);
 /* RTO with its backoff. */
 uint64_t sctp_net_rto(const struct sctp_net *net, const struct sctp_options *options);
-/* A time-out that has been so many times in vain, and is doubled for each: of T1, T2, heartbeats.
- * net NULL: there is none yet. */
+/* RTO doubled `times` times: of T1 and T2. net NULL: there is none yet. */
 uint64_t sctp_net_timeout(const struct sctp_net *net, const struct sctp_options *options,
                           unsigned times);
 /* When T3 of this net expires (section 6.3.2); UINT64_MAX: nothing is in flight. */

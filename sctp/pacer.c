@@ -1,6 +1,7 @@
+/* A leaky bucket that paces packets. */
 #include "sctp/pacer.h"
 
-/* However slow the pace was when it was sent, a packet holds up the next by so much at most. */
+/* A packet holds up the next one no longer, however slow the pace was when it was sent. */
 #define LONGEST_US UINT64_C(1000000)
 
 static uint64_t time_ns(uint32_t bytes, uint64_t pace)

@@ -1,5 +1,5 @@
 /* sctp/pacer.h: when the next packets may go: a leaky bucket with a quantum, so that one train of
- * packets (GSO) is one departure. What a late loop missed it makes good, one quantum at most. Pure.
+ * packets (GSO) is one departure. It makes up for a late loop, by one quantum at most. Pure.
  */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* Delivery rate samples. */
 #include "sctp/rate.h"
 
 #define SECOND_US 1000000u

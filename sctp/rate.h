@@ -22,7 +22,7 @@ struct sctp_rate_mark {
     bool limited; /* there was less to send than might have been in flight */
 };
 
-/* What one batch of acknowledgements says; also handed to congestion control. */
+/* The sample of one batch of acknowledgements; congestion control takes it. */
 struct sctp_sample {
     uint64_t now_us;
     uint64_t acked;           /* bytes newly acknowledged in this batch */

@@ -20,7 +20,7 @@ struct chunk {
     uint8_t bytes[];
 };
 
-/* What the fragments of a message must agree on. */
+/* Fields that all fragments of a message have in common. */
 struct head {
     uint32_t ppid;
     uint16_t stream, ssn;
@@ -135,8 +135,8 @@ static struct message *move(struct message *old, struct message *fresh)
     return fresh;
 }
 
-/* A message takes 2 or 20 KB, whatever is in it. That is soon over for those that are taken at
- * once; a peer could have tens of thousands wait here. */
+/* A message takes 2 or 20 KB, whatever its length, and a peer could have tens of thousands wait
+ * here: they get exact room. */
 static void let_wait(struct sctp_reassembly *self, struct message *message, uint16_t ssn)
 {
     if (message->capacity - message->length > message->length / 4)
@@ -199,7 +199,7 @@ struct message *sctp_reassembly_take(struct sctp_reassembly *self)
 
 /* ---- whole messages ---- */
 
-/* What all fragments of a message agree on (section 6.9). */
+/* Section 6.9; the PPID of the first counts. */
 static bool same_message(const struct head *head, const struct sctp_data *data)
 {
     return head->stream == data->stream && head->ssn == data->ssn;
@@ -343,8 +343,7 @@ static void keep(struct sctp_reassembly *self, const struct sctp_data *data)
     self->held += SCTP_CHUNK_COST + data->length;
 }
 
-/* Whether the two, of which the second one follows the first, are of one message. *wrong: they
- * cannot be what they say. */
+/* True: two chunks with consecutive TSNs are of one message. *wrong: they contradict each other. */
 static bool are_joined(const struct chunk *first, const struct chunk *second, bool *wrong)
 {
     bool same = first->stream == second->stream && first->ssn == second->ssn;

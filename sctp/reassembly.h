@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/message.h"
 
-/* What a chunk, or a message that waits for its turn, costs beside its bytes. */
+/* Cost of a chunk, or of a message that waits for its turn, beside its bytes. */
 #define SCTP_CHUNK_COST 64
 
 /* A DATA chunk of a checked packet, in host order. */
@@ -28,11 +28,11 @@ struct sctp_data {
 
 struct sctp_reassembly;
 
-/* first: the peer's initial TSN; streams: so many may come in. Owns: caller. */
+/* first: the peer's initial TSN; streams: number of those that may come in. Owns: caller. */
 struct sctp_reassembly *sctp_reassembly_new(uint32_t first, uint16_t streams);
 void sctp_reassembly_free(struct sctp_reassembly *self); /* NULL is fine */
 /* frugal: the message that is being joined takes no more than twice what has come of it, instead of
- * MESSAGE_MAX from its first byte on. That costs another copy of most bytes. */
+ * MESSAGE_MAX from its first byte on; most bytes are then copied once more. */
 void sctp_reassembly_set_frugal(struct sctp_reassembly *self, bool frugal);
 
 /* Takes a copy of a chunk that has come for the first time (sctp_tsn_map_add said NEW). cumulative
@@ -51,7 +51,7 @@ enum err sctp_reassembly_skip(struct sctp_reassembly *self, uint32_t tsn, uint32
 struct message *sctp_reassembly_take(struct sctp_reassembly *self);
 
 /* Bytes that wait here: SCTP_CHUNK_COST and the bytes of each chunk and each message, those ready
- * to be taken included. What is allocated is at most half as much again, and a message of
+ * to be taken included. The memory allocated is at most half as much again, and a message of
  * MESSAGE_MAX, and 8 bytes for each TSN that the peer is ahead. */
 size_t sctp_reassembly_held(const struct sctp_reassembly *self);
 /* Of those, bytes of messages that are ready to be taken. */

@@ -1,8 +1,9 @@
+/* DATA in, SACKs out. */
 #include "sctp/receiving.h"
 
 #include "base/number.h"
 
-/* ---- what may be kept ---- */
+/* ---- bounds ---- */
 
 size_t sctp_receiving_held(const struct sctp_association *self)
 {
@@ -36,8 +37,8 @@ static bool has_room(const struct sctp_association *self, const struct sctp_data
            sctp_reassembly_held(receiving->reassembly) + SCTP_CHUNK_COST + data->length <= buffer;
 }
 
-/* Where all TSNs before have come, a message waits for its turn only if the peer has left out a
- * sequence number. What has_room lets in stays within the buffer; more is such messages. */
+/* If all TSNs before have come, a message waits for its turn only where the peer has left out a
+ * sequence number. has_room keeps everything else within the buffer. */
 static bool is_stuck(const struct sctp_receiving *receiving, uint32_t buffer)
 {
     size_t all = sctp_reassembly_held(receiving->reassembly),
@@ -105,7 +106,7 @@ enum err sctp_receiving_data(struct sctp_association *self, const struct sctp_da
     if (receiving->failed)
         return ERR_CONTROL_PROTOCOL;
     count_packet(receiving);
-    switch (sctp_tsn_map_look(&receiving->map, data->tsn)) {
+    switch (sctp_tsn_map_check(&receiving->map, data->tsn)) {
     case SCTP_TSN_DUPLICATE:
         sctp_tsn_map_add(&receiving->map, data->tsn);
         self->counters.duplicates++;
@@ -169,7 +170,7 @@ void sctp_receiving_timeout(struct sctp_association *self, uint64_t now_us)
         self->receiving.sack_now = true;
 }
 
-/* The peer's window has grown by so much that it is worth a packet. */
+/* A SACK is due if the window has grown enough to be worth a packet. */
 static void update_window(struct sctp_association *self)
 {
     struct sctp_receiving *receiving = &self->receiving;
@@ -200,7 +201,7 @@ struct blocks {
     size_t count;
 };
 
-/* Those from there on that begin before `end`, at most so many. Returns where it goes on. */
+/* At most `most` blocks from there on that begin before `end`. Returns the place behind them. */
 static uint32_t add_blocks(const struct sctp_tsn_map *map, struct blocks *blocks, uint32_t from,
                            uint32_t end, size_t most)
 {

@@ -12,12 +12,12 @@
 /* Gap blocks in one SACK at most, whatever the room: they are for a packet of 1500 bytes. */
 #define SCTP_RECEIVING_GAPS_MAX 364
 
-/* A TSN that is further ahead than one for so many bytes of options.buffer is dropped: its place in
- * the map and in the ring of early chunks costs up to this. */
+/* A TSN further ahead than options.buffer divided by this is dropped: its place in the map and in
+ * the ring of early chunks costs up to this number of bytes. */
 #define SCTP_RECEIVING_AHEAD_COST 32
 
-/* With options.frugal nothing is taken that is further ahead than so many TSNs, nor of a stream
- * from this one on: both cost memory by their number. The peer sends it again. */
+/* With options.frugal DATA is dropped that is further ahead than these TSNs, or of this stream or a
+ * higher one: both cost memory by their number. The peer sends it again. */
 #define SCTP_RECEIVING_FRUGAL_AHEAD   128
 #define SCTP_RECEIVING_FRUGAL_STREAMS 256
 

@@ -1,3 +1,4 @@
+/* Lost packets: RACK, TLP, T3; and the retransmission queue. */
 #include "sctp/recovery.h"
 
 #include <stdlib.h>
@@ -5,7 +6,7 @@
 #include "base/check.h"
 #include "base/number.h"
 
-#define AGAIN_FIRST 16
+#define RTX_FIRST 16
 
 /* RFC 8985 section 7.2: the probe waits for an answer that the peer delays: one packet alone for
  * its timer, that of others than ours not known (RFC 9260 section 6.2: usually 200 ms). */
@@ -19,12 +20,12 @@ enum loss { BY_RACK, BY_TIMEOUT, UNTOLD };
 void sctp_recovery_fini(struct sctp_association *self)
 {
     for (unsigned i = 0; i < 2; i++) {
-        free(self->recovery.again[i].tsns);
-        self->recovery.again[i] = (struct sctp_again){0};
+        free(self->recovery.rtx[i].tsns);
+        self->recovery.rtx[i] = (struct sctp_rtx_queue){0};
     }
 }
 
-/* ---- what waits to be sent again ---- */
+/* ---- the retransmission queue ---- */
 
 static bool waits(const struct sctp_association *self, uint32_t tsn)
 {
@@ -32,8 +33,8 @@ static bool waits(const struct sctp_association *self, uint32_t tsn)
            sctp_flight_chunk(&self->flight, tsn)->flags & SCTP_SENT_QUEUED;
 }
 
-/* What was acknowledged meanwhile is left out. */
-static void make_room(const struct sctp_association *self, struct sctp_again *ring)
+/* TSNs that were acknowledged meanwhile are left out. */
+static void make_room(const struct sctp_association *self, struct sctp_rtx_queue *ring)
 {
     uint32_t kept = 0, mask = ring->size - 1;
     for (uint32_t i = 0; i < ring->count; i++) {
@@ -44,18 +45,18 @@ static void make_room(const struct sctp_association *self, struct sctp_again *ri
     ring->count = kept;
     if (kept < ring->size / 2)
         return;
-    uint32_t size = ring->size ? 2 * ring->size : AGAIN_FIRST;
+    uint32_t size = ring->size ? 2 * ring->size : RTX_FIRST;
     uint32_t *tsns = check_alloc(size * sizeof *tsns);
     for (uint32_t i = 0; i < kept; i++)
         tsns[i] = ring->tsns[(ring->first + i) & mask];
     free(ring->tsns);
-    *ring = (struct sctp_again){.tsns = tsns, .size = size, .count = kept};
+    *ring = (struct sctp_rtx_queue){.tsns = tsns, .size = size, .count = kept};
 }
 
 void sctp_recovery_queue(struct sctp_association *self, uint32_t tsn)
 {
     struct sctp_sent *chunk = sctp_flight_chunk(&self->flight, tsn);
-    struct sctp_again *ring = &self->recovery.again[chunk->flags & SCTP_SENT_REPEATED ? 0 : 1];
+    struct sctp_rtx_queue *ring = &self->recovery.rtx[chunk->flags & SCTP_SENT_RTX ? 0 : 1];
     if (chunk->flags & SCTP_SENT_QUEUED)
         return;
     if (ring->count == ring->size)
@@ -64,11 +65,11 @@ void sctp_recovery_queue(struct sctp_association *self, uint32_t tsn)
     chunk->flags |= SCTP_SENT_QUEUED;
 }
 
-bool sctp_recovery_again(struct sctp_association *self, uint32_t *tsn)
+bool sctp_recovery_next_rtx(struct sctp_association *self, uint32_t *tsn)
 {
-    const struct sctp_again *rings = self->recovery.again;
-    for (; rings[0].count || rings[1].count; sctp_recovery_again_done(self)) {
-        const struct sctp_again *ring = &rings[rings[0].count ? 0 : 1];
+    const struct sctp_rtx_queue *rings = self->recovery.rtx;
+    for (; rings[0].count || rings[1].count; sctp_recovery_pop_rtx(self)) {
+        const struct sctp_rtx_queue *ring = &rings[rings[0].count ? 0 : 1];
         *tsn = ring->tsns[ring->first];
         if (waits(self, *tsn))
             return true;
@@ -76,9 +77,9 @@ bool sctp_recovery_again(struct sctp_association *self, uint32_t *tsn)
     return false;
 }
 
-void sctp_recovery_again_done(struct sctp_association *self)
+void sctp_recovery_pop_rtx(struct sctp_association *self)
 {
-    struct sctp_again *rings = self->recovery.again, *ring = &rings[rings[0].count ? 0 : 1];
+    struct sctp_rtx_queue *rings = self->recovery.rtx, *ring = &rings[rings[0].count ? 0 : 1];
     ring->first = (ring->first + 1) & (ring->size - 1);
     ring->count--;
 }
@@ -159,8 +160,8 @@ void sctp_recovery_repaired(struct sctp_association *self, uint64_t now_us, uint
     declare(self, now_us, number, sctp_flight_packet(&self->flight, number), BY_RACK);
 }
 
-/* No packet of that net before it is in flight. What RACK has not passed, because it knows of no
- * answer on that net, may have left the ring. */
+/* No packet of that net before it is in flight. Packets that RACK has not passed, because it knows
+ * of no answer on that net, may have left the ring. */
 static uint32_t oldest_of(const struct sctp_flight *flight, const struct sctp_net *net)
 {
     return sctp_flight_before(net->oldest, flight->oldest) ? flight->oldest : net->oldest;
@@ -195,7 +196,7 @@ void sctp_recovery_lose(struct sctp_association *self, uint64_t now_us, unsigned
 /* ---- RACK (RFC 8985 section 6.2) ---- */
 
 /* Section 6.2.4: nothing once a loss is being repaired and no reordering was ever seen. */
-static uint64_t reordering_window(const struct sctp_net *net)
+static uint64_t reo_wnd(const struct sctp_net *net)
 {
     if (!net->reordering_seen && net->in_recovery)
         return 0;
@@ -217,7 +218,7 @@ static uint64_t detect(struct sctp_association *self, uint64_t now_us, unsigned 
     struct sctp_net *net = self->nets[n];
     if (!net->has_acked || !net->in_flight)
         return SCTP_NEVER;
-    uint64_t patience = net->rack_rtt_us + reordering_window(net);
+    uint64_t patience = net->rack_rtt_us + reo_wnd(net);
     bool leading = true;
     uint32_t number = oldest_of(&self->flight, net);
     for (; sctp_flight_before(number, net->rack_packet); number++) {
@@ -288,7 +289,7 @@ bool sctp_recovery_last(const struct sctp_association *self, uint32_t *number)
     return false;
 }
 
-void sctp_recovery_repeat(struct sctp_association *self, uint32_t number)
+void sctp_recovery_rtx_packet(struct sctp_association *self, uint32_t number)
 {
     struct sctp_packet *packet = sctp_flight_packet(&self->flight, number);
     struct sctp_net *net = self->nets[packet->net];
@@ -319,7 +320,7 @@ static void time_out(struct sctp_association *self, uint64_t now_us, unsigned n)
 /* Each net has its own: what is answered on one says nothing of what went by another. Seen in the
  * simulator: after a change of path the rest of the old flight was lost, and went again one packet
  * for each probe, since each answer to a probe started T3 anew. */
-static void look_at_t3(struct sctp_association *self, uint64_t now_us)
+static void check_t3(struct sctp_association *self, uint64_t now_us)
 {
     for (unsigned i = 0; i < SCTP_NETS_MAX && self->state != SCTP_ENDED; i++)
         if (self->nets[i] && now_us >= sctp_net_t3(self->nets[i], &self->options))
@@ -353,7 +354,7 @@ void sctp_recovery_timeout(struct sctp_association *self, uint64_t now_us)
         recovery->probe_due = true;
         self->nets[self->used]->t3_from_us = now_us;
     }
-    look_at_t3(self, now_us);
+    check_t3(self, now_us);
 }
 
 /* No probe before the last one is answered, nor while the peer's window is closed, nor after T3:
@@ -380,7 +381,7 @@ void sctp_recovery_sent(struct sctp_association *self, uint64_t now_us, unsigned
         recovery->probe_packet = self->flight.next - 1;
     }
     /* It is restarted when the earliest goes again, and by no other (RFC 9260 section 6.1). */
-    if (put->probe || (put->repeats && put->first_tsn == self->flight.una))
+    if (put->probe || (put->is_rtx && put->first_tsn == self->flight.una))
         self->nets[net]->t3_from_us = now_us;
     arm_probe(self, now_us);
 }

@@ -26,7 +26,7 @@ void sctp_recovery_fini(struct sctp_association *self);
 /* The peer's window is closed, nothing is outstanding, something waits: probes of the window are to
  * go after an RTO (section 6.1 A). */
 void sctp_recovery_wait(struct sctp_association *self, uint64_t now_us);
-/* What the peer's window is now: ends the probing of it. */
+/* The peer's window is now this: ends the probing of it. */
 void sctp_recovery_window(struct sctp_association *self, uint64_t now_us, uint32_t window);
 
 /* ---- the probe (TLP) ---- */
@@ -34,15 +34,15 @@ void sctp_recovery_window(struct sctp_association *self, uint64_t now_us, uint32
 /* The last packet in flight, which a probe repeats where there is nothing else. False: none. */
 bool sctp_recovery_last(const struct sctp_association *self, uint32_t *number);
 /* Its chunks wait to be sent again; it is no longer in flight. */
-void sctp_recovery_repeat(struct sctp_association *self, uint32_t number);
+void sctp_recovery_rtx_packet(struct sctp_association *self, uint32_t number);
 /* A packet that repeats another has arrived, and the other had not: it was lost (section 7.4). */
 void sctp_recovery_repaired(struct sctp_association *self, uint64_t now_us, uint32_t number);
 
-/* ---- what waits to be sent again ---- */
+/* ---- the retransmission queue ---- */
 
 /* An outstanding chunk that is not acknowledged; a no-op if it waits already. */
 void sctp_recovery_queue(struct sctp_association *self, uint32_t tsn);
 /* The first of them. False: none. */
-bool sctp_recovery_again(struct sctp_association *self, uint32_t *tsn);
-/* That one is sent. */
-void sctp_recovery_again_done(struct sctp_association *self);
+bool sctp_recovery_next_rtx(struct sctp_association *self, uint32_t *tsn);
+/* It is sent. */
+void sctp_recovery_pop_rtx(struct sctp_association *self);

@@ -1,3 +1,4 @@
+/* Messages cut into DATA chunks, when a packet is made. */
 #include "sctp/sending.h"
 
 #include <stdlib.h>
@@ -7,11 +8,11 @@
 #include "sctp/payload.h"
 #include "sctp/recovery.h"
 
-/* A message is begun in the rest of a packet if so many bytes of it fit, so that all packets of a
+/* A message is begun in the rest of a packet if this many bytes of it fit, so that all packets of a
  * train are full. */
 #define LEAST_PIECE 4u
 
-/* A round trip is calm up to so much, or an eighth, above the least (decision 033, D1). */
+/* A round trip is calm up to this, or an eighth, above the least (decision 033, D1). */
 #define CALM_US 1000
 
 /* A packet's size stands in 16 bits (sctp/flight.h), and the largest of UDP is smaller. */
@@ -35,7 +36,7 @@ void sctp_sending_fini(struct sctp_association *self)
     sctp_recovery_fini(self);
 }
 
-/* ---- what may be sent ---- */
+/* ---- limits ---- */
 
 static uint32_t overhead(const struct sctp_association *self)
 {
@@ -83,7 +84,7 @@ static uint32_t next_length(const struct sctp_association *self, size_t room)
     return most < LEAST_PIECE ? 0 : (uint32_t)most & ~3u;
 }
 
-/* Whether a chunk may be made of what waits. */
+/* True: a chunk may be made from the queue. */
 static bool may_cut(struct sctp_association *self, uint64_t now_us, const struct sctp_net *net)
 {
     if (!self->sending.queue.first || !has_tsns(self))
@@ -96,14 +97,14 @@ static bool may_cut(struct sctp_association *self, uint64_t now_us, const struct
 }
 
 /* A packet that repeats is as large as it was, whatever the net takes by now. */
-static size_t again_size(const struct sctp_association *self, uint32_t tsn, size_t size)
+static size_t rtx_size(const struct sctp_association *self, uint32_t tsn, size_t size)
 {
     size_t needed = overhead(self) + SCTP_DATA_HEADER +
                     sctp_wire_padded(sctp_flight_chunk(&self->flight, tsn)->length);
     return needed > size ? needed : size;
 }
 
-/* Whether the queue fills a packet, whatever stands before it there. */
+/* True: the queue fills a packet, whatever stands before it there. */
 static bool fills(const struct sctp_association *self, size_t size)
 {
     const struct sctp_flight *flight = &self->flight;
@@ -119,8 +120,8 @@ static bool wants_probe(struct sctp_association *self, uint64_t now_us, const st
 {
     uint32_t tsn, number;
     *wants = (struct sctp_wants){.net = self->used, .size = full_size(net)};
-    if (sctp_recovery_again(self, &tsn)) {
-        wants->size = again_size(self, tsn, wants->size);
+    if (sctp_recovery_next_rtx(self, &tsn)) {
+        wants->size = rtx_size(self, tsn, wants->size);
         return true;
     }
     if (may_cut(self, now_us, net))
@@ -129,13 +130,13 @@ static bool wants_probe(struct sctp_association *self, uint64_t now_us, const st
         self->recovery.probe_due = false;
         return false;
     }
-    sctp_recovery_repeat(self, number);
+    sctp_recovery_rtx_packet(self, number);
     return wants_probe(self, now_us, net, wants);
 }
 
-/* What is held up by something else than the window says nothing of the line, unless a queue stands
- * there all the same: with the peer's window as the limit a line can be full, and Startup must see
- * it (seen at 1 Gbit/s and 100 ms: it went on for ever, with a queue of 41 ms). */
+/* Samples say nothing of the line where something else than the window limits us, unless a queue
+ * stands there all the same: with the peer's window as the limit a line can be full, and Startup
+ * must see it (seen at 1 Gbit/s and 100 ms: it went on for ever, with a queue of 41 ms). */
 static void note_limit(struct sctp_association *self, uint64_t now_us, struct sctp_net *net)
 {
     if (!self->sending.queue.first) {
@@ -156,7 +157,7 @@ static bool may_go(struct sctp_association *self, uint64_t now_us, struct sctp_w
     struct sctp_net *net = self->nets[self->used];
     const struct sctp_congestion *congestion = net->congestion;
     uint32_t tsn = 0, size = full_size(net);
-    bool again = sctp_recovery_again(self, &tsn),
+    bool again = sctp_recovery_next_rtx(self, &tsn),
          fits = net->in_flight + size <= congestion->window;
     self->sending.is_paced = false;
     if (!again && !may_cut(self, now_us, net)) {
@@ -171,7 +172,7 @@ static bool may_go(struct sctp_association *self, uint64_t now_us, struct sctp_w
         return false;
     }
     *wants = (struct sctp_wants){.net = self->used,
-                                 .size = again ? again_size(self, tsn, size) : size,
+                                 .size = again ? rtx_size(self, tsn, size) : size,
                                  .full = !again && fills(self, size)};
     return true;
 }
@@ -229,7 +230,7 @@ static uint16_t *ssn_of(struct sctp_sending *sending, uint16_t stream)
     return &sending->ssns[stream];
 }
 
-/* Takes so many bytes from the queue; the message leaves it with its last. */
+/* Takes that many bytes from the queue; the message leaves it with its last. */
 static struct sctp_sent *cut(struct sctp_association *self, uint32_t length)
 {
     struct sctp_sending *sending = &self->sending;
@@ -273,7 +274,7 @@ static void pad(struct wire_writer *writer)
  * end. Not where the queue runs empty: each answer would be preceded by a SACK of its own. */
 static uint8_t immediate(const struct sctp_association *self, bool last)
 {
-    bool alone = self->sending.put.repeats && !self->nets[self->used]->in_flight;
+    bool alone = self->sending.put.is_rtx && !self->nets[self->used]->in_flight;
     bool asks = self->sending.put.probe || self->recovery.is_probing_window || alone ||
                 (last && self->state == SCTP_SHUTDOWN_PENDING);
     return asks ? SCTP_FLAG_IMMEDIATE : 0;
@@ -300,11 +301,11 @@ static void put_new(struct sctp_association *self, struct wire_writer *writer)
 }
 
 /* A run of consecutive TSNs that wait to be sent again: of whichever packets they were. */
-static void put_again(struct sctp_association *self, struct wire_writer *writer)
+static void put_rtx(struct sctp_association *self, struct wire_writer *writer)
 {
     struct sctp_put *put = &self->sending.put;
     uint32_t tsn;
-    while (sctp_recovery_again(self, &tsn)) {
+    while (sctp_recovery_next_rtx(self, &tsn)) {
         struct sctp_sent *chunk = sctp_flight_chunk(&self->flight, tsn);
         if (put->count && tsn != put->first_tsn + put->count)
             return;
@@ -313,12 +314,12 @@ static void put_again(struct sctp_association *self, struct wire_writer *writer)
         if (!put->count++) {
             put->first_tsn = tsn;
             put->previous = chunk->packet;
-            put->repeats = true;
+            put->is_rtx = true;
         }
-        sctp_recovery_again_done(self);
+        sctp_recovery_pop_rtx(self);
         chunk->packet = self->flight.next;
         chunk->flags &= (uint8_t)~SCTP_SENT_QUEUED;
-        chunk->flags |= SCTP_SENT_REPEATED;
+        chunk->flags |= SCTP_SENT_RTX;
         put_chunk(writer, tsn, chunk, immediate(self, false));
         self->counters.retransmitted++;
     }
@@ -338,8 +339,8 @@ bool sctp_sending_put(struct sctp_association *self, uint64_t now_us, unsigned n
     put->probe = self->recovery.probe_due && wants_probe(self, now_us, self->nets[net], &wants);
     if (!put->probe && !may && !may_go(self, now_us, &wants))
         return false;
-    if (sctp_recovery_again(self, &tsn))
-        put_again(self, writer);
+    if (sctp_recovery_next_rtx(self, &tsn))
+        put_rtx(self, writer);
     else if (self->sending.queue.first)
         put_new(self, writer);
     return put->count;
@@ -359,8 +360,8 @@ void sctp_sending_sent(struct sctp_association *self, uint64_t now_us, unsigned 
     packet->chunk_count = put->count;
     packet->size = (uint16_t)size;
     packet->net = (uint8_t)n;
-    packet->previous = put->repeats ? put->previous : number;
-    packet->flags = (put->repeats ? SCTP_PACKET_REPEATS : 0) | (put->probe ? SCTP_PACKET_PROBE : 0);
+    packet->previous = put->is_rtx ? put->previous : number;
+    packet->flags = (put->is_rtx ? SCTP_PACKET_RTX : 0) | (put->probe ? SCTP_PACKET_PROBE : 0);
     congestion->ops->sent(congestion, now_us, (uint32_t)size, net->in_flight);
     if (!net->in_flight) {
         net->oldest = number;
@@ -380,10 +381,10 @@ void sctp_sending_key_changed(struct sctp_association *self, uint16_t key)
     sending->key_waits = true;
     sending->key = key;
     sending->key_tsn = self->flight.next_tsn;
-    sctp_sending_look_at_key(self);
+    sctp_sending_check_key(self);
 }
 
-void sctp_sending_look_at_key(struct sctp_association *self)
+void sctp_sending_check_key(struct sctp_association *self)
 {
     struct sctp_sending *sending = &self->sending;
     if (!sending->key_waits || sctp_flight_before(self->flight.una, sending->key_tsn))

@@ -15,15 +15,15 @@ void sctp_sending_fini(struct sctp_association *self);
 /* sctp_association_send, once the state allows it. */
 enum err sctp_sending_queue(struct sctp_association *self, uint64_t now_us,
                             struct message *message);
-/* Whether SCTP_EVENT_WRITABLE is due; true once after each ERR_AGAIN. */
+/* SCTP_EVENT_WRITABLE is due; true once after each ERR_AGAIN. */
 bool sctp_sending_is_writable(struct sctp_association *self);
 /* Bytes accepted and not sent yet. */
 size_t sctp_sending_queued(const struct sctp_association *self);
 /* Neither unsent nor unacknowledged (section 9.2). */
 bool sctp_sending_is_done(const struct sctp_association *self);
 
-/* Whether a packet with DATA may go now: something is there, window, pace and the peer's window
- * allow it. The same for a probe that is due (TLP). */
+/* True: a packet with DATA may go now; the queue, the window, the pace and the peer's window allow
+ * it. The same for a probe that is due (TLP). */
 bool sctp_sending_wants(struct sctp_association *self, uint64_t now_us, struct sctp_wants *wants);
 /* Adds DATA chunks to a packet that has control chunks, perhaps, or none; true: it has added some,
  * and sctp_sending_sent must follow with the whole packet's size. */
@@ -37,4 +37,4 @@ uint64_t sctp_sending_deadline(const struct sctp_association *self);
  * reached it, SCTP_EVENT_AUTH_SETTLED is due. */
 void sctp_sending_key_changed(struct sctp_association *self, uint16_t key);
 /* una has moved. */
-void sctp_sending_look_at_key(struct sctp_association *self);
+void sctp_sending_check_key(struct sctp_association *self);

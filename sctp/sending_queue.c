@@ -1,15 +1,15 @@
-/* What waits to be sent: messages that were accepted and are not, or only in part, in chunks. */
+/* The queue of messages that are not in chunks yet. */
 #include "sctp/congestion.h"
 #include "sctp/sending.h"
 
-/* What may wait to be sent where nothing is paced; where it is, what leaves in so long, and at most
- * so much. On loopback, of 48, 96 and 256 KB with windows of 256 and 512 KB, 96 and 256 carry as
+/* Limit of the queue: on a net without pacing; else bytes that leave in 2 ms, and never more than
+ * 256 KB. On loopback, of 48, 96 and 256 KB with windows of 256 and 512 KB, 96 and 256 carry as
  * much as any, and a small message beside them waits for a third as long as with the largest. */
 #define UNPACED_QUEUE (96 * 1024)
 #define QUEUE_MAX     (256 * 1024)
 #define QUEUE_MS      2
 
-/* So long, or a sixteenth of a round trip, the user may take to send more. */
+/* The user may take this, or a sixteenth of a round trip, to send more. */
 #define MOMENT_US 1000
 
 size_t sctp_sending_queued(const struct sctp_association *self)

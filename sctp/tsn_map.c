@@ -1,3 +1,4 @@
+/* TSNs that have arrived, as a ring of bits. */
 #include "sctp/tsn_map.h"
 
 #include <stdlib.h>
@@ -56,7 +57,7 @@ static void grow(struct sctp_tsn_map *map, uint32_t distance)
     map->size = larger.size;
 }
 
-enum sctp_tsn sctp_tsn_map_look(const struct sctp_tsn_map *map, uint32_t tsn)
+enum sctp_tsn sctp_tsn_map_check(const struct sctp_tsn_map *map, uint32_t tsn)
 {
     uint32_t distance = tsn - map->cumulative;
     if (distance == 0 || distance > UINT32_MAX / 2)
@@ -88,7 +89,7 @@ static void advance(struct sctp_tsn_map *map)
 
 enum sctp_tsn sctp_tsn_map_add(struct sctp_tsn_map *map, uint32_t tsn)
 {
-    enum sctp_tsn what = sctp_tsn_map_look(map, tsn);
+    enum sctp_tsn what = sctp_tsn_map_check(map, tsn);
     uint32_t distance = tsn - map->cumulative;
     if (what == SCTP_TSN_DUPLICATE)
         remember_duplicate(map, tsn);

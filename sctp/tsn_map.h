@@ -38,8 +38,8 @@ enum sctp_tsn {
 void sctp_tsn_map_init(struct sctp_tsn_map *map, uint32_t first);
 void sctp_tsn_map_fini(struct sctp_tsn_map *map);
 
-/* What a TSN would be, without a change. */
-enum sctp_tsn sctp_tsn_map_look(const struct sctp_tsn_map *map, uint32_t tsn);
+/* The same without a change: what sctp_tsn_map_add would return. */
+enum sctp_tsn sctp_tsn_map_check(const struct sctp_tsn_map *map, uint32_t tsn);
 
 /* It has arrived. Moves the cumulative TSN over all that now follow each other. */
 enum sctp_tsn sctp_tsn_map_add(struct sctp_tsn_map *map, uint32_t tsn);
@@ -49,11 +49,11 @@ static inline bool sctp_tsn_map_has_gaps(const struct sctp_tsn_map *map)
     return map->ahead != 0;
 }
 
-/* The blocks from TSN cumulative + from on (from: 1 or more), in order, at most so many. Returns
+/* The blocks from TSN cumulative + from on (from: 1 or more), in order, at most `most`. Returns
  * their number; 0: there are no more. */
 size_t sctp_tsn_map_gaps(const struct sctp_tsn_map *map, uint32_t from, struct sctp_gap *gaps,
                          size_t most);
 
-/* Where the last `count` blocks begin: gaps() from there on gives exactly those, or all, if there
- * are no more. */
+/* The beginning of the last `count` blocks: gaps() from there on gives exactly those, or all, if
+ * there are no more. */
 uint32_t sctp_tsn_map_newest(const struct sctp_tsn_map *map, size_t count);

@@ -1,3 +1,4 @@
+/* UMAC-128 with AVX2, or by nettle. */
 #include "sctp/umac.h"
 
 #include <endian.h>

@@ -1,3 +1,4 @@
+/* SCTP packets read and written. */
 #include "sctp/wire.h"
 
 #include "sctp/crc32c.h"

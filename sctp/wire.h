@@ -123,9 +123,9 @@ bool sctp_wire_next_chunk(struct wire_reader *chunks, struct sctp_chunk *chunk);
  * add up: then reader->overrun is set. */
 bool sctp_wire_next_parameter(struct wire_reader *reader, struct sctp_parameter *parameter);
 
-/* Whether there is one of that type among them; *found: the first. */
+/* True: there is one of that type among them; *found: the first. */
 bool sctp_wire_find(struct wire_reader parameters, uint16_t type, struct sctp_parameter *found);
-/* Whether all of them add up. */
+/* True: all of them add up. */
 bool sctp_wire_adds_up(struct wire_reader parameters);
 
 /* False: the chunk is too short for its type, or does not add up. DATA of no bytes is read (length
@@ -160,7 +160,7 @@ static inline void sctp_wire_gap(const struct sctp_sack *sack, unsigned i, uint1
 
 /* ---- writing ---- */
 
-/* Where there is room. Return what is behind it. */
+/* The caller has checked the room. They return the place behind. */
 static inline uint8_t *sctp_wire_store_u16(uint8_t *at, size_t value)
 {
     at[0] = (uint8_t)(value >> 8);

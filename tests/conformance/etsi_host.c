@@ -193,7 +193,7 @@ static void take_made(struct host *host, struct sctp_association *made)
 static void give_stray(struct host *host, const uint8_t *bytes, size_t length)
 {
     uint8_t reply[SCTP_REPLY_MAX];
-    size_t reply_length = sctp_listener_stray(bytes, length, reply);
+    size_t reply_length = sctp_listener_ootb(bytes, length, reply);
     if (reply_length)
         add_packet(host, reply, reply_length);
 }

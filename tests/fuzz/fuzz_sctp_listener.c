@@ -144,10 +144,10 @@ static void check_stray(const uint8_t *packet, size_t length)
 {
     uint8_t reply[SCTP_REPLY_MAX], again[SCTP_REPLY_MAX];
     struct sctp_header header;
-    size_t replied = sctp_listener_stray(packet, length, reply);
+    size_t replied = sctp_listener_ootb(packet, length, reply);
     must(!replied || (replied <= length && sctp_wire_check(reply, replied, &header) &&
                       header.tag == sctp_wire_u32(packet + 4)));
-    must(!replied || !sctp_listener_stray(reply, replied, again));
+    must(!replied || !sctp_listener_ootb(reply, replied, again));
 }
 
 static void listen(struct world *world, uint8_t *packet, size_t length)

@@ -56,7 +56,7 @@ static void check(const struct run *run)
         fprintf(stderr, "%s\n", wrong);
     must(!wrong);
     must(sctp_flight_memory(flight) +
-             (a->recovery.again[0].size + a->recovery.again[1].size) * sizeof(uint32_t) +
+             (a->recovery.rtx[0].size + a->recovery.rtx[1].size) * sizeof(uint32_t) +
              2 * a->acknowledge.capacity * sizeof *a->acknowledge.intervals <
          MEMORY_MAX);
     if (!run->hawser) /* others may take back */

@@ -32,7 +32,7 @@ static void check_answer(const uint8_t *packet, size_t length, uint8_t *answer, 
     must(view.header.source == sctp_wire_u16(packet + 2));
     must(view.header.destination == sctp_wire_u16(packet));
     must(view.header.tag == sctp_wire_u32(packet + 4) && view.is_reflected);
-    must(!sctp_listener_stray(answer, size, again));
+    must(!sctp_listener_ootb(answer, size, again));
     for (size_t i = 0; i < sizeof silent; i++)
         must(!has(packet, length, silent[i]));
     bool shutdown_ack = has(packet, length, SCTP_CHUNK_SHUTDOWN_ACK);
@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(packet, data, size);
     sctp_wire_seal(packet, size);
     size_t length =
-        sctp_wire_check(packet, size, &header) ? sctp_listener_stray(packet, size, answer) : 0;
+        sctp_wire_check(packet, size, &header) ? sctp_listener_ootb(packet, size, answer) : 0;
     if (length)
         check_answer(packet, size, answer, length);
     free(packet);

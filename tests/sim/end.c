@@ -133,7 +133,7 @@ void sim_end_receive(struct sim_end *end, unsigned line, uint8_t *packet, size_t
                                length);
     } else {
         uint8_t reply[SCTP_REPLY_MAX];
-        size_t reply_length = sctp_listener_stray(packet, length, reply);
+        size_t reply_length = sctp_listener_ootb(packet, length, reply);
         if (reply_length > length)
             sim_world_fail(end->world, "end %u: a stray is answered by more", end->index);
         end->strays_out += reply_length > 0;

@@ -38,7 +38,7 @@ void udp_arrival_stray(const struct udp_arrival *a)
         return;
     if (is_elsewhere(a))
         return;
-    size_t length = sctp_listener_stray(a->packet.bytes, a->packet.length, reply);
+    size_t length = sctp_listener_ootb(a->packet.bytes, a->packet.length, reply);
     if (!length || !stray_allow(&transport->limits.strays, &a->key, udp_now(transport)) ||
         !may_answer(a, ANSWERS_OTHER))
         return;

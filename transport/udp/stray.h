@@ -1,5 +1,5 @@
 /* transport/udp/stray.h: the limit of answers to packets "out of the blue": well-formed, but
- * of no association (RFC 9260 section 8.4; what is answered, sctp_listener_stray says). Without
+ * of no association (RFC 9260 section 8.4; what is answered, sctp_listener_ootb says). Without
  * answers the peers of an endpoint that was restarted learn of that only by its silence.
  *
  * Source addresses can be forged, so an answer must not be worth asking for: it is never larger

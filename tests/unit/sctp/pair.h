@@ -275,7 +275,7 @@ static void pair_deliver(struct pair *pair, struct pair_packet *packet)
         sctp_association_input_end(end->association, pair->now_us);
     } else {
         uint8_t reply[SCTP_REPLY_MAX];
-        size_t length = sctp_listener_stray(packet->bytes, packet->length, reply);
+        size_t length = sctp_listener_ootb(packet->bytes, packet->length, reply);
         if (length)
             pair_send(pair, pair_new(!packet->to_b, packet->net, reply, length));
     }

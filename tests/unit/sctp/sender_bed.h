@@ -283,7 +283,7 @@ __attribute__((unused)) static bool bed_tick(struct bed *bed)
 static bool bed_waits(const struct sctp_association *a, uint32_t tsn)
 {
     const struct sctp_recovery *recovery = &a->recovery;
-    for (const struct sctp_again *ring = recovery->again; ring < recovery->again + 2; ring++)
+    for (const struct sctp_rtx_queue *ring = recovery->rtx; ring < recovery->rtx + 2; ring++)
         for (uint32_t i = 0; i < ring->count; i++)
             if (ring->tsns[(ring->first + i) & (ring->size - 1)] == tsn)
                 return true;

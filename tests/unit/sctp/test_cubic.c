@@ -2,7 +2,9 @@
  * what a peer may say. */
 #include "sctp/association.h"
 #include "sctp/congestion.h"
+
 #include "tests/lib/tap.h"
+#include <stdlib.h>
 
 #define MSS    1460u
 #define RTT_US 50000u

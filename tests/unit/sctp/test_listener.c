@@ -224,7 +224,7 @@ static uint8_t stray(const uint8_t *chunks, size_t length)
     size_t size = (size_t)(packet.writer.at - packet.bytes);
     sctp_wire_seal(packet.bytes, size);
     must(sctp_wire_check(packet.bytes, size, &header));
-    size_t replied = sctp_listener_stray(packet.bytes, size, reply);
+    size_t replied = sctp_listener_ootb(packet.bytes, size, reply);
     if (!replied)
         return 255;
     must(replied == 16 && replied <= size && sctp_wire_check(reply, replied, &header));

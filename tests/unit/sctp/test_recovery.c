@@ -423,12 +423,11 @@ static void test_timeout_partly(void)
         bed_tick(bed);
     bed_send_all(bed);
     for (uint32_t t = 1; t < 10; t++)
-        bed->wrong |=
-            !(sctp_flight_chunk(&bed->a->flight, BED_FIRST + t)->flags & SCTP_SENT_REPEATED);
+        bed->wrong |= !(sctp_flight_chunk(&bed->a->flight, BED_FIRST + t)->flags & SCTP_SENT_RTX);
     ok(!bed->wrong, "those before the answered ones are lost after all");
     bed->wrong = false;
     for (uint32_t t = 13; t < 20; t++)
-        bed->wrong |= sctp_flight_chunk(&bed->a->flight, BED_FIRST + t)->flags & SCTP_SENT_REPEATED;
+        bed->wrong |= sctp_flight_chunk(&bed->a->flight, BED_FIRST + t)->flags & SCTP_SENT_RTX;
     ok(!bed->wrong && !bed_check(bed), "those behind are waited for");
     bed_end(bed);
 }

@@ -175,7 +175,7 @@ static void test_lost_first(void)
     uint32_t lost = a->flight.next_tsn;
     pair_say_all(&pair, false, 4, 1000);
     pair_run(&pair, pair.delay_us * 2);
-    while (!a->recovery.again[1].count && pair_step(&pair, pair.now_us + SECOND))
+    while (!a->recovery.rtx[1].count && pair_step(&pair, pair.now_us + SECOND))
         if (a->counters.retransmitted)
             break;
     struct sctp_wants wants;
@@ -210,7 +210,7 @@ static void test_t3(void)
     while (!a->counters.retransmitted)
         must(pair_step(&pair, pair.now_us + SECOND));
     uint32_t tsn = a->flight.una;
-    ok(sctp_flight_chunk(&a->flight, tsn)->flags & SCTP_SENT_REPEATED &&
+    ok(sctp_flight_chunk(&a->flight, tsn)->flags & SCTP_SENT_RTX &&
            sctp_net_t3(a->nets[0], &a->options) ==
                pair.now_us + sctp_net_rto(a->nets[0], &a->options),
        "the earliest goes again: T3 begins anew");

@@ -87,7 +87,7 @@ static void every_order(uint32_t first, uint32_t count)
                 wrong += sctp_tsn_map_add(&map, first + order[j]) != SCTP_TSN_NEW;
                 naive_add(&naive, order[j]);
                 wrong += !same(&map, &naive);
-                wrong += sctp_tsn_map_look(&map, first + order[j]) != SCTP_TSN_DUPLICATE;
+                wrong += sctp_tsn_map_check(&map, first + order[j]) != SCTP_TSN_DUPLICATE;
             }
             wrong += map.bits != NULL;
             sctp_tsn_map_fini(&map);
@@ -127,8 +127,8 @@ static void limits(uint32_t first)
     struct sctp_tsn_map map;
     struct sctp_gap gaps[4];
     sctp_tsn_map_init(&map, first);
-    ok(sctp_tsn_map_look(&map, first - 1) == SCTP_TSN_DUPLICATE &&
-           sctp_tsn_map_look(&map, first) == SCTP_TSN_NEW,
+    ok(sctp_tsn_map_check(&map, first - 1) == SCTP_TSN_DUPLICATE &&
+           sctp_tsn_map_check(&map, first) == SCTP_TSN_NEW,
        "from %08x: the one before the first is old", first);
     ok(sctp_tsn_map_add(&map, first + SCTP_TSN_MAP_MAX - 1) == SCTP_TSN_NEW &&
            sctp_tsn_map_add(&map, first + SCTP_TSN_MAP_MAX) == SCTP_TSN_BEYOND &&
