@@ -183,7 +183,7 @@ static bool ask(struct bench *bench, unsigned number, void (*what)(void *argumen
     bool all = true;
     for (struct tunnel *part = bench->tunnels[number]; part && all; part = part->next_part) {
         struct errand errand = {.bench = bench, .tunnel = part, .result = true};
-        worker_call(part->home, what, &errand);
+        worker_call(part->base.home, what, &errand);
         all = errand.result;
     }
     return all;
@@ -236,7 +236,7 @@ static bool start_tunnels(struct bench *bench)
         return false;
     for (unsigned i = 1; i < bench->tunnel_count; i++) {
         bench->config->tunnels[i].remote[0].address =
-            *transport_local(bench->tunnels[0]->endpoints[0].transport);
+            *transport_local(bench->tunnels[0]->endpoints.list[0].transport);
         if (!ask(bench, i, on_home_start))
             return false;
     }

@@ -16,7 +16,8 @@
 #include "proxy/cli/init.h"
 #include "proxy/cli/status_text.h"
 #include "proxy/daemon/process.h"
-#include "proxy/tunnel/carriers.h"
+#include "proxy/tunnel/credentials.h"
+#include "proxy/tunnel/transports.h"
 #include "tls/credentials.h"
 
 /* Exit codes, as hawser(8) lists them. */
@@ -85,8 +86,8 @@ static int command_check(int argc, char **argv)
     struct config *config = config_load(argv[optind], stderr, tls_credentials_check_pair);
     if (!config)
         return EXIT_USAGE;
-    carriers_check(config, stderr);
-    bool fine = tunnel_check_credentials(config, stderr);
+    transports_check(config, stderr);
+    bool fine = credentials_check_all(config, stderr);
     if (fine)
         printf("%s: fine: %zu tunnel%s\n", argv[optind], config->tunnel_count,
                config->tunnel_count == 1 ? "" : "s");
@@ -103,7 +104,7 @@ static int command_run(int argc, char **argv)
         return EXIT_USAGE;
     for (size_t i = 0; i < config->tunnel_count; i++) {
         char why[640];
-        if (tunnel_check_rules(&config->tunnels[i], why, sizeof(why)) == ERR_OK)
+        if (credentials_check_rules(&config->tunnels[i], why, sizeof(why)) == ERR_OK)
             continue;
         fprintf(stderr, "%s: %s\n", config->file, why);
         config_free(config);

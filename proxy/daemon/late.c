@@ -44,11 +44,11 @@ static bool start(struct tunnel *tunnel, struct errand *errand)
     for (struct tunnel *part = tunnel; part && begun; part = part->next_part) {
         errand->part = part;
         errand->begun = false;
-        worker_call(part->home, on_home_start, errand);
+        worker_call(part->base.home, on_home_start, errand);
         begun = errand->begun;
     }
     for (struct tunnel *part = tunnel; !begun && part != errand->part; part = part->next_part)
-        worker_call(part->home, on_home_unstart, &(struct errand){.part = part});
+        worker_call(part->base.home, on_home_unstart, &(struct errand){.part = part});
     return begun;
 }
 
@@ -62,7 +62,7 @@ static void on_home_note(void *argument)
 static void note(struct tunnel *tunnel, struct errand *errand)
 {
     errand->part = tunnel;
-    worker_call(tunnel->home, on_home_note, errand);
+    worker_call(tunnel->base.home, on_home_note, errand);
 }
 
 /* A token that is there locks itself after a few wrong PINs: it is asked again only when somebody

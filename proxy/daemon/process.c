@@ -51,7 +51,7 @@ static bool ask_all(struct process *process, void (*what)(void *request), enum e
     for (size_t i = 0; i < process->tunnel_count; i++)
         for (struct tunnel *part = process->tunnels[i]; part; part = part->next_part) {
             struct request request = {.process = process, .tunnel = part, .why = why};
-            worker_call(part->home, what, &request);
+            worker_call(part->base.home, what, &request);
             all = all && request.result;
         }
     return all;

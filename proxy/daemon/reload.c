@@ -13,6 +13,7 @@
 #include "proxy/daemon/process.h"
 #include "proxy/daemon/reload_apply.h"
 #include "proxy/daemon/watch.h"
+#include "proxy/tunnel/credentials.h"
 #include "proxy/tunnel/sessions.h"
 
 /* Timers count monotonic time, lists expire by the wall clock, and that may jump. */
@@ -180,7 +181,7 @@ static void load(struct reload *reload, struct target *target)
 {
     char why[640];
     struct tls_credentials *now =
-        tunnel_load_credentials(target->config, target->tunnel->sessions, why, sizeof(why));
+        credentials_load(target->config, target->tunnel->sessions, why, sizeof(why));
     if (!now && !target->credentials)
         late_tell(&target->late, why, loop_now(reload->process->loop));
     else if (!now)
@@ -351,11 +352,11 @@ static void take_services(struct target *target, const struct config_tunnel *now
 {
     struct tunnel *tunnel = target->tunnel;
     for (struct tunnel *part = tunnel; part; part = part->next_part)
-        tunnel_services_take(part, now);
-    for (unsigned i = 0; i < tunnel->worker_count; i++)
-        worker_call(&tunnel->workers[i], on_worker, NULL);
+        services_take(&part->services, now);
+    for (unsigned i = 0; i < tunnel->base.worker_count; i++)
+        worker_call(&tunnel->base.workers[i], on_worker, NULL);
     for (struct tunnel *part = tunnel; part; part = part->next_part)
-        worker_call(part->home, on_home, part);
+        worker_call(part->base.home, on_home, part);
 }
 
 /* A tunnel that is not in the file any more, or has become something else, goes on as it is. */

@@ -90,9 +90,9 @@ static void apply(struct tunnel *part, struct tls_credentials *credentials,
                   struct reload_result *result)
 {
     struct errand errand = {.tunnel = part, .now = credentials};
-    worker_call(part->home, on_home_take, &errand);
+    worker_call(part->base.home, on_home_take, &errand);
     if (!judge(&errand))
-        worker_call(part->home, on_home_end, &errand);
+        worker_call(part->base.home, on_home_end, &errand);
     result->checked += errand.count;
     result->ended += errand.ended;
     for (size_t i = 0; i < errand.count; i++)

@@ -22,6 +22,10 @@ static const char *const link_states[] = {[LINK_CONNECTING] = "connecting",
                                           [LINK_READY] = "up",
                                           [LINK_CLOSING] = "closing"};
 
+static const char *const tunnel_states[] = {
+    [TUNNEL_WAITING] = "waiting",     [TUNNEL_LISTENING] = "listening",   [TUNNEL_DOWN] = "down",
+    [TUNNEL_RESOLVING] = "resolving", [TUNNEL_CONNECTING] = "connecting", [TUNNEL_UP] = "up"};
+
 /* Names come from certificates: JSON takes only UTF-8, and a terminal only what can be printed. */
 static json_t *printable(const char *name)
 {
@@ -114,9 +118,9 @@ static json_t *report_link(struct link *link)
 }
 
 /* null: nobody. */
-static json_t *report_carrier(struct tunnel_service *service)
+static json_t *report_link_of(struct tunnel_service *service)
 {
-    const struct link *link = tunnel_services_carrier(service);
+    const struct link *link = services_link(service);
     if (!link)
         return json_null();
     return json_pack("{s:o, s:o}", "peer", printable(link->peer_name), "association",
@@ -176,7 +180,7 @@ static json_t *report_service(struct tunnel_service *at, const struct service_co
                                "open", (json_int_t)counts->open, "total", (json_int_t)counts->total,
                                "refused", (json_int_t)counts->refused);
     if (listens)
-        json_object_set_new(report, "carried_by", report_carrier(at));
+        json_object_set_new(report, "carried_by", report_link_of(at));
     return report;
 }
 
@@ -228,7 +232,7 @@ static void add_part(struct sum *sum, const struct tunnel *part)
     }
     add_counters(&sum->counters, &part->counters);
     for (size_t i = 0; i < part->config->service_count; i++) {
-        const struct service *service = &part->services[i].service;
+        const struct service *service = &part->services.list[i].service;
         sum->services[i].open += counter_get(&service->open);
         sum->services[i].total += counter_get(&service->total);
         sum->services[i].refused += counter_get(&service->refused);
@@ -238,11 +242,12 @@ static void add_part(struct sum *sum, const struct tunnel *part)
 static void report_associations(json_t *object, const struct tunnel *tunnel, struct sum *sum)
 {
     json_t *first = sum->first;
-    bool closing = first && !sum->is_up && strcmp(tunnel->state, "up") == 0;
+    enum tunnel_state state = tunnel_state(tunnel);
+    bool closing = first && !sum->is_up && state == TUNNEL_UP;
     json_object_set_new(object, "state",
                         json_string(sum->is_up ? "up"
                                     : closing  ? "closing"
-                                               : tunnel->state));
+                                               : tunnel_states[state]));
     json_object_set_new(object, "waits_for",
                         *tunnel->waits_for ? json_string(tunnel->waits_for) : json_null());
     json_object_set(object, "association", first ? first : json_null());
@@ -274,13 +279,14 @@ static json_t *report_tunnel(const struct tunnel *tunnel, struct sum *sum)
                                config->role == CONFIG_CLIENT ? "client" : "server", "transport",
                                config->transport);
     json_t *local = json_array(), *services = json_array();
-    for (size_t i = 0; i < tunnel->endpoint_count; i++)
-        report_addresses(local, tunnel->endpoints[i].transport);
+    for (size_t i = 0; i < tunnel->endpoints.count; i++)
+        report_addresses(local, tunnel->endpoints.list[i].transport);
     json_object_set_new(object, "local", local);
     report_associations(object, tunnel, sum);
     report_counts(object, &sum->counters);
     for (size_t i = 0; i < config->service_count; i++)
-        json_array_append_new(services, report_service(&tunnel->services[i], &sum->services[i]));
+        json_array_append_new(services,
+                              report_service(&tunnel->services.list[i], &sum->services[i]));
     json_object_set_new(object, "services", services);
     if (config->role == CONFIG_SERVER)
         json_object_set_new(object, "identities", report_identities(tunnel));
@@ -377,10 +383,10 @@ static json_t *ask(const struct tunnel *tunnel)
                                         sizeof(*question.sum.services))}};
     for (struct tunnel *part = tunnel->next_part; part; part = part->next_part) {
         question.tunnel = part;
-        worker_call(part->home, answer_part, &question);
+        worker_call(part->base.home, answer_part, &question);
     }
     question.tunnel = tunnel;
-    worker_call(tunnel->home, answer_first, &question);
+    worker_call(tunnel->base.home, answer_first, &question);
     json_decref(question.sum.associations);
     free(question.sum.services);
     return question.answer;

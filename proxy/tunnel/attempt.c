@@ -1,166 +1,160 @@
-/* A client's endless attempt to have an association: names are looked up, all transports and
- * addresses are tried, with a pause that grows while that fails. */
-#include <stdarg.h>
-#include <stdio.h>
+/* A client's endless attempt to have an association, with a pause that grows while it fails. */
+#include "proxy/tunnel/attempt.h"
+
 #include <string.h>
 #include <sys/random.h>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "proxy/link/link.h"
-#include "proxy/tunnel/tunnel.h"
 #include "proxy/worker/worker.h"
 
-/* An association that lived so long was none of a series of failures. */
+/* An association that lived this long is not one of a series of failures. */
 #define STEADY_US 5000000
-/* The same line is written again after so long. */
-#define TELL_AGAIN_US 60000000
 
-/* ---- the log ---- */
-
-/* FNV-1a. */
-static uint64_t hash_of(const char *text)
+static uint64_t now_of(const struct attempt *self)
 {
-    uint64_t hash = 0xcbf29ce484222325ull;
-    for (; *text; text++)
-        hash = (hash ^ (uint8_t)*text) * 0x100000001b3ull;
-    return hash;
+    return loop_now(self->owner->tunnel->home->loop);
 }
 
-static struct attempt_line *find_line(struct tunnel *tunnel, uint64_t hash)
+static const struct config_tunnel *config_of(const struct attempt *self)
 {
-    struct attempt_line *oldest = &tunnel->told[0];
-    for (size_t i = 0; i < ATTEMPT_LINES; i++) {
-        struct attempt_line *line = &tunnel->told[i];
-        if (line->told_us && line->hash == hash)
-            return line;
-        if (line->told_us < oldest->told_us)
-            oldest = line;
-    }
-    *oldest = (struct attempt_line){.hash = hash};
-    return oldest;
-}
-
-void tunnel_attempt_tell(struct tunnel *tunnel, const struct log_about *about, const char *format,
-                         ...)
-{
-    char text[512], more[64] = "";
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    snprintf(tunnel->why_down, sizeof(tunnel->why_down), "%.*s", (int)sizeof(tunnel->why_down) - 1,
-             text);
-    uint64_t hash = hash_of(text) ^ 31 * hash_of(about->address ? about->address : "");
-    struct attempt_line *line = find_line(tunnel, hash);
-    if (line->told_us && tunnel_now(tunnel) < line->told_us + TELL_AGAIN_US) {
-        line->left_out++;
-        return;
-    }
-    if (line->left_out)
-        snprintf(more, sizeof(more), " (%u repeats left out)", line->left_out);
-    line->told_us = tunnel_now(tunnel);
-    line->left_out = 0;
-    log_write(LOG_WARNING, about, "%s; retrying%s", text, more);
+    return self->owner->tunnel->config;
 }
 
 /* ---- the pause ---- */
 
 /* Exponential backoff with jitter: half of it is certain, half is chance, so that a thousand
  * clients of one server do not come back together. since_us: what the pause counts from. */
-static void attempt_later(struct tunnel *tunnel, uint64_t since_us, uint64_t limit_us)
+static void try_later(struct attempt *self, uint64_t since_us, uint64_t limit_us)
 {
     uint32_t chance;
     must(getrandom(&chance, sizeof(chance), 0) == (ssize_t)sizeof(chance));
-    uint64_t backoff = tunnel->backoff_us < limit_us ? tunnel->backoff_us : limit_us;
+    uint64_t backoff = self->backoff_us < limit_us ? self->backoff_us : limit_us;
     uint64_t due = since_us + backoff / 2 + backoff * (chance >> 8) / (2ull << 24);
-    tunnel->state = "waiting";
-    loop_timer_set(tunnel->home->loop, &tunnel->reconnect, due);
-    if (due > tunnel_now(tunnel))
-        log_write(LOG_DEBUG, LOG_ABOUT(.tunnel = tunnel->config->name), "next attempt in %.1f s",
-                  (double)(due - tunnel_now(tunnel)) / 1e6);
-    tunnel->backoff_us = 2 * backoff < limit_us ? 2 * backoff : limit_us;
+    self->state = ATTEMPT_WAITING;
+    loop_timer_set(self->owner->tunnel->home->loop, &self->reconnect, due);
+    if (due > now_of(self))
+        log_write(LOG_DEBUG, LOG_ABOUT(.tunnel = config_of(self)->name), "next attempt in %.1f s",
+                  (double)(due - now_of(self)) / 1e6);
+    self->backoff_us = 2 * backoff < limit_us ? 2 * backoff : limit_us;
 }
 
 /* Nobody has answered. An attempt that lasted longer than the pause needs none behind it. */
-void tunnel_attempt_failed(struct tunnel *tunnel)
+static void nobody_answered(struct attempt *self)
 {
-    attempt_later(tunnel, tunnel->attempt_us, tunnel->config->reconnect.max_us);
+    try_later(self, self->begun_us, config_of(self)->reconnect.max_us);
 }
 
 /* A server has answered, and what failed is above the transport. */
-static void turned_away(struct tunnel *tunnel)
+static void turned_away(struct attempt *self)
 {
-    const struct config_tunnel *config = tunnel->config;
+    const struct config_tunnel *config = config_of(self);
     uint64_t limit = config->reconnect.refused_us > config->reconnect.max_us
                          ? config->reconnect.refused_us
                          : config->reconnect.max_us;
-    attempt_later(tunnel, tunnel_now(tunnel), limit);
+    try_later(self, now_of(self), limit);
 }
 
 /* One that dies as soon as it is up counts as a failure, or its peer would be asked ten times a
  * second for ever. True: it was steady, and the next attempt need not wait. */
-static bool forgive(struct tunnel *tunnel, const struct link *link)
+static bool forgive(struct attempt *self, const struct link *link)
 {
-    uint64_t lived = link->was_ready ? tunnel_now(tunnel) - link->ready_us : 0;
-    if (link->was_ready && (lived >= STEADY_US || lived >= tunnel->backoff_us))
-        tunnel->backoff_us = tunnel->config->reconnect.min_us;
+    uint64_t lived = link->was_ready ? now_of(self) - link->ready_us : 0;
+    if (link->was_ready && (lived >= STEADY_US || lived >= self->backoff_us))
+        self->backoff_us = config_of(self)->reconnect.min_us;
     return lived >= STEADY_US;
+}
+
+/* ---- what its parts tell ---- */
+
+static void connect_now(struct attempt *self)
+{
+    self->state = ATTEMPT_CONNECTING;
+    race_begin(&self->race);
+}
+
+static void on_names(struct names *names)
+{
+    struct attempt *self = container_of(names, struct attempt, names);
+    if (names->remotes.count)
+        connect_now(self);
+    else
+        nobody_answered(self);
+}
+
+static void on_new_names(struct names *names)
+{
+    race_again(&container_of(names, struct attempt, names)->race);
+}
+
+static void on_race_lost(struct race *race)
+{
+    nobody_answered(container_of(race, struct attempt, race));
+}
+
+static void on_reconnect(struct loop_timer *timer)
+{
+    attempt_begin(container_of(timer, struct attempt, reconnect));
 }
 
 /* ---- from the tunnel ---- */
 
-static void on_reconnect(struct loop_timer *timer)
+void attempt_init(struct attempt *self, struct link_owner *owner, struct transports *transports)
 {
-    tunnel_attempt_begin(container_of(timer, struct tunnel, reconnect));
+    self->owner = owner;
+    self->backoff_us = config_of(self)->reconnect.min_us;
+    self->reconnect.on_expire = on_reconnect;
+    self->names.on_ready = on_names;
+    self->names.on_change = on_new_names;
+    self->race.on_lost = on_race_lost;
+    names_init(&self->names, owner->tunnel, &self->outage);
+    race_init(&self->race, owner, transports, &self->outage, &self->names.remotes);
 }
 
-void tunnel_attempt_init(struct tunnel *tunnel)
+void attempt_begin(struct attempt *self)
 {
-    tunnel->backoff_us = tunnel->config->reconnect.min_us;
-    tunnel->reconnect.on_expire = on_reconnect;
-    tunnel_names_init(tunnel);
-    tunnel_race_init(tunnel);
+    self->begun_us = now_of(self);
+    self->state = ATTEMPT_RESOLVING;
+    if (names_begin(&self->names))
+        connect_now(self);
 }
 
-void tunnel_attempt_begin(struct tunnel *tunnel)
+void attempt_stop(struct attempt *self)
 {
-    tunnel->attempt_us = tunnel_now(tunnel);
-    *tunnel->why_not_first = '\0';
-    tunnel_names_begin(tunnel);
+    loop_timer_cancel(self->owner->tunnel->home->loop, &self->reconnect);
+    names_stop(&self->names);
+    race_stop(&self->race);
 }
 
-void tunnel_attempt_succeeded(struct tunnel *tunnel, const struct link *link)
+bool attempt_is_over(const struct attempt *self)
 {
-    const struct carriers *carriers = &tunnel->carriers;
-    memset(tunnel->told, 0, sizeof(tunnel->told));
-    *tunnel->why_down = '\0';
-    for (size_t i = 0; i < carriers->count; i++)
-        if (carriers->ops[i] == link->ops)
-            tunnel->carrier = i;
-    if (!carriers_are_several(carriers) && !*carriers->why_not)
+    return !self->names.lookup && !loop_timer_is_set(&self->reconnect);
+}
+
+void attempt_won(struct attempt *self, const struct link *link)
+{
+    race_won(&self->race, link);
+}
+
+void attempt_succeeded(struct attempt *self, const struct link *link)
+{
+    self->state = ATTEMPT_UP;
+    memset(&self->outage, 0, sizeof(self->outage));
+    race_settle(&self->race, link);
+}
+
+void attempt_lost(struct attempt *self, const struct link *link, bool again)
+{
+    self->state = ATTEMPT_DOWN;
+    if (!again)
         return;
-    const char *why = *carriers->why_not              ? carriers->why_not
-                      : link->ops == carriers->ops[0] ? "both ends have it"
-                      : *tunnel->why_not_first        ? tunnel->why_not_first
-                                                      : "it was answered first";
-    log_write(LOG_INFO, LOG_ABOUT(.tunnel = tunnel->config->name),
-              "transport \"auto\" chose %s: %s", link->ops->name, why);
-}
-
-void tunnel_attempt_again(struct tunnel *tunnel, const struct link *link)
-{
-    if (forgive(tunnel, link))
-        tunnel_attempt_begin(tunnel);
-    else if (link->granted)
-        turned_away(tunnel);
-    else
-        tunnel_race_lost(tunnel, link);
-}
-
-void tunnel_attempt_stop(struct tunnel *tunnel)
-{
-    loop_timer_cancel(tunnel->home->loop, &tunnel->reconnect);
-    tunnel_names_stop(tunnel);
-    tunnel_race_stop(tunnel);
+    if (forgive(self, link)) {
+        attempt_begin(self);
+    } else if (link->granted) {
+        turned_away(self);
+    } else {
+        self->state = ATTEMPT_CONNECTING;
+        race_lost(&self->race, link);
+    }
 }

@@ -1,8 +1,7 @@
 /* A tunnel's credentials, from its configuration. */
-#include <stdio.h>
+#include "proxy/tunnel/credentials.h"
 
 #include "proxy/tunnel/sessions.h"
-#include "proxy/tunnel/tunnel.h"
 
 static const enum tls_version versions[] = {[CONFIG_TLS_DEFAULT] = TLS_VERSION_DEFAULT,
                                             [CONFIG_TLS_1_2] = TLS_VERSION_1_2,
@@ -66,7 +65,7 @@ static enum err check_services(const struct config_tunnel *config, char *why, si
     return ERR_OK;
 }
 
-enum err tunnel_check_rules(const struct config_tunnel *config, char *why, size_t why_size)
+enum err credentials_check_rules(const struct config_tunnel *config, char *why, size_t why_size)
 {
     const struct tls_options options = options_of(config, NULL);
     char reason[512];
@@ -103,9 +102,9 @@ static enum err check_listeners(const struct config_tunnel *config,
     return ERR_OK;
 }
 
-struct tls_credentials *tunnel_load_credentials(const struct config_tunnel *config,
-                                                const struct sessions *sessions, char *why,
-                                                size_t why_size)
+struct tls_credentials *credentials_load(const struct config_tunnel *config,
+                                         const struct sessions *sessions, char *why,
+                                         size_t why_size)
 {
     const struct tls_options options = options_of(config, sessions);
     struct tls_credentials *credentials = NULL;
@@ -122,13 +121,13 @@ struct tls_credentials *tunnel_load_credentials(const struct config_tunnel *conf
     return NULL;
 }
 
-bool tunnel_check_credentials(const struct config *config, FILE *out)
+bool credentials_check_all(const struct config *config, FILE *out)
 {
     bool fine = true;
     for (size_t i = 0; i < config->tunnel_count; i++) {
         char why[640];
         struct tls_credentials *credentials =
-            tunnel_load_credentials(&config->tunnels[i], NULL, why, sizeof(why));
+            credentials_load(&config->tunnels[i], NULL, why, sizeof(why));
         if (!credentials)
             fprintf(out, "%s: %s\n", config->file, why);
         fine = fine && credentials;

@@ -1,16 +1,17 @@
-/* The addresses of a client's server: names are looked up at each attempt. A name that is not
- * answered, or not in time, has the addresses of its last answer: name service is often away for as
- * long as the network is. */
+/* The addresses of a client's server, looked up at each attempt. */
+#include "proxy/tunnel/names.h"
+
 #include <stdlib.h>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "base/resolver.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/link/owner.h"
+#include "proxy/tunnel/outage.h"
 #include "proxy/worker/worker.h"
 
-/* So long an attempt with some addresses waits for names that are still being looked up; and so
- * long where these have addresses from before. */
+/* An attempt that has some addresses waits this long for names that are still being looked up, and
+ * less where these have addresses from before. */
 #define NAMES_US       3000000
 #define KNOWN_NAMES_US 300000
 
@@ -18,30 +19,35 @@
 #define FRESH_US 5000000
 
 /* Outlives a tunnel that closes: a query whose answer is on its way cannot be taken back. */
-struct remote_name {
+struct names_entry {
     struct resolver_query query;
-    struct remote_lookup *lookup;
+    struct names_lookup *lookup;
     bool pending;
 };
-struct remote_lookup {
-    struct tunnel *tunnel; /* NULL: nobody waits for it any more */
+struct names_lookup {
+    struct names *owner; /* NULL: nobody waits for it any more */
     unsigned pending;
     bool awaited;   /* the attempt has not begun without it */
     bool impatient; /* the next answer with an address is enough */
-    struct remote_name names[TRANSPORT_ADDRESSES_MAX];
+    struct names_entry entries[TRANSPORT_ADDRESSES_MAX];
 };
 
-void tunnel_names_stop(struct tunnel *tunnel)
+static uint64_t now_of(const struct names *self)
 {
-    struct remote_lookup *lookup = tunnel->lookup;
-    loop_timer_cancel(tunnel->home->loop, &tunnel->lookup_timer);
-    tunnel->lookup = NULL;
+    return loop_now(self->tunnel->home->loop);
+}
+
+void names_stop(struct names *self)
+{
+    struct names_lookup *lookup = self->lookup;
+    loop_timer_cancel(self->tunnel->home->loop, &self->timer);
+    self->lookup = NULL;
     if (!lookup)
         return;
-    lookup->tunnel = NULL;
+    lookup->owner = NULL;
     for (size_t i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
-        if (lookup->names[i].pending &&
-            resolver_cancel(tunnel->home->resolver, &lookup->names[i].query))
+        if (lookup->entries[i].pending &&
+            resolver_cancel(self->tunnel->home->resolver, &lookup->entries[i].query))
             lookup->pending--;
     if (!lookup->pending)
         free(lookup);
@@ -58,17 +64,17 @@ static void add_remote(struct remotes *remotes, const struct address *address)
 }
 
 /* Each entry of the configuration gets one address at least, whatever a name before it has. */
-static struct remotes gather(const struct tunnel *tunnel)
+static struct remotes gather(const struct names *self)
 {
-    const struct config_tunnel *config = tunnel->config;
+    const struct config_tunnel *config = self->tunnel->config;
     struct remotes remotes = {.count = 0};
     for (size_t i = 0; i < config->remote_count; i++) {
         size_t limit = TRANSPORT_ADDRESSES_MAX - (config->remote_count - 1 - i);
         if (!config->remote[i].needs_lookup)
             add_remote(&remotes, &config->remote[i].address);
         else
-            for (size_t j = 0; j < tunnel->known[i].count && remotes.count < limit; j++)
-                add_remote(&remotes, &tunnel->known[i].list[j]);
+            for (size_t j = 0; j < self->known[i].count && remotes.count < limit; j++)
+                add_remote(&remotes, &self->known[i].list[j]);
     }
     return remotes;
 }
@@ -81,11 +87,11 @@ static bool is_equal(const struct remotes *a, const struct remotes *b)
     return equal;
 }
 
-static void remember(struct tunnel *tunnel, size_t number, const struct resolver_query *query)
+static void remember(struct names *self, size_t number, const struct resolver_query *query)
 {
     if (!query->answer.count)
         return;
-    struct remotes *known = &tunnel->known[number];
+    struct remotes *known = &self->known[number];
     known->count = 0;
     for (int i = 0; i < query->answer.count && known->count < TRANSPORT_ADDRESSES_MAX; i++)
         add_remote(known, &query->answer.addresses[i]);
@@ -93,135 +99,134 @@ static void remember(struct tunnel *tunnel, size_t number, const struct resolver
 
 /* ---- names ---- */
 
-static void log_unresolved(struct tunnel *tunnel)
+static void log_unresolved(struct names *self)
 {
-    for (size_t i = 0; i < tunnel->config->remote_count; i++) {
-        const struct remote_name *name = &tunnel->lookup->names[i];
-        if (!tunnel->config->remote[i].needs_lookup || (!name->pending && name->query.answer.count))
+    for (size_t i = 0; i < self->tunnel->config->remote_count; i++) {
+        const struct names_entry *name = &self->lookup->entries[i];
+        if (!self->tunnel->config->remote[i].needs_lookup ||
+            (!name->pending && name->query.answer.count))
             continue;
         const char *why =
             name->pending ? "the name servers have not answered yet" : name->query.answer.why;
-        tunnel_attempt_tell(
-            tunnel,
-            LOG_ABOUT(.tunnel = tunnel->config->name, .address = tunnel->config->remote[i].host),
-            "%s: %s",
-            tunnel->known[i].count  ? "using the last addresses, cannot resolve the name"
-            : tunnel->remotes.count ? "leaving it out of remote, cannot resolve the name"
-                                    : "no association: cannot resolve the name",
-            why);
+        outage_tell(self->outage, now_of(self),
+                    LOG_ABOUT(.tunnel = self->tunnel->config->name,
+                              .address = self->tunnel->config->remote[i].host),
+                    "%s: %s",
+                    self->known[i].count  ? "using the last addresses, cannot resolve the name"
+                    : self->remotes.count ? "leaving it out of remote, cannot resolve the name"
+                                          : "no association: cannot resolve the name",
+                    why);
     }
 }
 
 /* With what is known. */
-static void go_on(struct tunnel *tunnel)
+static void go_on(struct names *self)
 {
-    tunnel->lookup->awaited = false;
-    tunnel->remotes = gather(tunnel);
-    log_unresolved(tunnel);
-    if (!tunnel->lookup->pending || !tunnel->remotes.count)
-        tunnel_names_stop(tunnel);
-    if (tunnel->remotes.count)
-        tunnel_race_begin(tunnel);
-    else
-        tunnel_attempt_failed(tunnel);
+    self->lookup->awaited = false;
+    self->remotes = gather(self);
+    log_unresolved(self);
+    if (!self->lookup->pending || !self->remotes.count)
+        names_stop(self);
+    self->on_ready(self);
 }
 
 /* The attempt has begun with addresses of before. */
-static void came_late(struct tunnel *tunnel)
+static void came_late(struct names *self)
 {
-    struct remotes remotes = gather(tunnel);
-    if (!tunnel->lookup->pending)
-        tunnel_names_stop(tunnel);
-    if (!tunnel_race_is_on(tunnel) || is_equal(&remotes, &tunnel->remotes))
+    struct remotes remotes = gather(self);
+    if (!self->lookup->pending)
+        names_stop(self);
+    if (is_equal(&remotes, &self->remotes))
         return;
-    tunnel->remotes = remotes;
-    tunnel_race_again(tunnel);
+    self->remotes = remotes;
+    self->on_change(self);
 }
 
 static void on_name(struct resolver_query *query)
 {
-    struct remote_name *name = container_of(query, struct remote_name, query);
-    struct remote_lookup *lookup = name->lookup;
-    struct tunnel *tunnel = lookup->tunnel;
+    struct names_entry *name = container_of(query, struct names_entry, query);
+    struct names_lookup *lookup = name->lookup;
+    struct names *self = lookup->owner;
     name->pending = false;
     lookup->pending--;
-    if (!tunnel) {
+    if (!self) {
         if (!lookup->pending)
             free(lookup);
         return;
     }
-    remember(tunnel, (size_t)(name - lookup->names), query);
+    remember(self, (size_t)(name - lookup->entries), query);
     if (!lookup->awaited)
-        came_late(tunnel);
+        came_late(self);
     else if (!lookup->pending || (lookup->impatient && query->answer.count))
-        go_on(tunnel);
+        go_on(self);
 }
 
 static void on_impatient(struct loop_timer *timer)
 {
-    struct tunnel *tunnel = container_of(timer, struct tunnel, lookup_timer);
-    if (!tunnel->lookup->awaited)
+    struct names *self = container_of(timer, struct names, timer);
+    if (!self->lookup->awaited)
         return;
-    if (gather(tunnel).count)
-        go_on(tunnel);
+    if (gather(self).count)
+        go_on(self);
     else
-        tunnel->lookup->impatient = true;
+        self->lookup->impatient = true;
 }
 
 /* Every name has an address from before. */
-static bool knows_all(const struct tunnel *tunnel)
+static bool knows_all(const struct names *self)
 {
-    for (size_t i = 0; i < tunnel->config->remote_count; i++)
-        if (tunnel->config->remote[i].needs_lookup && !tunnel->known[i].count)
+    for (size_t i = 0; i < self->tunnel->config->remote_count; i++)
+        if (self->tunnel->config->remote[i].needs_lookup && !self->known[i].count)
             return false;
     return true;
 }
 
-static void ask(struct tunnel *tunnel)
+static void ask(struct names *self)
 {
-    const struct config_tunnel *config = tunnel->config;
-    struct remote_lookup *lookup = check_alloc(sizeof(*lookup));
-    tunnel->lookup = lookup;
-    lookup->tunnel = tunnel;
-    bool fresh = tunnel_now(tunnel) >= tunnel->asked_fresh_us + FRESH_US;
+    const struct config_tunnel *config = self->tunnel->config;
+    struct names_lookup *lookup = check_alloc(sizeof(*lookup));
+    self->lookup = lookup;
+    lookup->owner = self;
+    bool fresh = now_of(self) >= self->asked_fresh_us + FRESH_US;
     if (fresh)
-        tunnel->asked_fresh_us = tunnel_now(tunnel);
+        self->asked_fresh_us = now_of(self);
     for (size_t i = 0; i < config->remote_count; i++) {
         if (!config->remote[i].needs_lookup)
             continue;
-        struct remote_name *name = &lookup->names[i];
-        *name = (struct remote_name){.lookup = lookup,
+        struct names_entry *name = &lookup->entries[i];
+        *name = (struct names_entry){.lookup = lookup,
                                      .pending = true,
                                      .query = {.on_answer = on_name,
-                                               .reply_to = &tunnel->home->mailbox,
+                                               .reply_to = &self->tunnel->home->mailbox,
                                                .fresh = fresh,
                                                .host = config->remote[i].host,
                                                .port = config->remote[i].port}};
         lookup->pending++;
-        resolver_ask(tunnel->home->resolver, &name->query);
+        resolver_ask(self->tunnel->home->resolver, &name->query);
     }
 }
 
-void tunnel_names_init(struct tunnel *tunnel)
+void names_init(struct names *self, struct tunnel_base *tunnel, struct outage *outage)
 {
-    tunnel->lookup_timer.on_expire = on_impatient;
+    self->tunnel = tunnel;
+    self->outage = outage;
+    self->timer.on_expire = on_impatient;
 }
 
-void tunnel_names_begin(struct tunnel *tunnel)
+bool names_begin(struct names *self)
 {
     bool any = false;
-    for (size_t i = 0; i < tunnel->config->remote_count; i++)
-        any |= tunnel->config->remote[i].needs_lookup;
+    for (size_t i = 0; i < self->tunnel->config->remote_count; i++)
+        any |= self->tunnel->config->remote[i].needs_lookup;
     if (!any) {
-        tunnel->remotes = gather(tunnel);
-        tunnel_race_begin(tunnel);
-        return;
+        self->remotes = gather(self);
+        return true;
     }
-    if (!tunnel->lookup) /* else the last attempt's is still under way */
-        ask(tunnel);
-    tunnel->lookup->awaited = true;
-    tunnel->lookup->impatient = false;
-    tunnel->state = "resolving";
-    loop_timer_set(tunnel->home->loop, &tunnel->lookup_timer,
-                   tunnel_now(tunnel) + (knows_all(tunnel) ? KNOWN_NAMES_US : NAMES_US));
+    if (!self->lookup) /* else the last attempt's is still under way */
+        ask(self);
+    self->lookup->awaited = true;
+    self->lookup->impatient = false;
+    loop_timer_set(self->tunnel->home->loop, &self->timer,
+                   now_of(self) + (knows_all(self) ? KNOWN_NAMES_US : NAMES_US));
+    return false;
 }

@@ -1,18 +1,24 @@
-/* One attempt of a client: all its transports begin an association, one soon after the other, and
- * the first that is up stays. */
+/* One attempt of a client: the first of its transports that is up stays. */
+#include "proxy/tunnel/race.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "proxy/link/link.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/tunnel/outage.h"
 #include "proxy/worker/worker.h"
 
-/* RFC 8305 (Happy Eyeballs) section 5: so long the first transport has before the next begins. */
+/* RFC 8305 section 5: the next transport begins this long after the one before it. */
 #define NEXT_US 250000
-/* Who was refused begins again so long after he began, while others are still under way. */
+/* One that was refused begins again this long after it began, while others are under way. */
 #define AGAIN_US 500000
+
+static uint64_t now_of(const struct race *self)
+{
+    return loop_now(self->owner->tunnel->home->loop);
+}
 
 /* ---- one of them ---- */
 
@@ -41,198 +47,211 @@ static bool keep_ipv4(struct link_route *route)
     return less;
 }
 
-static struct link *connect_by(struct tunnel *tunnel, const struct racer *racer, char *why,
+static struct link *connect_by(struct race *self, const struct racer *racer, char *why,
                                size_t why_size)
 {
-    const struct config_tunnel *config = tunnel->config;
+    const struct config_tunnel *config = self->owner->tunnel->config;
     struct link_route route = {
         .ops = racer->ops, .local_count = config->local_count, .remote_count = racer->count};
-    memcpy(route.remotes, &tunnel->remotes.list[racer->first],
+    memcpy(route.remotes, &self->remotes->list[racer->first],
            racer->count * sizeof(*route.remotes));
     for (size_t i = 0; i < config->local_count; i++)
         route.locals[i] = config->local[i].address;
     if (!config->local_count)
         wildcard(&route);
-    tunnel_transport_options(tunnel, &route.options);
-    uint64_t left = tunnel->race.until_us - tunnel_now(tunnel);
+    transports_options(self->transports, config, &route.options);
+    uint64_t left = self->until_us - now_of(self);
     if (left < route.options.connect_timeout_us)
         route.options.connect_timeout_us = left;
-    struct link *link = link_connect(&tunnel->owner, &route, why, why_size);
+    struct link *link = link_connect(self->owner, &route, why, why_size);
     if (!link && !config->local_count && keep_ipv4(&route))
-        link = link_connect(&tunnel->owner, &route, why, why_size);
+        link = link_connect(self->owner, &route, why, why_size);
     return link;
 }
 
-static void note_failure(struct tunnel *tunnel, const struct transport_ops *ops, const char *why)
+static void note_failure(struct race *self, const struct transport_ops *ops, const char *why)
 {
-    if (ops == tunnel->carriers.ops[0])
-        snprintf(tunnel->why_not_first, sizeof(tunnel->why_not_first), "%s: %s", ops->name, why);
+    if (ops == self->transports->ops[0])
+        snprintf(self->why_not_first, sizeof(self->why_not_first), "%s: %s", ops->name, why);
 }
 
-static void begin(struct tunnel *tunnel, struct racer *racer)
+static void begin(struct race *self, struct racer *racer)
 {
     char why[256], text[ADDRESS_TEXT_MAX];
     racer->begun = true;
-    racer->next_us = tunnel_now(tunnel) + AGAIN_US;
-    racer->link = connect_by(tunnel, racer, why, sizeof(why));
+    racer->next_us = now_of(self) + AGAIN_US;
+    racer->link = connect_by(self, racer, why, sizeof(why));
     if (racer->link)
         return;
-    note_failure(tunnel, racer->ops, why);
-    address_format(&tunnel->remotes.list[racer->first], text);
-    tunnel_attempt_tell(tunnel, LOG_ABOUT(.tunnel = tunnel->config->name, .address = text),
-                        "no association over %s: %s", racer->ops->name, why);
+    note_failure(self, racer->ops, why);
+    address_format(&self->remotes->list[racer->first], text);
+    outage_tell(self->outage, now_of(self),
+                LOG_ABOUT(.tunnel = self->owner->tunnel->config->name, .address = text),
+                "no association over %s: %s", racer->ops->name, why);
 }
 
 /* ---- all of them ---- */
 
 /* The kernel ends an association when one of the peer's addresses refuses, and asks them one after
  * the other: from then on each has an association of its own. */
-static void split(struct race *race, struct racer *racer, uint64_t now_us)
+static void split(struct race *self, struct racer *racer, uint64_t now_us)
 {
-    if (race->is_split || racer->count < 2 || !racer->ops->one_refusal_ends)
+    if (self->is_split || racer->count < 2 || !racer->ops->one_refusal_ends)
         return;
-    race->is_split = true;
+    self->is_split = true;
     for (size_t i = 1; i < racer->count; i++)
-        race->racers[race->count++] = (struct racer){
+        self->racers[self->count++] = (struct racer){
             .ops = racer->ops, .first = racer->first + i, .count = 1, .next_us = now_us};
 }
 
-static void split_slow(struct tunnel *tunnel)
+static void split_slow(struct race *self)
 {
-    struct race *race = &tunnel->race;
-    size_t count = race->count;
+    size_t count = self->count;
     for (size_t i = 0; i < count; i++)
-        if (race->racers[i].link && race->racers[i].count > 2 &&
-            race->racers[i].next_us <= tunnel_now(tunnel))
-            split(race, &race->racers[i], tunnel_now(tunnel));
+        if (self->racers[i].link && self->racers[i].count > 2 &&
+            self->racers[i].next_us <= now_of(self))
+            split(self, &self->racers[i], now_of(self));
 }
 
 /* The one that is next in line does not wait when nobody runs. */
-static void hurry(struct race *race, uint64_t now_us)
+static void hurry(struct race *self, uint64_t now_us)
 {
-    for (size_t i = 0; i < race->count; i++)
-        if (race->racers[i].link)
+    for (size_t i = 0; i < self->count; i++)
+        if (self->racers[i].link)
             return;
-    for (size_t i = 0; i < race->count; i++)
-        if (!race->racers[i].begun) {
-            race->racers[i].next_us = now_us;
+    for (size_t i = 0; i < self->count; i++)
+        if (!self->racers[i].begun) {
+            self->racers[i].next_us = now_us;
             return;
         }
 }
 
-static bool is_lost(const struct race *race)
+static bool is_lost(const struct race *self)
 {
-    for (size_t i = 0; i < race->count; i++)
-        if (race->racers[i].link || !race->racers[i].begun)
+    for (size_t i = 0; i < self->count; i++)
+        if (self->racers[i].link || !self->racers[i].begun)
             return false;
     return true;
 }
 
 /* Returns when there is something to do next. */
-static uint64_t begin_those_due(struct tunnel *tunnel)
+static uint64_t begin_those_due(struct race *self)
 {
-    struct race *race = &tunnel->race;
     uint64_t soonest = UINT64_MAX;
-    split_slow(tunnel);
-    for (size_t i = 0; i < race->count; i++) {
-        struct racer *racer = &race->racers[i];
-        hurry(race, tunnel_now(tunnel));
-        if (!racer->link && racer->next_us <= tunnel_now(tunnel))
-            begin(tunnel, racer);
-        bool waits = !racer->link || (racer->count > 2 && !race->is_split);
-        if (waits && racer->next_us < soonest && racer->next_us > tunnel_now(tunnel))
+    split_slow(self);
+    for (size_t i = 0; i < self->count; i++) {
+        struct racer *racer = &self->racers[i];
+        hurry(self, now_of(self));
+        if (!racer->link && racer->next_us <= now_of(self))
+            begin(self, racer);
+        bool waits = !racer->link || (racer->count > 2 && !self->is_split);
+        if (waits && racer->next_us < soonest && racer->next_us > now_of(self))
             soonest = racer->next_us;
     }
     return soonest;
 }
 
-static void run(struct tunnel *tunnel)
+static void run(struct race *self)
 {
-    struct race *race = &tunnel->race;
-    tunnel->state = "connecting";
-    uint64_t soonest = begin_those_due(tunnel);
-    if (is_lost(race)) {
-        tunnel_race_stop(tunnel);
-        tunnel_attempt_failed(tunnel);
-    } else if (soonest < race->until_us) {
-        loop_timer_set(tunnel->home->loop, &race->timer, soonest);
+    uint64_t soonest = begin_those_due(self);
+    if (is_lost(self)) {
+        race_stop(self);
+        self->on_lost(self);
+    } else if (soonest < self->until_us) {
+        loop_timer_set(self->owner->tunnel->home->loop, &self->timer, soonest);
     }
 }
 
 static void on_timer(struct loop_timer *timer)
 {
-    run(container_of(timer, struct tunnel, race.timer));
+    run(container_of(timer, struct race, timer));
 }
 
-void tunnel_race_init(struct tunnel *tunnel)
+void race_init(struct race *self, struct link_owner *owner, struct transports *transports,
+               struct outage *outage, const struct remotes *remotes)
 {
-    tunnel->race.timer.on_expire = on_timer;
+    self->owner = owner;
+    self->transports = transports;
+    self->outage = outage;
+    self->remotes = remotes;
+    self->timer.on_expire = on_timer;
 }
 
-void tunnel_race_begin(struct tunnel *tunnel)
+void race_begin(struct race *self)
 {
-    const struct carriers *carriers = &tunnel->carriers;
-    struct race *race = &tunnel->race;
-    race->count = 0;
-    race->is_split = false;
-    race->until_us = tunnel_now(tunnel) + tunnel->config->connect_timeout_us;
-    for (size_t i = 0; i < carriers->count; i++)
-        race->racers[race->count++] =
-            (struct racer){.ops = carriers->ops[(tunnel->carrier + i) % carriers->count],
-                           .count = tunnel->remotes.count,
-                           .next_us = tunnel_now(tunnel) + i * NEXT_US};
-    run(tunnel);
+    const struct transports *transports = self->transports;
+    self->count = 0;
+    self->is_split = false;
+    *self->why_not_first = '\0';
+    self->until_us = now_of(self) + self->owner->tunnel->config->connect_timeout_us;
+    for (size_t i = 0; i < transports->count; i++)
+        self->racers[self->count++] =
+            (struct racer){.ops = transports->ops[(self->preferred + i) % transports->count],
+                           .count = self->remotes->count,
+                           .next_us = now_of(self) + i * NEXT_US};
+    run(self);
 }
 
-void tunnel_race_stop(struct tunnel *tunnel)
+void race_stop(struct race *self)
 {
-    tunnel->race.count = 0;
-    loop_timer_cancel(tunnel->home->loop, &tunnel->race.timer);
+    self->count = 0;
+    loop_timer_cancel(self->owner->tunnel->home->loop, &self->timer);
 }
 
-static void beat(struct tunnel *tunnel, const struct link *winner, const char *why)
+static void beat(struct race *self, const struct link *winner, const char *why)
 {
-    struct race *race = &tunnel->race;
-    for (size_t i = 0; i < race->count; i++) {
-        struct link *link = race->racers[i].link;
+    for (size_t i = 0; i < self->count; i++) {
+        struct link *link = self->racers[i].link;
         if (!link || link == winner)
             continue;
         link->beaten = true;
         link_close(link, ERR_LOCAL_SHUTDOWN, why, false);
     }
-    tunnel_race_stop(tunnel);
+    race_stop(self);
 }
 
-void tunnel_race_won(struct tunnel *tunnel, const struct link *link)
+void race_won(struct race *self, const struct link *link)
 {
-    beat(tunnel, link, "another address or transport was faster");
+    beat(self, link, "another address or transport was faster");
 }
 
-void tunnel_race_again(struct tunnel *tunnel)
+void race_again(struct race *self)
 {
-    beat(tunnel, NULL, "the server's name has other addresses now");
-    tunnel_race_begin(tunnel);
+    if (!self->count)
+        return;
+    beat(self, NULL, "the server's name has other addresses now");
+    race_begin(self);
 }
 
-bool tunnel_race_is_on(const struct tunnel *tunnel)
+void race_settle(struct race *self, const struct link *link)
 {
-    return tunnel->race.count > 0;
+    const struct transports *transports = self->transports;
+    for (size_t i = 0; i < transports->count; i++)
+        if (transports->ops[i] == link->ops)
+            self->preferred = i;
+    if (!transports_are_several(transports) && !*transports->why_not)
+        return;
+    const char *why = *transports->why_not              ? transports->why_not
+                      : link->ops == transports->ops[0] ? "both ends have it"
+                      : *self->why_not_first            ? self->why_not_first
+                                                        : "it was answered first";
+    log_write(LOG_INFO, LOG_ABOUT(.tunnel = self->owner->tunnel->config->name),
+              "transport \"auto\" chose %s: %s", link->ops->name, why);
 }
 
-void tunnel_race_lost(struct tunnel *tunnel, const struct link *link)
+void race_lost(struct race *self, const struct link *link)
 {
-    struct race *race = &tunnel->race;
-    note_failure(tunnel, link->ops, link->detail);
-    for (size_t i = 0; i < race->count; i++) {
-        struct racer *racer = &race->racers[i];
+    note_failure(self, link->ops, link->detail);
+    for (size_t i = 0; i < self->count; i++) {
+        struct racer *racer = &self->racers[i];
         if (racer->link != link)
             continue;
         racer->link = NULL;
         if (link->reason == ERR_TRANSPORT_REFUSED && racer->ops->one_refusal_ends) {
-            split(race, racer, tunnel_now(tunnel));
+            split(self, racer, now_of(self));
             racer->count = 1;
         }
         break;
     }
-    run(tunnel);
+    run(self);
 }

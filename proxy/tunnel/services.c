@@ -1,24 +1,62 @@
-/* Which association takes the connections of a service that listens here: who the peer is decides,
- * never who came first or last. */
-#include <stdio.h>
+/* Which association takes the connections of a service that listens here. */
+#include "proxy/tunnel/services.h"
+
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "proxy/link/link.h"
-#include "proxy/tunnel/tunnel.h"
-#include "proxy/worker/worker.h"
+#include "tls/credentials.h"
 
 #define MAY_NOT SIZE_MAX
 
+void services_init(struct services *self, struct link_owner *owner, struct waiting *waiting)
+{
+    const struct tunnel_base *tunnel = owner->tunnel;
+    const struct config_tunnel *config = tunnel->config;
+    self->owner = owner;
+    self->waiting = waiting;
+    self->count = config->service_count;
+    self->denials.per_minute = 10;
+    self->list = check_alloc((self->count + 1) * sizeof(*self->list));
+    for (size_t i = 0; i < self->count; i++) {
+        self->list[i].all = self;
+        self->list[i].service = (struct service){.config = &config->services[i],
+                                                 .rules = &config->services[i],
+                                                 .index = i,
+                                                 .tunnel_name = config->name,
+                                                 .counters = tunnel->counters,
+                                                 .budget = tunnel->budget,
+                                                 .promised = tunnel->promised};
+    }
+}
+
+void services_fini(struct services *self)
+{
+    free(self->list);
+}
+
+struct service *services_find_target(const struct services *self, const char *name)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        struct service *service = &self->list[i].service;
+        if (service->config->direction == CONFIG_CONNECT &&
+            strcmp(service->config->name, name) == 0)
+            return service;
+    }
+    return NULL;
+}
+
 /* Without `allow` there is only one who could come: a client looks for its server, and a server's
  * configuration is refused otherwise. Should a reload have changed that, nobody serves it. */
-static bool has_one_peer(const struct tunnel *tunnel)
+static bool has_one_peer(const struct link_owner *owner)
 {
-    if (!tunnel->owner.credentials) /* it has not begun */
+    if (!owner->credentials) /* it has not begun */
         return false;
-    return tunnel_is_client(tunnel) || tls_credentials_admit_one(tunnel->owner.credentials);
+    return owner->tunnel->config->role == CONFIG_CLIENT ||
+           tls_credentials_admit_one(owner->credentials);
 }
 
 /* The number of the first pattern that lets the peer serve it, or MAY_NOT. */
@@ -26,7 +64,7 @@ static size_t rank_of(const struct link *link, const struct service *service)
 {
     const struct config_service *rules = atomic_load(&service->rules);
     if (!rules->allow.count)
-        return has_one_peer(tunnel_of(link->owner)) ? 0 : MAY_NOT;
+        return has_one_peer(link->owner) ? 0 : MAY_NOT;
     for (size_t i = 0; link->identity && i < rules->allow.count; i++)
         if (tls_identity_matches(link->identity, (const char *const *)rules->allow.list + i, 1))
             return i;
@@ -76,7 +114,7 @@ static struct link *choose(const struct tunnel_service *at)
 {
     const struct service *service = &at->service;
     struct candidate best = {0};
-    for (struct link *link = at->tunnel->owner.links; link; link = link->next) {
+    for (struct link *link = at->all->owner->links; link; link = link->next) {
         const struct candidate one = {.link = link,
                                       .offers = link->offered && link->offered[service->index],
                                       .rank = is_usable(link) ? rank_of(link, service) : MAY_NOT};
@@ -88,57 +126,52 @@ static struct link *choose(const struct tunnel_service *at)
     return best.link && (best.offers || has_one_server(service)) ? best.link : NULL;
 }
 
-struct link *tunnel_services_carrier(struct tunnel_service *service)
+struct link *services_link(struct tunnel_service *service)
 {
-    if (!service->chosen || (service->carrier && !is_usable(service->carrier))) {
-        service->carrier = choose(service);
+    if (!service->chosen || (service->link && !is_usable(service->link))) {
+        service->link = choose(service);
         service->chosen = true;
     }
-    return service->carrier;
+    return service->link;
 }
 
-void tunnel_services_ready(struct link *link)
+void services_ready(struct services *self, const struct link *link)
 {
-    struct tunnel *tunnel = tunnel_of(link->owner);
-    for (size_t i = 0; i < tunnel->config->service_count; i++)
-        if (is_listening(&tunnel->services[i].service) &&
-            may_serve(link, &tunnel->services[i].service))
-            tunnel->services[i].chosen = false;
-    tunnel_waiting_release(tunnel);
+    for (size_t i = 0; i < self->count; i++)
+        if (is_listening(&self->list[i].service) && may_serve(link, &self->list[i].service))
+            self->list[i].chosen = false;
 }
 
-void tunnel_services_gone(struct link *link)
+void services_gone(struct services *self, const struct link *link)
 {
-    struct tunnel *tunnel = tunnel_of(link->owner);
-    for (size_t i = 0; i < tunnel->config->service_count; i++)
-        if (tunnel->services[i].carrier == link)
-            tunnel->services[i].chosen = false;
+    for (size_t i = 0; i < self->count; i++)
+        if (self->list[i].link == link)
+            self->list[i].chosen = false;
 }
 
 /* Those that wait for a stream of somebody who may serve them no more come back to the tunnel. */
-static void dismiss_strangers(struct link *link)
+static void dismiss_strangers(const struct services *self, struct link *link)
 {
-    for (size_t i = 0; i < link->tunnel->config->service_count; i++) {
-        const struct service *service = &tunnel_of(link->owner)->services[i].service;
+    for (size_t i = 0; i < self->count; i++) {
+        const struct service *service = &self->list[i].service;
         if (is_listening(service) && !may_serve(link, service))
             pool_dismiss_service(link->pool, i);
     }
 }
 
-void tunnel_services_changed(struct tunnel *tunnel)
+void services_changed(struct services *self)
 {
-    for (size_t i = 0; i < tunnel->config->service_count; i++)
-        tunnel->services[i].chosen = false;
-    for (struct link *link = tunnel->owner.links; link; link = link->next)
+    for (size_t i = 0; i < self->count; i++)
+        self->list[i].chosen = false;
+    for (struct link *link = self->owner->links; link; link = link->next)
         if (link->state == LINK_READY)
-            dismiss_strangers(link);
-    tunnel_waiting_release(tunnel);
+            dismiss_strangers(self, link);
 }
 
-void tunnel_services_take(struct tunnel *part, const struct config_tunnel *now)
+void services_take(struct services *self, const struct config_tunnel *now)
 {
-    for (size_t i = 0; i < part->config->service_count; i++) {
-        struct service *service = &part->services[i].service;
+    for (size_t i = 0; i < self->count; i++) {
+        struct service *service = &self->list[i].service;
         const struct config_service *rules = service->config;
         for (size_t j = 0; j < now->service_count; j++)
             if (strcmp(now->services[j].name, rules->name) == 0)
@@ -155,50 +188,31 @@ struct list {
     size_t used, count, left_out;
 };
 
+#define ROOM_FOR_MORE 32
+
 static void add(struct list *list, const char *name)
 {
-    size_t room = sizeof(list->text) - list->used;
-    list->count++;
+    size_t room = sizeof(list->text) - ROOM_FOR_MORE - list->used;
     int length = snprintf(list->text + list->used, room, "%s\"%s\"", list->used ? ", " : "", name);
-    if (!list->left_out && (size_t)length < room) {
+    list->count++;
+    if (!list->left_out && (size_t)length < room)
         list->used += (size_t)length;
-        return;
-    }
-    list->text[list->used] = 0;
-    list->left_out++;
-}
-
-static const char *more(const struct list *list, char *text, size_t size)
-{
-    *text = 0;
-    if (list->left_out)
-        snprintf(text, size, " and %zu more", list->left_out);
-    return text;
+    else
+        snprintf(list->text + list->used, ROOM_FOR_MORE, " and %zu more", ++list->left_out);
 }
 
 /* A client that is accepted can come again and again. */
-static void tell_denied(struct link *link, const struct list *denied)
+static void tell_denied(struct services *self, const struct link *link, const struct list *denied)
 {
-    struct tunnel *tunnel = tunnel_of(link->owner);
     uint64_t left_out;
-    char who[512], others[32];
-    if (!log_limit_allows(&tunnel->denials, tunnel_now(tunnel), &left_out))
+    char who[512];
+    if (!log_limit_allows(&self->denials, link_now(link), &left_out))
         return;
     const struct log_field count = {.name = "left_out", .number = left_out};
     tls_identity_describe(link->identity, who, sizeof(who));
     log_write_fields(LOG_WARNING, LINK_ABOUT(link), &count, left_out > 0,
-                     "the peer offers %s%s, which %s not allow %s: it gets no connections",
-                     denied->text, more(denied, others, sizeof(others)),
-                     denied->count == 1 ? "does" : "do", who);
-}
-
-static void tell_missing(const struct link *link, const struct list *missing)
-{
-    char others[32];
-    log_write(LOG_WARNING, LINK_ABOUT(link),
-              "far end has no \"connect\" for %s%s: connections are refused, unless another peer "
-              "serves them",
-              missing->text, more(missing, others, sizeof(others)));
+                     "the peer offers %s, which %s not allow %s: it gets no connections",
+                     denied->text, denied->count == 1 ? "does" : "do", who);
 }
 
 static bool is_among(const char *name, const char *const *names, size_t count)
@@ -218,14 +232,13 @@ static bool is_expected(const struct link *link, const struct service *service)
     return rank != MAY_NOT && !(rules->allow.count && strchr(rules->allow.list[rank], '*'));
 }
 
-void tunnel_services_offered(struct link *link, const char *const *names, size_t count,
-                             bool complete)
+void services_offered(struct services *self, struct link *link, const char *const *names,
+                      size_t count, bool complete)
 {
-    const struct tunnel *tunnel = tunnel_of(link->owner);
     struct list denied = {0}, missing = {0};
-    link->offered = check_alloc(tunnel->config->service_count * sizeof(*link->offered));
-    for (size_t i = 0; i < tunnel->config->service_count; i++) {
-        const struct service *service = &tunnel->services[i].service;
+    link->offered = check_alloc(self->count * sizeof(*link->offered));
+    for (size_t i = 0; i < self->count; i++) {
+        const struct service *service = &self->list[i].service;
         if (!is_listening(service))
             continue;
         bool named = is_among(service->config->name, names, count);
@@ -235,8 +248,11 @@ void tunnel_services_offered(struct link *link, const char *const *names, size_t
         if (!link->offered[i] && is_expected(link, service))
             add(&missing, service->config->name);
     }
-    if (denied.used)
-        tell_denied(link, &denied);
-    if (missing.used)
-        tell_missing(link, &missing);
+    if (denied.count)
+        tell_denied(self, link, &denied);
+    if (missing.count)
+        log_write(LOG_WARNING, LINK_ABOUT(link),
+                  "far end has no \"connect\" for %s: connections are refused, unless another "
+                  "peer serves them",
+                  missing.text);
 }

@@ -1,51 +1,56 @@
-/* Connections that wait: parked while no association is up, or queued in the pool of one. Both
- * together wait no longer than waiting.timeout, and their sockets are watched meanwhile: a client
- * that has gone gives its place up. */
+/* Connections that wait, parked here or queued in the pool of a link. */
+#include "proxy/tunnel/waiting.h"
+
 #include "base/check.h"
 #include "proxy/link/link.h"
 #include "proxy/local/connection.h"
-#include "proxy/tunnel/tunnel.h"
+#include "proxy/tunnel/services.h"
 #include "proxy/worker/worker.h"
+
+static struct loop *loop_of(const struct waiting *self)
+{
+    return self->owner->tunnel->home->loop;
+}
 
 /* ---- the list, those that wait longest first ---- */
 
-static void unlink_parked(struct tunnel *tunnel, struct connection *connection)
+static void unlink_parked(struct waiting *self, struct connection *connection)
 {
-    TAILQ_REMOVE(&tunnel->parked, connection, wait.others);
+    TAILQ_REMOVE(&self->parked, connection, wait.others);
     connection->wait.parked = false;
-    tunnel->parked_count--;
-    counter_sub(&tunnel->counters.connections_waiting, 1);
+    self->count--;
+    counter_sub(&self->owner->tunnel->counters->connections_waiting, 1);
 }
 
 /* Those that come back from a pool have waited longer than those that came here first. */
-static void link_parked(struct tunnel *tunnel, struct connection *connection)
+static void link_parked(struct waiting *self, struct connection *connection)
 {
-    struct connection *before = TAILQ_LAST(&tunnel->parked, parked_connections);
+    struct connection *before = TAILQ_LAST(&self->parked, waiting_parked);
     while (before && before->wait.since_us > connection->wait.since_us)
-        before = TAILQ_PREV(before, parked_connections, wait.others);
+        before = TAILQ_PREV(before, waiting_parked, wait.others);
     if (before)
-        TAILQ_INSERT_AFTER(&tunnel->parked, before, connection, wait.others);
+        TAILQ_INSERT_AFTER(&self->parked, before, connection, wait.others);
     else
-        TAILQ_INSERT_HEAD(&tunnel->parked, connection, wait.others);
+        TAILQ_INSERT_HEAD(&self->parked, connection, wait.others);
     connection->wait.parked = true;
-    tunnel->parked_count++;
-    counter_add(&tunnel->counters.connections_waiting, 1);
+    self->count++;
+    counter_add(&self->owner->tunnel->counters->connections_waiting, 1);
 }
 
-static void set_timer(struct tunnel *tunnel)
+static void set_timer(struct waiting *self)
 {
-    const struct connection *first = TAILQ_FIRST(&tunnel->parked);
+    const struct connection *first = TAILQ_FIRST(&self->parked);
     if (first)
-        loop_timer_set(tunnel->home->loop, &tunnel->parked_timer,
-                       first->wait.since_us + tunnel->config->waiting.timeout_us);
+        loop_timer_set(loop_of(self), &self->timer,
+                       first->wait.since_us + self->owner->tunnel->config->waiting.timeout_us);
     else
-        loop_timer_cancel(tunnel->home->loop, &tunnel->parked_timer);
+        loop_timer_cancel(loop_of(self), &self->timer);
 }
 
 /* Then it was not for what those wanted that wait. */
-static bool is_up(const struct tunnel *tunnel)
+static bool is_up(const struct waiting *self)
 {
-    for (const struct link *link = tunnel->owner.links; link; link = link->next)
+    for (const struct link *link = self->owner->links; link; link = link->next)
         if (link->state == LINK_READY)
             return true;
     return false;
@@ -53,24 +58,26 @@ static bool is_up(const struct tunnel *tunnel)
 
 static void on_timer(struct loop_timer *timer)
 {
-    struct tunnel *tunnel = container_of(timer, struct tunnel, parked_timer);
-    uint64_t limit = tunnel->config->waiting.timeout_us;
+    struct waiting *self = container_of(timer, struct waiting, timer);
+    uint64_t limit = self->owner->tunnel->config->waiting.timeout_us;
     struct connection *first;
-    while ((first = TAILQ_FIRST(&tunnel->parked)) &&
-           first->wait.since_us + limit <= tunnel_now(tunnel)) {
-        unlink_parked(tunnel, first);
-        if (is_up(tunnel))
+    while ((first = TAILQ_FIRST(&self->parked)) &&
+           first->wait.since_us + limit <= loop_now(loop_of(self))) {
+        unlink_parked(self, first);
+        if (is_up(self))
             connection_end(first, ERR_SERVICE_ABSENT, NULL);
         else
-            connection_end(first, ERR_TUNNEL_DOWN, tunnel->why_down);
+            connection_end(first, ERR_TUNNEL_DOWN, self->why_down);
     }
-    set_timer(tunnel);
+    set_timer(self);
 }
 
-void tunnel_waiting_init(struct tunnel *tunnel)
+void waiting_init(struct waiting *self, struct link_owner *owner, const char *why_down)
 {
-    TAILQ_INIT(&tunnel->parked);
-    tunnel->parked_timer.on_expire = on_timer;
+    self->owner = owner;
+    self->why_down = why_down;
+    TAILQ_INIT(&self->parked);
+    self->timer.on_expire = on_timer;
 }
 
 /* ---- watching ---- */
@@ -95,28 +102,28 @@ static void on_written(struct connection_events *events, size_t length)
 static void on_reset(struct connection_events *events)
 {
     struct connection *connection = container_of(events, struct connection, wait.events);
-    struct tunnel *tunnel = tunnel_service_of(connection)->tunnel;
+    struct waiting *self = services_of(connection)->all->waiting;
     if (connection->wait.parked) {
-        unlink_parked(tunnel, connection);
-        set_timer(tunnel);
+        unlink_parked(self, connection);
+        set_timer(self);
     } else {
         link_carry_cancel(connection);
     }
     connection_end(connection, ERR_LOCAL_RESET, "while it waited");
 }
 
-void tunnel_waiting_begin(struct tunnel *tunnel, struct connection *connection)
+void waiting_begin(struct waiting *self, struct connection *connection)
 {
     connection->wait.events = (struct connection_events){
         .on_readable = on_readable, .on_written = on_written, .on_reset = on_reset};
     if (!connection->wait.since_us)
-        connection->wait.since_us = tunnel_now(tunnel);
+        connection->wait.since_us = loop_now(loop_of(self));
     /* When the system refuses, it waits unwatched. */
     if (!connection->events)
-        connection_watch(connection, tunnel->home, &connection->wait.events);
+        connection_watch(connection, self->owner->tunnel->home, &connection->wait.events);
 }
 
-void tunnel_waiting_end(struct connection *connection)
+void waiting_end(struct connection *connection)
 {
     if (connection->events == &connection->wait.events)
         connection_unwatch(connection);
@@ -124,9 +131,9 @@ void tunnel_waiting_end(struct connection *connection)
 
 /* ---- in and out ---- */
 
-void tunnel_waiting_park(struct tunnel *tunnel, struct connection *connection)
+void waiting_park(struct waiting *self, struct connection *connection)
 {
-    if (tunnel->parked_count >= tunnel->config->waiting.max) {
+    if (self->count >= self->owner->tunnel->config->waiting.max) {
         connection_end(connection, ERR_QUEUE_FULL, NULL);
         return;
     }
@@ -134,35 +141,35 @@ void tunnel_waiting_park(struct tunnel *tunnel, struct connection *connection)
         connection_end(connection, ERR_LOCAL_RESET, "while it waited");
         return;
     }
-    tunnel_waiting_begin(tunnel, connection);
-    link_parked(tunnel, connection);
-    if (TAILQ_FIRST(&tunnel->parked) == connection)
-        set_timer(tunnel);
+    waiting_begin(self, connection);
+    link_parked(self, connection);
+    if (TAILQ_FIRST(&self->parked) == connection)
+        set_timer(self);
 }
 
-struct connection *tunnel_waiting_unpark(struct tunnel *tunnel)
+struct connection *waiting_unpark(struct waiting *self)
 {
-    struct connection *first = TAILQ_FIRST(&tunnel->parked);
+    struct connection *first = TAILQ_FIRST(&self->parked);
     if (first) {
-        unlink_parked(tunnel, first);
-        tunnel_waiting_end(first);
+        unlink_parked(self, first);
+        waiting_end(first);
     }
-    set_timer(tunnel);
+    set_timer(self);
     return first;
 }
 
 /* link_carry ends or takes the one that it is given, and no other. */
-void tunnel_waiting_release(struct tunnel *tunnel)
+void waiting_release(struct waiting *self)
 {
     struct connection *next;
-    for (struct connection *parked = TAILQ_FIRST(&tunnel->parked); parked; parked = next) {
-        struct link *link = tunnel_services_carrier(tunnel_service_of(parked));
+    for (struct connection *parked = TAILQ_FIRST(&self->parked); parked; parked = next) {
+        struct link *link = services_link(services_of(parked));
         next = TAILQ_NEXT(parked, wait.others);
         if (!link)
             continue;
-        unlink_parked(tunnel, parked);
-        tunnel_waiting_end(parked);
+        unlink_parked(self, parked);
+        waiting_end(parked);
         link_carry(link, parked);
     }
-    set_timer(tunnel);
+    set_timer(self);
 }

@@ -167,7 +167,7 @@ static inline int bed_ask(struct side *side, int (*run)(struct side *side))
     if (!side->bed->threads)
         return run(side);
     struct bed_errand errand = {.mail.deliver = bed_on_errand, .side = side, .run = run};
-    mailbox_post(&side->tunnel->home->mailbox, &errand.mail);
+    mailbox_post(&side->tunnel->base.home->mailbox, &errand.mail);
     while (!atomic_load(&errand.done))
         loop_turn(side->bed->loop, 100);
     return errand.result;
@@ -319,7 +319,7 @@ static inline uint64_t side_left(const struct side *side)
     uint64_t left = counter_get(&c->connections_open) + counter_get(&c->connections_waiting) +
                     counter_get(&c->children_ready) + counter_get(&c->associations_up);
     for (size_t i = 0; i < side->config.service_count; i++)
-        left += counter_get(&side->tunnel->services[i].service.open);
+        left += counter_get(&side->tunnel->services.list[i].service.open);
     return left;
 }
 
@@ -371,7 +371,7 @@ static inline void bed_init(struct bed *bed, unsigned client_workers, unsigned s
 static inline void bed_start_server(struct bed *bed)
 {
     side_start(&bed->server);
-    bed->client.remote.address = *transport_local(bed->server.tunnel->endpoints[0].transport);
+    bed->client.remote.address = *transport_local(bed->server.tunnel->endpoints.list[0].transport);
 }
 
 static inline bool side_is_up(const struct side *side)
@@ -414,7 +414,7 @@ static inline void bed_fini(struct bed *bed)
 
 static inline const struct address *side_listener(const struct side *side, size_t service)
 {
-    return &side->tunnel->services[service].listener.address;
+    return &side->tunnel->services.list[service].listener.address;
 }
 
 static inline struct pair *bed_connect(struct bed *bed, struct end_plan client,

@@ -179,8 +179,8 @@ static void refusals(void)
     ok(side_count(&bed.client, connections_refused) == 2 &&
            side_count(&bed.server, connections_refused) == 2,
        "both ends count them");
-    ok(counter_get(&bed.client.tunnel->services[1].service.refused) == 1 &&
-           counter_get(&bed.server.tunnel->services[1].service.refused) == 1,
+    ok(counter_get(&bed.client.tunnel->services.list[1].service.refused) == 1 &&
+           counter_get(&bed.server.tunnel->services.list[1].service.refused) == 1,
        "at their service");
     ok(side_count(&bed.client, children_failed) == 0, "no session was lost for it");
     close(fd);

@@ -178,7 +178,7 @@ static void service_for_others(void)
         ends_connect(&bed.ends, side_listener(&bed.client, 1), end_sends(10), end_sends(10));
     bed_expect(&bed, ends_count(&bed.ends, was_reset) == 5, "who is not allowed is refused");
     ok(side_count(&bed.server, services_denied) == 5 &&
-           counter_get(&bed.client.tunnel->services[1].service.refused) == 5,
+           counter_get(&bed.client.tunnel->services.list[1].service.refused) == 5,
        "and counted at both ends");
     struct pair *fine = bed_connect(&bed, end_sends(100), end_sends(100));
     bed_expect(&bed, pair_is_complete(fine), "another service is for all");

@@ -49,7 +49,7 @@ static void client_first(void)
     bed_expect(&bed, side_count(&bed.client, connections_waiting) == 12,
                "12 connections wait for the association");
     bed_pause(&bed, 30000);
-    ok(strcmp(bed.client.tunnel->state, "up") != 0, "there is none: %s", bed.client.tunnel->state);
+    ok(tunnel_state(bed.client.tunnel) != TUNNEL_UP, "there is none");
     side_start(&bed.server);
     bed_expect(&bed, ends_all(&bed.ends, pair_is_complete), "when it is up they go through");
     ok(side_count(&bed.client, connections_waiting) == 0, "none waits any more");
@@ -121,7 +121,7 @@ static void impatient_clients(void)
                side_count(&bed.client, connections_total) == 11 &&
                    side_count(&bed.client, connections_waiting) == 1,
                "ten clients have gone and wait no more, one has only sent its FIN");
-    ok(TAILQ_FIRST(&bed.client.tunnel->parked) && bed.client.tunnel->parked_count == 1,
+    ok(TAILQ_FIRST(&bed.client.tunnel->waiting.parked) && bed.client.tunnel->waiting.count == 1,
        "it is still there");
     side_start(&bed.server);
     struct pair *pair = bed_connect(&bed, end_sends(10), end_sends(10));
@@ -293,20 +293,21 @@ static void names(void)
     side_start(&bed.client);
     bed_up(&bed);
     const struct tunnel *tunnel = bed.client.tunnel;
-    ok(tunnel->remotes.count >= 1 && address_equal(&tunnel->remotes.list[0], &named[2].address),
+    ok(tunnel->attempt.names.remotes.count >= 1 &&
+           address_equal(&tunnel->attempt.names.remotes.list[0], &named[2].address),
        "a name without an address is left out, an address that comes twice is taken once");
     size_t same = 0;
-    for (size_t i = 0; i < tunnel->remotes.count; i++)
-        same += address_equal(&tunnel->remotes.list[i], &named[2].address);
-    ok(same == 1, "among %zu addresses", tunnel->remotes.count);
+    for (size_t i = 0; i < tunnel->attempt.names.remotes.count; i++)
+        same += address_equal(&tunnel->attempt.names.remotes.list[i], &named[2].address);
+    ok(same == 1, "among %zu addresses", tunnel->attempt.names.remotes.count);
     side_stop(&bed.client);
     bed.client.config.remote_count = 1;
     side_start(&bed.client);
-    bed_expect(&bed, strcmp(bed.client.tunnel->state, "waiting") == 0,
+    bed_expect(&bed, tunnel_state(bed.client.tunnel) == TUNNEL_WAITING,
                "a name that does not exist is asked for again later");
     /* Closed in the middle of a look-up. */
-    bed_reach(&bed, bed.client.tunnel->lookup);
-    ok(bed.client.tunnel->lookup, "it is");
+    bed_reach(&bed, bed.client.tunnel->attempt.names.lookup);
+    ok(bed.client.tunnel->attempt.names.lookup, "it is");
     side_stop(&bed.client);
     bed_fini(&bed);
 }
@@ -322,16 +323,17 @@ static void dies_at_once(void)
     for (int i = 0; i < 6; i++) {
         bed_reach(&bed, side_link(&bed.client) && side_link(&bed.client)->state == LINK_READY);
         link_close(side_link(&bed.client), ERR_INTERNAL, "test", false);
-        bed_reach(&bed, strcmp(bed.client.tunnel->state, "waiting") == 0);
+        bed_reach(&bed, tunnel_state(bed.client.tunnel) == TUNNEL_WAITING);
     }
-    uint64_t pause = bed.client.tunnel->backoff_us;
+    uint64_t pause = bed.client.tunnel->attempt.backoff_us;
     ok(pause >= 100000, "six of them: the pause has grown from 10 to %llu ms",
        (unsigned long long)pause / 1000);
     bed_reach(&bed, side_link(&bed.client) && side_link(&bed.client)->state == LINK_READY);
-    bed_pause(&bed, 2 * bed.client.tunnel->backoff_us);
+    bed_pause(&bed, 2 * bed.client.tunnel->attempt.backoff_us);
     link_close(side_link(&bed.client), ERR_INTERNAL, "test", false);
-    bed_reach(&bed, strcmp(bed.client.tunnel->state, "waiting") == 0);
-    ok(bed.client.tunnel->backoff_us == 20000, "one that lived longer than the pause is forgiven");
+    bed_reach(&bed, tunnel_state(bed.client.tunnel) == TUNNEL_WAITING);
+    ok(bed.client.tunnel->attempt.backoff_us == 20000,
+       "one that lived longer than the pause is forgiven");
     bed_fini(&bed);
 }
 
@@ -343,13 +345,13 @@ static void other_homes(void)
     bed.client.number = 2;
     bed.server.number = 7;
     bed_start(&bed);
-    ok(bed.client.tunnel->home == &bed.client.workers[2] &&
-           bed.server.tunnel->home == &bed.server.workers[3],
+    ok(bed.client.tunnel->base.home == &bed.client.workers[2] &&
+           bed.server.tunnel->base.home == &bed.server.workers[3],
        "the tunnels live on workers 2 and 3");
     bed_up(&bed);
-    ok(side_channel(&bed.client, 1)->worker == bed.client.tunnel->home &&
+    ok(side_channel(&bed.client, 1)->worker == bed.client.tunnel->base.home &&
            side_channel(&bed.client, 2)->worker == &bed.client.workers[0] &&
-           side_channel(&bed.server, 1)->worker == bed.server.tunnel->home,
+           side_channel(&bed.server, 1)->worker == bed.server.tunnel->base.home,
        "their first streams too, the next one on the next worker");
     for (size_t i = 0; i < 6; i++)
         bed_connect(&bed, end_sends(i * 40000), end_sends(300000 - i * 50000));

@@ -54,7 +54,7 @@ static struct pair *back(struct bed *bed, struct end_plan plan)
 
 static uint64_t taken(const struct side *side)
 {
-    return counter_get(&side->tunnel->services[BACK].service.total);
+    return counter_get(&side->tunnel->services.list[BACK].service.total);
 }
 
 static bool has_come(const struct pair *pair)
@@ -65,7 +65,7 @@ static bool has_come(const struct pair *pair)
 /* A new rule, as a reload brings it. */
 static void set_rules(struct bed *bed, const struct config_service *rules)
 {
-    atomic_store(&bed->server.tunnel->services[BACK].service.rules, rules);
+    atomic_store(&bed->server.tunnel->services.list[BACK].service.rules, rules);
     tunnel_services_changed(bed->server.tunnel);
 }
 
@@ -110,7 +110,7 @@ static void rules_change(void)
     set_rules(&bed, &nobodys);
     bed_pause(&bed, 5000);
     ok(side_count(&bed.server, connections_waiting) == 1 && !waits->target &&
-           TAILQ_FIRST(&bed.server.tunnel->parked),
+           TAILQ_FIRST(&bed.server.tunnel->waiting.parked),
        "when nobody may serve it, it waits in the tunnel");
     set_rules(&bed, &others);
     bed_expect(&bed, has_come(waits), "when somebody else may, it goes through");
@@ -119,7 +119,7 @@ static void rules_change(void)
     struct pair *next = back(&bed, end_holds(10));
     bed_expect(&bed, has_come(next) && taken(&bed.second) == 2, "the next one is the other's, too");
     set_rules(&bed, &all);
-    ok(tunnel_services_carrier(&bed.server.tunnel->services[BACK]) != side_link(&bed.server),
+    ok(services_link(&bed.server.tunnel->services.list[BACK]) != side_link(&bed.server),
        "where both may, it is not the newest but the one that is named first");
     set_rules(&bed, &bed.server.services[BACK]);
     bed_fini(&bed);
@@ -136,7 +136,7 @@ static void no_rule(void)
     allow(&none, NULL, 0);
     start(&bed);
     set_rules(&bed, &none);
-    ok(!tunnel_services_carrier(&bed.server.tunnel->services[BACK]),
+    ok(!services_link(&bed.server.tunnel->services.list[BACK]),
        "where several may come and no rule says who, nobody serves it");
     set_rules(&bed, &bed.server.services[BACK]);
     bed_fini(&bed);
@@ -176,16 +176,16 @@ static void hello(void)
     allow(&bed.server.services[BACK], both, 2);
     start(&bed);
     struct link *newest = side_link(&bed.server);
-    struct tunnel_service *service = &bed.server.tunnel->services[BACK];
-    struct link *carrier = tunnel_services_carrier(service);
+    struct tunnel_service *service = &bed.server.tunnel->services.list[BACK];
+    struct link *carrier = services_link(service);
     ok(carrier && carrier != newest, "whose HELLO did not name it has no connections of it");
     side_stop(&bed.client);
-    bed_expect(&bed, !tunnel_services_carrier(service), "not even if nobody else is there");
+    bed_expect(&bed, !services_link(service), "not even if nobody else is there");
     const char *names[] = {"else"};
     free(newest->offered);
-    tunnel_services_offered(newest, names, 1, false);
+    services_offered(&bed.server.tunnel->services, newest, names, 1, false);
     tunnel_services_changed(bed.server.tunnel);
-    ok(tunnel_services_carrier(service) == newest, "but where HELLO was full, it may have it");
+    ok(services_link(service) == newest, "but where HELLO was full, it may have it");
     bed_fini(&bed);
 }
 
@@ -221,10 +221,10 @@ static void end_log(int before)
 }
 
 /* The peer's HELLO, with this one name. */
-static void offer(struct link *link, const char *name)
+static void offer(struct tunnel *tunnel, struct link *link, const char *name)
 {
     free(link->offered);
-    tunnel_services_offered(link, &name, 1, true);
+    services_offered(&tunnel->services, link, &name, 1, true);
 }
 
 /* Somebody who comes again and again with what he may not serve fills no log. */
@@ -236,7 +236,7 @@ static void told_at_a_limit(void)
     start(&bed);
     int before = begin_log();
     for (int i = 0; i < 200; i++)
-        offer(side_link(&bed.server), "back");
+        offer(bed.server.tunnel, side_link(&bed.server), "back");
     end_log(before);
     size_t lines = lines_of_log("the peer offers \"back\"");
     ok(lines >= 9 && lines <= 10, "a guest who offers it 201 times has %zu lines in a minute",
@@ -260,9 +260,9 @@ static void told_where_expected(void)
     struct link *link = side_link(&bed.server);
     tls_identity_add_name(link->identity, TLS_NAME_DNS, "a.example.org", 13);
     int before = begin_log();
-    offer(link, "else");
+    offer(bed.server.tunnel, link, "else");
     set_rules(&bed, &many);
-    offer(link, "else");
+    offer(bed.server.tunnel, link, "else");
     end_log(before);
     ok(lines_of_log("far end has no \"connect\" for \"back\"") == 1,
        "who is named and has no such service is told of, one of many that may is not");
