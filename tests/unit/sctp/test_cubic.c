@@ -1,5 +1,7 @@
 /* CUBIC against its closed forms (RFC 9438), HyStart++ (RFC 9406) by hand-made round trips, and
  * what a peer may say. */
+#include <stdlib.h>
+
 #include "sctp/association.h"
 #include "sctp/congestion.h"
 
