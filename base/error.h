@@ -12,7 +12,13 @@ enum err {
 };
 
 /* The reach of an error. Ordered: a larger scope contains the smaller ones. */
-enum err_scope { ERR_SCOPE_NONE, ERR_SCOPE_STREAM, ERR_SCOPE_TUNNEL, ERR_SCOPE_PROCESS };
+enum err_scope {
+    ERR_SCOPE_NONE,
+    ERR_SCOPE_REFUSAL,
+    ERR_SCOPE_STREAM,
+    ERR_SCOPE_TUNNEL,
+    ERR_SCOPE_PROCESS
+};
 
 /* Lower-case name ("connect_refused"), static. Thread: any. */
 const char *err_name(enum err e);

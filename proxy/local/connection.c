@@ -65,14 +65,20 @@ static void count_out(struct connection *c, size_t bytes)
     counter_add(&c->service->counters->bytes_out, bytes);
 }
 
+static void stop_watching(struct connection *c)
+{
+    if (!c->worker)
+        return;
+    worker_assert(c->worker);
+    loop_fd_remove(c->worker->loop, &c->socket);
+    loop_timer_cancel(c->worker->loop, &c->io.reset_timer);
+}
+
 static void tell_reset(struct connection *c)
 {
     struct connection_events *events = c->events;
     c->io.write_failed = true;
-    if (c->worker) {
-        loop_fd_remove(c->worker->loop, &c->socket);
-        loop_timer_cancel(c->worker->loop, &c->io.reset_timer);
-    }
+    stop_watching(c);
     c->events = NULL;
     if (events)
         events->on_reset(events);
@@ -120,6 +126,14 @@ static void write_failed(struct connection *c, int error)
     go_on_reading(c);
 }
 
+static void send_fin_if_due(struct connection *c)
+{
+    if (c->socket.fd < 0 || c->backlog.first || !c->io.fin_wanted || c->io.fin_sent)
+        return;
+    shutdown(c->socket.fd, SHUT_WR);
+    c->io.fin_sent = true;
+}
+
 /* Writes the backlog, then the FIN; tells how many bytes left. False: it takes nothing any more. */
 bool connection_flush(struct connection *c)
 {
@@ -144,10 +158,7 @@ bool connection_flush(struct connection *c)
         write_failed(c, error);
         return false;
     }
-    if (!c->backlog.first && c->io.fin_wanted && !c->io.fin_sent) {
-        shutdown(c->socket.fd, SHUT_WR);
-        c->io.fin_sent = true;
-    }
+    send_fin_if_due(c);
     if (written && c->events)
         c->events->on_written(c->events, written); /* may end it */
     return true;
@@ -187,11 +198,7 @@ enum err connection_watch(struct connection *c, struct worker *worker,
 
 void connection_unwatch(struct connection *c)
 {
-    if (c->worker) {
-        worker_assert(c->worker);
-        loop_fd_remove(c->worker->loop, &c->socket);
-        loop_timer_cancel(c->worker->loop, &c->io.reset_timer);
-    }
+    stop_watching(c);
     c->events = NULL;
     c->worker = NULL;
 }
@@ -382,10 +389,7 @@ size_t connection_deliver(struct connection *c, const uint8_t *data, size_t leng
 void connection_finish(struct connection *c)
 {
     c->io.fin_wanted = true;
-    if (c->socket.fd >= 0 && !c->backlog.first && !c->io.fin_sent) {
-        shutdown(c->socket.fd, SHUT_WR);
-        c->io.fin_sent = true;
-    }
+    send_fin_if_due(c);
 }
 
 bool connection_is_written(const struct connection *c)
@@ -406,12 +410,6 @@ size_t connection_untaken(const struct connection *c)
         ioctl(c->socket.fd, SIOCOUTQ, &sent) < 0)
         sent = 0;
     return bytes + (size_t)sent;
-}
-
-static bool is_refusal(enum err why)
-{
-    return err_scope(why) == ERR_SCOPE_STREAM && why >= ERR_SERVICE_UNKNOWN &&
-           why <= ERR_QUEUE_TIMEOUT;
 }
 
 /* A peer that vanished (ETIMEDOUT, EHOSTUNREACH) ends as one that resets. */
@@ -453,7 +451,7 @@ static void count_end(const struct connection *c, enum err why)
     struct counters *counters = c->service->counters;
     counter_sub(&counters->connections_open, 1);
     counter_sub(&c->service->open, 1);
-    if (is_refusal(why)) {
+    if (err_scope(why) == ERR_SCOPE_REFUSAL) {
         counter_add(&counters->connections_refused, 1);
         counter_add(&c->service->refused, 1);
     }

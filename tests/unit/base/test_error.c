@@ -54,7 +54,8 @@ static void scopes(void)
        "success and \"not now\" end nothing");
     ok(err_scope(ERR_TLS_RECORD) == ERR_SCOPE_STREAM, "a bad record ends its stream");
     ok(err_scope(ERR_TLS_MASTER) == ERR_SCOPE_TUNNEL, "a bad master ends the tunnel");
-    ok(ERR_SCOPE_STREAM < ERR_SCOPE_TUNNEL && ERR_SCOPE_TUNNEL < ERR_SCOPE_PROCESS,
+    ok(ERR_SCOPE_REFUSAL < ERR_SCOPE_STREAM && ERR_SCOPE_STREAM < ERR_SCOPE_TUNNEL &&
+           ERR_SCOPE_TUNNEL < ERR_SCOPE_PROCESS,
        "larger scopes compare greater");
 }
 
