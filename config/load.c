@@ -170,7 +170,7 @@ static void require_credentials(struct loader *loader, const config_setting_t *g
     bool by_certificate = has(group, "ca") || has(group, "pins");
     if (!by_key && !by_certificate)
         require(loader, group, option_find(SECTION_TLS, "ca"),
-                " or know the peer by pins, known or psk");
+                " or identify the peer by pins, known or psk");
     if (!by_key)
         require(loader, group, option_find(SECTION_TLS, "cert"), "");
     if (!has(group, "psk"))
@@ -204,20 +204,13 @@ static char *directory_of(const char *file)
 }
 
 /* libconfig's words are for programmers. */
-static const char *in_words(const char *libconfig_text)
+static const char *in_words(const char *text)
 {
-    static const struct {
-        const char *libconfig, *ours;
-    } words[] = {
-        {"duplicate setting name", "a key is given twice in the same place; keep one of them"},
-        {"mismatched element type in array",
-         "the elements of [ … ] are not of one type; write all of them in the same way"},
-        {"memory exhausted", "brackets are nested too deep"},
-    };
-    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-        if (strcmp(libconfig_text, words[i].libconfig) == 0)
-            return words[i].ours;
-    return libconfig_text;
+    if (text && strcmp(text, "duplicate setting name") == 0)
+        return "a key is given twice in the same place; keep one of them";
+    if (text && strcmp(text, "mismatched element type in array") == 0)
+        return "the elements of [ … ] are not of one type; write all of them in the same way";
+    return text ? text : "cannot be read";
 }
 
 static void read_tree(struct loader *loader)
@@ -231,11 +224,10 @@ static void read_tree(struct loader *loader)
         read_group(loader, SECTION_ROOT, config_root_setting(&tree), config, ROLE_BOTH);
         verify_config(loader);
     } else {
-        const char *text = config_error_text(&tree);
         struct place place = {sources_name(loader->sources, config_error_file(&tree)),
                               (unsigned)config_error_line(&tree)};
         diagnostics_add(loader->diagnostics, SEVERITY_ERROR, place, "%s",
-                        text ? in_words(text) : "cannot be read");
+                        in_words(config_error_text(&tree)));
     }
     config_destroy(&tree);
 }

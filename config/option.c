@@ -8,92 +8,13 @@
 #include "base/log.h"
 #include "config/config.h"
 
-static const struct option_choice log_levels[] = {
-    {"error", LOG_ERROR, .meaning = "failures"},
-    {"warning", LOG_WARNING, .meaning = "also what may fail"},
-    {"info", LOG_INFO, .meaning = "also a line for each association and each connection's end"},
-    {"debug", LOG_DEBUG, .meaning = "also much more"},
-    {0},
-};
-
-static const struct option_choice log_formats[] = {
-    {"text", CONFIG_TEXT, .meaning = "for people"},
-    {"json", CONFIG_JSON, .meaning = "one JSON object a line"},
-    {0},
-};
-
-static const struct option_choice roles[] = {
-    {"client", CONFIG_CLIENT, .meaning = "sets up the association"},
-    {"server", CONFIG_SERVER, .meaning = "waits for clients"},
-    {0},
-};
-
-static const struct option_choice transports[] = {
-    {"udp", .meaning = "SCTP over UDP (RFC 6951), in user space: needs no privilege, crosses NAT"},
-    {"kernel", .meaning = "the kernel's SCTP, a protocol beside TCP and UDP on the wire"},
-    {"auto", .meaning = "a server takes both where the kernel has SCTP; a client tries `kernel` "
-                        "first, then `udp`, and logs which one it took, and why"},
-    {0},
-};
-
-static const struct option_choice congestions[] = {
-    {"bbr", .meaning = "BBRv3: follows the rate that arrives; losses of the line itself do not "
-                       "slow it down, and it keeps queues short"},
-    {"cubic", .meaning = "CUBIC (RFC 9438) with HyStart++: follows losses, as most TCP does; for "
-                         "lines of more than 200 Mbit/s that are shared fairly with TCP"},
-    {0},
-};
-
-static const struct option_choice resumes[] = {
-    {"require", true, .meaning = "it is refused, and tried again"},
-    {"prefer", false,
-     .meaning = "it is accepted if the peer's certificate equals that of the master session"},
-    {0},
-};
-
-static const struct option_choice versions[] = {
-    {"1.2", CONFIG_TLS_1_2,
-     .meaning = "TLS 1.2, with ephemeral key exchange and AEAD ciphers only"},
-    {"1.3", CONFIG_TLS_1_3, .meaning = "TLS 1.3"},
-    {"1.0", .refused = "TLS 1.0 is broken"},
-    {"1.1", .refused = "TLS 1.1 is broken"},
-    {0},
-};
-
-static const struct option_choice child_kinds[] = {
-    {"dhe", false,
-     .meaning = "each child has its own (X25519): keys that are stolen later decrypt none of them"},
-    {"psk", true,
-     .meaning = "none: a third of the cost; the ticket key of the association decrypts them while "
-                "it lives, and a reconnect is a full handshake"},
-    {0},
-};
-
-static const struct option_choice record_kinds[] = {
-    {"own", false,
-     .meaning = "Hawser's, with GnuTLS's ciphers or a faster AES-GCM (docs/SECURITY.md), where "
-                "GnuTLS hands over its keys; not in FIPS mode"},
-    {"gnutls", true,
-     .meaning = "GnuTLS's, for those who do not want to trust ours: a child takes 23 KB at both "
-                "ends together instead of 5 KB, and a record of 16 KB takes 8.4 µs to encrypt and "
-                "decrypt instead of 2.7 µs"},
-    {0},
-};
-
-static const struct option_choice resumptions[] = {
-    {"any", CONFIG_BY_ANY, .meaning = "tickets with clients that take them, else session ids"},
-    {"tickets", CONFIG_BY_TICKETS, .meaning = "state at the client, encrypted"},
-    {"ids", CONFIG_BY_IDS, .meaning = "state at the server, in its store (`sessions`)"},
-    {0},
-};
-
-static const struct option_choice ocsp_policies[] = {
-    {"stapled", false,
-     .meaning = "a response that comes with the certificate must be good; none is needed, unless "
-                "the certificate requires it"},
-    {"require", true, .meaning = "a good response is needed"},
-    {0},
-};
+/* clang-format off */
+#define CHOICES(set)                    static const struct option_choice set[] = {
+#define WORD(text, number, explanation) {text, number, explanation, NULL},
+#define REFUSED(text, reason)           {text, 0, NULL, reason},
+#define END_OF_CHOICES                  {0}};
+#include "config/choices.def"
+/* clang-format on */
 
 #define PREFIX_ROOT            ""
 #define PREFIX_LOG             "log."
@@ -128,6 +49,7 @@ static const struct option_choice ocsp_policies[] = {
 #define REQUIRED(role)                   .required = ROLE_##role,
 #define ONLY(role)                       .only = ROLE_##role,
 #define INSTEAD(words)                   .instead = words,
+#define ALSO(words)                      .also = words,
 #define RELOADED                         .is_reloaded = true,
 
 const struct option_row option_table[] = {

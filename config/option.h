@@ -101,7 +101,8 @@ struct option_row {
     enum option_role required, only; /* tunnels; only: 0 is both */
     bool is_reloaded;                /* a reload applies a change at once */
     const char *instead;             /* for the other role; NULL: nothing */
-    const char *cell, *text;         /* of the reference page */
+    const char *also;        /* words for it that other programs have, with blanks between */
+    const char *cell, *text; /* of the reference page */
 };
 
 struct option_section_row {

@@ -49,71 +49,46 @@ void suggestion_offer(struct suggestion *suggestion, const char *candidate)
     suggestion->distance = distance;
 }
 
-/* Words of other programs, and of people. */
+/* Words of other programs, and of people, for what is not one key of the section: others are in
+ * options.def (ALSO). */
 static const struct {
     enum option_section section;
     const char *word, *meant;
 } synonyms[] = {
-    {SECTION_ROOT, "workers", "threads"},
-    {SECTION_ROOT, "tunnel", "tunnels"},
     {SECTION_ROOT, "log_level", "log = { level = … }"},
     {SECTION_ROOT, "log_format", "log = { format = … }"},
     {SECTION_ROOT, "admin_socket", "admin = { socket = … }"},
-    {SECTION_TUNNEL, "bind", "local"},
     {SECTION_TUNNEL, "listen", "local (listen belongs in services = ( { … } ))"},
-    {SECTION_TUNNEL, "server", "remote"},
     {SECTION_TUNNEL, "connect", "remote (connect belongs in services = ( { … } ))"},
     {SECTION_TUNNEL, "address", "local (at the server) or remote (at the client)"},
-    {SECTION_TUNNEL, "mode", "role"},
-    {SECTION_TUNNEL, "type", "role"},
     {SECTION_TUNNEL, "timeout", "connect_timeout or dead_after"},
     {SECTION_TUNNEL, "max_streams", "streams = { max = … }"},
     {SECTION_TUNNEL, "rto", "paths = { rto_min = …; rto_initial = …; rto_max = …; }"},
-    {SECTION_TUNNEL, "udp_port", "encap_port"},
-    {SECTION_TUNNEL, "hb_interval", "heartbeat"},
-    {SECTION_TUNNEL, "heartbeat_interval", "heartbeat"},
-    {SECTION_TUNNEL, "sndbuf", "buffer"},
-    {SECTION_TUNNEL, "rcvbuf", "buffer"},
-    {SECTION_PATHS, "path_max_retrans", "max_retransmissions"},
-    {SECTION_PATHS, "pathmaxrxt", "max_retransmissions"},
-    {SECTION_PATHS, "pfmr", "failing_after"},
-    {SECTION_PATHS, "pf_retrans", "failing_after"},
-    {SECTION_PATHS, "association_max_retrans", "association_retransmissions"},
     {SECTION_PATHS, "hb_interval", "heartbeat (in the tunnel, beside paths)"},
     {SECTION_PATHS, "heartbeat_interval", "heartbeat (in the tunnel, beside paths)"},
-    {SECTION_TLS, "cafile", "ca"},
-    {SECTION_TLS, "ca_file", "ca"},
-    {SECTION_TLS, "certificate", "cert"},
-    {SECTION_TLS, "private_key", "key"},
     {SECTION_TLS, "verify",
      "peer (at the client) or allow (at the server); verification is always on"},
-    {SECTION_TLS, "hostname", "peer"},
-    {SECTION_TLS, "server_name", "peer"},
-    {SECTION_TLS, "ciphers", "priority"},
-    {SECTION_TLS, "crl_file", "crl"},
-    {SECTION_TLS, "pin", "pins"},
-    {SECTION_TLS, "known_hosts", "known"},
-    {SECTION_TLS, "known_keys", "known"},
     {SECTION_TLS, "version", "min_version and max_version"},
     {SECTION_TLS, "session_file", "sessions = { file = … } at the file's top level"},
     {SECTION_TLS, "session_cache", "sessions = { … } at the file's top level"},
     {SECTION_TLS, "redis", "sessions = { redis = { … } } at the file's top level"},
-    {SECTION_SESSIONS, "cache", "file"},
-    {SECTION_REDIS, "host", "address"},
     {SECTION_REDIS, "socket", "address = \"unix:/path\""},
-    {SECTION_REDIS, "keys", "key_file"},
-    {SECTION_SERVICE, "accept", "listen"},
-    {SECTION_SERVICE, "bind", "listen"},
-    {SECTION_SERVICE, "local", "listen"},
-    {SECTION_SERVICE, "remote", "connect"},
-    {SECTION_SERVICE, "target", "connect"},
-    {SECTION_SERVICE, "backend", "connect"},
-    {SECTION_SERVICE, "timeout", "connect_timeout"},
-    {SECTION_SERVICE, "mode", "socket_mode"},
 };
+
+static bool is_word_of(const char *words, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = words; at && (at = strstr(at, word)); at += length)
+        if ((at == words || at[-1] == ' ') && (at[length] == ' ' || !at[length]))
+            return true;
+    return false;
+}
 
 static const char *synonym(enum option_section section, const char *key)
 {
+    for (size_t i = 0; i < option_count; i++)
+        if (option_table[i].section == section && is_word_of(option_table[i].also, key))
+            return option_table[i].key;
     for (size_t i = 0; i < sizeof(synonyms) / sizeof(*synonyms); i++)
         if (synonyms[i].section == section && strcmp(synonyms[i].word, key) == 0)
             return synonyms[i].meant;
@@ -160,21 +135,19 @@ const char *suggestion_for_key(enum option_section section, const char *key, cha
                                size_t size)
 {
     const char *meant = synonym(section, key);
-    if (meant) {
-        snprintf(text, size, "did you mean %s?", meant);
-        return text;
-    }
     struct suggestion nearest = {.word = key};
     for (size_t i = 0; i < option_count; i++)
         if (option_table[i].section == section)
             suggestion_offer(&nearest, option_table[i].key);
     enum option_section other = other_section(section, key);
-    if (other == SECTION_ROOT)
+    if (!meant && other != SECTION_ROOT && !is_below(section, other))
+        meant = nearest.best;
+    if (meant)
+        snprintf(text, size, "did you mean %s?", meant);
+    else if (other == SECTION_ROOT)
         snprintf(text, size, "it belongs at the file's top level");
-    else if (other != SECTION_COUNT && (!nearest.best || is_below(section, other)))
+    else if (other != SECTION_COUNT)
         snprintf(text, size, "it belongs in %s", option_sections[other].syntax);
-    else if (nearest.best)
-        snprintf(text, size, "did you mean %s?", nearest.best);
     else
         list_known(section, text, size);
     return text;

@@ -18,7 +18,7 @@ static bool is_twice(struct loader *loader, const char *what, char *const *name,
     if (!*name || !*earlier || strcmp(*name, *earlier) != 0)
         return false;
     report(loader, ERROR, name, NULL,
-           "%s \"%s\" is there twice, first in line %u; give each its own name", what, *name,
+           "%s \"%s\" is defined twice, first in line %u; give each its own name", what, *name,
            loader_place(loader, earlier, NULL).line);
     return true;
 }

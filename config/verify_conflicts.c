@@ -23,72 +23,26 @@ enum fact {
     NAMED_REDIS = 1 << 14, /* the address of Redis is a name */
 };
 
-static const char raw_keys[] = "is for certificates, but tls.known says that raw public keys are "
-                               "used; remove it, or use ca instead of known";
-static const char shared_keys[] = "has no use with tls.psk, by which both ends know each other; "
-                                  "remove it, or use ca or known instead of psk";
-static const char only_12[] =
-    "is for TLS 1.3, but max_version = \"1.2\"; raise that, or remove this";
-
-/* An option that is given while all of the facts hold. */
+/* Options that must not be given, or have no use, while all of the facts hold. */
 static const struct conflict {
     enum option_section section;
-    const char *key;
     unsigned facts;
-    const char *why;
     enum severity severity;
+    const char *keys[6]; /* up to NULL */
+    const char *why;
 } conflicts[] = {
-    {SECTION_TLS, "cert", KNOWN, raw_keys, SEVERITY_ERROR},
-    {SECTION_TLS, "crl", KNOWN, raw_keys, SEVERITY_ERROR},
-    {SECTION_TLS, "staple", KNOWN, raw_keys, SEVERITY_ERROR},
-    {SECTION_TLS, "ocsp", KNOWN, raw_keys, SEVERITY_ERROR},
-    {SECTION_TLS, "cert", PSK, shared_keys, SEVERITY_ERROR},
-    {SECTION_TLS, "key", PSK, shared_keys, SEVERITY_ERROR},
-    {SECTION_TLS, "crl", PSK, shared_keys, SEVERITY_ERROR},
-    {SECTION_TLS, "staple", PSK, shared_keys, SEVERITY_ERROR},
-    {SECTION_TLS, "ocsp", PSK, shared_keys, SEVERITY_ERROR},
-    {SECTION_TLS, "ticket_key_file", PSK,
-     "has no use with tls.psk: such masters are never resumed across a restart, a new one costs as "
-     "little; remove it",
-     SEVERITY_ERROR},
-    {SECTION_TLS, "psk_identity", NO_PSK,
-     "names a key of tls.psk, which is not given; write psk = \"FILE\", or remove it",
-     SEVERITY_ERROR},
-    {SECTION_TLS, "crl", PINS_ALONE, "needs the CA that has signed it; add ca = \"NAME.pem\"",
-     SEVERITY_ERROR},
-    {SECTION_TLS, "ocsp", PINS_ALONE | OCSP,
-     "= \"require\" needs the CA that signs responses; add ca = \"NAME.pem\"", SEVERITY_ERROR},
-    {SECTION_TLS, "resume_by", ONLY_13,
-     "is for TLS 1.2, which is not allowed here; write min_version = \"1.2\", or remove it",
-     SEVERITY_ERROR},
-    {SECTION_TLS, "ticket_key_file", ONLY_13 | PSK_CHILDREN,
-     "has no use with children = \"psk\": such masters are never resumed; remove one of them",
-     SEVERITY_ERROR},
-    {SECTION_TLS, "children", ONLY_12, only_12, SEVERITY_ERROR},
-    {SECTION_TLS, "records", ONLY_12, only_12, SEVERITY_ERROR},
-    {SECTION_TLS, "rekey_bytes", ONLY_12, only_12, SEVERITY_ERROR},
-    {SECTION_TLS, "rekey_on_lease", ONLY_12, only_12, SEVERITY_ERROR},
-    {SECTION_TLS, "ticket_key_file", ONLY_12 | BY_IDS,
-     "has no use with resume_by = \"ids\": no tickets are given; remove one of them",
-     SEVERITY_ERROR},
-    {SECTION_TUNNEL, "encap_port", UDP,
-     "has no effect with transport = \"udp\", which is inside UDP anyway, at the ports of local "
-     "and remote; it is for transport = \"kernel\"",
-     SEVERITY_WARNING},
-    {SECTION_SERVICE, "connect_timeout", LISTENS,
-     "has no effect with listen; it belongs to the end with connect", SEVERITY_WARNING},
-    {SECTION_SERVICE, "socket_mode", NO_SOCKET, "has no effect here; it is for listen = \"unix:…\"",
-     SEVERITY_WARNING},
-    {SECTION_SESSIONS, "file", NO_CLIENT,
-     "has no use: no client tunnel can be resumed after a restart", SEVERITY_WARNING},
-    {SECTION_REDIS, "address", NAMED_REDIS,
-     "is a name, and no handshake can wait until it is looked up; write the IP address, or "
-     "\"unix:/path\"",
-     SEVERITY_ERROR},
-    {SECTION_REDIS, "address", NO_STORE,
-     "has no use: no server tunnel allows TLS 1.2 (tls.min_version); with TLS 1.3, servers share "
-     "tls.ticket_key_file",
-     SEVERITY_WARNING},
+#define CONFLICT(where, bits, kind, options, text)                                                 \
+    {.section = SECTION_##where,                                                                   \
+     .facts = bits,                                                                                \
+     .severity = SEVERITY_##kind,                                                                  \
+     .keys = options,                                                                              \
+     .why = text},
+#define KEYS(...)                                                                                  \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
+    }
+#include "config/conflicts.def"
+#undef CONFLICT
 };
 
 /* ---- facts of a tunnel ---- */
@@ -102,7 +56,8 @@ static unsigned facts_of_peer(struct loader *loader, const struct config_tunnel 
     bool is_second_psk = tls->psk && (!by_certificate || !tls->known);
     if (first && (tls->known || tls->psk)) {
         report(loader, ERROR, is_second_psk ? &tls->psk : &tls->known, tunnel,
-               "tls.%s and tls.%s exclude each other: a peer is known by certificates (ca, pins), "
+               "tls.%s and tls.%s exclude each other: a peer is identified by certificates (ca, "
+               "pins), "
                "or by raw public keys (known), or by pre-shared keys (psk); keep one of them",
                is_second_psk ? "psk" : "known", first);
         return 0; /* other conflicts would only repeat it */
@@ -198,24 +153,32 @@ bool verify_conflicts_admits_several(const struct config_tunnel *tunnel)
            !tls->psk;
 }
 
+static void check_conflict(const struct verify_scope *scope, const struct conflict *conflict,
+                           const char *key)
+{
+    const struct option_row *option = option_find(conflict->section, key);
+    char *base = verify_base(scope, verify_owner(scope));
+    const void *field = base + option->stored.offset;
+    if (loader_is_given(scope->loader, field))
+        diagnostics_add(scope->loader->diagnostics, conflict->severity,
+                        loader_place(scope->loader, field, base), "%s %s", option->name,
+                        conflict->why);
+}
+
 void verify_conflicts(const struct verify_scope *scope)
 {
-    struct loader *loader = scope->loader;
     enum option_owner owner = verify_owner(scope);
-    char *base = verify_base(scope, owner);
     unsigned facts = owner == OWNER_SERVICE  ? facts_of_service(scope->service)
-                     : owner == OWNER_TUNNEL ? facts_of_tunnel(loader, scope->tunnel)
+                     : owner == OWNER_TUNNEL ? facts_of_tunnel(scope->loader, scope->tunnel)
                                              : facts_of_process(scope->config);
     for (size_t i = 0; i < sizeof(conflicts) / sizeof(*conflicts); i++) {
         const struct conflict *conflict = &conflicts[i];
-        const struct option_row *option = option_find(conflict->section, conflict->key);
-        const void *field = base + option->stored.offset;
-        if (option_sections[conflict->section].owner == owner &&
-            (facts & conflict->facts) == conflict->facts && loader_is_given(loader, field))
-            diagnostics_add(loader->diagnostics, conflict->severity,
-                            loader_place(loader, field, base), "%s %s", option->name,
-                            conflict->why);
+        if (option_sections[conflict->section].owner != owner ||
+            (facts & conflict->facts) != conflict->facts)
+            continue;
+        for (size_t j = 0; conflict->keys[j]; j++)
+            check_conflict(scope, conflict, conflict->keys[j]);
     }
     if (owner == OWNER_TUNNEL)
-        check_peer(loader, scope->tunnel);
+        check_peer(scope->loader, scope->tunnel);
 }

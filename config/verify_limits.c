@@ -64,97 +64,30 @@ static void derive_defaults(const struct verify_scope *scope)
 
 /* ---- limits in order ---- */
 
+enum relation { NOT_MORE, LESS };
+enum yields { NONE, SMALL, GREAT, BOTH }; /* bits */
+
 struct limit {
     enum option_section section;
     const char *key;
 };
 
-/* One limit that must not exceed another one. */
 static const struct order {
     struct limit small, great;
-    enum { NONE_YIELDS, SMALL_YIELDS = 1, GREAT_YIELDS = 2 } yields; /* if it is a default */
-    bool is_strict; /* they must not be equal either */
+    enum relation relation;
+    enum yields yields;
     enum severity severity;
     const char *hint;
 } orders[] = {
-    {{SECTION_STREAMS, "initial"},
-     {SECTION_STREAMS, "max"},
-     SMALL_YIELDS,
-     false,
-     SEVERITY_ERROR,
-     "raise max or lower initial"},
-    {{SECTION_WINDOW, "initial"},
-     {SECTION_WINDOW, "max"},
-     SMALL_YIELDS,
-     false,
-     SEVERITY_ERROR,
-     "raise max or lower initial"},
-    {{SECTION_RECONNECT, "min"},
-     {SECTION_RECONNECT, "max"},
-     SMALL_YIELDS | GREAT_YIELDS,
-     false,
-     SEVERITY_ERROR,
-     "swap them"},
-    {{SECTION_TUNNEL, "heartbeat"},
-     {SECTION_TUNNEL, "dead_after"},
-     NONE_YIELDS,
-     true,
-     SEVERITY_ERROR,
-     "a peer would be given up before it can answer"},
-    {{SECTION_PATHS, "rto_min"},
-     {SECTION_PATHS, "rto_initial"},
-     NONE_YIELDS,
-     false,
-     SEVERITY_ERROR,
-     "the order is rto_min, rto_initial, rto_max"},
-    {{SECTION_PATHS, "rto_initial"},
-     {SECTION_PATHS, "rto_max"},
-     NONE_YIELDS,
-     false,
-     SEVERITY_ERROR,
-     "the order is rto_min, rto_initial, rto_max"},
-    {{SECTION_PATHS, "rto_max"},
-     {SECTION_TUNNEL, "dead_after"},
-     NONE_YIELDS,
-     false,
-     SEVERITY_WARNING,
-     "the peer would be given up before it is tried again"},
-    {{SECTION_PATHS, "failing_after"},
-     {SECTION_PATHS, "max_retransmissions"},
-     NONE_YIELDS,
-     false,
-     SEVERITY_ERROR,
-     "a path is failing before it is inactive: lower it"},
-    {{SECTION_IDENTITY, "max_associations"},
-     {SECTION_TUNNEL, "max_peers"},
-     NONE_YIELDS,
-     false,
-     SEVERITY_WARNING,
-     "max_peers decides"},
-    {{SECTION_IDENTITY, "max_connections"},
-     {SECTION_IDENTITY, "max_streams"},
-     NONE_YIELDS,
-     false,
-     SEVERITY_WARNING,
-     "each connection takes a stream: raise max_streams"},
-    {{SECTION_IDENTITY, "memory"},
-     {SECTION_ROOT, "memory_limit"},
-     NONE_YIELDS,
-     false,
-     SEVERITY_WARNING,
-     "memory_limit decides"},
-    {{SECTION_SERVICE_STREAMS, "min"},
-     {SECTION_SERVICE_STREAMS, "max"},
-     NONE_YIELDS,
-     false,
-     SEVERITY_ERROR,
-     "lower min or raise max"},
-    {{SECTION_SERVICE_STREAMS, "max"},
-     {SECTION_STREAMS, "max"},
-     NONE_YIELDS,
-     false,
-     SEVERITY_WARNING,
-     "the tunnel's streams.max decides"},
+#define ORDER(where, key, relation, other_where, other_key, yields, kind, hint)                    \
+    {{SECTION_##where, key},                                                                       \
+     {SECTION_##other_where, other_key},                                                           \
+     relation,                                                                                     \
+     yields,                                                                                       \
+     SEVERITY_##kind,                                                                              \
+     hint},
+#include "config/limits.def"
+#undef ORDER
 };
 
 /* One side of an order, looked up. */
@@ -184,18 +117,20 @@ static struct side look_up(const struct verify_scope *scope, struct limit limit)
 static void check_order(const struct verify_scope *scope, const struct order *order)
 {
     struct side small = look_up(scope, order->small), great = look_up(scope, order->great);
-    if (small.number < great.number || (small.number == great.number && !order->is_strict))
+    if (small.number < great.number ||
+        (small.number == great.number && order->relation == NOT_MORE))
         return;
-    if (order->yields & GREAT_YIELDS && !great.is_given)
+    if (order->yields & GREAT && !great.is_given)
         store_number(great.field, great.option->stored.size, small.number);
-    else if (order->yields & SMALL_YIELDS && !small.is_given)
+    else if (order->yields & SMALL && !small.is_given)
         store_number(small.field, small.option->stored.size, great.number);
     else
         diagnostics_add(scope->loader->diagnostics, order->severity,
                         loader_place(scope->loader, small.is_given ? small.field : great.field,
                                      verify_base(scope, verify_owner(scope))),
                         "%s is %s %s; %s", small.text,
-                        order->is_strict ? "not less than" : "more than", great.text, order->hint);
+                        order->relation == LESS ? "not less than" : "more than", great.text,
+                        order->hint);
 }
 
 /* CREDIT_PROMISED_MIN of mux/credit.h: a connection counts with at least this much. */

@@ -41,7 +41,7 @@ static void test_structure(void)
     says("admin = \"x.sock\";", "1: admin must be a group { … }, not text in quotes; write for "
                                 "example admin = { … };");
     says("tunnels = (\n{ role = \"client\"; tls = {}; } );",
-         "2: tls has no ca; write ca = \"NAME.pem\"; or know the peer by pins, known or psk");
+         "2: tls has no ca; write ca = \"NAME.pem\"; or identify the peer by pins, known or psk");
     says("tunnels = (\n{ role = \"client\"; tls = {}; } );",
          "2: tls has no peer; write peer = \"…\";");
     says("tunnels = (\n{ role = \"client\"; } );",

@@ -26,7 +26,7 @@ static void test_addresses(void)
 static void test_services(void)
 {
     services_say("{ name = \"a\"; connect = \"h:1\"; },\n{ name = \"a\"; connect = \"h:2\"; }",
-                 "5: service \"a\" is there twice, first in line 4; give each its own name");
+                 "5: service \"a\" is defined twice, first in line 4; give each its own name");
     services_say("{ name = \"a\"; listen = \"127.0.0.1:80\"; },\n"
                  "{ name = \"b\"; listen = \"0.0.0.0:80\"; }",
                  "5: \"0.0.0.0:80\" is taken already, by \"127.0.0.1:80\" in line 4; use another "
@@ -78,7 +78,7 @@ static void test_tunnels(void)
                               "tls = { ca = \"ca.pem\"; cert = \"a.pem\"; key = \"a.key\"; }; "
                               "services = (); } );";
     ok(fixture_says(&fixture, two,
-                    "3: tunnel \"t\" is there twice, first in line 1; give each its own name"),
+                    "3: tunnel \"t\" is defined twice, first in line 1; give each its own name"),
        "two tunnels of one name");
     ok(fixture_says(&fixture, two,
                     "4: \"0.0.0.0:9899\" is taken already, by \"127.0.0.1:9899\" in line 2; use "

@@ -104,9 +104,9 @@ static void values(void)
 
 static void ways(void)
 {
-    static const char one[] =
-        "exclude each other: a peer is known by certificates (ca, pins), or by raw public keys "
-        "(known), or by pre-shared keys (psk); keep one of them";
+    static const char one[] = "exclude each other: a peer is identified by certificates (ca, "
+                              "pins), or by raw public keys "
+                              "(known), or by pre-shared keys (psk); keep one of them";
     static const struct {
         const char *tls, *keys;
     } rows[] = {
@@ -136,7 +136,7 @@ static void ways(void)
         ok(says("server", tls, line), "raw keys with %s", useless[i]);
     }
     ok(says("server", "psk = \"a.key\"; key = \"a.key\";",
-            "2: tls.key has no use with tls.psk, by which both ends know each other; remove it, or "
+            "2: tls.key has no use with tls.psk, which identifies both ends; remove it, or "
             "use ca or known instead of psk"),
        "psk with a key");
     ok(says("server", "psk = \"a.key\"; ticket_key_file = \"a.key\";",
