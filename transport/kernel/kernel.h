@@ -1,4 +1,4 @@
-/* transport/kernel/kernel.h: Linux SCTP. Shared by kernel/*.c; users need only transport.h and
+/* transport/kernel/kernel.h: Linux SCTP. Shared by its room; users need only transport.h and
  * kernel_ops.
  *
  * A transport is a one-to-many socket, the endpoint (RFC 6458 section 3). Each association is
