@@ -11,7 +11,7 @@
 #include "tls/tls.h"
 
 struct tls_credentials;
-struct tls_signer;
+struct tls_helper;
 
 /* The rules of a tunnel's sessions; zero is the default of each but the lifetime. */
 struct tls_rules {
@@ -57,11 +57,10 @@ struct tls_options {
      * NULL: a random key, made anew each lifetime. Not used for TLS_CHILDREN_PSK, refused with psk.
      */
     const char *ticket_key_file;
-    struct tls_store *store; /* server, TLS 1.2: where masters are remembered by session id, for
-                              * as many credentials as wanted. NULL: nowhere */
-    struct tls_signer
-        *signer; /* the thread on which masters wait for a key in a token; outlives the credentials.
-                  * NULL: on the thread of their session (tls/signer.h) */
+    struct tls_store *store;   /* server, TLS 1.2: where masters are remembered by session id, for
+                                * as many credentials as wanted. NULL: nowhere */
+    struct tls_helper *signer; /* masters wait there for a key in a token; outlives the credentials.
+                                * NULL: they wait on the thread of their session */
 };
 
 /* TLS 1.3 only, X25519, AES-128-GCM first; the measured cheapest with forward secrecy. If no string

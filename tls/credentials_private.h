@@ -175,7 +175,7 @@ struct tls_credentials {
     struct tls_ticket_keys ticket_keys; /* server; has its own lock */
     char *ticket_key_file;              /* server; NULL: none */
     struct tls_store *store;            /* server; NULL: none */
-    struct tls_signer *signer;          /* NULL: the key is in a file */
+    struct tls_helper *signer;          /* NULL: the key is in a file */
 };
 
 /* Makes a new session use certificate, raw key or PSK. False: GnuTLS has no memory. */

@@ -8,14 +8,14 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "tls/helper.h"
 #include "tls/session_private.h"
-#include "tls/signer.h"
 #include "tls/wipe.h"
 
 /* The handshake of a master on the signer's thread. Its own thread touches nothing of the session
  * meanwhile, but what is here. */
 struct tls_away {
-    struct tls_signer_step step;
+    struct tls_helper_task step;
     struct tls_session *session; /* NULL: freed, and on_step_done still comes */
     bool is_back;                /* on_step_done came */
     int rc;                      /* GnuTLS's code */
@@ -218,11 +218,11 @@ static bool is_left_to_signer(struct tls_session *session)
     if (!tls_session_is_away(session))
         return false;
     struct tls_away *away = session->master->away;
-    enum tls_signer_state state = tls_signer_cancel(session->credentials->signer, &away->step);
-    if (state == TLS_SIGNER_RUNNING)
+    enum tls_helper_state state = tls_helper_cancel(session->credentials->signer, &away->step);
+    if (state == TLS_HELPER_RUNNING)
         return true;
     session->master->away = NULL;
-    if (state == TLS_SIGNER_DONE && !away->is_back)
+    if (state == TLS_HELPER_DONE && !away->is_back)
         away->session = NULL; /* on_step_done frees it */
     else
         free_away(away);
@@ -271,13 +271,13 @@ void tls_session_feed(struct tls_session *session, struct message *message)
 
 /* ---- the handshake, here or on the signer's thread ---- */
 
-static void run_step(struct tls_signer_step *step)
+static void run_step(struct tls_helper_task *step)
 {
     struct tls_away *away = container_of(step, struct tls_away, step);
     away->rc = tls_handshake_step(away->session);
 }
 
-static void on_step_done(struct tls_signer_step *step)
+static void on_step_done(struct tls_helper_task *step)
 {
     struct tls_away *away = container_of(step, struct tls_away, step);
     struct tls_session *session = away->session;
@@ -289,7 +289,7 @@ static void on_step_done(struct tls_signer_step *step)
     session->output->on_ready(session->output);
 }
 
-static void on_step_cancelled(struct tls_signer_step *step)
+static void on_step_dropped(struct tls_helper_task *step)
 {
     struct tls_away *away = container_of(step, struct tls_away, step);
     away->session->master->away = NULL;
@@ -301,17 +301,17 @@ static void on_step_cancelled(struct tls_signer_step *step)
  * the peer's first message. False: the caller takes the step itself. */
 static bool is_sent_to_signer(struct tls_session *session)
 {
-    struct tls_signer *signer = session->credentials->signer;
+    struct tls_helper *signer = session->credentials->signer;
     if (!signer || !session->master || !session->output->on_ready || !session->input.first)
         return false;
     struct tls_away *away = check_alloc(sizeof *away);
     away->session = session;
-    away->step = (struct tls_signer_step){.run = run_step,
+    away->step = (struct tls_helper_task){.run = run_step,
                                           .on_done = on_step_done,
-                                          .on_cancelled = on_step_cancelled,
+                                          .on_dropped = on_step_dropped,
                                           .reply_to = session->output->reply_to};
     session->master->away = away;
-    if (tls_signer_begin(signer, &away->step))
+    if (tls_helper_begin(signer, &away->step, SIZE_MAX))
         return true;
     session->master->away = NULL;
     free_away(away);

@@ -2,7 +2,7 @@
  * feed and come out through the output callback; plaintext goes the other way with read and write.
  *
  * Thread: one session is touched by exactly one thread for its whole life (GnuTLS breaks at the
- * automatic rekey otherwise), but for a handshake that waits for a token (tls/signer.h). Different
+ * automatic rekey otherwise), but for a handshake that waits for a token (tls/helper.h). Different
  * sessions may be in different threads, also those of one generation. */
 #pragma once
 
@@ -25,7 +25,7 @@ struct tls_output {
     void (*on_output)(struct tls_output *self, struct message *message);
     /* Optional, with reply_to, the mailbox of the session's thread: lets a master of a server ask
      * the store of other servers (tls/store_redis.h), and any master wait for a key in a token
-     * (tls/signer.h). tls_session_handshake says ERR_AGAIN meanwhile; then this is called on that
+     * (tls/helper.h). tls_session_handshake says ERR_AGAIN meanwhile; then this is called on that
      * thread: call tls_session_handshake again. Never called inside of another function of the
      * session, nor after tls_session_free; the mailbox may close right after that, but must then
      * deliver what it holds (mailbox_fini does). Without it only the local store is asked, and a

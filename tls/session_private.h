@@ -32,7 +32,7 @@ struct tls_master {
     uint8_t *stored;            /* server, TLS 1.2: what its children are resumed from by id */
     size_t stored_size;
     struct tls_resume_wait *wait; /* server: for an answer of the store; NULL: for none */
-    struct tls_away *away;        /* on the signer's thread (tls/signer.h); NULL: it is not */
+    struct tls_away *away;        /* on the signer's thread (tls/helper.h); NULL: it is not */
 };
 
 struct tls_session {
@@ -91,7 +91,7 @@ enum err tls_failure_tell(struct tls_session *session);
 /* Hooks of a new session, after its role is set. */
 void tls_handshake_prepare(struct tls_session *session);
 /* Lets GnuTLS go on as far as the input that is there leads; returns its code. Thread: the
- * session's, or the signer's while the session is away (tls/signer.h). */
+ * session's, or the signer's while the session is away (tls/helper.h). */
 int tls_handshake_step(struct tls_session *session);
 /* When GnuTLS is through: every check, then the session is established. ERR_OK, or the failure,
  * which the peer has been told. */

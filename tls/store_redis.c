@@ -14,7 +14,6 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/thread.h"
 #include "tls/store.h"
 #include "tls/wipe.h"
 
@@ -29,7 +28,8 @@
 
 /* A value on its way to Redis. */
 struct write {
-    STAILQ_ENTRY(write) others;
+    struct tls_helper_task task;
+    struct tls_store_redis *redis;
     struct tls_store_key key;
     int64_t expires_at;
     size_t size;
@@ -40,54 +40,18 @@ struct tls_store_redis {
     char *host, *password, *key_path;
     uint16_t port;
     uint32_t timeout_us, max_queued;
-    pthread_t thread;
+    struct tls_helper *helper;
 
-    pthread_mutex_t lock; /* of all below, but for the last group */
-    pthread_cond_t asked;
-    TAILQ_HEAD(store_queries, tls_store_query) queries; /* not begun */
-    STAILQ_HEAD(writes, write) writes;
-    uint32_t query_count, write_count;
+    pthread_mutex_t lock; /* of keys and statistics */
     struct tls_key_file keys;
     struct tls_store_redis_statistics statistics;
-    bool closing;
 
-    redisContext *context; /* the thread's own, from here on; NULL: not connected */
+    redisContext *context; /* the helper's own, from here on; NULL: not connected */
     uint64_t retry_at;     /* µs, monotonic: before that there is no new attempt */
     uint64_t backoff;
     unsigned seed;
     atomic_bool is_connected; /* there is a context; for other threads */
 };
-
-static void deliver_answer(struct mail *mail)
-{
-    struct tls_store_query *query = container_of(mail, struct tls_store_query, mail);
-    query->on_answer(query);
-}
-
-/* Under the lock, so that a question that was taken back is not posted. */
-static void answer_locked(struct tls_store_query *query)
-{
-    if (query->is_abandoned) {
-        tls_wipe_free(query->data, query->size);
-        free(query);
-        return;
-    }
-    query->mail.deliver = deliver_answer;
-    mailbox_post(query->reply_to, &query->mail);
-}
-
-/* Out of the queue. */
-static void take_locked(struct tls_store_redis *redis, struct tls_store_query *query)
-{
-    TAILQ_REMOVE(&redis->queries, query, others);
-    query->is_waiting = false;
-    redis->query_count--;
-}
-
-static void free_write(struct write *write)
-{
-    tls_wipe_free(write, sizeof *write + write->size);
-}
 
 static void disconnect(struct tls_store_redis *redis)
 {
@@ -193,7 +157,6 @@ static void complete(struct tls_store_redis *redis, struct tls_store_query *quer
 {
     pthread_mutex_lock(&redis->lock);
     struct tls_store_redis_statistics *statistics = &redis->statistics;
-    query->answer = TLS_STORE_NO_ANSWER;
     if (!reply || reply->type == REDIS_REPLY_ERROR) {
         (*(was_connected && !reply ? &statistics->timeouts : &statistics->unavailable))++;
     } else if (reply->type != REDIS_REPLY_STRING) {
@@ -207,12 +170,13 @@ static void complete(struct tls_store_redis *redis, struct tls_store_query *quer
         query->answer = TLS_STORE_MISS;
         statistics->not_accepted++;
     }
-    answer_locked(query);
     pthread_mutex_unlock(&redis->lock);
 }
 
-static void answer(struct tls_store_redis *redis, struct tls_store_query *query)
+static void run_query(struct tls_helper_task *task)
 {
+    struct tls_store_query *query = container_of(task, struct tls_store_query, task);
+    struct tls_store_redis *redis = query->redis;
     char name[NAME_MAX_SIZE];
     redisReply *reply = NULL;
     bool connected = clock_us() < query->deadline && connect_to(redis, query->deadline);
@@ -226,8 +190,25 @@ static void answer(struct tls_store_redis *redis, struct tls_store_query *query)
     freeReplyObject(reply);
 }
 
-static void store_value(struct tls_store_redis *redis, const struct write *write)
+static void on_query_done(struct tls_helper_task *task)
 {
+    struct tls_store_query *query = container_of(task, struct tls_store_query, task);
+    query->on_answer(query);
+}
+
+static void drop_query(struct tls_helper_task *task)
+{
+    struct tls_store_query *query = container_of(task, struct tls_store_query, task);
+    tls_wipe_free(query->data, query->size);
+    free(query);
+}
+
+/* Without a connection nothing is kept for later: after a long outage it would only delay what is
+ * new. */
+static void run_write(struct tls_helper_task *task)
+{
+    const struct write *write = container_of(task, struct write, task);
+    struct tls_store_redis *redis = write->redis;
     char name[NAME_MAX_SIZE];
     int64_t left_s = write->expires_at - time(NULL);
     redisReply *reply = NULL;
@@ -253,40 +234,17 @@ static void store_value(struct tls_store_redis *redis, const struct write *write
     pthread_mutex_unlock(&redis->lock);
 }
 
-/* Questions first: somebody waits for them. Without a connection nothing is kept for later: after a
- * long outage it would only delay what is new. */
-static void *serve(void *argument)
+static void drop_write(struct tls_helper_task *task)
 {
-    struct tls_store_redis *redis = argument;
-    pthread_mutex_lock(&redis->lock);
-    while (!redis->closing) {
-        struct tls_store_query *query = TAILQ_FIRST(&redis->queries);
-        struct write *write = STAILQ_FIRST(&redis->writes);
-        if (query) {
-            take_locked(redis, query);
-            pthread_mutex_unlock(&redis->lock);
-            answer(redis, query);
-            pthread_mutex_lock(&redis->lock);
-        } else if (write) {
-            STAILQ_REMOVE_HEAD(&redis->writes, others);
-            redis->write_count--;
-            pthread_mutex_unlock(&redis->lock);
-            store_value(redis, write);
-            free_write(write);
-            pthread_mutex_lock(&redis->lock);
-        } else {
-            pthread_cond_wait(&redis->asked, &redis->lock);
-        }
-    }
-    pthread_mutex_unlock(&redis->lock);
-    disconnect(redis);
-    return NULL;
+    struct write *write = container_of(task, struct write, task);
+    tls_wipe_free(write, sizeof *write + write->size);
 }
 
 static void destroy(struct tls_store_redis *redis)
 {
+    tls_helper_free(redis->helper);
+    disconnect(redis);
     tls_key_file_clear(&redis->keys);
-    pthread_cond_destroy(&redis->asked);
     pthread_mutex_destroy(&redis->lock);
     tls_wipe_free(redis->password, redis->password ? strlen(redis->password) : 0);
     free(redis->key_path);
@@ -309,26 +267,18 @@ enum err tls_store_redis_new(const struct tls_store_redis_options *options,
 {
     struct tls_store_redis *redis = check_alloc(sizeof *redis);
     pthread_mutex_init(&redis->lock, NULL);
-    pthread_cond_init(&redis->asked, NULL);
+    redis->helper = tls_helper_new("session-store");
     redis->host = check_strdup(options->host);
     redis->password = check_strdup(options->password);
     redis->key_path = check_strdup(options->keys);
     redis->port = options->port;
     redis->timeout_us = (options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS) * 1000;
     redis->max_queued = options->max_queued ? options->max_queued : DEFAULT_QUEUED;
-    TAILQ_INIT(&redis->queries);
-    STAILQ_INIT(&redis->writes);
     redis->seed = (unsigned)clock_us();
     *out = NULL;
     enum err result = check_host(options->host, why, why_size);
     if (result == ERR_OK)
         result = tls_store_redis_reload(redis, why, why_size);
-    int error = result == ERR_OK ? thread_start(&redis->thread, "session-store", serve, redis) : 0;
-    if (error) {
-        snprintf(why, why_size, "cannot start the thread of the session store: %s",
-                 strerrordesc_np(error));
-        result = ERR_TLS_CREDENTIALS;
-    }
     if (result == ERR_OK)
         *out = redis;
     else
@@ -338,23 +288,8 @@ enum err tls_store_redis_new(const struct tls_store_redis_options *options,
 
 void tls_store_redis_free(struct tls_store_redis *redis)
 {
-    if (!redis)
-        return;
-    pthread_mutex_lock(&redis->lock);
-    redis->closing = true;
-    for (struct tls_store_query *query; (query = TAILQ_FIRST(&redis->queries));) {
-        take_locked(redis, query);
-        query->answer = TLS_STORE_NO_ANSWER;
-        answer_locked(query);
-    }
-    for (struct write *write; (write = STAILQ_FIRST(&redis->writes));) {
-        STAILQ_REMOVE_HEAD(&redis->writes, others);
-        free_write(write);
-    }
-    pthread_cond_signal(&redis->asked);
-    pthread_mutex_unlock(&redis->lock);
-    thread_join(redis->thread);
-    destroy(redis);
+    if (redis)
+        destroy(redis);
 }
 
 enum err tls_store_redis_reload(struct tls_store_redis *redis, char *why, size_t why_size)
@@ -370,58 +305,51 @@ enum err tls_store_redis_reload(struct tls_store_redis *redis, char *why, size_t
     return result;
 }
 
+static void count(struct tls_store_redis *redis, uint64_t *counter)
+{
+    pthread_mutex_lock(&redis->lock);
+    ++*counter;
+    pthread_mutex_unlock(&redis->lock);
+}
+
+/* Questions first: somebody waits for them. */
 void tls_store_redis_ask(struct tls_store_redis *redis, struct tls_store_query *query)
 {
-    query->is_abandoned = query->is_waiting = false;
+    query->redis = redis;
+    query->answer = TLS_STORE_NO_ANSWER;
     query->data = NULL;
     query->size = 0;
     query->deadline = clock_us() + redis->timeout_us;
-    pthread_mutex_lock(&redis->lock);
-    if (redis->query_count >= redis->max_queued) {
-        redis->statistics.unavailable++;
-        query->answer = TLS_STORE_NO_ANSWER;
-        answer_locked(query);
-    } else {
-        TAILQ_INSERT_TAIL(&redis->queries, query, others);
-        query->is_waiting = true;
-        redis->query_count++;
-        pthread_cond_signal(&redis->asked);
-    }
-    pthread_mutex_unlock(&redis->lock);
+    query->task = (struct tls_helper_task){.run = run_query,
+                                           .on_done = on_query_done,
+                                           .on_dropped = drop_query,
+                                           .reply_to = query->reply_to,
+                                           .is_urgent = true};
+    if (tls_helper_begin(redis->helper, &query->task, redis->max_queued))
+        return;
+    count(redis, &redis->statistics.unavailable);
+    tls_helper_answer(&query->task);
 }
 
 bool tls_store_redis_cancel(struct tls_store_redis *redis, struct tls_store_query *query)
 {
-    pthread_mutex_lock(&redis->lock);
-    bool waits = query->is_waiting;
-    if (waits)
-        take_locked(redis, query);
-    else
-        query->is_abandoned = true;
-    pthread_mutex_unlock(&redis->lock);
-    return waits;
+    return tls_helper_cancel(redis->helper, &query->task) == TLS_HELPER_QUEUED;
 }
 
 void tls_store_redis_put(struct tls_store_redis *redis, const struct tls_store_key *key,
                          const void *data, size_t size, int64_t expires_at)
 {
     struct write *write = check_alloc(sizeof *write + size);
+    write->task = (struct tls_helper_task){.run = run_write, .on_dropped = drop_write};
+    write->redis = redis;
     write->key = *key;
     write->expires_at = expires_at;
     write->size = size;
     memcpy(write->data, data, size);
-    pthread_mutex_lock(&redis->lock);
-    bool has_room = redis->write_count < redis->max_queued;
-    if (has_room) {
-        STAILQ_INSERT_TAIL(&redis->writes, write, others);
-        redis->write_count++;
-        pthread_cond_signal(&redis->asked);
-    } else {
-        redis->statistics.dropped++;
-    }
-    pthread_mutex_unlock(&redis->lock);
-    if (!has_room)
-        free_write(write);
+    if (tls_helper_begin(redis->helper, &write->task, redis->max_queued))
+        return;
+    count(redis, &redis->statistics.dropped);
+    drop_write(&write->task);
 }
 
 void tls_store_redis_statistics(struct tls_store_redis *redis,

@@ -13,10 +13,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "base/error.h"
-#include "base/mailbox.h"
+#include "tls/helper.h"
 #include "tls/store.h"
 
 struct tls_store_redis;
@@ -54,15 +53,13 @@ struct tls_store_query {
     uint8_t *data; /* of a hit. Owns: the asker wipes and frees it. */
     size_t size;
     int64_t expires_at;
-    struct mail mail; /* private from here on */
-    TAILQ_ENTRY(tls_store_query) others;
+    struct tls_helper_task task; /* private from here on */
+    struct tls_store_redis *redis;
     uint64_t deadline; /* µs, monotonic */
-    bool is_waiting;   /* in the queue */
-    bool is_abandoned;
 };
 
-/* Starts the thread; it connects when it is first needed. Returns ERR_OK, or ERR_TLS_CREDENTIALS
- * with a sentence in why (address, key file, thread). Owns: caller, tls_store_redis_free. Thread:
+/* The thread starts, and connects, when it is first needed. ERR_OK, or ERR_TLS_CREDENTIALS with a
+ * sentence in why (address, key file). Owns: caller, tls_store_redis_free. Thread:
  * main. */
 enum err tls_store_redis_new(const struct tls_store_redis_options *options,
                              struct tls_store_redis **out, char *why, size_t why_size);

@@ -54,7 +54,7 @@ int sessions_open(struct sessions *sessions, const struct config_sessions *confi
                                               .max_bytes = config->max_bytes,
                                               .redis = sessions->redis};
     sessions->store = tls_store_new(&options);
-    sessions->signer = tls_signer_new();
+    sessions->signer = tls_helper_new("signer");
     if (config->file &&
         tls_client_cache_load(sessions->cache, config->file, reason, sizeof(reason)) != ERR_OK)
         log_write(LOG_WARNING, LOG_ABOUT_NOTHING,
@@ -75,6 +75,6 @@ void sessions_close(struct sessions *sessions)
     tls_client_cache_free(sessions->cache);
     tls_store_unref(sessions->store);
     tls_store_redis_free(sessions->redis);
-    tls_signer_free(sessions->signer);
+    tls_helper_free(sessions->signer);
     *sessions = (struct sessions){0};
 }

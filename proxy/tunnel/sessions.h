@@ -7,7 +7,7 @@
 
 #include "config/config.h"
 #include "tls/client_cache.h"
-#include "tls/signer.h"
+#include "tls/helper.h"
 #include "tls/store.h"
 #include "tls/store_redis.h"
 
@@ -16,7 +16,7 @@ struct sessions {
     struct tls_client_cache *cache;
     struct tls_store *store;
     struct tls_store_redis *redis; /* NULL: none */
-    struct tls_signer *signer;     /* for keys in tokens */
+    struct tls_helper *signer;     /* for keys in tokens */
 };
 
 /* Reads the cache's file, if there is one: what cannot be used of it is a warning in the log, for

@@ -1,6 +1,6 @@
 /* Masters whose key is in a token that takes its time: nobody else waits for it. The token signs
  * only when the test lets it. */
-#include "tls/signer.h"
+#include "tls/helper.h"
 
 #include <dlfcn.h>
 #include <malloc.h>
@@ -68,7 +68,7 @@ static void slow_down(const char *module)
 
 static struct loop *loop;
 static struct mailbox box;
-static struct tls_signer *signer;
+static struct tls_helper *signer;
 static struct tls_credentials *client, *server, *plain_client;
 static unsigned readies, put_out_elsewhere;
 
@@ -268,7 +268,7 @@ int main(void)
     must(gnutls_pkcs11_add_provider(module, NULL) == 0);
     loop = loop_new();
     must(loop && mailbox_init(&box, loop) == 0);
-    signer = tls_signer_new();
+    signer = tls_helper_new("signer");
     struct tls_options options = options_for(TLS_SERVER, "server");
     options.key = KEY "?pin-value=1234";
     options.signer = signer;
@@ -288,7 +288,7 @@ int main(void)
     tls_credentials_unref(client);
     tls_credentials_unref(server);
     tls_credentials_unref(plain_client);
-    tls_signer_free(signer);
+    tls_helper_free(signer);
     mailbox_fini(&box);
     loop_free(loop);
     gnutls_pkcs11_deinit();
