@@ -46,9 +46,9 @@ static void on_home_take(void *argument)
         links++;
     errand->suspects = check_alloc((links + 1) * sizeof(*errand->suspects));
     for (struct link *link = tunnel->owner.links; link; link = link->next) {
-        if (link->state == LINK_CLOSING || !link->identity)
+        if (link->state == LINK_CLOSING || !link->peer.identity)
             continue;
-        errand->suspects[errand->count++].identity = tls_identity_ref(link->identity);
+        errand->suspects[errand->count++].identity = tls_identity_ref(link->peer.identity);
         if (renew)
             link_renew_now(link);
     }
@@ -57,7 +57,8 @@ static void on_home_take(void *argument)
 static const struct suspect *find(const struct errand *errand, const struct link *link)
 {
     for (size_t i = 0; i < errand->count; i++)
-        if (errand->suspects[i].identity == link->identity && errand->suspects[i].why != ERR_OK)
+        if (errand->suspects[i].identity == link->peer.identity &&
+            errand->suspects[i].why != ERR_OK)
             return &errand->suspects[i];
     return NULL;
 }
@@ -66,7 +67,7 @@ static void on_home_end(void *argument)
 {
     struct errand *errand = argument;
     for (struct link *link = errand->tunnel->owner.links; link; link = link->next) {
-        const struct suspect *suspect = link->identity ? find(errand, link) : NULL;
+        const struct suspect *suspect = link->peer.identity ? find(errand, link) : NULL;
         if (!suspect || link->state == LINK_CLOSING)
             continue;
         link_close(link, suspect->why, suspect->detail, false);

@@ -39,11 +39,11 @@ static json_t *printable(const char *name)
 /* Who limits the streams; null: the peer's HELLO has not come. */
 static json_t *report_limit(const struct link *link)
 {
-    if (!link->streams_max)
+    if (!link->streams.max)
         return json_null();
     return json_pack("{s:s, s:I, s:I}", "by", link_streams_limiter(link), "here",
                      (json_int_t)link->tunnel->config->streams.max, "far_end",
-                     (json_int_t)link->peer_streams);
+                     (json_int_t)link->streams.peer_max);
 }
 
 /* What a congestion control of ours says; null: the transport has another. */
@@ -79,20 +79,21 @@ static json_t *report_paths(const struct association_status *status)
 static json_t *report_tls(const struct link *link)
 {
     char identity[1024] = "";
-    int64_t left = link->generation ? tls_generation_expires_in(link->generation) : 0;
-    if (link->identity)
-        tls_identity_describe(link->identity, identity, sizeof(identity));
+    int64_t left =
+        link->masters.generation ? tls_generation_expires_in(link->masters.generation) : 0;
+    if (link->peer.identity)
+        tls_identity_describe(link->peer.identity, identity, sizeof(identity));
     return json_pack("{s:s, s:s, s:b, s:o, s:I}", "version",
-                     link->tls_version ? link->tls_version : "", "cipher",
-                     link->tls_cipher ? link->tls_cipher : "", "master_resumed",
-                     (int)link->master_resumed, "identity", printable(identity), "resumable_s",
+                     link->peer.tls_version ? link->peer.tls_version : "", "cipher",
+                     link->peer.tls_cipher ? link->peer.tls_cipher : "", "master_resumed",
+                     (int)link->peer.is_resumed, "identity", printable(identity), "resumable_s",
                      (json_int_t)(left > 0 ? left : 0));
 }
 
 static json_t *report_link_id(const struct link *link)
 {
     char id[2 * MUX_ASSOCIATION_ID_SIZE + 1] = "";
-    for (size_t i = 0; link->was_ready && i < MUX_ASSOCIATION_ID_SIZE; i++)
+    for (size_t i = 0; link->life.was_ready && i < MUX_ASSOCIATION_ID_SIZE; i++)
         snprintf(id + 2 * i, 3, "%02x", link->group.association_id[i]);
     return json_string(id);
 }
@@ -100,19 +101,19 @@ static json_t *report_link_id(const struct link *link)
 static json_t *report_link(struct link *link)
 {
     struct association_status status = {0};
-    if (link->association)
-        association_status(link->association, &status);
+    if (link->transport.association)
+        association_status(link->transport.association, &status);
     return json_pack(
         "{s:o, s:s, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, "
         "s:o}",
         "id", report_link_id(link), "state", link_states[link->state], "peer",
-        printable(link->peer_name), "address", link->peer_text, "transport", link->ops->name,
-        "sctp_auth", link_auth_state(link), "scheduler", status.scheduler ? status.scheduler : "",
-        "worker", (json_int_t)link->tunnel->home->index, "retransmissions",
-        (json_int_t)status.retransmissions, "lost", (json_int_t)status.lost, "spurious",
-        (json_int_t)status.spurious, "loss_probes", (json_int_t)status.probes, "timeouts",
-        (json_int_t)status.timeouts, "streams", (json_int_t)link->streams_max, "streams_limit",
-        report_limit(link), "queued",
+        printable(link->peer.name), "address", link->peer.text, "transport",
+        link->transport.ops->name, "sctp_auth", link_auth_state(link), "scheduler",
+        status.scheduler ? status.scheduler : "", "worker", (json_int_t)link->tunnel->home->index,
+        "retransmissions", (json_int_t)status.retransmissions, "lost", (json_int_t)status.lost,
+        "spurious", (json_int_t)status.spurious, "loss_probes", (json_int_t)status.probes,
+        "timeouts", (json_int_t)status.timeouts, "streams", (json_int_t)link->streams.max,
+        "streams_limit", report_limit(link), "queued",
         json_integer((json_int_t)atomic_load_explicit(&link->group.queued, memory_order_relaxed)),
         "paths", report_paths(&status), "tls", report_tls(link));
 }
@@ -123,7 +124,7 @@ static json_t *report_link_of(struct tunnel_service *service)
     const struct link *link = services_link(service);
     if (!link)
         return json_null();
-    return json_pack("{s:o, s:o}", "peer", printable(link->peer_name), "association",
+    return json_pack("{s:o, s:o}", "peer", printable(link->peer.name), "association",
                      report_link_id(link));
 }
 

@@ -3,15 +3,9 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "proxy/link/link.h"
-#include "proxy/link/owner.h"
+#include "proxy/link/link_private.h"
 
 #define KEY_LABEL "EXPORTER-hawser-sctp-auth"
-
-static struct link *of_events(struct mux_control_events *events)
-{
-    return container_of(events, struct link, control_events);
-}
 
 /* The place of a key in the list; count: it is not there. */
 static size_t place_of(const struct link_auth *auth, uint16_t key)
@@ -22,78 +16,65 @@ static size_t place_of(const struct link_auth *auth, uint16_t key)
     return at;
 }
 
-static void fail(struct link *link)
-{
-    link_close(link, ERR_TRANSPORT_SOCKET, "SCTP's key cannot be changed", false);
-}
-
-/* What either end still sends with is kept. */
-static void drop_old(struct link *link)
+/* Keys that either end still sends with are kept. */
+static enum err drop_old(struct link *link)
 {
     struct link_auth *auth = &link->auth;
     size_t own = place_of(auth, auth->settled), peer = place_of(auth, auth->peer_settled),
            old = own < peer ? own : peer;
     if (old == auth->count)
-        return;
+        return ERR_OK;
     for (size_t i = 0; i < old; i++) {
-        if (association_auth_drop(link->association, auth->keys[i]) != ERR_OK) {
-            fail(link);
-            return;
-        }
+        if (association_auth_drop(link->transport.association, auth->keys[i]) != ERR_OK)
+            return ERR_TRANSPORT_SOCKET;
         if (!auth->keys[i])
             log_write(LOG_INFO, LINK_ABOUT(link), "SCTP is authenticated");
     }
     auth->count -= old;
     memmove(auth->keys, auth->keys + old, auth->count * sizeof(*auth->keys));
+    return ERR_OK;
 }
 
 /* The newest key that both have. */
-static void use_newest(struct link *link)
+static enum err use_newest(struct link *link)
 {
     struct link_auth *auth = &link->auth;
     size_t newest = place_of(auth, auth->peer_ready);
     if (newest == auth->count || newest <= place_of(auth, auth->used))
-        return;
+        return ERR_OK;
     auth->used = auth->peer_ready;
-    if (association_auth_use(link->association, auth->used) != ERR_OK)
-        fail(link);
+    return association_auth_use(link->transport.association, auth->used) == ERR_OK
+               ? ERR_OK
+               : ERR_TRANSPORT_SOCKET;
 }
 
-static void on_settled(struct association_events *events, uint16_t key)
+enum err link_auth_settled(struct link *link, uint16_t key)
 {
-    struct link *link = container_of(events, struct link, events);
-    if (link->state == LINK_CLOSING)
-        return;
     link->auth.settled = key;
-    mux_control_auth_settled(link->control, key);
+    mux_control_auth_settled(link->control.mux, key);
     link_control_flush(link);
-    drop_old(link);
+    return drop_old(link);
 }
 
-static void on_peer_ready(struct mux_control_events *events, uint16_t key)
+static bool is_on(const struct link *link)
 {
-    struct link *link = of_events(events);
-    if (!link->auth.on || !link->association)
-        return;
+    return link->auth.on && link->transport.association;
+}
+
+enum err link_auth_peer_ready(struct link *link, uint16_t key)
+{
+    if (!is_on(link))
+        return ERR_OK;
     link->auth.peer_ready = key;
-    use_newest(link);
+    return use_newest(link);
 }
 
-static void on_peer_settled(struct mux_control_events *events, uint16_t key)
+enum err link_auth_peer_settled(struct link *link, uint16_t key)
 {
-    struct link *link = of_events(events);
-    if (!link->auth.on || !link->association)
-        return;
+    if (!is_on(link))
+        return ERR_OK;
     link->auth.peer_settled = key;
-    drop_old(link);
-}
-
-static void begin(struct link *link)
-{
-    link->control_events.on_auth_ready = on_peer_ready;
-    link->control_events.on_auth_settled = on_peer_settled;
-    link->events.on_auth_settled = on_settled;
-    link->auth = (struct link_auth){.on = link->tunnel->config->sctp.auth, .count = 1};
+    return drop_old(link);
 }
 
 /* Both ends count alike, whatever fails: the first master's is 1, a renewal's its epoch and 1. */
@@ -102,28 +83,26 @@ static uint16_t number_of(const struct link_master *master)
     return (uint16_t)(master->epoch + 1);
 }
 
-void link_auth_verified(struct link *link, const struct link_master *master)
+enum err link_auth_verified(struct link *link, const struct link_master *master)
 {
     struct link_auth *auth = &link->auth;
     if (!auth->count)
-        begin(link);
+        *auth = (struct link_auth){.on = link->tunnel->config->sctp.auth, .count = 1};
     uint16_t number = number_of(master);
     uint8_t key[TRANSPORT_AUTH_KEY];
     /* No room: masters that only this end takes for verified. The key in use stays. */
-    if (!auth->on || link->state == LINK_CLOSING || !link->association ||
+    if (!auth->on || link->state == LINK_CLOSING || !link->transport.association ||
         auth->count == LINK_AUTH_KEYS || place_of(auth, number) < auth->count)
-        return;
+        return ERR_OK;
     bool added = tls_session_export(master->session, KEY_LABEL, key, sizeof(key)) == ERR_OK &&
-                 association_auth_add(link->association, number, key) == ERR_OK;
+                 association_auth_add(link->transport.association, number, key) == ERR_OK;
     explicit_bzero(key, sizeof(key));
-    if (!added) {
-        fail(link);
-        return;
-    }
+    if (!added)
+        return ERR_TRANSPORT_SOCKET;
     auth->keys[auth->count++] = number;
-    mux_control_auth_ready(link->control, number);
+    mux_control_auth_ready(link->control.mux, number);
     link_control_flush(link);
-    use_newest(link);
+    return use_newest(link);
 }
 
 const char *link_auth_state(const struct link *link)

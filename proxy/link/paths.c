@@ -6,17 +6,10 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "proxy/link/link.h"
-#include "proxy/link/owner.h"
-#include "proxy/worker/worker.h"
+#include "proxy/link/link_private.h"
 
 #define MINUTE_US        60000000
 #define LINES_PER_MINUTE 20
-
-static struct loop *loop_of(const struct link *link)
-{
-    return link->tunnel->home->loop;
-}
 
 static struct link_path *in_use(struct link *link)
 {
@@ -56,8 +49,8 @@ static struct link_path *entry_of(struct link_paths *paths, const struct path_st
 /* Status and log name the peer by the address that is really used. */
 static void take_peer_address(struct link *link, const struct address *address)
 {
-    link->peer_address = *address;
-    address_format(address, link->peer_text);
+    link->peer.address = *address;
+    address_format(address, link->peer.text);
 }
 
 static void note(struct link *link, const struct path_status *path)
@@ -80,7 +73,6 @@ static void note(struct link *link, const struct path_status *path)
         paths->carried = true;
     }
     entry->now = *path;
-    link_place_paths(link);
     if (path->in_use)
         take_peer_address(link, &path->address);
 }
@@ -99,7 +91,7 @@ static void path_text(const struct path_status *path, char *text, size_t size)
 static void write_line(struct link *link, enum log_level level, const char *line, bool of_traffic)
 {
     struct link_paths *paths = &link->paths;
-    uint64_t now = loop_now(loop_of(link));
+    uint64_t now = loop_now(link_loop(link));
     if (now - paths->minute_us >= MINUTE_US) {
         paths->minute_us = now;
         paths->lines = 0;
@@ -111,7 +103,7 @@ static void write_line(struct link *link, enum log_level level, const char *line
     }
     paths->held_back++;
     if (!loop_timer_is_set(&paths->minute))
-        loop_timer_set(loop_of(link), &paths->minute, paths->minute_us + MINUTE_US);
+        loop_timer_set(link_loop(link), &paths->minute, paths->minute_us + MINUTE_US);
 }
 
 static void on_minute(struct loop_timer *timer)
@@ -120,11 +112,11 @@ static void on_minute(struct loop_timer *timer)
     struct link_path *used = in_use(link);
     log_write(LOG_WARNING, LINK_ABOUT(link),
               "%u more changes of paths in the last minute; traffic goes to %s now",
-              link->paths.held_back, used ? link->peer_text : "no path");
+              link->paths.held_back, used ? link->peer.text : "no path");
     link->paths.held_back = 0;
 }
 
-/* What happened to the traffic, from the view of this path; false: nothing. */
+/* Adds the traffic's move, from the view of this path; false: there was none. */
 static bool add_traffic(struct link *link, const struct link_path *path, char *line, size_t size)
 {
     const struct link_path *used = in_use(link);
@@ -163,7 +155,7 @@ static bool is_passing(const struct link_paths *paths, const struct link_path *p
     return paths->count == 1 && path->told && path->now.state == PATH_FAILING;
 }
 
-/* That somebody may be reached at another address is no news before he has answered there. */
+/* Another address of the peer is no news before he has answered there. */
 static bool is_news(const struct link_paths *paths, const struct link_path *path)
 {
     if (is_passing(paths, path))
@@ -198,18 +190,14 @@ static void on_task(struct loop_task *task)
 
 /* ---- from the transport and the link ---- */
 
-static void on_path(struct association_events *events, const struct path_status *path)
+void link_paths_change(struct link *link, const struct path_status *path)
 {
-    struct link *link = container_of(events, struct link, events);
-    if (link->state == LINK_CONNECTING || link->state == LINK_CLOSING)
-        return;
     note(link, path);
-    loop_task_queue(loop_of(link), &link->paths.task);
+    loop_task_queue(link_loop(link), &link->paths.task);
 }
 
 void link_paths_init(struct link *link)
 {
-    link->events.on_path = on_path;
     link->paths.task.on_run = on_task;
     link->paths.minute.on_expire = on_minute;
 }
@@ -218,7 +206,7 @@ void link_paths_init(struct link *link)
 void link_paths_up(struct link *link)
 {
     struct association_status status;
-    association_status(link->association, &status);
+    association_status(link->transport.association, &status);
     for (size_t i = 0; i < status.path_count; i++) {
         const struct path_status *path = &status.paths[i];
         struct link_path *entry = entry_of(&link->paths, path);
@@ -234,8 +222,8 @@ void link_paths_up(struct link *link)
 uint32_t link_paths_rtt(const struct link *link)
 {
     struct association_status status = {.path_count = 0};
-    if (link->association)
-        association_status(link->association, &status);
+    if (link->transport.association)
+        association_status(link->transport.association, &status);
     for (size_t i = 0; i < status.path_count; i++)
         if (status.paths[i].in_use)
             return status.paths[i].rtt_us;
@@ -244,6 +232,6 @@ uint32_t link_paths_rtt(const struct link *link)
 
 void link_paths_end(struct link *link)
 {
-    loop_task_cancel(loop_of(link), &link->paths.task);
-    loop_timer_cancel(loop_of(link), &link->paths.minute);
+    loop_task_cancel(link_loop(link), &link->paths.task);
+    loop_timer_cancel(link_loop(link), &link->paths.minute);
 }

@@ -1,12 +1,9 @@
-#include "proxy/link/unverified.h"
-
+/* Associations whose peers have not proved who they are: lines about them, and their number. */
 #include <inttypes.h>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "proxy/link/link.h"
-#include "proxy/link/owner.h"
-#include "proxy/worker/worker.h"
 
 #define MINUTE_US 60000000
 
@@ -59,20 +56,17 @@ void unverified_init(struct unverified *self, const struct sctp_sharing *sharing
     newcomers_init(&self->links);
 }
 
-static void evict(struct newcomer *oldest, const char *why)
-{
-    link_close(container_of(oldest, struct link, unverified), ERR_TLS_TIMEOUT, why, false);
-}
-
-void unverified_enter(struct link *link)
+struct link *unverified_enter(struct link *link, const char **why)
 {
     struct newcomers *links = &link->owner->unverified.links;
-    struct newcomer *oldest = newcomers_oldest_of(links, &link->peer_address);
-    if (oldest)
-        evict(oldest, "made room for newer ones of this source");
-    else if (links->count >= links->most)
-        evict(newcomers_oldest(links), "made room for newer peers");
-    newcomers_enter(links, &link->unverified, &link->peer_address, 0);
+    struct newcomer *oldest = newcomers_oldest_of(links, &link->peer.address);
+    *why = "made room for newer ones of this source";
+    if (!oldest && links->count >= links->most) {
+        *why = "made room for newer peers";
+        oldest = newcomers_oldest(links);
+    }
+    newcomers_enter(links, &link->unverified, &link->peer.address, 0);
+    return oldest ? container_of(oldest, struct link, unverified) : NULL;
 }
 
 bool unverified_may_keep(struct link *link, size_t bytes)

@@ -44,8 +44,9 @@ void unverified_init(struct unverified *self, const struct sctp_sharing *sharing
 bool unverified_may_log(struct link_owner *owner);
 void unverified_end(struct link_owner *owner);
 
-/* A server's new association; another may be ended to make room. */
-void unverified_enter(struct link *link);
+/* A server's new association. Returns one that has to end to make room, with a reason in why; NULL:
+ * none has to. */
+struct link *unverified_enter(struct link *link, const char **why);
 /* Whether it may make us keep so many bytes more before HELLO; they count if so, until it leaves.
  */
 bool unverified_may_keep(struct link *link, size_t bytes);

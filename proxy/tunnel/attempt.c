@@ -60,8 +60,8 @@ static void turned_away(struct attempt *self)
  * second for ever. True: it was steady, and the next attempt need not wait. */
 static bool forgive(struct attempt *self, const struct link *link)
 {
-    uint64_t lived = link->was_ready ? now_of(self) - link->ready_us : 0;
-    if (link->was_ready && (lived >= STEADY_US || lived >= self->backoff_us))
+    uint64_t lived = link->life.was_ready ? now_of(self) - link->life.ready_us : 0;
+    if (link->life.was_ready && (lived >= STEADY_US || lived >= self->backoff_us))
         self->backoff_us = config_of(self)->reconnect.min_us;
     return lived >= STEADY_US;
 }
@@ -151,7 +151,7 @@ void attempt_lost(struct attempt *self, const struct link *link, bool again)
         return;
     if (forgive(self, link)) {
         attempt_begin(self);
-    } else if (link->granted) {
+    } else if (link->streams.granted) {
         turned_away(self);
     } else {
         self->state = ATTEMPT_CONNECTING;

@@ -204,7 +204,7 @@ static void beat(struct race *self, const struct link *winner, const char *why)
         struct link *link = self->racers[i].link;
         if (!link || link == winner)
             continue;
-        link->beaten = true;
+        link->life.is_beaten = true;
         link_close(link, ERR_LOCAL_SHUTDOWN, why, false);
     }
     race_stop(self);
@@ -227,27 +227,27 @@ void race_settle(struct race *self, const struct link *link)
 {
     const struct transports *transports = self->transports;
     for (size_t i = 0; i < transports->count; i++)
-        if (transports->ops[i] == link->ops)
+        if (transports->ops[i] == link->transport.ops)
             self->preferred = i;
     if (!transports_are_several(transports) && !*transports->why_not)
         return;
-    const char *why = *transports->why_not              ? transports->why_not
-                      : link->ops == transports->ops[0] ? "both ends have it"
-                      : *self->why_not_first            ? self->why_not_first
-                                                        : "it was answered first";
+    const char *why = *transports->why_not                        ? transports->why_not
+                      : link->transport.ops == transports->ops[0] ? "both ends have it"
+                      : *self->why_not_first                      ? self->why_not_first
+                                                                  : "it was answered first";
     log_write(LOG_INFO, LOG_ABOUT(.tunnel = self->owner->tunnel->config->name),
-              "transport \"auto\" chose %s: %s", link->ops->name, why);
+              "transport \"auto\" chose %s: %s", link->transport.ops->name, why);
 }
 
 void race_lost(struct race *self, const struct link *link)
 {
-    note_failure(self, link->ops, link->detail);
+    note_failure(self, link->transport.ops, link->life.detail);
     for (size_t i = 0; i < self->count; i++) {
         struct racer *racer = &self->racers[i];
         if (racer->link != link)
             continue;
         racer->link = NULL;
-        if (link->reason == ERR_TRANSPORT_REFUSED && racer->ops->one_refusal_ends) {
+        if (link->life.reason == ERR_TRANSPORT_REFUSED && racer->ops->one_refusal_ends) {
             split(self, racer, now_of(self));
             racer->count = 1;
         }

@@ -65,8 +65,9 @@ static size_t rank_of(const struct link *link, const struct service *service)
     const struct config_service *rules = atomic_load(&service->rules);
     if (!rules->allow.count)
         return has_one_peer(link->owner) ? 0 : MAY_NOT;
-    for (size_t i = 0; link->identity && i < rules->allow.count; i++)
-        if (tls_identity_matches(link->identity, (const char *const *)rules->allow.list + i, 1))
+    for (size_t i = 0; link->peer.identity && i < rules->allow.count; i++)
+        if (tls_identity_matches(link->peer.identity, (const char *const *)rules->allow.list + i,
+                                 1))
             return i;
     return MAY_NOT;
 }
@@ -90,7 +91,7 @@ static bool has_one_server(const struct service *service)
 
 static bool is_usable(const struct link *link)
 {
-    return link->state == LINK_READY && !link->peer_leaving;
+    return link->state == LINK_READY && !link->peer.is_leaving;
 }
 
 struct candidate {
@@ -107,7 +108,7 @@ static bool is_better(const struct candidate *one, const struct candidate *other
         return !other->link || one->offers;
     if (one->rank != other->rank)
         return one->rank < other->rank;
-    return strcasecmp(one->link->peer_name, other->link->peer_name) < 0;
+    return strcasecmp(one->link->peer.name, other->link->peer.name) < 0;
 }
 
 static struct link *choose(const struct tunnel_service *at)
@@ -116,7 +117,8 @@ static struct link *choose(const struct tunnel_service *at)
     struct candidate best = {0};
     for (struct link *link = at->all->owner->links; link; link = link->next) {
         const struct candidate one = {.link = link,
-                                      .offers = link->offered && link->offered[service->index],
+                                      .offers =
+                                          link->peer.offered && link->peer.offered[service->index],
                                       .rank = is_usable(link) ? rank_of(link, service) : MAY_NOT};
         if (one.rank != MAY_NOT && is_better(&one, &best))
             best = one;
@@ -155,7 +157,7 @@ static void dismiss_strangers(const struct services *self, struct link *link)
     for (size_t i = 0; i < self->count; i++) {
         const struct service *service = &self->list[i].service;
         if (is_listening(service) && !may_serve(link, service))
-            pool_dismiss_service(link->pool, i);
+            pool_dismiss_service(link->leases.pool, i);
     }
 }
 
@@ -209,7 +211,7 @@ static void tell_denied(struct services *self, const struct link *link, const st
     if (!log_limit_allows(&self->denials, link_now(link), &left_out))
         return;
     const struct log_field count = {.name = "left_out", .number = left_out};
-    tls_identity_describe(link->identity, who, sizeof(who));
+    tls_identity_describe(link->peer.identity, who, sizeof(who));
     log_write_fields(LOG_WARNING, LINK_ABOUT(link), &count, left_out > 0,
                      "the peer offers %s, which %s not allow %s: it gets no connections",
                      denied->text, denied->count == 1 ? "does" : "do", who);
@@ -236,16 +238,16 @@ void services_offered(struct services *self, struct link *link, const char *cons
                       size_t count, bool complete)
 {
     struct list denied = {0}, missing = {0};
-    link->offered = check_alloc(self->count * sizeof(*link->offered));
+    link->peer.offered = check_alloc(self->count * sizeof(*link->peer.offered));
     for (size_t i = 0; i < self->count; i++) {
         const struct service *service = &self->list[i].service;
         if (!is_listening(service))
             continue;
         bool named = is_among(service->config->name, names, count);
-        link->offered[i] = named || !complete;
+        link->peer.offered[i] = named || !complete;
         if (named && !may_serve(link, service))
             add(&denied, service->config->name);
-        if (!link->offered[i] && is_expected(link, service))
+        if (!link->peer.offered[i] && is_expected(link, service))
             add(&missing, service->config->name);
     }
     if (denied.count)

@@ -76,7 +76,7 @@ static void on_gone(struct link_owner *owner, struct link *link)
 {
     struct tunnel *tunnel = tunnel_of(owner);
     services_gone(&tunnel->services, link);
-    if (tunnel_is_client(tunnel) && !link->beaten)
+    if (tunnel_is_client(tunnel) && !link->life.is_beaten)
         attempt_lost(&tunnel->attempt, link, !atomic_load(&tunnel->base.draining));
 }
 

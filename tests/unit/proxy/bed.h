@@ -290,7 +290,7 @@ static inline void side_start(struct side *side)
 static inline int side_close(struct side *side)
 {
     for (struct link *link = side->tunnel->owner.links; side->hasty && link; link = link->next)
-        if (!link->was_ready)
+        if (!link->life.was_ready)
             link_close(link, ERR_DRAIN_TIMEOUT, NULL, false);
     tunnel_close(side->tunnel, ERR_LOCAL_SHUTDOWN);
     return 0;
@@ -456,7 +456,7 @@ static inline struct link *side_link(const struct side *side)
 
 static inline struct channel *side_channel(const struct side *side, uint16_t stream)
 {
-    return side_link(side)->streams[stream].channel;
+    return side_link(side)->streams.list[stream].channel;
 }
 
 /* A message that no TLS session accepts: the child of stream fails at this side. */
@@ -466,8 +466,8 @@ static inline void side_hurt_child(struct side *side, uint16_t stream)
     memset(message->data, 0xa5, 100);
     message->length = 100;
     message->stream = stream;
-    message->epoch = side_link(side)->streams[stream].epoch;
-    side_link(side)->events.on_message(&side_link(side)->events, message);
+    message->epoch = side_link(side)->streams.list[stream].epoch;
+    side_link(side)->transport.events.on_message(&side_link(side)->transport.events, message);
 }
 
 /* Turns the workers until all mail has come; clients and target do nothing meanwhile. */
@@ -486,15 +486,15 @@ static inline bool side_books_are_even(const struct side *side)
     uint32_t ready = 0;
     if (!link || link->state != LINK_READY)
         return false;
-    for (uint32_t i = 1; i <= link->streams_max; i++) {
-        const struct link_stream *stream = &link->streams[i];
+    for (uint32_t i = 1; i <= link->streams.max; i++) {
+        const struct link_stream *stream = &link->streams.list[i];
         ready += stream->child == CHILD_READY;
         if (stream->lease != LEASE_NONE || stream->out.first || stream->child == CHILD_STARTED ||
             (stream->channel && atomic_load(&stream->channel->flow.unsent)))
             return false;
     }
-    return !link->children_started && pool_idle(link->pool) == ready && !pool_leased(link->pool) &&
-           !pool_waiting(link->pool);
+    return !link->children.started && pool_idle(link->leases.pool) == ready &&
+           !pool_leased(link->leases.pool) && !pool_waiting(link->leases.pool);
 }
 
 /* True if the link knows all leased streams, once all mail has come. Only of a stepped bed.
@@ -505,8 +505,8 @@ static inline bool side_knows_its_leases(const struct side *side)
     uint32_t own = 0;
     if (!link || link->state != LINK_READY)
         return true;
-    for (uint32_t i = 1; i <= link->streams_max; i++) {
-        const struct link_stream *stream = &link->streams[i];
+    for (uint32_t i = 1; i <= link->streams.max; i++) {
+        const struct link_stream *stream = &link->streams.list[i];
         own += stream->lease == LEASE_OWN;
         if (stream->lease == LEASE_BOTH)
             return false;
@@ -514,7 +514,7 @@ static inline bool side_knows_its_leases(const struct side *side)
             mux_stream_is_idle(stream->channel->mux) != (stream->lease == LEASE_NONE))
             return false;
     }
-    return pool_leased(link->pool) == own;
+    return pool_leased(link->leases.pool) == own;
 }
 
 /* True if the channels agree with that. Only of a stepped bed. */
@@ -522,9 +522,9 @@ static inline bool side_is_settled(const struct side *side)
 {
     if (!side_books_are_even(side))
         return false;
-    for (uint32_t i = 1; i <= side_link(side)->streams_max; i++) {
-        const struct channel *channel = side_link(side)->streams[i].channel;
-        bool ready = side_link(side)->streams[i].child == CHILD_READY;
+    for (uint32_t i = 1; i <= side_link(side)->streams.max; i++) {
+        const struct channel *channel = side_link(side)->streams.list[i].channel;
+        bool ready = side_link(side)->streams.list[i].child == CHILD_READY;
         if ((channel && channel->connection) || (ready && !channel->mux) ||
             (channel && channel->mux && !mux_stream_is_idle(channel->mux)))
             return false;

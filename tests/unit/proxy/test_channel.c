@@ -12,7 +12,7 @@ static bool both_have(const struct bed *bed, uint32_t ready)
 
 static bool has_master(struct side *side)
 {
-    return side_link(side) && side_link(side)->master.session;
+    return side_link(side) && side_link(side)->masters.first.session;
 }
 
 /* For handshakes that begin from now on; returns what it was. */
@@ -71,7 +71,8 @@ static void restarts(void)
         /* 64 failures end the association, but one is forgiven each second. */
         side_hurt_child(round % 2 ? &bed.client : &bed.server, (uint16_t)(1 + round % 4));
         if (round % 10 == 5)
-            loop_timer_set(bed.client.workers[0].loop, &side_link(&bed.client)->renew_timer, 0);
+            loop_timer_set(bed.client.workers[0].loop, &side_link(&bed.client)->masters.renew_timer,
+                           0);
         bed_connect(&bed, end_sends(3000), end_sends(3000));
         for (uint64_t turns = bed_random(&bed, 8); turns; turns--)
             bed_turn(&bed);
@@ -97,12 +98,12 @@ static void epochs_wrap(void)
     bed_start(&bed);
     bed_up(&bed);
     for (unsigned round = 0; round < 300; round++) {
-        side_link(&bed.client)->failures = side_link(&bed.server)->failures = 0;
+        side_link(&bed.client)->children.failures = side_link(&bed.server)->children.failures = 0;
         side_hurt_child(&bed.client, 1);
         bed_reach(&bed,
                   side_count(&bed.client, children_failed) == round + 1 && both_have(&bed, 1));
     }
-    ok(both_have(&bed, 1) && side_link(&bed.client)->streams[1].epoch == 300 % 256,
+    ok(both_have(&bed, 1) && side_link(&bed.client)->streams.list[1].epoch == 300 % 256,
        "300 sessions on one stream");
     struct pair *pair = bed_connect(&bed, end_sends(100), end_sends(100));
     bed_expect(&bed, pair_is_complete(pair), "the last one is good");
@@ -119,14 +120,14 @@ static void too_many_failures(bool at_client)
     struct side *side = at_client ? &bed.client : &bed.server;
     for (unsigned i = 0; i < 100 && side_count(side, associations_total) == 1; i++) {
         if (side_link(side) && side_link(side)->state == LINK_READY &&
-            side_link(side)->streams[1].child == CHILD_READY)
+            side_link(side)->streams.list[1].child == CHILD_READY)
             side_hurt_child(side, 1);
         uint64_t failed = side_count(side, children_failed);
         bed_arm(&bed, 200000);
         while (side_count(side, children_failed) == failed && bed_turn(&bed))
             ;
         bed_reach(&bed, !side_link(side) || side_link(side)->state != LINK_READY ||
-                            side_link(side)->streams[1].child == CHILD_READY);
+                            side_link(side)->streams.list[1].child == CHILD_READY);
     }
     ok(side_count(side, children_failed) >= 60 && side_count(side, associations_lost) == 1,
        "after %llu failures at the %s the association is given up",

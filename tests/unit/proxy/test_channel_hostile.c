@@ -36,7 +36,7 @@ static uint64_t now_us(void)
 
 static struct channel *with_connection(struct side *side)
 {
-    for (uint16_t id = 1; id <= side_link(side)->streams_max; id++)
+    for (uint16_t id = 1; id <= side_link(side)->streams.max; id++)
         if (side_channel(side, id) && side_channel(side, id)->connection)
             return side_channel(side, id);
     return NULL;
@@ -92,7 +92,7 @@ static size_t flood(struct attack *attack, enum pattern pattern, unsigned record
         all += make(pattern, record, &length);
         must(tls_session_write(attack->from->session, record, length) == ERR_OK);
         struct message *message;
-        struct link_stream *stream = &link->streams[attack->from->stream];
+        struct link_stream *stream = &link->streams.list[attack->from->stream];
         while ((message = message_queue_pop(&stream->out))) {
             link->group.queued -= message->length;
             channel_sent(attack->from, message->length);
@@ -100,7 +100,7 @@ static size_t flood(struct attack *attack, enum pattern pattern, unsigned record
             channel_feed(attack->to, message);
         }
         stream->wants = false;
-        scheduler_remove(&link->scheduler, &stream->entry);
+        scheduler_remove(&link->sending.scheduler, &stream->entry);
     }
     return all;
 }
@@ -166,17 +166,18 @@ static void flood_control(struct bed *bed, unsigned records)
     while (frame_fits(&w, 8))
         frame_put_number(&w, FRAME_PING, 0, 1);
     for (unsigned i = 0; i < records; i++) {
-        must(tls_session_write(from->master.session, record, (size_t)(w.at - record)) == ERR_OK);
+        must(tls_session_write(from->masters.first.session, record, (size_t)(w.at - record)) ==
+             ERR_OK);
         struct message *message;
-        while ((message = message_queue_pop(&from->streams[0].out))) {
+        while ((message = message_queue_pop(&from->streams.list[0].out))) {
             from->group.queued -= message->length;
             if (to->state == LINK_READY)
-                link_master_receive(to, message);
+                to->transport.events.on_message(&to->transport.events, message);
             else
                 message_free(message);
         }
-        from->streams[0].wants = false;
-        scheduler_remove(&from->scheduler, &from->streams[0].entry);
+        from->streams.list[0].wants = false;
+        scheduler_remove(&from->sending.scheduler, &from->streams.list[0].entry);
     }
 }
 
@@ -186,7 +187,7 @@ static void control_bounded(void)
     bed_init(&bed, 1, 1, false);
     bed_start(&bed);
     bed_up(&bed);
-    struct link_master *master = &side_link(&bed.server)->master;
+    struct link_master *master = &side_link(&bed.server)->masters.first;
     struct loop *loop = bed.server.workers[0].loop;
     loop_turn(loop, 0);
     flood_control(&bed, 40);

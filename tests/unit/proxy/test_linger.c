@@ -74,7 +74,7 @@ static bool is_lingering(const struct side *side)
 /* Of the one connection that the side has. */
 static uint64_t received_by(const struct side *side)
 {
-    for (uint16_t stream = 1; stream <= side_link(side)->streams_max; stream++) {
+    for (uint16_t stream = 1; stream <= side_link(side)->streams.max; stream++) {
         const struct channel *channel = side_channel(side, stream);
         if (channel && channel->connection)
             return mux_stream_received(channel->mux);

@@ -33,14 +33,14 @@ static void deliver_spliced(struct association_events *events, struct message *m
 static void intercept(struct side *side, on_message_t *deliver)
 {
     struct link *link = side->tunnel->owner.links;
-    deliver_original = link->events.on_message;
-    link->events.on_message = deliver;
+    deliver_original = link->transport.events.on_message;
+    link->transport.events.on_message = deliver;
 }
 
 static bool ended_with(const struct side *side, enum err why)
 {
     const struct link *link = side->tunnel->owner.links;
-    return link && link->state == LINK_CLOSING && strstr(link->detail, err_text(why));
+    return link && link->state == LINK_CLOSING && strstr(link->life.detail, err_text(why));
 }
 
 static void swapped_streams(void)
@@ -94,8 +94,8 @@ static void spliced_record(void)
 
 static void set_generation(struct link *link, struct tls_generation *generation)
 {
-    tls_generation_unref(link->generation);
-    link->generation = tls_generation_ref(generation);
+    tls_generation_unref(link->masters.generation);
+    link->masters.generation = tls_generation_ref(generation);
 }
 
 /* The same server, the same certificate, the same ticket key: only the id inside tells. */
@@ -111,8 +111,8 @@ static void other_master(void)
     bed_expect(&bed, side_is_up(&bed.second) && side_is_settled(&bed.second),
                "two associations of one client with one server");
     struct link *link = side_link(&bed.second);
-    struct tls_generation *own = tls_generation_ref(link->generation);
-    set_generation(link, side_link(&bed.client)->generation);
+    struct tls_generation *own = tls_generation_ref(link->masters.generation);
+    set_generation(link, side_link(&bed.client)->masters.generation);
     side_hurt_child(&bed.second, 1);
     bed_expect(&bed, side_count(&bed.server, failures_other_master) >= 1,
                "a child resumed from the other one's master is refused");

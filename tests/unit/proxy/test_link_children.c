@@ -139,8 +139,8 @@ static void fewer_streams(bool at_client)
     for (size_t i = 0; i < 10; i++)
         bed_connect(&bed, end_sends(5000), end_sends(5000));
     bed_expect(&bed, ends_all(&bed.ends, pair_is_complete), "ten connections share two streams");
-    ok(side_count(&bed.client, children_started) == 2 && side_link(&bed.client)->streams_max == 2 &&
-           side_link(&bed.server)->streams_max == 2,
+    ok(side_count(&bed.client, children_started) == 2 && side_link(&bed.client)->streams.max == 2 &&
+           side_link(&bed.server)->streams.max == 2,
        "the %s allows no more", at_client ? "client" : "server");
     bed_fini(&bed);
 }

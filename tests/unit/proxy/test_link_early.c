@@ -31,7 +31,7 @@ static const struct link *newest(const struct side *side)
 static uint32_t children_begun(const struct side *side)
 {
     const struct link *link = newest(side);
-    return link && link->state == LINK_MASTER && !link->streams_max ? link->children_started : 0;
+    return link && link->state == LINK_MASTER && !link->streams.max ? link->children.started : 0;
 }
 
 static struct bed *watched;
@@ -59,10 +59,10 @@ static void deliver_watched(struct association_events *events, struct message *m
 static void end_association(struct bed *bed)
 {
     struct link *old = side_link(&bed->client);
-    uint64_t old_begun_us = old->begun_us;
+    uint64_t old_begun_us = old->life.begun_us;
     link_close(old, ERR_INTERNAL, "test", true);
-    bed_reach(bed, newest(&bed->client) && newest(&bed->client)->begun_us != old_begun_us);
-    struct association_events *events = &bed->client.tunnel->owner.links->events;
+    bed_reach(bed, newest(&bed->client) && newest(&bed->client)->life.begun_us != old_begun_us);
+    struct association_events *events = &bed->client.tunnel->owner.links->transport.events;
     deliver_original = events->on_message;
     events->on_message = deliver_watched;
     watched = bed;
@@ -81,9 +81,10 @@ static void over_a_long_line(unsigned workers)
     for (uint64_t i = 1; i <= 5; i++) {
         uint64_t before = side_count(&bed.client, children_started);
         end_association(&bed);
-        bed_reach(&bed, (kept |= newest(&bed.client)->early.count ||
-                                 (newest(&bed.server) && newest(&bed.server)->early.count)) ||
-                            are_settled(&bed));
+        bed_reach(&bed,
+                  (kept |= newest(&bed.client)->children.early.count ||
+                           (newest(&bed.server) && newest(&bed.server)->children.early.count)) ||
+                      are_settled(&bed));
         bed_expect(&bed, are_settled(&bed), "all children become ready, whatever comes first");
         ok(most_begun == MANY,
            "%u workers: of a resumed master %u were begun before the server's HELLO", workers,
@@ -113,10 +114,10 @@ static void more_than_the_server_allows(void)
                    side_count(&bed.server, children_ready) == 3,
                "only as many become ready as the server allows");
     ok(most_begun == MANY, "of more that were begun");
-    ok(!newest(&bed.client)->children_started && !side_count(&bed.client, children_failed) &&
+    ok(!newest(&bed.client)->children.started && !side_count(&bed.client, children_failed) &&
            !side_count(&bed.server, children_failed),
        "the others are forgotten without a word");
-    loop_timer_set(bed.client.workers[0].loop, &side_link(&bed.client)->renew_timer, 0);
+    loop_timer_set(bed.client.workers[0].loop, &side_link(&bed.client)->masters.renew_timer, 0);
     bed_expect(&bed,
                side_count(&bed.client, masters_renewed) == 1 &&
                    side_count(&bed.server, masters_renewed) == 1,
@@ -133,7 +134,7 @@ static void send_to(struct link *link, uint16_t stream, uint32_t length)
     memset(message->data, 0x16, length);
     message->length = length;
     message->stream = stream;
-    link->events.on_message(&link->events, message);
+    link->transport.events.on_message(&link->transport.events, message);
 }
 
 /* From a client that nobody has verified. */
@@ -145,10 +146,11 @@ static void flood(void)
     bed_reach(&bed, newest(&bed.server) && newest(&bed.server)->state == LINK_MASTER);
     struct link *link = bed.server.tunnel->owner.links;
     send_to(link, 1, 4097);
-    ok(link->early.count == 0, "a message that is no ClientHello of ours is not kept");
+    ok(link->children.early.count == 0, "a message that is no ClientHello of ours is not kept");
     for (int i = 0; i < 1000; i++)
         send_to(link, (uint16_t)(1 + i % 20), i ? 100 : 4096);
-    ok(link->early.count == 64, "nor are more than 64 (%u)", (unsigned)link->early.count);
+    ok(link->children.early.count == 64, "nor are more than 64 (%u)",
+       (unsigned)link->children.early.count);
     bed_expect(&bed, newest(&bed.server) && newest(&bed.server)->state != LINK_MASTER,
                "HELLO comes, and with it their end");
     bed_expect(&bed, is_up(&bed), "the tunnel is up, now or with the next association");

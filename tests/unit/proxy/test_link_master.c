@@ -1,4 +1,5 @@
 /* The master session: who is accepted, resumption at the next association, renewal. */
+#include "proxy/link/link_private.h"
 #include "tests/unit/proxy/bed.h"
 #include "tests/unit/tls/clock.h"
 
@@ -10,13 +11,13 @@ static bool is_up(const struct bed *bed)
 /* The client's renewal timer fires now. */
 static void renew_now(struct bed *bed)
 {
-    loop_timer_set(bed->client.workers[0].loop, &side_link(&bed->client)->renew_timer, 0);
+    loop_timer_set(bed->client.workers[0].loop, &side_link(&bed->client)->masters.renew_timer, 0);
 }
 
 static void replace_children(struct bed *bed)
 {
     for (uint16_t stream = 1; stream <= bed->client.config.streams.initial; stream++)
-        if (side_link(&bed->client)->streams[stream].child == CHILD_READY)
+        if (side_link(&bed->client)->streams.list[stream].child == CHILD_READY)
             side_hurt_child(&bed->client, stream);
 }
 
@@ -69,7 +70,7 @@ static void hasty_renewals(void)
     uint64_t before = side_count(&bed.client, masters_renewed);
     bed_expect(&bed,
                side_count(&bed.client, masters_renewed) > before && both_are_settled(&bed) &&
-                   !side_link(&bed.client)->renewal_early.count,
+                   !side_link(&bed.client)->masters.early.count,
                "of many renewals the last one counts (%llu were finished)",
                (unsigned long long)before);
     ok(side_count(&bed.client, associations_total) == 1, "nothing was lost");
@@ -88,7 +89,7 @@ static void renewal_fails(bool at_client)
     bed_reach(&bed, pair->target && pair->client.received == 10);
     renew_now(&bed);
     struct side *side = at_client ? &bed.client : &bed.server;
-    bed_reach(&bed, side_link(side)->renewal.session);
+    bed_reach(&bed, side_link(side)->masters.renewal.session);
     side_hurt_child(side, side->config.streams.max + 1);
     ok(side_count(side, masters_failed) == 1, "a renewal fails at the %s",
        at_client ? "client" : "server");
@@ -207,26 +208,26 @@ static void too_many_renewals(void)
     bed_start(&bed);
     bed_up(&bed);
     struct link *link = side_link(&bed.server);
-    uint16_t stream = (uint16_t)(link->streams_max + 1);
+    uint16_t stream = (uint16_t)(link->streams.max + 1);
     uint64_t begun = loop_now(bed.server.workers[0].loop);
     unsigned began = 0;
     for (uint8_t epoch = 1; epoch <= ASKED; epoch++) {
-        link_master_renew(link, stream, epoch);
-        began += link->renewal.epoch == epoch;
+        link_renewal_asked(link, stream, epoch);
+        began += link->masters.renewal.epoch == epoch;
         struct message *hello = message_new(100);
         hello->length = 100;
         hello->stream = stream;
         hello->epoch = epoch;
-        if (link->renewal.epoch != epoch)
-            link_receive(link, hello);
+        if (link->masters.renewal.epoch != epoch)
+            link->transport.events.on_message(&link->transport.events, hello);
         else
             message_free(hello);
     }
     ok(began == 8, "of %d renewals eight begin at once (%u)", ASKED, began);
-    ok(link->renewal_early.count == 1, "of the others one waits, with what came for it");
-    bed_expect(&bed, link->renewal.epoch == ASKED, "the last one has its time");
+    ok(link->masters.early.count == 1, "of the others one waits, with what came for it");
+    bed_expect(&bed, link->masters.renewal.epoch == ASKED, "the last one has its time");
     ok(loop_now(bed.server.workers[0].loop) - begun > 900000, "a second later");
-    ok(!loop_timer_is_set(&link->renewal_next.timer) && !link->renewal_early.count,
+    ok(!loop_timer_is_set(&link->masters.next.timer) && !link->masters.early.count,
        "and no other waits");
     bed_fini(&bed);
 }

@@ -23,7 +23,7 @@ static struct path_status path(const char *local, const char *remote, enum path_
 static void say(struct path_status status)
 {
     struct link *link = side_link(&bed.client);
-    link->events.on_path(&link->events, &status);
+    link->transport.events.on_path(&link->transport.events, &status);
 }
 
 /* Lines of the log since the last call. */
@@ -77,7 +77,7 @@ static void failover(void)
        "%s", text);
     const char *first = strstr(text, "path ");
     ok(first && !strstr(first + 1, "path "), "in one line");
-    ok(strcmp(side_link(&bed.client)->peer_text, "10.2.0.2:9899") == 0,
+    ok(strcmp(side_link(&bed.client)->peer.text, "10.2.0.2:9899") == 0,
        "the peer's address is the one that is used");
     ok(side_count(&bed.client, failovers) == failovers + 1, "counted");
     say(path("10.1.0.1", "10.1.0.2", PATH_INACTIVE, false));
@@ -108,14 +108,14 @@ static void roaming(void)
     const char *text = logged();
     ok(strstr(text, "path 10.1.0.77:9899: active, round trip 0.31 ms; traffic moves here"), "%s",
        text);
-    ok(strcmp(side_link(&bed.client)->peer_text, "10.1.0.77:9899") == 0, "the peer has moved");
+    ok(strcmp(side_link(&bed.client)->peer.text, "10.1.0.77:9899") == 0, "the peer has moved");
     for (int i = 0; i < 100; i++) {
         char address[32];
         snprintf(address, sizeof address, "10.3.0.%d", i);
         say(path("", address, PATH_ACTIVE, true));
     }
     ok(side_link(&bed.client)->paths.count == TRANSPORT_ADDRESSES_MAX &&
-           strcmp(side_link(&bed.client)->peer_text, "10.3.0.99:9899") == 0,
+           strcmp(side_link(&bed.client)->peer.text, "10.3.0.99:9899") == 0,
        "one that moves a hundred times leaves nothing behind");
     end();
 }

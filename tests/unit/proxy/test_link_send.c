@@ -12,8 +12,8 @@ static int32_t most_unsent(const struct side *side)
 {
     int32_t most = 0;
     const struct link *link = side_link(side);
-    for (uint32_t i = 1; link && i <= link->streams_max; i++) {
-        struct channel *channel = link->streams[i].channel;
+    for (uint32_t i = 1; link && i <= link->streams.max; i++) {
+        struct channel *channel = link->streams.list[i].channel;
         int32_t unsent = channel ? atomic_load(&channel->flow.unsent) : 0;
         most = unsent > most ? unsent : most;
     }
@@ -75,7 +75,7 @@ static void stale_messages(void)
             bed_connect(&bed, end_sends(500000), end_sends(500000));
         bed_pause(&bed, 4000);
         for (uint16_t stream = 1; stream <= 8; stream++)
-            if (side_link(&bed.client)->streams[stream].child == CHILD_READY)
+            if (side_link(&bed.client)->streams.list[stream].child == CHILD_READY)
                 side_hurt_child(round % 2 ? &bed.client : &bed.server, stream);
     }
     bed_expect(&bed, ends_all(&bed.ends, pair_is_over), "sessions fail with full queues");

@@ -224,7 +224,7 @@ static void odd_names(void)
     service->endpoint.text = check_strdup("unix:/run/\xff\xfe.sock");
     bed_start(&bed);
     bed_up(&bed);
-    snprintf(side_link(&bed.server)->peer_name, TLS_NAME_MAX, "evil\xff\n\"name");
+    snprintf(side_link(&bed.server)->peer.name, TLS_NAME_MAX, "evil\xff\n\"name");
     json_t *report = ask(&bed.server);
     json_t *tunnel = report_of_tunnel(report);
     ok(is_text(tunnel, "peer", "evil??\"name") && json_is_object(at(tunnel, "association")),

@@ -213,7 +213,7 @@ static void drains(bool server)
     struct address listener = *side_listener(&bed.client, 0);
     bed_ask(server ? &bed.server : &bed.client, side_drain);
     if (server) {
-        bed_reach(&bed, side_link(&bed.client)->peer_leaving);
+        bed_reach(&bed, side_link(&bed.client)->peer.is_leaving);
         late = bed_connect(&bed, end_sends(10), end_sends(10));
         bed_expect(&bed, late->client.got_reset, "the server drains: a new connection is refused");
     } else {

@@ -182,7 +182,7 @@ static void hello(void)
     side_stop(&bed.client);
     bed_expect(&bed, !services_link(service), "not even if nobody else is there");
     const char *names[] = {"else"};
-    free(newest->offered);
+    free(newest->peer.offered);
     services_offered(&bed.server.tunnel->services, newest, names, 1, false);
     tunnel_services_changed(bed.server.tunnel);
     ok(services_link(service) == newest, "but where HELLO was full, it may have it");
@@ -223,7 +223,7 @@ static void end_log(int before)
 /* The peer's HELLO, with this one name. */
 static void offer(struct tunnel *tunnel, struct link *link, const char *name)
 {
-    free(link->offered);
+    free(link->peer.offered);
     services_offered(&tunnel->services, link, &name, 1, true);
 }
 
@@ -258,7 +258,7 @@ static void told_where_expected(void)
     allow(&many, addresses, 2);
     start(&bed);
     struct link *link = side_link(&bed.server);
-    tls_identity_add_name(link->identity, TLS_NAME_DNS, "a.example.org", 13);
+    tls_identity_add_name(link->peer.identity, TLS_NAME_DNS, "a.example.org", 13);
     int before = begin_log();
     offer(bed.server.tunnel, link, "else");
     set_rules(&bed, &many);

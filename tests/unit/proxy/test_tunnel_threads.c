@@ -36,7 +36,7 @@ static int books_are_even(struct side *side)
 static int hurt_child(struct side *side)
 {
     struct link *link = side_link(side);
-    if (link && link->state == LINK_READY && link->streams[side->stream].channel)
+    if (link && link->state == LINK_READY && link->streams.list[side->stream].channel)
         side_hurt_child(side, side->stream);
     return 0;
 }
@@ -45,7 +45,7 @@ static int renew(struct side *side)
 {
     struct link *link = side_link(side);
     if (link && link->state == LINK_READY)
-        loop_timer_set(side->workers[0].loop, &link->renew_timer, 0);
+        loop_timer_set(side->workers[0].loop, &link->masters.renew_timer, 0);
     return 0;
 }
 

@@ -36,7 +36,7 @@ static void hurt(struct bed *bed, struct side *side)
 {
     struct link *link = ready_link(side);
     uint16_t stream = (uint16_t)(1 + bed_random(bed, side->config.streams.max));
-    if (link && stream < link->granted && link->streams[stream].channel)
+    if (link && stream < link->streams.granted && link->streams.list[stream].channel)
         side_hurt_child(side, stream);
 }
 
@@ -77,7 +77,8 @@ static void trouble(struct bed *bed)
     case 4:
     case 5:
         if (ready_link(&bed->client))
-            loop_timer_set(bed->client.workers[0].loop, &side_link(&bed->client)->renew_timer, 0);
+            loop_timer_set(bed->client.workers[0].loop,
+                           &side_link(&bed->client)->masters.renew_timer, 0);
         break;
     case 6:
     case 7:
