@@ -277,7 +277,8 @@ static void check_kept(const struct user *user)
     struct sctp_status status;
     sctp_association_status(self->engine, &status);
     must(status.held == 0);
-    must(bed.flags & NARROW || !self->paths.joining.bytes); /* else the peer's latest pieces stay */
+    must(bed.flags & NARROW ||
+         !self->paths.reassembly.bytes); /* else the peer's latest fragments stay */
 }
 
 /* A full queue empties. It takes some time here: one turn of the loop in a step of settle() lets

@@ -20,7 +20,7 @@ static void check_written(const uint8_t *packet, struct packet_ports ports, bool
                           const struct probe *probe)
 {
     uint8_t again[PROBE_SIZE];
-    probe_ask(again, PROBE_SIZE, ports, sctp_wire_u32(packet + 4), probe);
+    probe_request(again, PROBE_SIZE, ports, sctp_wire_u32(packet + 4), probe);
     must(!memcmp(again, packet, 8));
     must(!memcmp(again + SCTP_HEADER + 1, packet + SCTP_HEADER + 1, PROBE_SIZE - SCTP_HEADER - 1));
     must(packet[SCTP_HEADER] == (question ? SCTP_CHUNK_HEARTBEAT : SCTP_CHUNK_HEARTBEAT_ACK));
@@ -28,7 +28,7 @@ static void check_written(const uint8_t *packet, struct packet_ports ports, bool
 
 static void must_be_equal(const struct probe *a, const struct probe *b)
 {
-    must(a->flags == b->flags && a->rest == b->rest && a->path == b->path &&
+    must(a->flags == b->flags && a->idle == b->idle && a->path == b->path &&
          !memcmp(a->nonce, b->nonce, PROBE_NONCE));
 }
 
@@ -38,9 +38,9 @@ static void check_sized(size_t size, struct packet_ports ports, const struct pro
     struct sctp_header seen;
     size = PROBE_SIZE + 4 + 4 * (size % 400);
     uint8_t *packet = check_alloc(size);
-    probe_ask(packet, size, ports, 5, probe);
+    probe_request(packet, size, ports, 5, probe);
     must(sctp_wire_check(packet, size, &seen));
-    must(probe_read(packet, size, &read) == PROBE_QUESTION);
+    must(probe_read(packet, size, &read) == PROBE_REQUEST);
     must_be_equal(&read, probe);
     free(packet);
 }
@@ -51,15 +51,15 @@ static void check_question(uint8_t *packet, struct packet_ports ports, const str
     struct sctp_header seen;
     uint8_t before[PROBE_SIZE];
     memcpy(before, packet, sizeof before);
-    must(!(probe->flags & PROBE_BY_OURS) && !probe->rest);
-    probe_answer(packet, 0x01020304, before[PROBE_SIZE - 1]);
+    must(!(probe->flags & PROBE_BY_OURS) && !probe->idle);
+    probe_reply(packet, 0x01020304, before[PROBE_SIZE - 1]);
     must(sctp_wire_check(packet, PROBE_SIZE, &seen));
     must(seen.source == ports.destination && seen.destination == ports.source);
     must(sctp_wire_u32(packet + 4) == 0x01020304);
-    must(probe_read(packet, PROBE_SIZE, &answer) == PROBE_ANSWER);
+    must(probe_read(packet, PROBE_SIZE, &answer) == PROBE_REPLY);
     must(answer.path == probe->path && !memcmp(answer.nonce, probe->nonce, PROBE_NONCE));
     must(answer.flags == (probe->flags | PROBE_BY_OURS));
-    must(answer.rest == before[PROBE_SIZE - 1]);
+    must(answer.idle == before[PROBE_SIZE - 1]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -76,12 +76,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct packet_ports ports = {header.source, header.destination};
         memset(&probe, 0, sizeof probe);
         enum probe_kind kind = probe_read(packet, size, &probe);
-        if (kind == PROBE_QUESTION || kind == PROBE_ANSWER)
-            check_written(packet, ports, kind == PROBE_QUESTION, &probe);
-        if ((kind == PROBE_QUESTION || kind == PROBE_ANSWER) && size != PROBE_SIZE)
+        if (kind == PROBE_REQUEST || kind == PROBE_REPLY)
+            check_written(packet, ports, kind == PROBE_REQUEST, &probe);
+        if ((kind == PROBE_REQUEST || kind == PROBE_REPLY) && size != PROBE_SIZE)
             check_padding(packet, size);
-        must(kind != PROBE_ANSWER || size == PROBE_SIZE);
-        if (kind == PROBE_QUESTION) {
+        must(kind != PROBE_REPLY || size == PROBE_SIZE);
+        if (kind == PROBE_REQUEST) {
             check_sized(size, ports, &probe);
             check_question(packet, ports, &probe);
         }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "tests/fuzz/udp_world.h"
-#include "transport/udp/pieces.h"
+#include "transport/udp/fragments.h"
 #include "transport/udp/probe.h"
 
 /* Of a packet, and room for what does not fit any more. */
@@ -210,10 +210,10 @@ static void add_probe(struct draft *d, struct wire_reader *script)
         add_chunk(d, SCTP_CHUNK_PAD, 0, 4 + 4 * (size_t)wire_get_u8(script));
 }
 
-static void add_piece(struct draft *d, struct wire_reader *script)
+static void add_fragment(struct draft *d, struct wire_reader *script)
 {
     size_t size = wire_get_u8(script), whole = wire_get_u16(script);
-    uint8_t *chunk = add_chunk(d, SCTP_CHUNK_PAD, 0, UDP_PIECE_HEADER - SCTP_HEADER + size);
+    uint8_t *chunk = add_chunk(d, SCTP_CHUNK_PAD, 0, UDP_FRAGMENT_HEADER - SCTP_HEADER + size);
     memcpy(chunk + 4, "HWSPIEC1", 8);
     forge_put32(chunk + 12, wire_get_u8(script));
     forge_put16(chunk + 16, (unsigned)(whole & 0x8000 ? size : whole));
@@ -283,7 +283,7 @@ static void forge_chunk(struct draft *d, struct wire_reader *script)
         add_probe(d, script);
         break;
     case 17:
-        add_piece(d, script);
+        add_fragment(d, script);
         break;
     default:
         add_any(d, kind, script);

@@ -1,6 +1,7 @@
 /* The limit of answers to addresses of which nothing is known. */
 #include "transport/udp/answers.h"
 
+#include <string.h>
 #include <sys/random.h>
 
 #include "base/check.h"
@@ -34,5 +35,19 @@ bool answers_allow(struct answers *self, enum answers_kind kind, const struct ad
         return false;
     *of_source = source_ns;
     *all = all_ns;
+    return true;
+}
+
+bool answers_limit_allow(struct answers_limit *limit, const struct path_key *peer, uint64_t now_us)
+{
+    bool repeated = limit->spent_until_us && now_us < limit->latest_us + ANSWERS_REPEAT_US &&
+                    !memcmp(&limit->latest, peer, sizeof *peer);
+    uint64_t interval_us = BURST_US / limit->per_second;
+    uint64_t spent_until = limit->spent_until_us > now_us ? limit->spent_until_us : now_us;
+    if (repeated || spent_until + interval_us > now_us + BURST_US)
+        return false;
+    limit->spent_until_us = spent_until + interval_us;
+    limit->latest_us = now_us;
+    limit->latest = *peer;
     return true;
 }

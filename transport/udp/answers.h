@@ -1,6 +1,6 @@
 /* transport/udp/answers.h: the limit of answers to addresses of which nothing is known
  * (docs/PROTOCOL.md, S10). Source addresses can be forged, so each answer may be meant for somebody
- * who asked for nothing: there is one allowance for all kinds of them (INIT ACK, what is out of the
+ * who asked for nothing: there is one allowance for all kinds of them (INIT ACK, packets out of the
  * blue, probes and their answers on paths that are not confirmed), and one for each source: an
  * IPv4 address, a /64 of IPv6. */
 #pragma once
@@ -10,6 +10,7 @@
 
 #include "base/address.h"
 #include "transport/transport.h"
+#include "transport/udp/path_table.h"
 
 enum answers_kind {
     ANSWERS_INIT, /* INIT ACK */
@@ -49,3 +50,30 @@ void answers_init(struct answers *self, const struct sctp_sharing *sharing);
 /* True: one more may leave for this address, and is counted. */
 bool answers_allow(struct answers *self, enum answers_kind kind, const struct address *to,
                    uint64_t now_us);
+
+/* ---- answers of one kind ---- */
+
+/* A packet "out of the blue" is well-formed, but of no association (RFC 9260 section 8.4;
+ * sctp_listener_ootb chooses the answer). Without answers the peers of an endpoint that was
+ * restarted learn of that only by its silence. An answer can end no association but one whose
+ * verification tag the asker knew. */
+
+/* Of one endpoint; as many at once after a second without any. A thousand peers of a restarted
+ * server learn of it as soon as they ask: with 100 the last of 500 waited 9 s. Forged addresses
+ * draw 130 Kbit/s at most. */
+#define ANSWERS_OOTB_PER_SECOND 1000
+
+/* Packets of one peer come in bulks, and one answer is enough for all of them: the next
+ * is for when the first was lost. Less than the smallest retransmission time-out (200 ms). */
+#define ANSWERS_REPEAT_US 100000
+
+/* Nothing was answered yet: all zero but per_second. */
+struct answers_limit {
+    unsigned per_second;     /* ANSWERS_OOTB_PER_SECOND, or this one's part of it */
+    uint64_t spent_until_us; /* when all of the allowance will have come back */
+    uint64_t latest_us;
+    struct path_key latest; /* peer of the latest answer */
+};
+
+/* True: one more answer may leave, to this peer and at this time, and is counted. */
+bool answers_limit_allow(struct answers_limit *limit, const struct path_key *peer, uint64_t now_us);

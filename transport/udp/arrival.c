@@ -28,21 +28,21 @@ static bool is_elsewhere(const struct udp_arrival *a)
     return sharing->count > 1 && tag && tag % sharing->count != sharing->index;
 }
 
-void udp_arrival_stray(const struct udp_arrival *a)
+void udp_arrival_ootb(const struct udp_arrival *a)
 {
     struct udp *transport = a->local->transport;
     uint8_t reply[SCTP_REPLY_MAX];
-    transport->counters.stray_packets++;
+    transport->counters.ootb_packets++;
     /* One end of each association of ours has the port on which endpoints listen. */
     if (a->key.own_port != UDP_SCTP_PORT && a->key.peer_port != UDP_SCTP_PORT)
         return;
     if (is_elsewhere(a))
         return;
     size_t length = sctp_listener_ootb(a->packet.bytes, a->packet.length, reply);
-    if (!length || !stray_allow(&transport->limits.strays, &a->key, udp_now(transport)) ||
+    if (!length || !answers_limit_allow(&transport->limits.ootb, &a->key, udp_now(transport)) ||
         !may_answer(a, ANSWERS_OTHER))
         return;
-    transport->counters.stray_answers++;
+    transport->counters.ootb_answers++;
     answer(a, reply, length);
 }
 
@@ -132,7 +132,7 @@ static bool has_place(const struct udp_arrival *a)
     if (!udp_unverified_has_room(transport, a->from, is_full(transport), &evicted))
         return false;
     if (evicted) {
-        transport->counters.strangers_lost++;
+        transport->counters.unverified_evicted++;
         udp_association_close(&evicted->base, ASSOCIATION_ABORT, "too many wait to be verified");
         evicted->base.reason = ERR_TRANSPORT_TIMEOUT;
     }
@@ -145,7 +145,7 @@ static void turn_away(const struct udp_arrival *a, struct sctp_association *engi
     uint64_t now_us = udp_now(a->local->transport);
     uint8_t packet[UINT16_MAX];
     struct sctp_wants wants;
-    a->local->transport->counters.strangers_lost++;
+    a->local->transport->counters.unverified_evicted++;
     /* The cookie makes no other one: to turn one away costs more than to drop a packet. */
     sctp_listener_ended(a->local->transport->listener, sctp_association_own_tag(engine));
     sctp_association_abort(engine, "no room for one more");
@@ -183,7 +183,7 @@ static void take_cookie(const struct udp_arrival *a, struct udp_path *path,
     switch (hearing.heard) {
     case SCTP_HEARD_NOTHING:
         if (!existing)
-            udp_arrival_stray(a);
+            udp_arrival_ootb(a);
         break;
     case SCTP_HEARD_REPLY:
     case SCTP_HEARD_UNLIKE:
@@ -218,5 +218,5 @@ void udp_arrival_cookie(const struct udp_arrival *a, struct udp_path *path)
     if (existing || (may_begin(a) && may_have_place(transport)))
         take_cookie(a, path, existing);
     else
-        udp_arrival_stray(a);
+        udp_arrival_ootb(a);
 }

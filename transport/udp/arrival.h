@@ -17,4 +17,4 @@ void udp_arrival_init(const struct udp_arrival *a, struct udp_path *path);
 /* A packet that begins with COOKIE ECHO. path as before. */
 void udp_arrival_cookie(const struct udp_arrival *a, struct udp_path *path);
 /* A packet out of the blue gets its answer (sctp_listener_ootb), if there may be one. */
-void udp_arrival_stray(const struct udp_arrival *a);
+void udp_arrival_ootb(const struct udp_arrival *a);

@@ -14,7 +14,6 @@
 #include "transport/udp/answers.h"
 #include "transport/udp/datagram.h"
 #include "transport/udp/path_table.h"
-#include "transport/udp/stray.h"
 
 struct udp_association;
 struct udp_path;
@@ -26,13 +25,13 @@ struct udp_local {
 };
 
 struct udp_counters {
-    uint64_t bad_packets;   /* not plausible, or with a wrong checksum */
-    uint64_t stray_packets; /* of no association */
-    uint64_t stray_answers; /* that told their senders so */
+    uint64_t bad_packets;  /* not plausible, or with a wrong checksum */
+    uint64_t ootb_packets; /* of no association */
+    uint64_t ootb_answers; /* that told their senders so */
     uint64_t bad_probes;
-    uint64_t strangers_lost;    /* associations of which nobody was verified, dropped for others */
-    uint64_t untrusted_packets; /* more than a peer may send before it is verified */
-    uint64_t not_answered;      /* questions beyond what is answered (transport/udp/answers.h) */
+    uint64_t unverified_evicted; /* associations of which nobody was verified, dropped for others */
+    uint64_t unverified_dropped; /* more than a peer may send before it is verified */
+    uint64_t not_answered;       /* questions beyond what is answered (transport/udp/answers.h) */
     struct datagram_counters datagrams;
 };
 
@@ -43,11 +42,11 @@ struct udp_tables {
 };
 
 struct udp_limits {
-    struct answers answers;          /* to addresses of which nothing is known: all of them; also */
-    struct stray_limit strays;       /* answers to packets of no association */
-    struct stray_limit unconfirmed;  /* answers to probes from addresses not confirmed */
-    unsigned idle_probes_per_second; /* of all associations: transport/udp/path_io.h */
-    struct log_limit lines;          /* that peers cause whom nobody has verified */
+    struct answers answers;    /* to addresses of which nothing is known: all of them; also */
+    struct answers_limit ootb; /* answers to packets of no association */
+    struct answers_limit unconfirmed; /* answers to probes from addresses not confirmed */
+    unsigned idle_probes_per_second;  /* of all associations: transport/udp/path_io.h */
+    struct log_limit lines;           /* that peers cause whom nobody has verified */
 };
 
 /* One turn of the loop. */

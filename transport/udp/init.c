@@ -169,7 +169,7 @@ enum udp_take udp_init_take(struct udp_path *path, const struct packet_view *pac
     if (kind == PROBE_NONE)
         return UDP_TAKE_PASS;
     /* The peer is up and we are soon: its first probe comes right behind COOKIE ACK. */
-    if (kind == PROBE_QUESTION && self->paths.choice.options.chooses)
-        udp_path_io_answer(path, packet->bytes);
+    if (kind == PROBE_REQUEST && self->paths.choice.options.chooses)
+        udp_path_io_reply(path, packet->bytes);
     return UDP_TAKE_DROP;
 }

@@ -175,9 +175,9 @@ uint64_t udp_mtu_next(const struct udp_mtu *self)
     return self->state == UDP_MTU_IDLE ? UINT64_MAX : self->due_us;
 }
 
-/* ---- questions and answers ---- */
+/* ---- probes and replies ---- */
 
-void udp_mtu_asked(struct udp_mtu *self, uint32_t size, const uint8_t nonce[PROBE_NONCE])
+void udp_mtu_probed(struct udp_mtu *self, uint32_t size, const uint8_t nonce[PROBE_NONCE])
 {
     unsigned slot = self->next_open++ % UDP_MTU_OPEN;
     memcpy(self->open[slot].nonce, nonce, PROBE_NONCE);

@@ -65,12 +65,12 @@ void udp_mtu_suspect(struct udp_mtu *self, uint64_t now_us);
 void udp_mtu_stop(struct udp_mtu *self, uint32_t size);
 
 /* Time passes. answer_us: an answer should be here after so long. Returns how many probes are to be
- * sent now, of which sizes (PROBE_SIZE: a small one); udp_mtu_asked for each. size may change. */
+ * sent now, of which sizes (PROBE_SIZE: a small one); udp_mtu_probed for each. size may change. */
 unsigned udp_mtu_tick(struct udp_mtu *self, uint64_t now_us, uint64_t answer_us,
                       uint32_t sizes[UDP_MTU_ROUND]);
 /* When to tick next; UINT64_MAX: not before something happens. */
 uint64_t udp_mtu_next(const struct udp_mtu *self);
 
-void udp_mtu_asked(struct udp_mtu *self, uint32_t size, const uint8_t nonce[PROBE_NONCE]);
+void udp_mtu_probed(struct udp_mtu *self, uint32_t size, const uint8_t nonce[PROBE_NONCE]);
 /* False: to no open probe. size may change. */
 bool udp_mtu_answered(struct udp_mtu *self, const uint8_t nonce[PROBE_NONCE], uint64_t now_us);

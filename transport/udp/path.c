@@ -123,7 +123,7 @@ void udp_path_clear_all(struct udp_association *self)
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
         if (paths->list[i])
             clear(paths->list[i]);
-    udp_joining_fini(&paths->joining);
+    udp_reassembly_fini(&paths->reassembly);
     udp_paths_fini(&paths->choice);
 }
 
@@ -136,6 +136,6 @@ void udp_path_write_probe(const struct udp_path *path, uint8_t *packet, size_t s
     if (path->number == self->paths.choice.in_use)
         probe.flags = PROBE_IN_USE;
     must(getrandom(probe.nonce, sizeof probe.nonce, 0) == sizeof probe.nonce);
-    probe_ask(packet, size, ports, self->tags.peer, &probe);
+    probe_request(packet, size, ports, self->tags.peer, &probe);
     memcpy(nonce, probe.nonce, PROBE_NONCE);
 }

@@ -4,11 +4,11 @@
 
 #include "base/loop.h"
 #include "transport/udp/datagram.h"
+#include "transport/udp/fragments.h"
 #include "transport/udp/mtu.h"
 #include "transport/udp/packet.h"
 #include "transport/udp/path_table.h"
 #include "transport/udp/paths.h"
-#include "transport/udp/pieces.h"
 
 struct udp;
 struct udp_association;
@@ -43,9 +43,9 @@ struct udp_path_set {
     struct loop_timer mtu_timer; /* sized probes */
     uint8_t narrowed;            /* bit set: packets were too large for that path */
     bool doubted;                /* see udp_path_io_doubt */
-    bool takes_rest;             /* the peer knows what the rest of an answer is (udp/probe.h) */
-    uint32_t pieces_sent;        /* packets that went in pieces */
-    struct udp_joining joining;
+    bool takes_idle;             /* the peer knows the idle interval of a reply (udp/probe.h) */
+    uint32_t fragments_sent;     /* packets that went in fragments */
+    struct udp_reassembly reassembly;
 };
 
 /* Of the table of addresses. */

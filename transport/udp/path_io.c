@@ -13,9 +13,9 @@
 /* NAT and firewalls forget a flow of UDP that is silent for longer. */
 #define HEARTBEAT_MAX_US 60000000
 
-/* A path that rests is still asked so often within dead_after. A question that is lost is repeated
+/* An idle path is still probed so often within dead_after. A probe that is lost is repeated
  * within 100 ms, so this bears an outage of two thirds of dead_after. */
-#define REST_IN_DEAD_AFTER 3
+#define IDLE_IN_DEAD_AFTER 3
 
 /* Of probes, each twice as long as the one before: about 1.1 s where the round trip is short. */
 #define DOUBT_TIMEOUTS 3
@@ -44,12 +44,12 @@ static bool may_answer(struct udp_path *path)
                          udp_turn_us(path->owner));
 }
 
-static void ask(struct udp_association *self, unsigned number)
+static void send_probe(struct udp_association *self, unsigned number)
 {
     struct udp_path *path = self->paths.list[number];
     uint8_t packet[PROBE_SIZE], nonce[PROBE_NONCE];
     udp_path_write_probe(path, packet, sizeof packet, nonce);
-    udp_paths_asked(&self->paths.choice, number, nonce, udp_turn_us(self));
+    udp_paths_probed(&self->paths.choice, number, nonce, udp_turn_us(self));
     if (is_known(path) || may_answer(path))
         datagram_send(&path->local->socket, &path->route, packet, sizeof packet);
 }
@@ -87,7 +87,7 @@ static void fail_nets(struct udp_association *self)
 static void go_on(struct udp_association *self)
 {
     for (int number; (number = udp_paths_tick(&self->paths.choice, udp_turn_us(self))) >= 0;)
-        ask(self, (unsigned)number);
+        send_probe(self, (unsigned)number);
     if (self->paths.used != self->paths.choice.in_use)
         switched(self);
     fail_nets(self);
@@ -120,20 +120,21 @@ void udp_path_io_init(struct udp_association *self, bool chooses)
     uint64_t fast_us = options->rto_min_us / 5;
     if (fast_us)
         fast_us = number_between(fast_us, FAST_MIN_US, UDP_PATHS_FAST_US);
-    udp_paths_init(&self->paths.choice, &(struct udp_paths_options){
-                                            .chooses = chooses,
-                                            .heartbeat_us = heartbeat_us(options),
-                                            .rest_us = options->dead_after_us / REST_IN_DEAD_AFTER,
-                                            .fast_us = fast_us,
-                                            .failing_after = options->failing_after,
-                                            .inactive_after = options->path_retransmissions});
+    udp_paths_init(
+        &self->paths.choice,
+        &(struct udp_paths_options){.chooses = chooses,
+                                    .heartbeat_us = heartbeat_us(options),
+                                    .idle_most_us = options->dead_after_us / IDLE_IN_DEAD_AFTER,
+                                    .fast_us = fast_us,
+                                    .failing_after = options->failing_after,
+                                    .inactive_after = options->path_retransmissions});
 }
 
 void udp_path_io_up(struct udp_association *self)
 {
     struct sctp_status status;
     sctp_association_status(self->engine, &status);
-    self->paths.takes_rest = status.is_hawser;
+    self->paths.takes_idle = status.is_hawser;
     udp_path_learn_tags(self);
     udp_paths_use(&self->paths.choice, self->paths.choice.in_use, udp_turn_us(self));
     self->paths.used = self->paths.choice.in_use;
@@ -172,24 +173,24 @@ bool udp_path_io_is_refuted(const struct udp_association *self)
     return self->paths.doubted && choice->paths[choice->in_use].timeouts >= DOUBT_TIMEOUTS;
 }
 
-/* ---- rests ---- */
+/* ---- idle associations ---- */
 
-static void rest(struct udp_association *self, uint8_t periods)
+static void set_idle(struct udp_association *self, uint8_t periods)
 {
-    udp_paths_rest(&self->paths.choice, periods * (uint64_t)PROBE_REST_US);
+    udp_paths_set_idle(&self->paths.choice, periods * (uint64_t)PROBE_IDLE_US);
 }
 
-/* So that all that are verified ask so often in all; this end rests as long. 0: the peer does not
- * know what that is. */
-static uint8_t rest_for_peer(struct udp_association *self)
+/* The interval that makes all verified peers together probe so often; this end takes it, too. 0:
+ * the peer does not know of intervals. */
+static uint8_t idle_for_peer(struct udp_association *self)
 {
     const struct udp *transport = self->transport;
-    if (self->paths.choice.options.chooses || !self->paths.takes_rest)
+    if (self->paths.choice.options.chooses || !self->paths.takes_idle)
         return 0;
     uint64_t verified = transport->accepted - transport->unverified.count;
-    uint64_t all = verified * 1000000 / transport->limits.idle_probes_per_second / PROBE_REST_US;
+    uint64_t all = verified * 1000000 / transport->limits.idle_probes_per_second / PROBE_IDLE_US;
     uint8_t periods = all < UINT8_MAX ? (uint8_t)all : UINT8_MAX;
-    rest(self, periods);
+    set_idle(self, periods);
     return periods;
 }
 
@@ -203,27 +204,29 @@ static bool shows_life(const struct packet_view *packet)
 
 struct udp_path *udp_path_io_learn(struct udp_local *local, const struct address *wire,
                                    const struct address *own, const struct path_key *key,
-                                   const struct packet_view *packet, bool *stray)
+                                   const struct packet_view *packet, bool *ootb)
 {
     struct udp_association *self = udp_path_by_tag(local->transport, packet->header.tag, key);
     const struct udp_paths *choice = self ? &self->paths.choice : NULL;
-    /* One that cannot follow its peer is given up soon by the answer to what is stray. */
-    *stray = !self || choice->options.chooses || (choice->known && !choice->ours);
-    /* The question that the new address gets is no larger than the factor. */
-    if (*stray || !choice->known || !shows_life(packet) ||
+    /* One that cannot follow its peer is given up soon by the answer to a packet out of the blue.
+     */
+    *ootb = !self || choice->options.chooses || (choice->known && !choice->ours);
+    /* The probe that the new address gets is no larger than the factor. */
+    if (*ootb || !choice->known || !shows_life(packet) ||
         ANSWERS_FACTOR * packet->length < PROBE_SIZE)
         return NULL;
     return udp_path_add(self, local, wire, own, key, false);
 }
 
-void udp_path_io_answer(struct udp_path *path, uint8_t *packet)
+void udp_path_io_reply(struct udp_path *path, uint8_t *packet)
 {
     struct udp_association *self = path->owner;
-    struct stray_limit *unconfirmed = &self->transport->limits.unconfirmed;
+    struct answers_limit *unconfirmed = &self->transport->limits.unconfirmed;
     if (!self->paths.choice.paths[path->number].confirmed &&
-        (!stray_allow(unconfirmed, &path->node.key, udp_turn_us(self)) || !may_answer(path)))
+        (!answers_limit_allow(unconfirmed, &path->node.key, udp_turn_us(self)) ||
+         !may_answer(path)))
         return;
-    probe_answer(packet, self->tags.peer, rest_for_peer(self));
+    probe_reply(packet, self->tags.peer, idle_for_peer(self));
     datagram_send(&path->local->socket, &path->route, packet, PROBE_SIZE);
 }
 
@@ -234,7 +237,7 @@ static void learn_kind(struct udp_association *self)
             self->paths.list[i]->route.gso = self->paths.choice.ours;
 }
 
-static bool is_answer(struct udp_path *path, const struct probe *probe)
+static bool is_reply(struct udp_path *path, const struct probe *probe)
 {
     struct udp_association *self = path->owner;
     return probe->path == path->number &&
@@ -249,22 +252,22 @@ static void take_probe(struct udp_path *path, const struct packet_view *packet,
     struct udp_association *self = path->owner;
     struct udp_paths *choice = &self->paths.choice;
     if (packet->header.tag != self->tags.own || kind == PROBE_BAD ||
-        (kind == PROBE_ANSWER && !is_answer(path, probe))) {
+        (kind == PROBE_REPLY && !is_reply(path, probe))) {
         self->transport->counters.bad_probes++;
         return;
     }
-    bool proved = kind == PROBE_ANSWER || !self->transport->options.auth;
+    bool proved = kind == PROBE_REPLY || !self->transport->options.auth;
     if (choice->paths[path->number].confirmed && proved)
         self->heard_us = udp_turn_us(self);
-    self->paths.doubted = self->paths.doubted && kind != PROBE_ANSWER;
-    if (kind == PROBE_QUESTION) {
-        udp_path_io_answer(path, packet->bytes);
+    self->paths.doubted = self->paths.doubted && kind != PROBE_REPLY;
+    if (kind == PROBE_REQUEST) {
+        udp_path_io_reply(path, packet->bytes);
         udp_paths_heard(choice, path->number, proved && probe->flags & PROBE_IN_USE,
                         udp_turn_us(self));
     } else {
         learn_kind(self);
         if (choice->options.chooses)
-            rest(self, probe->rest);
+            set_idle(self, probe->idle);
     }
     go_on(self);
 }
@@ -352,7 +355,7 @@ enum udp_take udp_path_io_take(struct udp_path *path, struct packet_view *packet
     }
     if (udp_path_has_tag(self, packet))
         return take_packet(path, packet);
-    return path == udp_path_in_use(self) ? UDP_TAKE_DROP : UDP_TAKE_STRAY;
+    return path == udp_path_in_use(self) ? UDP_TAKE_DROP : UDP_TAKE_OOTB;
 }
 
 /* ---- for the user ---- */

@@ -17,22 +17,22 @@ void udp_path_io_up(struct udp_association *self);
 void udp_path_io_timeout(struct udp_association *self);
 
 /* The path on which a packet from an unknown address came, when it belongs to an association that
- * a peer began: it has our tag and shows life. NULL otherwise; stray: no association has it, or
+ * a peer began: it has our tag and shows life. NULL otherwise; ootb: no association has it, or
  * one that cannot follow. */
 struct udp_path *udp_path_io_learn(struct udp_local *local, const struct address *wire,
                                    const struct address *own, const struct path_key *key,
-                                   const struct packet_view *packet, bool *stray);
+                                   const struct packet_view *packet, bool *ootb);
 
 /* The engine is to see a packet, nobody is, or it is out of the blue. */
-enum udp_take { UDP_TAKE_PASS, UDP_TAKE_DROP, UDP_TAKE_STRAY };
-/* One of an association that is up; it may be replaced by one that came in pieces. */
+enum udp_take { UDP_TAKE_PASS, UDP_TAKE_DROP, UDP_TAKE_OOTB };
+/* One of an association that is up; it may be replaced by one that came in fragments. */
 enum udp_take udp_path_io_take(struct udp_path *path, struct packet_view *packet);
 
 /* The packet that came on this path is the peer's: it lives, uses the path, and moves data. */
 void udp_path_io_believe(struct udp_path *path, const struct packet_view *packet);
 
-/* Answers a probe, in place; at addresses that are not confirmed not too often. */
-void udp_path_io_answer(struct udp_path *path, uint8_t *packet);
+/* Replies to a probe, in place; at addresses that are not confirmed not too often. */
+void udp_path_io_reply(struct udp_path *path, uint8_t *packet);
 
 /* A packet that anybody can make (INIT, an ABORT with the tag reflected) says that the peer does
  * not know this association any more. The peer is asked at once. */

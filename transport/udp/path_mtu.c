@@ -17,7 +17,7 @@
 
 /* ---- the size in use ---- */
 
-/* Larger packets in flight go in pieces if they are lost. */
+/* Larger packets in flight go in fragments if they are lost. */
 static void apply(struct udp_association *self)
 {
     struct udp_path *path = udp_path_in_use(self);
@@ -64,7 +64,7 @@ static void ask(struct udp_path *path, uint32_t size)
 {
     uint8_t packet[UINT16_MAX], nonce[PROBE_NONCE];
     udp_path_write_probe(path, packet, size, nonce);
-    udp_mtu_asked(&path->mtu, size, nonce);
+    udp_mtu_probed(&path->mtu, size, nonce);
     datagram_send_whole(&path->local->socket, &path->route, packet, size);
 }
 
@@ -195,8 +195,9 @@ void udp_path_mtu_divide(struct udp_path *path, const uint8_t *packet, size_t le
     if (length <= path->mtu.size)
         datagram_send(&path->local->socket, &path->route, packet, length);
     else
-        udp_pieces_divide(packet, length, path->mtu.size,
-                          self->paths.choice.ours ? &self->paths.pieces_sent : NULL, emit, path);
+        udp_fragments_divide(packet, length, path->mtu.size,
+                             self->paths.choice.ours ? &self->paths.fragments_sent : NULL, emit,
+                             path);
 }
 
 /* The whole must be valid like any packet, and of this association. */
@@ -213,19 +214,19 @@ bool udp_path_mtu_join(struct udp_association *self, struct packet_view *packet)
     uint8_t *bytes;
     size_t length;
     struct packet_view whole;
-    switch (
-        udp_joining_take(&self->paths.joining, packet->bytes, packet->length, &bytes, &length)) {
-    case UDP_PIECE_NONE:
+    switch (udp_reassembly_take(&self->paths.reassembly, packet->bytes, packet->length, &bytes,
+                                &length)) {
+    case UDP_FRAGMENT_NONE:
         return true;
-    case UDP_PIECE_TAKEN:
+    case UDP_FRAGMENT_TAKEN:
         return false;
-    case UDP_PIECE_LAST:
+    case UDP_FRAGMENT_LAST:
         if (packet_view_read(&whole, bytes, length) && is_plausible(self, &whole)) {
             *packet = whole;
             return true;
         }
         break;
-    case UDP_PIECE_BAD:
+    case UDP_FRAGMENT_BAD:
         break;
     }
     self->transport->counters.bad_probes++;

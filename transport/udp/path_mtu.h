@@ -17,12 +17,12 @@ void udp_path_mtu_lost(struct udp_association *self);
 /* The system says that packets are too large for this path. */
 void udp_path_mtu_narrowed(struct udp_path *path);
 
-/* An answer came on its path. False: to no question about sizes. */
+/* An answer came on its path. False: to no probe of a size. */
 bool udp_path_mtu_answered(struct udp_path *path, const struct probe *probe);
 
 /* Sends a sealed packet by the path, in several ones where it is too large for it. */
 void udp_path_mtu_divide(struct udp_path *path, const uint8_t *packet, size_t length);
 
 /* A packet with the right tag on a confirmed path, which is replaced by the one of which it is the
- * last piece. False: it is a piece like others, or a bad one. */
+ * last fragment. False: it is a fragment like others, or a bad one. */
 bool udp_path_mtu_join(struct udp_association *self, struct packet_view *packet);

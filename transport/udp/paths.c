@@ -10,7 +10,7 @@
 
 /* For the peer to answer, beyond the round trip: its loop may be busy with a bulk. */
 #define ANSWER_US 20000
-/* A time-out where no round trip was measured yet, and the interval of questions meanwhile. */
+/* A time-out where no round trip was measured yet, and the interval of probes meanwhile. */
 #define UNMEASURED_US       1000000
 #define UNMEASURED_EVERY_US 200000
 /* Time-outs double up to this. */
@@ -22,7 +22,7 @@
 #define FORGET_US 10000000
 /* New addresses of the peer's at most each so often, after a bulk of TRANSPORT_ADDRESSES_MAX. */
 #define LEARN_US 20000
-/* Packets from an unconfirmed address that are not yet answered by questions. */
+/* Packets from an unconfirmed address that are not yet answered by probes. */
 #define ALLOWANCE_MAX 3
 /* A path that only repeated the peer's packets is not followed again for this time. */
 #define BAN_US 3000000
@@ -45,7 +45,7 @@ void udp_paths_init(struct udp_paths *self, const struct udp_paths_options *opti
 void udp_paths_fini(struct udp_paths *self)
 {
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
-        udp_questions_fini(&self->paths[i].questions);
+        udp_open_probes_fini(&self->paths[i].open);
 }
 
 static void changed(struct udp_paths *self, unsigned path)
@@ -107,7 +107,7 @@ int udp_paths_add(struct udp_paths *self, uint64_t now_us, bool confirmed)
         return -1;
     if (!self->count++)
         self->in_use = path;
-    udp_questions_fini(&self->paths[path].questions);
+    udp_open_probes_fini(&self->paths[path].open);
     self->paths[path] = (struct udp_path_health){
         .present = true,
         .confirmed = confirmed,
@@ -124,7 +124,7 @@ void udp_paths_remove(struct udp_paths *self, unsigned path)
 {
     must(path != self->in_use && self->paths[path].present);
     self->paths[path].present = false;
-    udp_questions_fini(&self->paths[path].questions);
+    udp_open_probes_fini(&self->paths[path].open);
     self->changed &= (uint8_t) ~(1u << path);
     self->count--;
     if (self->left == path)
@@ -212,7 +212,7 @@ static void follow(struct udp_paths *self, unsigned path, uint64_t now_us)
         self->left = TRANSPORT_ADDRESSES_MAX;
     } else if (may_follow(&self->paths[path], now_us) &&
                (!udp_paths_healthy(used) || now_us >= used->heard_us + UDP_PATHS_QUIET_US)) {
-        used->asked_us = 0; /* at once: does it still answer? */
+        used->probed_us = 0; /* at once: does it still answer? */
         switch_to(self, path, now_us);
     }
 }
@@ -243,7 +243,7 @@ static uint64_t fast_interval(const struct udp_paths *self, const struct udp_pat
     return path->rtt_us / 8 > self->options.fast_us ? path->rtt_us / 8 : self->options.fast_us;
 }
 
-/* Three questions without an answer, so that loss alone is seldom taken for a failure. */
+/* Three probes without a reply, so that loss alone is seldom taken for a failure. */
 static uint64_t timeout_of(const struct udp_paths *self, const struct udp_path_health *path)
 {
     uint64_t once =
@@ -275,9 +275,9 @@ static uint64_t interval_unconfirmed(const struct udp_paths *self,
 {
     if (!self->options.chooses)
         return path->allowance ? self->options.fast_us : UINT64_MAX;
-    if (path->asked < 3 || in_trouble(self, now_us))
+    if (path->probes_sent < 3 || in_trouble(self, now_us))
         return UNMEASURED_EVERY_US;
-    unsigned doublings = path->asked - 3 < 4 ? path->asked - 3 : 4;
+    unsigned doublings = path->probes_sent - 3 < 4 ? path->probes_sent - 3 : 4;
     return self->options.heartbeat_us << doublings;
 }
 
@@ -286,7 +286,7 @@ static uint64_t interval_in_use(const struct udp_paths *self, const struct udp_p
 {
     uint64_t idle = self->idle_us, busy;
     if (!self->known)
-        return path->asked < 3 ? UNMEASURED_EVERY_US : self->options.heartbeat_us;
+        return path->probes_sent < 3 ? UNMEASURED_EVERY_US : self->options.heartbeat_us;
     if (self->count > 1)
         busy = fast_interval(self, path);
     else
@@ -321,16 +321,16 @@ static uint64_t due(const struct udp_paths *self, unsigned number, uint64_t now_
 {
     const struct udp_path_health *path = &self->paths[number];
     uint64_t every = interval(self, number, now_us);
-    bool suspected = path->confirmed && !path->asked_us && self->ours;
+    bool suspected = path->confirmed && !path->probed_us && self->ours;
     if (every == UINT64_MAX && !suspected)
         return UINT64_MAX;
-    if (!path->asked_us)
+    if (!path->probed_us)
         return now_us;
-    /* Of a single path the questions of the side that chooses are enough, while they come. */
-    if (!self->options.chooses && self->count == 1 && path->heard_us > path->asked_us &&
+    /* Of a single path the probes of the side that chooses are enough, while they come. */
+    if (!self->options.chooses && self->count == 1 && path->heard_us > path->probed_us &&
         !path->waiting_us)
         return path->heard_us + every + every / 2;
-    return path->asked_us + every;
+    return path->probed_us + every;
 }
 
 bool udp_paths_busy(struct udp_paths *self, uint64_t now_us)
@@ -418,15 +418,15 @@ uint64_t udp_paths_next(struct udp_paths *self, uint64_t now_us)
     return next;
 }
 
-/* ---- questions and answers ---- */
+/* ---- probes and replies ---- */
 
-void udp_paths_asked(struct udp_paths *self, unsigned number, const uint8_t nonce[PROBE_NONCE],
-                     uint64_t now_us)
+void udp_paths_probed(struct udp_paths *self, unsigned number, const uint8_t nonce[PROBE_NONCE],
+                      uint64_t now_us)
 {
     struct udp_path_health *path = &self->paths[number];
-    udp_questions_add(&path->questions, nonce, now_us);
-    path->asked_us = now_us;
-    path->asked++;
+    udp_open_probes_add(&path->open, nonce, now_us);
+    path->probed_us = now_us;
+    path->probes_sent++;
     if (!path->waiting_us)
         path->waiting_us = now_us;
     if (!path->confirmed && path->allowance && !self->options.chooses)
@@ -451,12 +451,12 @@ bool udp_paths_answered(struct udp_paths *self, unsigned number, const uint8_t n
                         bool by_ours, uint64_t now_us)
 {
     struct udp_path_health *path = &self->paths[number];
-    uint64_t sent_us = udp_questions_find(&path->questions, nonce);
+    uint64_t sent_us = udp_open_probes_find(&path->open, nonce);
     if (!sent_us)
         return false;
     measure(path, now_us - sent_us);
-    /* Questions that are older than this may still be answered, and count no more. */
-    path->waiting_us = udp_questions_close(&path->questions, sent_us);
+    /* Probes that are older than this may still be answered, and count no more. */
+    path->waiting_us = udp_open_probes_close(&path->open, sent_us);
     if (!self->known && number == self->in_use) {
         self->known = true;
         self->ours = by_ours;
@@ -466,7 +466,7 @@ bool udp_paths_answered(struct udp_paths *self, unsigned number, const uint8_t n
     bool confirmed_now = !path->confirmed;
     path->confirmed = true;
     path->answered_us = now_us;
-    path->timeouts = path->asked = 0;
+    path->timeouts = path->probes_sent = 0;
     set_state(self, number, PATH_ACTIVE);
     choose(self, now_us);
     if (confirmed_now && !self->options.chooses && number != self->in_use && path->heard_us)
@@ -480,18 +480,18 @@ void udp_paths_refused(struct udp_paths *self, unsigned path, uint64_t now_us)
         return;
     self->paths[path].confirmed = false;
     self->paths[path].waiting_us = 0;
-    self->paths[path].asked = 3; /* as after the first questions */
-    self->paths[path].asked_us = now_us;
+    self->paths[path].probes_sent = 3; /* as after the first probes */
+    self->paths[path].probed_us = now_us;
     set_state(self, path, PATH_UNCONFIRMED);
 }
 
 void udp_paths_suspect(struct udp_paths *self, unsigned path, uint64_t now_us)
 {
     struct udp_path_health *health = &self->paths[path];
-    if (!self->ours || now_us < health->asked_us + self->options.fast_us / 4)
+    if (!self->ours || now_us < health->probed_us + self->options.fast_us / 4)
         return;
-    health->asked_us = 0;
+    health->probed_us = 0;
     for (unsigned i = 0; i < TRANSPORT_ADDRESSES_MAX; i++)
         if (self->paths[i].present && self->paths[i].confirmed)
-            self->paths[i].asked_us = 0;
+            self->paths[i].probed_us = 0;
 }

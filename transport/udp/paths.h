@@ -4,7 +4,7 @@
  *   UNCONFIRMED --answer--> ACTIVE --time-outs--> FAILING --more--> INACTIVE --answer--> ACTIVE
  *
  * An answer to a probe that was sent on the same path is the only proof that it works in both
- * directions. Questions are repeated quickly while one is open, and a time-out is three of them
+ * directions. Probes are repeated quickly while one is open, and a time-out is three of them
  * without an answer: about 100 ms where the round trip is short.
  *
  * The side that began the association chooses by order and health; the other follows the path on
@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "transport/transport.h"
-#include "transport/udp/questions.h"
+#include "transport/udp/open_probes.h"
 
 /* Interval of probes of the path in use while data moves, and of those that are not answered. A
  * fifth of SCTP's shortest time-out, so that it resends by the new path what the old one lost. */
@@ -31,7 +31,7 @@
 struct udp_paths_options {
     bool chooses; /* we began the association; else it follows */
     uint64_t heartbeat_us;
-    uint64_t rest_us;                       /* most that udp_paths_rest may ask for */
+    uint64_t idle_most_us;                  /* most that udp_paths_set_idle may ask for */
     uint64_t fast_us;                       /* instead of UDP_PATHS_FAST_US; 0: that */
     uint32_t failing_after, inactive_after; /* time-outs that are borne: 0 and up */
 };
@@ -43,17 +43,17 @@ struct udp_path_health {
     uint32_t timeouts;                 /* in a row */
 
     /* private; times are 0 for never */
-    struct udp_questions questions;
+    struct udp_open_probes open;
     uint64_t added_us;
-    uint64_t asked_us;    /* latest question */
+    uint64_t probed_us;   /* latest probe */
     uint64_t answered_us; /* latest answer */
-    uint64_t waiting_us;  /* oldest question since the latest answer or time-out */
+    uint64_t waiting_us;  /* oldest probe since the latest reply or time-out */
     uint64_t failing_us;  /* the first of those that brought the time-outs */
     uint64_t good_us;     /* answers and no time-out since */
     uint64_t heard_us;    /* latest packet that was no probe */
     uint64_t banned_us;   /* not followed before: see udp/paths.c, left_too_early */
-    uint32_t asked;       /* questions since the latest answer */
-    uint32_t allowance;   /* questions that an unconfirmed path of the peer's may get */
+    uint32_t probes_sent; /* since the latest reply */
+    uint32_t allowance;   /* probes that an unconfirmed path of the peer's may get */
 };
 
 struct udp_paths {
@@ -93,15 +93,15 @@ bool udp_paths_busy(struct udp_paths *self, uint64_t now_us);
 void udp_paths_heard(struct udp_paths *self, unsigned path, bool chosen, uint64_t now_us);
 
 /* Time passes: time-outs, failover. The next path to be probed now, -1: none. Then call
- * udp_paths_asked and ask again. */
+ * udp_paths_probed and ask again. */
 int udp_paths_tick(struct udp_paths *self, uint64_t now_us);
 /* When to tick next; UINT64_MAX: not before something happens. */
 uint64_t udp_paths_next(struct udp_paths *self, uint64_t now_us);
 
-/* A question with this nonce leaves. */
-void udp_paths_asked(struct udp_paths *self, unsigned path, const uint8_t nonce[PROBE_NONCE],
-                     uint64_t now_us);
-/* An answer came on a path; by_ours as the answer says. False: it is to no open question. */
+/* A probe with this nonce leaves. */
+void udp_paths_probed(struct udp_paths *self, unsigned path, const uint8_t nonce[PROBE_NONCE],
+                      uint64_t now_us);
+/* An answer came on a path; by_ours as the answer says. False: it is to no open probe. */
 bool udp_paths_answered(struct udp_paths *self, unsigned path, const uint8_t nonce[PROBE_NONCE],
                         bool by_ours, uint64_t now_us);
 
@@ -115,11 +115,11 @@ bool udp_paths_doubtful(const struct udp_path_health *path, uint64_t now_us);
 
 /* Healthy paths are asked only so often while nothing moves, if that is longer than a heartbeat:
  * one end has many associations. */
-static inline void udp_paths_rest(struct udp_paths *self, uint64_t rest_us)
+static inline void udp_paths_set_idle(struct udp_paths *self, uint64_t idle_us)
 {
-    uint64_t most = self->options.rest_us, least = self->options.heartbeat_us;
-    rest_us = rest_us < most ? rest_us : most;
-    self->idle_us = rest_us > least ? rest_us : least;
+    uint64_t most = self->options.idle_most_us, least = self->options.heartbeat_us;
+    idle_us = idle_us < most ? idle_us : most;
+    self->idle_us = idle_us > least ? idle_us : least;
 }
 
 static inline bool udp_paths_healthy(const struct udp_path_health *path)

@@ -11,7 +11,7 @@
 #define MARK_AT     (SCTP_HEADER + 8)
 #define MARK_SIZE   8
 #define FLAGS_AT    (MARK_AT + MARK_SIZE)
-#define REST_AT     (FLAGS_AT + 1)
+#define IDLE_AT     (FLAGS_AT + 1)
 #define FLAGS_KNOWN (PROBE_BY_OURS | PROBE_IN_USE)
 
 _Static_assert(SCTP_HEADER + CHUNK_SIZE == PROBE_SIZE, "the layout adds up");
@@ -47,19 +47,19 @@ enum probe_kind probe_read(const uint8_t *packet, size_t length, struct probe *p
     lengths = wire_get_u16(&reader) == INFO_SIZE && lengths;
     wire_get_bytes(&reader, MARK_SIZE);
     probe->flags = wire_get_u8(&reader);
-    probe->rest = wire_get_u8(&reader);
+    probe->idle = wire_get_u8(&reader);
     uint16_t reserved = wire_get_u16(&reader);
     probe->path = wire_get_u32(&reader);
     memcpy(probe->nonce, wire_get_bytes(&reader, PROBE_NONCE), PROBE_NONCE);
-    bool question = type == SCTP_CHUNK_HEARTBEAT;
+    bool request = type == SCTP_CHUNK_HEARTBEAT;
     if (!lengths || chunk_flags || reserved || probe->flags & ~FLAGS_KNOWN ||
-        (question ? probe->flags & PROBE_BY_OURS || probe->rest : padded))
+        (request ? probe->flags & PROBE_BY_OURS || probe->idle : padded))
         return PROBE_BAD;
-    return question ? PROBE_QUESTION : PROBE_ANSWER;
+    return request ? PROBE_REQUEST : PROBE_REPLY;
 }
 
-void probe_ask(uint8_t *packet, size_t size, struct packet_ports ports, uint32_t tag,
-               const struct probe *probe)
+void probe_request(uint8_t *packet, size_t size, struct packet_ports ports, uint32_t tag,
+                   const struct probe *probe)
 {
     struct wire_writer writer = wire_writer(packet, size);
     sctp_wire_put_header(&writer, &(struct sctp_header){ports.source, ports.destination, tag});
@@ -69,7 +69,7 @@ void probe_ask(uint8_t *packet, size_t size, struct packet_ports ports, uint32_t
     wire_put_u16(&writer, INFO_TYPE);
     wire_put_u16(&writer, INFO_SIZE);
     wire_put_bytes(&writer, mark, MARK_SIZE);
-    wire_put_u32(&writer, (uint32_t)probe->flags << 24 | (uint32_t)probe->rest << 16);
+    wire_put_u32(&writer, (uint32_t)probe->flags << 24 | (uint32_t)probe->idle << 16);
     wire_put_u32(&writer, probe->path);
     wire_put_bytes(&writer, probe->nonce, PROBE_NONCE);
     if (size > PROBE_SIZE) {
@@ -80,7 +80,7 @@ void probe_ask(uint8_t *packet, size_t size, struct packet_ports ports, uint32_t
     sctp_wire_seal(packet, size);
 }
 
-void probe_answer(uint8_t packet[PROBE_SIZE], uint32_t tag, uint8_t rest)
+void probe_reply(uint8_t packet[PROBE_SIZE], uint32_t tag, uint8_t idle)
 {
     uint8_t ports[4];
     memcpy(ports, packet + 2, 2);
@@ -90,6 +90,6 @@ void probe_answer(uint8_t packet[PROBE_SIZE], uint32_t tag, uint8_t rest)
     wire_put_u32(&writer, tag);
     packet[SCTP_HEADER] = SCTP_CHUNK_HEARTBEAT_ACK;
     packet[FLAGS_AT] |= PROBE_BY_OURS;
-    packet[REST_AT] = rest;
+    packet[IDLE_AT] = idle;
     sctp_wire_seal(packet, PROBE_SIZE);
 }

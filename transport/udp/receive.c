@@ -48,16 +48,16 @@ static void pass(struct udp_path *path, const struct packet_view *packet)
 /* A path may end by what comes on it, an association does not before it is delivered to. */
 static void take_other(struct udp_arrival *a, struct udp_path *path)
 {
-    bool stray = false;
+    bool ootb = false;
     if (!path)
-        path = udp_path_io_learn(a->local, a->from, a->own, &a->key, &a->packet, &stray);
+        path = udp_path_io_learn(a->local, a->from, a->own, &a->key, &a->packet, &ootb);
     struct udp_association *self = path ? path->owner : NULL;
     enum udp_take take = UDP_TAKE_DROP;
     if (self)
         take = association_is_up(&self->base) ? udp_path_io_take(path, &a->packet)
                                               : udp_init_take(path, &a->packet);
-    if (stray || take == UDP_TAKE_STRAY)
-        udp_arrival_stray(a);
+    if (ootb || take == UDP_TAKE_OOTB)
+        udp_arrival_ootb(a);
     else if (take == UDP_TAKE_PASS && self->base.state != ASSOCIATION_ENDED)
         pass(path, &a->packet);
 }

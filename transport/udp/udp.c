@@ -130,7 +130,7 @@ static enum err udp_open(struct loop *loop, const struct address *locals, size_t
     path_table_init(&self->tables.paths);
     path_table_init(&self->tables.addresses);
     answers_init(&self->limits.answers, &options->sharing);
-    self->limits.strays.per_second = transport_part(&options->sharing, STRAY_PER_SECOND, 1);
+    self->limits.ootb.per_second = transport_part(&options->sharing, ANSWERS_OOTB_PER_SECOND, 1);
     self->limits.unconfirmed.per_second =
         transport_part(&options->sharing, UNCONFIRMED_PER_SECOND, 1);
     self->limits.idle_probes_per_second =

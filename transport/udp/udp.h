@@ -12,7 +12,7 @@
  *
  * The files, the lowest first; each calls only those before it:
  *
- *   endpoint      clock, sockets          datagram, steer, answers, stray, path_table, route
+ *   endpoint      clock, sockets          datagram, steer, answers, path_table, route
  *   path          records of paths        packet, probe
  *   path_mtu      sizes of packets        mtu, fragments
  *   status, path_io   probes at work      paths, open_probes

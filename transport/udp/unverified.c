@@ -50,7 +50,7 @@ bool udp_unverified_may_pass(struct udp_association *self, const struct packet_v
         newcomers_may_hold(&transport->unverified, &self->unverified, packet->length,
                            UDP_UNVERIFIED_LEAST))
         return true;
-    transport->counters.untrusted_packets++;
+    transport->counters.unverified_dropped++;
     return false;
 }
 

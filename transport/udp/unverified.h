@@ -21,9 +21,9 @@ struct udp_association;
  * this, because its associations may come to one part by chance. */
 #define UDP_UNVERIFIED_OF_SOURCE_LEAST 8
 
-/* Bytes that a peer may make one keep: a ClientHello and a certificate's chain in pieces, and the
- * children that may come behind it (docs/PROTOCOL.md, C2: 60 KB). Of all together, as allocated,
- * and what one may send even when all have taken that. */
+/* Bytes that a peer may make one keep: a ClientHello and a certificate's chain in fragments, and
+ * the children that may come behind it (docs/PROTOCOL.md, C2: 60 KB). Of all together, as
+ * allocated, and what one may send even when all have taken that. */
 #define UDP_UNVERIFIED_ONE   (128 * 1024)
 #define UDP_UNVERIFIED_ALL   (8 * 1024 * 1024)
 #define UDP_UNVERIFIED_LEAST (8 * 1024)

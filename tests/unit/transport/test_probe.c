@@ -10,7 +10,7 @@ static const struct probe question = {
 
 static void make(uint8_t packet[PROBE_SIZE])
 {
-    probe_ask(packet, PROBE_SIZE, (struct packet_ports){1000, 2000}, 0x11223344, &question);
+    probe_request(packet, PROBE_SIZE, (struct packet_ports){1000, 2000}, 0x11223344, &question);
 }
 
 static void round_trip(void)
@@ -22,20 +22,20 @@ static void round_trip(void)
     ok(sctp_wire_check(packet, sizeof packet, &ports) && ports.source == 1000 &&
            ports.destination == 2000 && sctp_wire_u32(packet + 4) == 0x11223344,
        "a question is a plausible packet");
-    ok(probe_read(packet, sizeof packet, &probe) == PROBE_QUESTION && probe.path == 5 &&
+    ok(probe_read(packet, sizeof packet, &probe) == PROBE_REQUEST && probe.path == 5 &&
            probe.flags == PROBE_IN_USE && !memcmp(probe.nonce, question.nonce, PROBE_NONCE),
        "and reads as it was written");
-    probe_answer(packet, 0x55667788, 7);
+    probe_reply(packet, 0x55667788, 7);
     ok(sctp_wire_check(packet, sizeof packet, &ports) && ports.source == 2000 &&
            ports.destination == 1000 && sctp_wire_u32(packet + 4) == 0x55667788,
        "its answer goes back");
-    ok(probe_read(packet, sizeof packet, &probe) == PROBE_ANSWER && probe.path == 5 &&
-           probe.flags == (PROBE_IN_USE | PROBE_BY_OURS) && probe.rest == 7 &&
+    ok(probe_read(packet, sizeof packet, &probe) == PROBE_REPLY && probe.path == 5 &&
+           probe.flags == (PROBE_IN_USE | PROBE_BY_OURS) && probe.idle == 7 &&
            !memcmp(probe.nonce, question.nonce, PROBE_NONCE),
        "with all that was asked, the mark, and the rest that is asked for");
     make(packet);
     packet[SCTP_HEADER] = SCTP_CHUNK_HEARTBEAT_ACK;
-    ok(probe_read(packet, sizeof packet, &probe) == PROBE_ANSWER && !(probe.flags & PROBE_BY_OURS),
+    ok(probe_read(packet, sizeof packet, &probe) == PROBE_REPLY && !(probe.flags & PROBE_BY_OURS),
        "an SCTP that is none of ours echoes it without the mark");
 }
 
@@ -47,22 +47,22 @@ static void sized(void)
     struct probe probe;
     bool all = true;
     for (size_t size = PROBE_SIZE + 4; size <= sizeof packet; size += 4 + size / 8 * 4) {
-        probe_ask(packet, size, ports, 0x11223344, &question);
+        probe_request(packet, size, ports, 0x11223344, &question);
         all = all && sctp_wire_check(packet, size, &header) &&
-              probe_read(packet, size, &probe) == PROBE_QUESTION && probe.path == 5 &&
+              probe_read(packet, size, &probe) == PROBE_REQUEST && probe.path == 5 &&
               (size == PROBE_SIZE + 4 || probe_read(packet, size - 4, &probe) == PROBE_BAD);
     }
     ok(all, "a question of any size reads like a small one, and only as a whole");
-    probe_ask(packet, 1000, ports, 0x11223344, &question);
+    probe_request(packet, 1000, ports, 0x11223344, &question);
     packet[PROBE_SIZE] = SCTP_CHUNK_DATA;
     ok(probe_read(packet, 1000, &probe) == PROBE_BAD, "what is behind it is padding or refused");
     packet[PROBE_SIZE] = SCTP_CHUNK_PAD;
     packet[SCTP_HEADER] = SCTP_CHUNK_HEARTBEAT_ACK;
     ok(probe_read(packet, 1000, &probe) == PROBE_BAD, "a padded answer is refused");
     packet[SCTP_HEADER] = SCTP_CHUNK_HEARTBEAT;
-    probe_answer(packet, 0x55667788, 0);
+    probe_reply(packet, 0x55667788, 0);
     ok(sctp_wire_check(packet, PROBE_SIZE, &header) &&
-           probe_read(packet, PROBE_SIZE, &probe) == PROBE_ANSWER,
+           probe_read(packet, PROBE_SIZE, &probe) == PROBE_REPLY,
        "its answer is small");
 }
 
@@ -80,7 +80,7 @@ static enum probe_kind answer_with(size_t at, uint8_t value)
     uint8_t packet[PROBE_SIZE];
     struct probe probe;
     make(packet);
-    probe_answer(packet, 0x55667788, 0);
+    probe_reply(packet, 0x55667788, 0);
     packet[at] = value;
     return probe_read(packet, sizeof packet, &probe);
 }
@@ -100,7 +100,7 @@ static void refused(void)
                {31, 1, "reserved byte"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ok(with(bad[i].at, bad[i].value) == PROBE_BAD, "bad: %s", bad[i].what);
-    ok(answer_with(29, 255) == PROBE_ANSWER && answer_with(30, 1) == PROBE_BAD &&
+    ok(answer_with(29, 255) == PROBE_REPLY && answer_with(30, 1) == PROBE_BAD &&
            answer_with(31, 1) == PROBE_BAD,
        "an answer may ask for a rest, its other bytes are reserved");
     uint8_t packet[PROBE_SIZE + 8] = {0};
@@ -112,7 +112,7 @@ static void refused(void)
         memcpy(exact, packet, length);
         enum probe_kind kind = probe_read(exact, length, &probe);
         wrong += kind != (length < 28            ? PROBE_NONE
-                          : length == PROBE_SIZE ? PROBE_QUESTION
+                          : length == PROBE_SIZE ? PROBE_REQUEST
                                                  : PROBE_BAD);
     }
     ok(!wrong, "and any other length");

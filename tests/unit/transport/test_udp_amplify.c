@@ -95,21 +95,21 @@ static size_t heartbeat_large(struct forger *f)
 static size_t probe(struct forger *f)
 {
     struct probe one = {.flags = PROBE_IN_USE, .nonce = {1}};
-    probe_ask(f->packet, PROBE_SIZE, f->ports, f->tag, &one);
+    probe_request(f->packet, PROBE_SIZE, f->ports, f->tag, &one);
     return PROBE_SIZE;
 }
 
 static size_t probe_sized(struct forger *f)
 {
     struct probe one = {.flags = PROBE_IN_USE, .nonce = {1}};
-    probe_ask(f->packet, 1400, f->ports, f->tag, &one);
+    probe_request(f->packet, 1400, f->ports, f->tag, &one);
     return 1400;
 }
 
 static size_t probe_answered(struct forger *f)
 {
     probe(f);
-    probe_answer(f->packet, f->tag, 0);
+    probe_reply(f->packet, f->tag, 0);
     return PROBE_SIZE;
 }
 

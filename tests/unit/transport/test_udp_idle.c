@@ -112,12 +112,12 @@ static int rest_told_to(struct bed *bed, uint16_t port, const void *parameters, 
                             sctp_wire_u16(cookie + 2) - 4u);
     stranger_send(fd, server, packet, length);
     hear(bed, fd);
-    probe_ask(packet, PROBE_SIZE, ports, tag, &question);
+    probe_request(packet, PROBE_SIZE, ports, tag, &question);
     stranger_send(fd, server, packet, PROBE_SIZE);
     for (int i = 0; i < 10 && rest < 0; i++) {
         heard = hear(bed, fd);
-        if (probe_read(heard->latest, heard->length, &answer) == PROBE_ANSWER)
-            rest = answer.rest;
+        if (probe_read(heard->latest, heard->length, &answer) == PROBE_REPLY)
+            rest = answer.idle;
     }
     close(fd);
     return rest;
@@ -130,7 +130,7 @@ static void older_ones_are_not_told(void)
     open_bed(&bed, 1);
     ok(rest_told_to(&bed, 1000, NULL, 0) == 0,
        "a peer that does not say what it is gets an answer as it always was");
-    ok(rest_told_to(&bed, 1001, hawser, sizeof hawser) == 2 * SECOND / PROBE_REST_US,
+    ok(rest_told_to(&bed, 1001, hawser, sizeof hawser) == 2 * SECOND / PROBE_IDLE_US,
        "one of ours is told the rest");
     bed_close(&bed);
 }

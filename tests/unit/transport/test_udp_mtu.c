@@ -49,7 +49,7 @@ static void send_one(struct path *path, uint32_t size)
     uint8_t nonce[PROBE_NONCE] = {0};
     path->number++;
     memcpy(nonce, &path->number, sizeof path->number);
-    udp_mtu_asked(&path->mtu, size, nonce);
+    udp_mtu_probed(&path->mtu, size, nonce);
     path->sent++;
     path->largest_sent = size > path->largest_sent ? size : path->largest_sent;
     if (size > path->takes || is_lost(path))
@@ -198,7 +198,7 @@ static void answers(void)
     begin(&path, 1452, 1472, 1472);
     ok(!udp_mtu_answered(&path.mtu, nonce, 1), "an answer to nothing is refused");
     udp_mtu_start(&path.mtu, 1);
-    udp_mtu_asked(&path.mtu, 1472, nonce);
+    udp_mtu_probed(&path.mtu, 1472, nonce);
     ok(udp_mtu_answered(&path.mtu, nonce, 2) && !udp_mtu_answered(&path.mtu, nonce, 3),
        "each answer counts once");
     udp_mtu_stop(&path.mtu, 1452);

@@ -34,7 +34,7 @@ static void begin(bool chooses, unsigned paths)
     world.now = 1000 * SECOND;
     udp_paths_init(&world.self, &(struct udp_paths_options){.chooses = chooses,
                                                             .heartbeat_us = SECOND,
-                                                            .rest_us = 5 * SECOND});
+                                                            .idle_most_us = 5 * SECOND});
     for (unsigned i = 0; i < paths; i++)
         udp_paths_add(&world.self, world.now, false);
     udp_paths_use(&world.self, 0, world.now);
@@ -45,7 +45,7 @@ static void ask(unsigned path)
     uint8_t nonce[PROBE_NONCE] = {0};
     world.nonce++;
     memcpy(nonce, &world.nonce, 4);
-    udp_paths_asked(&world.self, path, nonce, world.now);
+    udp_paths_probed(&world.self, path, nonce, world.now);
     world.asked[path]++;
     if (world.dead[path] || world.answer_count == PENDING)
         return;
@@ -147,7 +147,7 @@ static void rests(void)
 {
     begin(true, 1);
     run(2 * SECOND, false);
-    udp_paths_rest(&world.self, 3 * SECOND);
+    udp_paths_set_idle(&world.self, 3 * SECOND);
     unsigned before = world.asked[0];
     run(30 * SECOND, false);
     ok(world.asked[0] - before >= 9 && world.asked[0] - before <= 11,
@@ -163,12 +163,12 @@ static void rests(void)
     world.dead[0] = false;
     run(SECOND + 100 * MS, false);
     ok(state(0) == PATH_ACTIVE, "so that it is found when it is back");
-    udp_paths_rest(&world.self, SECOND / 2);
+    udp_paths_set_idle(&world.self, SECOND / 2);
     before = world.asked[0];
     run(10 * SECOND, false);
     ok(world.asked[0] - before >= 9 && world.asked[0] - before <= 11,
        "a rest below the heartbeat is none");
-    udp_paths_rest(&world.self, 3600 * SECOND);
+    udp_paths_set_idle(&world.self, 3600 * SECOND);
     run(SECOND, false);
     before = world.asked[0];
     run(20 * SECOND, false);
@@ -180,7 +180,7 @@ static void rests_and_listens(void)
 {
     begin(false, 1);
     run(2 * SECOND, false);
-    udp_paths_rest(&world.self, 3 * SECOND);
+    udp_paths_set_idle(&world.self, 3 * SECOND);
     unsigned before = world.asked[0];
     for (int i = 0; i < 10; i++) {
         udp_paths_heard(&world.self, 0, true, world.now);
@@ -191,7 +191,7 @@ static void rests_and_listens(void)
     ok(world.asked[0] - before >= 1, "until it is silent");
     begin(true, 2);
     run(SECOND, false);
-    udp_paths_rest(&world.self, 3 * SECOND);
+    udp_paths_set_idle(&world.self, 3 * SECOND);
     run(5 * SECOND, false);
     world.dead[0] = true;
     uint64_t cut = world.now;
@@ -268,7 +268,7 @@ static void nonces(void)
 {
     begin(true, 1);
     uint8_t right[PROBE_NONCE] = {1}, wrong[PROBE_NONCE] = {2}, none[PROBE_NONCE] = {0};
-    udp_paths_asked(&world.self, 0, right, world.now);
+    udp_paths_probed(&world.self, 0, right, world.now);
     world.now += MS;
     ok(!udp_paths_answered(&world.self, 0, wrong, true, world.now) &&
            !udp_paths_answered(&world.self, 0, none, true, world.now),

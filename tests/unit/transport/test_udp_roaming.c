@@ -88,8 +88,8 @@ static void on_spy(struct loop_fd *fd, uint32_t events)
         self->spied_bytes += (size_t)length;
         struct probe probe;
         if (self->data_length && length == PROBE_SIZE &&
-            probe_read(bytes, (size_t)length, &probe) == PROBE_QUESTION) {
-            probe_answer(bytes, sctp_wire_u32(self->data + 4), 0);
+            probe_read(bytes, (size_t)length, &probe) == PROBE_REQUEST) {
+            probe_reply(bytes, sctp_wire_u32(self->data + 4), 0);
             send_to(fd->fd, &self->server, bytes, PROBE_SIZE);
         }
     }
@@ -309,8 +309,8 @@ static void broken_probes(void)
     for (unsigned i = 0; i < 2000; i++) {
         uint8_t packet[PROBE_SIZE];
         struct probe probe = {.flags = (uint8_t)(i % 4), .path = i % 9};
-        probe_ask(packet, PROBE_SIZE, (struct packet_ports){0, 0}, sctp_wire_u32(relay->data + 4),
-                  &probe);
+        probe_request(packet, PROBE_SIZE, (struct packet_ports){0, 0},
+                      sctp_wire_u32(relay->data + 4), &probe);
         memcpy(packet, relay->data, 4);
         if (i % 3)
             packet[SCTP_HEADER] = SCTP_CHUNK_HEARTBEAT_ACK;

@@ -133,7 +133,7 @@ static bool make_path_and_leave_it(void *argument)
     while ((length = recv(w->fd, packet, sizeof packet, MSG_DONTWAIT)) > 0) {
         if (length < PROBE_SIZE || packet[SCTP_HEADER] != SCTP_CHUNK_HEARTBEAT || w->answered)
             continue;
-        probe_answer(packet, w->tag, 0);
+        probe_reply(packet, w->tag, 0);
         stranger_send(w->fd, &w->observer->server, packet, PROBE_SIZE);
         w->answered = true;
     }
@@ -163,7 +163,7 @@ static void path_that_ends_under_a_packet(void)
     must(observer->sack_length);
     struct probe probe = {.path = 0, .nonce = {1, 2, 3}};
     uint8_t packet[PROBE_SIZE];
-    probe_ask(packet, PROBE_SIZE, observer->ports, w.tag, &probe);
+    probe_request(packet, PROBE_SIZE, observer->ports, w.tag, &probe);
     stranger_send(w.fd, &observer->server, packet, sizeof packet);
     ok(bed_wait(&bed, make_path_and_leave_it, &w, 15 * SECOND),
        "a path of somebody who saw packets comes and goes");

@@ -66,7 +66,7 @@ static bool come_up(struct scene *scene, struct guest *guest, const struct addre
     uint8_t reply[SCTP_REPLY_MAX];
     const uint8_t *cookie = NULL;
     size_t replied = 0, count = server->unverified.count;
-    uint64_t dropped = server->counters.strangers_lost;
+    uint64_t dropped = server->counters.unverified_evicted;
     struct sctp_association *made = NULL;
     size_t length = stranger_init(packet, port, UDP_SCTP_PORT, 1000u + port, NULL, 0);
     sctp_wire_seal(packet, length);
@@ -81,7 +81,8 @@ static bool come_up(struct scene *scene, struct guest *guest, const struct addre
         stranger_chunk(packet, guest->ports, guest->tag, SCTP_CHUNK_COOKIE_ECHO << 8, cookie, size);
     arrive(scene, guest, packet, length);
     end_batch(scene);
-    return server->unverified.count + (server->counters.strangers_lost - dropped) == count + 1 &&
+    return server->unverified.count + (server->counters.unverified_evicted - dropped) ==
+               count + 1 &&
            udp_path_by_tag(server, guest->tag, &key);
 }
 
@@ -212,7 +213,7 @@ static void begun_ones(void)
            most = UDP_UNVERIFIED_ALL + MANY * (UDP_UNVERIFIED_LEAST + UDP_UNVERIFIED_ADDED);
     ok(kept > UDP_UNVERIFIED_ALL / 2 && kept <= most && scene.server->unverified.held == kept,
        "of 51 MB in one batch %zu KB are kept, of %zu that all may", kept / 1024, most / 1024);
-    ok(scene.server->counters.untrusted_packets > MANY, "the rest is dropped");
+    ok(scene.server->counters.unverified_dropped > MANY, "the rest is dropped");
     end_batch(&scene);
     for (unsigned i = 0; i < MANY; i++) /* small ones, as many as may be, and the last stream */
         for (uint32_t k = 0; k < 200; k++) {

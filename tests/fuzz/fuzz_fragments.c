@@ -1,23 +1,23 @@
-/* Packets in pieces (docs/PROTOCOL.md, P13). The input as a script of pieces of a peer, then as
- * chunks of a packet that is divided: each part fits and is well formed, and joining them gives
- * every chunk back, in order. */
+/* Packets in fragments (docs/PROTOCOL.md, P13). The input as a script of fragments of a peer, then
+ * as chunks of a packet that is divided: each part fits and is well formed, and reassembly them
+ * gives every chunk back, in order. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/wire.h"
+#include "transport/udp/fragments.h"
 #include "transport/udp/packet.h"
-#include "transport/udp/pieces.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define LIMIT_MIN  576
 #define PACKET_MAX 60000
 
-/* ---- joining what anybody may send ---- */
+/* ---- reassembly what anybody may send ---- */
 
-static void take(struct udp_joining *joining, const uint8_t *bytes, size_t length)
+static void take(struct udp_reassembly *reassembly, const uint8_t *bytes, size_t length)
 {
     struct sctp_header ports;
     uint8_t *packet = malloc(length), *whole = NULL;
@@ -26,8 +26,9 @@ static void take(struct udp_joining *joining, const uint8_t *bytes, size_t lengt
     memcpy(packet, bytes, length);
     sctp_wire_seal(packet, length);
     if (sctp_wire_check(packet, length, &ports) &&
-        udp_joining_take(joining, packet, length, &whole, &whole_length) == UDP_PIECE_LAST) {
-        must(whole && whole_length && whole_length == joining->length);
+        udp_reassembly_take(reassembly, packet, length, &whole, &whole_length) ==
+            UDP_FRAGMENT_LAST) {
+        must(whole && whole_length && whole_length == reassembly->length);
         uint8_t *copy = malloc(whole_length); /* all of it is there */
         must(copy);
         memcpy(copy, whole, whole_length);
@@ -36,11 +37,11 @@ static void take(struct udp_joining *joining, const uint8_t *bytes, size_t lengt
     free(packet);
 }
 
-/* Number, length of the packet, of the piece, its number, then its bytes as a run. */
+/* Number, length of the packet, of the fragment, its number, then its bytes as a run. */
 static void join_script(struct wire_reader script)
 {
-    struct udp_joining joining = {0};
-    uint8_t packet[UDP_PIECE_HEADER + 1200];
+    struct udp_reassembly reassembly = {0};
+    uint8_t packet[UDP_FRAGMENT_HEADER + 1200];
     for (unsigned i = 0; i < 300 && wire_left(&script); i++) {
         unsigned size = wire_get_u8(&script) * 4u, whole = wire_get_u16(&script);
         uint8_t number = wire_get_u8(&script), index = wire_get_u8(&script);
@@ -49,7 +50,7 @@ static void join_script(struct wire_reader script)
         wire_put_u32(&w, 0);
         wire_put_u8(&w, SCTP_CHUNK_PAD);
         wire_put_u8(&w, 0);
-        wire_put_u16(&w, UDP_PIECE_HEADER - SCTP_HEADER + size - (number & 0x80 ? 1u : 0u));
+        wire_put_u16(&w, UDP_FRAGMENT_HEADER - SCTP_HEADER + size - (number & 0x80 ? 1u : 0u));
         wire_put_bytes(&w, "HWSPIEC1", 8);
         wire_put_u32(&w, number & 3u);
         wire_put_u16(&w, whole);
@@ -57,15 +58,15 @@ static void join_script(struct wire_reader script)
         wire_put_u16(&w, index);
         wire_put_u16(&w, number & 0x20 ? 1 : 0);
         memset(w.at, index, size);
-        take(&joining, packet, UDP_PIECE_HEADER + size);
+        take(&reassembly, packet, UDP_FRAGMENT_HEADER + size);
     }
-    udp_joining_fini(&joining);
+    udp_reassembly_fini(&reassembly);
 }
 
-/* ---- dividing, and joining that ---- */
+/* ---- dividing, and reassembly that ---- */
 
 struct received {
-    struct udp_joining joining;
+    struct udp_reassembly reassembly;
     size_t limit, length;
     bool joins, too_large;     /* a chunk that may not be cut */
     uint8_t bytes[PACKET_MAX]; /* chunks in the order of their arrival */
@@ -86,18 +87,18 @@ static void on_emit(void *context, uint8_t *packet, size_t length)
     size_t whole_length;
     must(sctp_wire_check(packet, length, &ports) && sctp_wire_u32(packet + 4) == 5);
     must(length <= r->limit || !r->joins);
-    switch (udp_joining_take(&r->joining, packet, length, &whole, &whole_length)) {
-    case UDP_PIECE_NONE:
+    switch (udp_reassembly_take(&r->reassembly, packet, length, &whole, &whole_length)) {
+    case UDP_FRAGMENT_NONE:
         add_chunks(r, packet, length);
         break;
-    case UDP_PIECE_LAST:
+    case UDP_FRAGMENT_LAST:
         must(sctp_wire_check(whole, whole_length, &ports));
         add_chunks(r, whole, whole_length);
         break;
-    case UDP_PIECE_TAKEN:
+    case UDP_FRAGMENT_TAKEN:
         break;
-    case UDP_PIECE_BAD:
-        must(!"a piece of ours is bad");
+    case UDP_FRAGMENT_BAD:
+        must(!"a fragment of ours is bad");
     }
 }
 
@@ -139,20 +140,20 @@ static void divide(struct wire_reader script)
     uint8_t *exact = malloc(length);
     must(exact);
     memcpy(exact, packet, length);
-    udp_pieces_divide(exact, length, r.limit, r.joins ? &number : NULL, on_emit, &r);
+    udp_fragments_divide(exact, length, r.limit, r.joins ? &number : NULL, on_emit, &r);
     must(r.length == length - SCTP_HEADER);
     must(!memcmp(r.bytes, exact + SCTP_HEADER, r.length));
-    udp_joining_fini(&r.joining);
+    udp_reassembly_fini(&r.reassembly);
     free(exact);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct udp_joining joining = {0};
+    struct udp_reassembly reassembly = {0};
     join_script(wire_reader(data, size));
     divide(wire_reader(data, size));
     if (size >= SCTP_HEADER)
-        take(&joining, data, size);
-    udp_joining_fini(&joining);
+        take(&reassembly, data, size);
+    udp_reassembly_fini(&reassembly);
     return 0;
 }

@@ -8,8 +8,8 @@
 #include "base/check.h"
 #include "base/wire.h"
 #include "sctp/listener.h"
+#include "transport/udp/answers.h"
 #include "transport/udp/packet.h"
-#include "transport/udp/stray.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -43,7 +43,7 @@ static void check_answer(const uint8_t *packet, size_t length, uint8_t *answer, 
 /* The bytes as times that pass, and peers: never more than the burst and what has come back. */
 static void check_limit(const uint8_t *data, size_t size)
 {
-    struct stray_limit limit = {.per_second = STRAY_PER_SECOND};
+    struct answers_limit limit = {.per_second = ANSWERS_OOTB_PER_SECOND};
     struct wire_reader reader = wire_reader(data, size);
     uint64_t begun = 1000000, now = begun, allowed = 0, latest[4] = {0};
     while (wire_left(&reader) >= 2) {
@@ -52,12 +52,13 @@ static void check_limit(const uint8_t *data, size_t size)
         memset(&key, 0, sizeof key);
         key.udp_port = peer;
         now += (uint64_t)step * step;
-        if (!stray_allow(&limit, &key, now))
+        if (!answers_limit_allow(&limit, &key, now))
             continue;
         allowed++;
         must(!latest[peer] || limit.latest_us == now);
         latest[peer] = now;
-        must(allowed <= STRAY_PER_SECOND + (now - begun) * STRAY_PER_SECOND / 1000000);
+        must(allowed <=
+             ANSWERS_OOTB_PER_SECOND + (now - begun) * ANSWERS_OOTB_PER_SECOND / 1000000);
     }
 }
 

@@ -1,6 +1,7 @@
-/* Packets divided between chunks and in pieces, joined again; pieces that are damaged or hostile.
+/* Packets divided between chunks and in fragments, joined again; fragments that are damaged or
+ * hostile.
  */
-#include "transport/udp/pieces.h"
+#include "transport/udp/fragments.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,42 +66,43 @@ static void between_chunks(void)
     struct heap heap = {0};
     uint32_t number = 7;
     size_t length = make(23, 1440);
-    udp_pieces_divide(packet, length, 1452, &number, keep, &heap);
+    udp_fragments_divide(packet, length, 1452, &number, keep, &heap);
     ok(heap.count == 23 && heap.largest == 1452 && !heap.bad && number == 7,
        "chunks that fill a packet each go in one each");
     clear(&heap);
     length = make(200, 100);
-    udp_pieces_divide(packet, length, 1252, &number, keep, &heap);
+    udp_fragments_divide(packet, length, 1252, &number, keep, &heap);
     ok(heap.count == 17 && heap.largest <= 1252 && heap.bytes == length - SCTP_HEADER && !heap.bad,
        "small ones as many as there is room for");
     clear(&heap);
     length = make(1, 8000);
-    udp_pieces_divide(packet, length, 1252, NULL, keep, &heap);
+    udp_fragments_divide(packet, length, 1252, NULL, keep, &heap);
     ok(heap.count == 1 && heap.lengths[0] == length && !memcmp(heap.packets[0], packet, length),
        "a large one whole where the peer joins none");
     clear(&heap);
 }
 
-static bool join_all(struct udp_joining *joining, struct heap *heap, bool backwards, size_t length)
+static bool join_all(struct udp_reassembly *reassembly, struct heap *heap, bool backwards,
+                     size_t length)
 {
     uint8_t *whole = NULL;
     size_t whole_length = 0, last = 0;
     for (size_t i = 0; i < heap->count; i++) {
         size_t n = backwards ? heap->count - 1 - i : i;
-        enum udp_piece piece =
-            udp_joining_take(joining, heap->packets[n], heap->lengths[n], &whole, &whole_length);
-        if (piece == UDP_PIECE_LAST)
+        enum udp_fragment fragment = udp_reassembly_take(reassembly, heap->packets[n],
+                                                         heap->lengths[n], &whole, &whole_length);
+        if (fragment == UDP_FRAGMENT_LAST)
             last = i + 1;
-        else if (piece != UDP_PIECE_TAKEN)
+        else if (fragment != UDP_FRAGMENT_TAKEN)
             return false;
     }
     return last == heap->count && whole_length == length && !memcmp(whole, packet, length);
 }
 
-static void pieces(void)
+static void fragments(void)
 {
     struct heap heap = {0};
-    struct udp_joining joining = {0};
+    struct udp_reassembly reassembly = {0};
     uint32_t number = 0;
     static const size_t sizes[] = {1444, 8960, 33588, 65516};
     static const size_t limits[] = {576, 1252, 1472};
@@ -110,29 +112,29 @@ static void pieces(void)
             size_t length = make(1, sizes[s]);
             if (length <= limits[l])
                 continue;
-            udp_pieces_divide(packet, length, limits[l], &number, keep, &heap);
+            udp_fragments_divide(packet, length, limits[l], &number, keep, &heap);
             all = all && heap.count > 1 && heap.largest <= limits[l] && !heap.bad &&
-                  join_all(&joining, &heap, l == 1, length);
+                  join_all(&reassembly, &heap, l == 1, length);
             clear(&heap);
         }
-    ok(all, "chunks of any size go in pieces that fit, and are joined in any order");
+    ok(all, "chunks of any size go in fragments that fit, and are joined in any order");
     uint8_t *whole;
     size_t length = make(1, 4000), whole_length;
-    ok(udp_joining_take(&joining, packet, length, &whole, &whole_length) == UDP_PIECE_NONE,
-       "an ordinary packet is no piece");
-    udp_pieces_divide(packet, length, 1252, &number, keep, &heap);
+    ok(udp_reassembly_take(&reassembly, packet, length, &whole, &whole_length) == UDP_FRAGMENT_NONE,
+       "an ordinary packet is no fragment");
+    udp_fragments_divide(packet, length, 1252, &number, keep, &heap);
     bool taken = true;
     for (int i = 0; i < 5; i++)
-        taken = taken && udp_joining_take(&joining, heap.packets[0], heap.lengths[0], &whole,
-                                          &whole_length) == UDP_PIECE_TAKEN;
-    ok(taken && join_all(&joining, &heap, true, length) == false,
-       "a piece that comes again completes nothing");
+        taken = taken && udp_reassembly_take(&reassembly, heap.packets[0], heap.lengths[0], &whole,
+                                             &whole_length) == UDP_FRAGMENT_TAKEN;
+    ok(taken && join_all(&reassembly, &heap, true, length) == false,
+       "a fragment that comes again completes nothing");
     for (size_t i = 0; i < heap.count; i++)
-        taken = taken && udp_joining_take(&joining, heap.packets[i], heap.lengths[i], &whole,
-                                          &whole_length) == UDP_PIECE_TAKEN;
+        taken = taken && udp_reassembly_take(&reassembly, heap.packets[i], heap.lengths[i], &whole,
+                                             &whole_length) == UDP_FRAGMENT_TAKEN;
     ok(taken, "nor does a packet that is complete come twice");
     clear(&heap);
-    udp_joining_fini(&joining);
+    udp_reassembly_fini(&reassembly);
 }
 
 /* From AUTH on a packet stays whole: what it authenticates must follow it. */
@@ -140,55 +142,56 @@ static void behind_auth(void)
 {
     static const uint8_t auth[28] = {SCTP_CHUNK_AUTH, 0, 0, 28, 0, 1, 0, 1};
     struct heap heap = {0};
-    struct udp_joining joining = {0};
+    struct udp_reassembly reassembly = {0};
     uint32_t number = 0;
     size_t length = make(8, 400);
     memmove(packet + SCTP_HEADER + sizeof auth, packet + SCTP_HEADER, length - SCTP_HEADER);
     memcpy(packet + SCTP_HEADER, auth, sizeof auth);
     length += sizeof auth;
     sctp_wire_seal(packet, length);
-    udp_pieces_divide(packet, length, 1252, &number, keep, &heap);
-    ok(number == 1 && heap.count > 1 && join_all(&joining, &heap, false, length),
-       "a packet with AUTH goes in pieces as a whole (%zu)", heap.count);
+    udp_fragments_divide(packet, length, 1252, &number, keep, &heap);
+    ok(number == 1 && heap.count > 1 && join_all(&reassembly, &heap, false, length),
+       "a packet with AUTH goes in fragments as a whole (%zu)", heap.count);
     clear(&heap);
-    udp_joining_fini(&joining);
+    udp_reassembly_fini(&reassembly);
 }
 
-/* For any content of a piece: no access out of bounds (asan), no memory beyond one packet. */
+/* For any content of a fragment: no access out of bounds (asan), no memory beyond one packet. */
 static void hostile(unsigned long seed)
 {
     struct heap heap = {0};
-    struct udp_joining joining = {0};
+    struct udp_reassembly reassembly = {0};
     uint32_t number = 0;
     size_t length = make(1, 4000);
-    udp_pieces_divide(packet, length, 1252, &number, keep, &heap);
+    udp_fragments_divide(packet, length, 1252, &number, keep, &heap);
     unsigned bad = 0, rounds = 20000;
     srandom((unsigned)seed);
     for (unsigned i = 0; i < rounds; i++) {
-        uint8_t *whole, *piece = heap.packets[(size_t)random() % (heap.count - 1)];
+        uint8_t *whole, *fragment = heap.packets[(size_t)random() % (heap.count - 1)];
         size_t whole_length, size = 1252;
         uint8_t *copy = malloc(size);
         memset(copy, 0, size);
-        memcpy(copy, piece, heap.lengths[0]);
+        memcpy(copy, fragment, heap.lengths[0]);
         for (int n = 0; n < 3; n++)
             copy[24 + (size_t)random() % 12] = (uint8_t)random();
         if (random() % 4 == 0)
             size = 24 + (size_t)random() % 20;
         if (random() % 4 == 0)
             copy[15] = (uint8_t)random();
-        bad += udp_joining_take(&joining, copy, size, &whole, &whole_length) == UDP_PIECE_BAD;
+        bad +=
+            udp_reassembly_take(&reassembly, copy, size, &whole, &whole_length) == UDP_FRAGMENT_BAD;
         free(copy);
     }
-    ok(bad > rounds / 2 && bad < rounds, "damaged pieces: %u of %u refused (seed %lu)", bad, rounds,
-       seed);
-    udp_joining_fini(&joining);
+    ok(bad > rounds / 2 && bad < rounds, "damaged fragments: %u of %u refused (seed %lu)", bad,
+       rounds, seed);
+    udp_reassembly_fini(&reassembly);
     clear(&heap);
 }
 
 int main(void)
 {
     between_chunks();
-    pieces();
+    fragments();
     behind_auth();
     hostile(tap_seed());
     return tap_done();
