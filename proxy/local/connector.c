@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "proxy/local/connector_why.h"
 
 /* RFC 8305 section 5: the recommended delay, and the one below which it must not be. */
 #define NEXT_ADDRESS_US       250000

@@ -47,3 +47,13 @@ void connector_start(struct connector *self, struct loop *loop, const struct end
                      uint64_t timeout_us, struct resolver *resolver, struct mailbox *mailbox);
 /* Gives up, from any state; on_done will not be called. */
 void connector_cancel(struct connector *self);
+
+#define CONNECTOR_WHY_MAX 640
+
+/* Private, in connector_why.c: the reason why a target could not be connected. Returns a code for
+ * the peer; why gets words for the log of this end: the endpoint as configured, and the error of
+ * each address. The most telling error counts: an answer before silence, silence before a missing
+ * route, of equals the last. look_up: NULL, or the one that gave no address; its why is empty while
+ * it has no answer. An address without an error has not answered. */
+enum err connector_why(const struct connector *connector, const struct resolver_answer *look_up,
+                       char *why, size_t size);

@@ -1,5 +1,5 @@
 /* Says in a code and in words why a target could not be connected. */
-#include "proxy/local/connector_why.h"
+#include "proxy/local/connector.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/number.h"
 
 /* An association with none could do nothing at all. */
 #define STREAMS_LEAST 16
@@ -68,11 +69,8 @@ uint32_t quota_take_streams(struct quota *quota, uint32_t wanted)
 {
     uint32_t max = quota->limits->max_streams;
     uint32_t half = quota->streams < max ? (max - quota->streams) / 2 : 0;
-    uint32_t streams = wanted;
-    if (streams > half)
-        streams = half;
-    if (streams < STREAMS_LEAST)
-        streams = wanted < STREAMS_LEAST ? wanted : STREAMS_LEAST;
+    uint32_t least = (uint32_t)number_least(wanted, STREAMS_LEAST);
+    uint32_t streams = (uint32_t)number_between(half, least, wanted);
     quota->streams += streams;
     return streams;
 }

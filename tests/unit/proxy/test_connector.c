@@ -7,7 +7,6 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 
-#include "proxy/local/connector_why.h"
 #include "tests/unit/proxy/local.h"
 
 struct bed {

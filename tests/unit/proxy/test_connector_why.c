@@ -1,5 +1,5 @@
 /* Reasons why a target could not be connected: the code for the peer, the words for us. */
-#include "proxy/local/connector_why.h"
+#include "proxy/local/connector.h"
 
 #include <errno.h>
 #include <stdio.h>
