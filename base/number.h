@@ -13,6 +13,12 @@ static inline uint64_t number_most(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+/* a - b, never below 0. */
+static inline uint64_t number_minus(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
 /* low is not above high. */
 static inline uint64_t number_between(uint64_t value, uint64_t low, uint64_t high)
 {

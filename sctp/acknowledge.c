@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/number.h"
 #include "sctp/delivery.h"
 #include "sctp/recovery.h"
 #include "sctp/sending.h"
@@ -156,14 +157,6 @@ static void give_back(struct sctp_acknowledge *list)
     list->capacity = 0;
 }
 
-static void swap(struct sctp_acknowledge *list, uint32_t count)
-{
-    struct sctp_interval *merged = list->spare;
-    list->spare = list->intervals;
-    list->intervals = merged;
-    list->count = count;
-}
-
 /* One block, with what of the list touches it, from *i on; what it adds is acknowledged. block may
  * begin within what was merged last, since others' blocks may end where none of ours does. */
 static struct sctp_interval join(struct sctp_association *self, uint64_t now_us,
@@ -212,7 +205,10 @@ static void merge(struct sctp_association *self, uint64_t now_us, const struct s
     }
     while (i < list->count)
         list->spare[out++] = list->intervals[i++];
-    swap(list, out);
+    struct sctp_interval *merged = list->spare;
+    list->spare = list->intervals;
+    list->intervals = merged;
+    list->count = out;
 }
 
 /* ---- reneging (section 6.2.1 D iii) ---- */
@@ -317,8 +313,7 @@ static void take_duplicates(struct sctp_association *self, const struct sctp_sac
 
 static void take_window(struct sctp_association *self, uint64_t now_us, uint32_t window)
 {
-    uint64_t out = self->flight.outstanding;
-    self->sending.peer_window = window > out ? window - (uint32_t)out : 0;
+    self->sending.peer_window = (uint32_t)number_minus(window, self->flight.outstanding);
     sctp_recovery_window(self, now_us, window);
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/number.h"
 #include "sctp/association_private.h"
 
 struct sctp_association *sctp_association_new(const struct sctp_options *options)
@@ -29,7 +30,7 @@ void sctp_association_end(struct sctp_association *self, enum err reason, const 
         return;
     self->state = SCTP_ENDED;
     self->reason = reason;
-    closing->text_length = length < SCTP_TEXT_MAX ? length : SCTP_TEXT_MAX;
+    closing->text_length = number_least(length, SCTP_TEXT_MAX);
     if (closing->text_length)
         memcpy(closing->text, text, closing->text_length);
 }

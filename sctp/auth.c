@@ -34,9 +34,17 @@ static const uint8_t never_chunks[] = {SCTP_CHUNK_INIT, SCTP_CHUNK_INIT_ACK,
                                        SCTP_CHUNK_SHUTDOWN_COMPLETE, SCTP_CHUNK_AUTH};
 
 /* The best first. A peer that lists SHA-1 first (Linux does) is sent SHA-256 all the same. */
-static const uint16_t our_hmacs[] = {SCTP_AUTH_UMAC128, SCTP_AUTH_SHA256, SCTP_AUTH_SHA1};
+static const struct hmac {
+    uint16_t id;
+    size_t size;    /* bytes of the MAC in the AUTH chunk; UMAC has a nonce before its tag */
+    size_t context; /* bytes of its part of union mac */
+} hmacs[] = {
+    {SCTP_AUTH_UMAC128, SCTP_UMAC_NONCE + UMAC128_DIGEST_SIZE, sizeof(struct umac128_ctx)},
+    {SCTP_AUTH_SHA256, SHA256_DIGEST_SIZE, sizeof(struct hmac_sha256_ctx)},
+    {SCTP_AUTH_SHA1, SHA1_DIGEST_SIZE, sizeof(struct hmac_sha1_ctx)},
+};
 
-#define HMACS (sizeof our_hmacs / sizeof our_hmacs[0])
+#define HMACS (sizeof hmacs / sizeof hmacs[0])
 
 /* The AUTH chunk before the MAC: header, key, HMAC. */
 #define HEAD 8
@@ -65,8 +73,8 @@ struct sctp_auth {
     struct vector own, peer;
     uint32_t must_send[256 / 32];
     bool accepts[HMACS];
-    uint16_t hmac; /* with which we send */
-    uint64_t sent; /* nonces that were used, with whatever key */
+    const struct hmac *hmac; /* with which we send */
+    uint64_t sent;           /* nonces that were used, with whatever key */
     struct key *used, *keys[SCTP_AUTH_KEYS_MAX];
 };
 
@@ -75,14 +83,12 @@ struct sctp_auth {
 size_t sctp_auth_put_parameters(struct wire_writer *writer,
                                 const uint8_t random[static SCTP_AUTH_RANDOM])
 {
-    uint8_t hmacs[2 * HMACS];
+    uint8_t ids[2 * HMACS];
     const uint8_t *begin = writer->at;
-    for (size_t i = 0; i < HMACS; i++) {
-        hmacs[2 * i] = (uint8_t)(our_hmacs[i] >> 8);
-        hmacs[2 * i + 1] = (uint8_t)our_hmacs[i];
-    }
+    for (size_t i = 0; i < HMACS; i++)
+        sctp_wire_store_u16(ids + 2 * i, hmacs[i].id);
     sctp_wire_put_parameter(writer, SCTP_PARAMETER_RANDOM, random, SCTP_AUTH_RANDOM);
-    sctp_wire_put_parameter(writer, SCTP_PARAMETER_HMACS, hmacs, sizeof hmacs);
+    sctp_wire_put_parameter(writer, SCTP_PARAMETER_HMACS, ids, sizeof ids);
     sctp_wire_put_parameter(writer, SCTP_PARAMETER_CHUNKS, sctp_auth_chunks, SCTP_AUTH_CHUNKS);
     return writer->overrun ? 0 : (size_t)(writer->at - begin);
 }
@@ -115,13 +121,14 @@ static bool lists_hmac(const struct sctp_parameter *list, uint16_t hmac)
     return false;
 }
 
-/* The best one that is in both lists; 0: there is none. */
-static uint16_t choose_hmac(const struct sctp_parameter *own, const struct sctp_parameter *peer)
+/* The best one that is in both lists; NULL: there is none. */
+static const struct hmac *choose_hmac(const struct sctp_parameter *own,
+                                      const struct sctp_parameter *peer)
 {
     for (size_t i = 0; i < HMACS; i++)
-        if (lists_hmac(own, our_hmacs[i]) && lists_hmac(peer, our_hmacs[i]))
-            return our_hmacs[i];
-    return 0;
+        if (lists_hmac(own, hmacs[i].id) && lists_hmac(peer, hmacs[i].id))
+            return &hmacs[i];
+    return NULL;
 }
 
 static bool are_good(const struct sctp_parameter found[static PARAMETERS])
@@ -184,22 +191,15 @@ struct sctp_auth *sctp_auth_new(const uint8_t *own, size_t own_length, const uin
     }
     self->hmac = choose_hmac(&ours[ALGORITHMS], &theirs[ALGORITHMS]);
     for (size_t i = 0; i < HMACS; i++)
-        self->accepts[i] = (our_hmacs[i] == SCTP_AUTH_UMAC128) == (self->hmac == SCTP_AUTH_UMAC128);
+        self->accepts[i] = (i == 0) == (self->hmac == &hmacs[0]); /* UMAC alone, or the others */
     must(sctp_auth_add(self, 0, NULL, 0) == ERR_OK && sctp_auth_use(self, 0) == ERR_OK);
     return self;
 }
 
-static size_t mac_size(uint16_t hmac)
-{
-    return hmac == SCTP_AUTH_SHA1     ? sizeof(struct hmac_sha1_ctx)
-           : hmac == SCTP_AUTH_SHA256 ? sizeof(struct hmac_sha256_ctx)
-                                      : sizeof(struct umac128_ctx);
-}
-
-static void free_mac(union mac *mac, uint16_t hmac)
+static void free_mac(union mac *mac, const struct hmac *hmac)
 {
     if (mac)
-        explicit_bzero(mac, mac_size(hmac));
+        explicit_bzero(mac, hmac->context);
     free(mac);
 }
 
@@ -207,7 +207,7 @@ static void free_key(const struct sctp_auth *self, struct key *key)
 {
     free_mac(key->send, self->hmac);
     for (size_t i = 0; i < HMACS; i++)
-        free_mac(key->receive[i], our_hmacs[i]);
+        free_mac(key->receive[i], &hmacs[i]);
     explicit_bzero(key, sizeof *key);
     free(key);
 }
@@ -302,19 +302,19 @@ static void derive_directed(const struct key *key, const struct vector *sender,
 }
 
 /* Owns: caller, free_mac. */
-static union mac *make_mac(const struct key *key, uint16_t hmac, const struct vector *sender,
-                           const struct vector *receiver)
+static union mac *make_mac(const struct key *key, const struct hmac *hmac,
+                           const struct vector *sender, const struct vector *receiver)
 {
     uint8_t derived[DERIVED_MAX];
     bool in_order = compare(sender, receiver) < 0;
-    union mac *mac = check_alloc(mac_size(hmac));
-    if (hmac == SCTP_AUTH_UMAC128) {
+    union mac *mac = check_alloc(hmac->context);
+    if (hmac->id == SCTP_AUTH_UMAC128) {
         derive_directed(key, sender, receiver, derived);
         umac128_set_key(&mac->umac, derived);
     } else {
         size_t length =
             derive(key, in_order ? sender : receiver, in_order ? receiver : sender, derived);
-        if (hmac == SCTP_AUTH_SHA1)
+        if (hmac->id == SCTP_AUTH_SHA1)
             hmac_sha1_set_key(&mac->sha1, length, derived);
         else
             hmac_sha256_set_key(&mac->sha256, length, derived);
@@ -328,29 +328,21 @@ static union mac *make_mac(const struct key *key, uint16_t hmac, const struct ve
 #define NONCE   SCTP_UMAC_NONCE
 #define MAC_MAX 32
 
-/* Bytes of it in the AUTH chunk. */
-static size_t size_of(uint16_t hmac)
-{
-    return hmac == SCTP_AUTH_SHA1     ? SHA1_DIGEST_SIZE
-           : hmac == SCTP_AUTH_SHA256 ? SHA256_DIGEST_SIZE
-                                      : NONCE + UMAC128_DIGEST_SIZE;
-}
-
 /* Over the chunk with zeros for its MAC, and all behind it (section 6.2); a nonce stands in the
  * chunk. */
-static void compute(union mac *mac, uint16_t hmac, const uint8_t *chunk, const uint8_t *end,
-                    uint8_t out[static MAC_MAX])
+static void compute(union mac *mac, const struct hmac *hmac, const uint8_t *chunk,
+                    const uint8_t *end, uint8_t out[static MAC_MAX])
 {
     uint8_t head[HEAD + MAC_MAX] = {0};
-    size_t size = size_of(hmac), head_size = HEAD + size;
+    size_t size = hmac->size, head_size = HEAD + size;
     const uint8_t *rest = chunk + head_size;
     size_t rest_size = (size_t)(end - rest);
     memcpy(head, chunk, HEAD);
-    if (hmac == SCTP_AUTH_SHA1) {
+    if (hmac->id == SCTP_AUTH_SHA1) {
         hmac_sha1_update(&mac->sha1, head_size, head);
         hmac_sha1_update(&mac->sha1, rest_size, rest);
         hmac_sha1_digest(&mac->sha1, size, out);
-    } else if (hmac == SCTP_AUTH_SHA256) {
+    } else if (hmac->id == SCTP_AUTH_SHA256) {
         hmac_sha256_update(&mac->sha256, head_size, head);
         hmac_sha256_update(&mac->sha256, rest_size, rest);
         hmac_sha256_digest(&mac->sha256, size, out);
@@ -372,7 +364,7 @@ bool sctp_auth_must_come(uint8_t type)
 
 size_t sctp_auth_size(const struct sctp_auth *self)
 {
-    return HEAD + size_of(self->hmac);
+    return HEAD + self->hmac->size;
 }
 
 uint8_t *sctp_auth_begin(const struct sctp_auth *self, struct wire_writer *writer)
@@ -382,8 +374,8 @@ uint8_t *sctp_auth_begin(const struct sctp_auth *self, struct wire_writer *write
         return NULL;
     uint8_t *chunk = sctp_wire_begin(writer, SCTP_CHUNK_AUTH, 0);
     wire_put_u16(writer, self->used->number);
-    wire_put_u16(writer, self->hmac);
-    wire_put_bytes(writer, zeros, size_of(self->hmac));
+    wire_put_u16(writer, self->hmac->id);
+    wire_put_bytes(writer, zeros, self->hmac->size);
     sctp_wire_end(writer, chunk);
     return chunk;
 }
@@ -394,21 +386,12 @@ void sctp_auth_sign(struct sctp_auth *self, uint8_t *chunk, const uint8_t *packe
     struct key *key = self->used;
     if (!key->send)
         key->send = make_mac(key, self->hmac, &self->own, &self->peer);
-    if (self->hmac == SCTP_AUTH_UMAC128) {
+    if (self->hmac->id == SCTP_AUTH_UMAC128) {
         struct wire_writer nonce = wire_writer(chunk + HEAD, NONCE);
         wire_put_u64(&nonce, self->sent++);
     }
     compute(key->send, self->hmac, chunk, packet_end, mac);
-    memcpy(chunk + HEAD, mac, size_of(self->hmac));
-}
-
-/* Its place among ours; HMACS: it is none of them. */
-static size_t index_of(uint16_t hmac)
-{
-    size_t i = 0;
-    while (i < HMACS && our_hmacs[i] != hmac)
-        i++;
-    return i;
+    memcpy(chunk + HEAD, mac, self->hmac->size);
 }
 
 bool sctp_auth_check(const struct sctp_auth *self, const uint8_t *chunk, const uint8_t *end,
@@ -418,17 +401,18 @@ bool sctp_auth_check(const struct sctp_auth *self, const uint8_t *chunk, const u
     *unsupported_hmac = false;
     if (length < HEAD || length > (size_t)(end - chunk))
         return false;
-    uint16_t hmac = sctp_wire_u16(chunk + 6);
-    size_t which = index_of(hmac);
+    size_t which = 0;
+    while (which < HMACS && hmacs[which].id != sctp_wire_u16(chunk + 6))
+        which++;
     *unsupported_hmac = which == HMACS;
-    if (which == HMACS || !self->accepts[which] || length != HEAD + size_of(hmac))
+    if (which == HMACS || !self->accepts[which] || length != HEAD + hmacs[which].size)
         return false;
     struct key *key = key_of(self, sctp_wire_u16(chunk + 4));
     if (!key)
         return false;
     uint8_t mac[MAC_MAX];
     if (!key->receive[which])
-        key->receive[which] = make_mac(key, hmac, &self->peer, &self->own);
-    compute(key->receive[which], hmac, chunk, end, mac);
-    return memeql_sec(mac, chunk + HEAD, size_of(hmac));
+        key->receive[which] = make_mac(key, &hmacs[which], &self->peer, &self->own);
+    compute(key->receive[which], &hmacs[which], chunk, end, mac);
+    return memeql_sec(mac, chunk + HEAD, hmacs[which].size);
 }

@@ -191,7 +191,7 @@ static void leave_probe_rtt(struct sctp_bbr *self, uint64_t now_us)
     sctp_bbr_model_forget_shortterm(self);
     if (self->full_bw_reached) {
         sctp_bbr_probe_down(self, now_us);
-        sctp_bbr_probe_cruise(self);
+        self->state = SCTP_BBR_CRUISE;
     } else {
         self->state = SCTP_BBR_STARTUP;
     }
@@ -350,7 +350,7 @@ static void mtu(struct sctp_congestion *base, uint32_t mss)
 {
     base->mss = mss ? mss : 1;
     base->window = number_most(base->window, base->mss); /* until the next acknowledgement */
-    base->quantum = base->quantum > base->mss ? base->quantum : base->mss;
+    base->quantum = (uint32_t)number_most(base->quantum, base->mss);
 }
 
 static const char *phase(const struct sctp_congestion *base, double *floor)

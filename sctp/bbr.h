@@ -180,11 +180,9 @@ void sctp_bbr_model_lost(struct sctp_bbr *self, const struct sctp_loss *loss);
 /* D4. */
 void sctp_bbr_model_spurious(struct sctp_bbr *self, uint32_t size);
 void sctp_bbr_model_forget_shortterm(struct sctp_bbr *self);
-void sctp_bbr_model_forget_signals(struct sctp_bbr *self);
 void sctp_bbr_model_forget_full_bw(struct sctp_bbr *self);
 /* The best round's mean: few packets far apart, as Startup begins, meet less jitter than many. */
 void sctp_bbr_model_forget_base(struct sctp_bbr *self);
-void sctp_bbr_model_advance_filter(struct sctp_bbr *self);
 /* Bytes that percent of a round trip's worth are; the first window without a round trip. */
 uint64_t sctp_bbr_model_bdp(const struct sctp_bbr *self, uint64_t bw, unsigned percent);
 /* "Computing BBR.max_inflight": at least the offload budget, and 4 packets. */
@@ -195,7 +193,6 @@ uint64_t sctp_bbr_model_allowed(const struct sctp_bbr *self, uint64_t bytes);
 /* ---- sctp/bbr_probe.c ---- */
 
 void sctp_bbr_probe_down(struct sctp_bbr *self, uint64_t now_us);
-void sctp_bbr_probe_cruise(struct sctp_bbr *self);
 void sctp_bbr_probe_refill(struct sctp_bbr *self);
 /* "ProbeBW Algorithm Details": UpdateProbeBWCyclePhase. */
 void sctp_bbr_probe_update(struct sctp_bbr *self, const struct sctp_sample *sample);

@@ -5,21 +5,10 @@
 #define FULL_ROUNDS  3
 #define SECOND_US    1000000
 
-static uint64_t since(uint64_t now, uint64_t then)
-{
-    return now > then ? now - then : 0;
-}
-
 void sctp_bbr_model_forget_shortterm(struct sctp_bbr *self)
 {
     self->bw_shortterm = self->inflight_shortterm = SCTP_BBR_NONE;
     self->was_slow = false;
-}
-
-void sctp_bbr_model_forget_signals(struct sctp_bbr *self)
-{
-    self->loss_in_round = false;
-    self->bw_latest = self->inflight_latest = 0;
 }
 
 void sctp_bbr_model_forget_full_bw(struct sctp_bbr *self)
@@ -95,7 +84,7 @@ void sctp_bbr_model_lost(struct sctp_bbr *self, const struct sctp_loss *loss)
 
 void sctp_bbr_model_spurious(struct sctp_bbr *self, uint32_t size)
 {
-    self->round_lost = since(self->round_lost, size);
+    self->round_lost = number_minus(self->round_lost, size);
     if (!self->round_lost)
         self->loss_in_round = false;
 }
@@ -114,14 +103,14 @@ static void measure_queue(struct sctp_bbr *self, uint64_t now_us, uint64_t sent)
         self->calm = self->slow = false;
         return;
     }
-    if (since(now_us, self->base_us) > SCTP_BBR_BASE_US) {
+    if (number_minus(now_us, self->base_us) > SCTP_BBR_BASE_US) {
         self->base_us = now_us;
         self->base_rtt_us[1] = self->base_rtt_us[0];
         self->base_rtt_us[0] = mean_us;
     }
     self->base_rtt_us[0] = number_least(self->base_rtt_us[0], mean_us);
     uint64_t base_us = number_least(self->base_rtt_us[0], self->base_rtt_us[1]);
-    uint64_t more_us = since(mean_us, base_us);
+    uint64_t more_us = number_minus(mean_us, base_us);
     self->calm = more_us <= number_most(base_us / SCTP_BBR_CALM_SHARE, SCTP_BBR_CALM_US);
     self->fills = !self->calm && sent >= SCTP_BBR_D7_PACKETS * self->base.mss;
     self->margin = SCTP_BBR_MARGIN;
@@ -189,7 +178,7 @@ static void leave_startup(struct sctp_bbr *self)
 /* Once a round. */
 static void end_loss_round(struct sctp_bbr *self, const struct sctp_sample *sample)
 {
-    uint64_t delivered = since(sample->total_delivered, self->round_delivered);
+    uint64_t delivered = number_minus(sample->total_delivered, self->round_delivered);
     uint64_t sent = number_least(delivered, SCTP_CONGESTION_BYTES_MAX) + self->round_lost;
     sent = number_least(sent, SCTP_CONGESTION_BYTES_MAX);
     measure_queue(self, sample->now_us, sent);
@@ -248,16 +237,11 @@ static void update_max_bw(struct sctp_bbr *self, const struct sctp_sample *sampl
     self->max_bw = number_most(self->bw_filter[0], self->bw_filter[1]);
 }
 
-void sctp_bbr_model_advance_filter(struct sctp_bbr *self)
-{
-    self->cycle++;
-    self->bw_filter[self->cycle % 2] = 0;
-}
-
 /* "BBR.extra_acked". */
 static void update_aggregation(struct sctp_bbr *self, const struct sctp_sample *sample)
 {
-    uint64_t us = number_least(since(sample->now_us, self->aggregate_us), SCTP_CONGESTION_TIME_MAX);
+    uint64_t us =
+        number_least(number_minus(sample->now_us, self->aggregate_us), SCTP_CONGESTION_TIME_MAX);
     uint64_t expected = self->bw * us / SECOND_US;
     if (self->aggregate_delivered <= expected) {
         self->aggregate_delivered = expected = 0;
@@ -308,14 +292,15 @@ void sctp_bbr_model_update(struct sctp_bbr *self, const struct sctp_sample *samp
 void sctp_bbr_model_round_trip(struct sctp_bbr *self, const struct sctp_sample *sample)
 {
     uint64_t now_us = sample->now_us, rtt_us = sample->rtt_us;
-    self->probe_rtt_expired = since(now_us, self->probe_rtt_stamp_us) > SCTP_BBR_PROBE_RTT_US;
+    self->probe_rtt_expired =
+        number_minus(now_us, self->probe_rtt_stamp_us) > SCTP_BBR_PROBE_RTT_US;
     if (rtt_us && (rtt_us < self->probe_rtt_min_us || self->probe_rtt_expired)) {
         self->probe_rtt_min_us = rtt_us;
         self->probe_rtt_stamp_us = now_us;
     }
     if (rtt_us && (!self->least_rtt_us || rtt_us < self->least_rtt_us))
         self->least_rtt_us = rtt_us;
-    bool expired = since(now_us, self->min_rtt_stamp_us) > SCTP_BBR_MIN_RTT_US;
+    bool expired = number_minus(now_us, self->min_rtt_stamp_us) > SCTP_BBR_MIN_RTT_US;
     if (self->probe_rtt_min_us >= self->min_rtt_us && !expired)
         return;
     self->min_rtt_us = self->probe_rtt_min_us;

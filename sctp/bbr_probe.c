@@ -19,7 +19,8 @@ static uint64_t chance(struct sctp_bbr *self, uint64_t now_us)
 
 void sctp_bbr_probe_down(struct sctp_bbr *self, uint64_t now_us)
 {
-    sctp_bbr_model_forget_signals(self);
+    self->loss_in_round = false;
+    self->bw_latest = self->inflight_latest = 0;
     self->up_acked_per_packet = SCTP_BBR_NONE;
     self->rounds_since_up = chance(self, now_us) % 2;
     self->probe_wait_us = WAIT_US + chance(self, now_us) % WAIT_MORE;
@@ -27,11 +28,6 @@ void sctp_bbr_probe_down(struct sctp_bbr *self, uint64_t now_us)
     self->acks = SCTP_BBR_ACKS_STOPPING;
     sctp_bbr_start_round(self);
     self->state = SCTP_BBR_DOWN;
-}
-
-void sctp_bbr_probe_cruise(struct sctp_bbr *self)
-{
-    self->state = SCTP_BBR_CRUISE;
 }
 
 void sctp_bbr_probe_refill(struct sctp_bbr *self)
@@ -74,8 +70,8 @@ uint64_t sctp_bbr_probe_headroom(const struct sctp_bbr *self)
         return SCTP_BBR_NONE;
     uint64_t room = self->inflight_longterm * SCTP_BBR_HEADROOM / 100;
     room = number_most(room, self->base.mss);
-    uint64_t rest = self->inflight_longterm > room ? self->inflight_longterm - room : 0;
-    return number_most(rest, (uint64_t)SCTP_BBR_MIN_PIPE * self->base.mss);
+    return number_most(number_minus(self->inflight_longterm, room),
+                       (uint64_t)SCTP_BBR_MIN_PIPE * self->base.mss);
 }
 
 /* ---- losses ---- */
@@ -98,8 +94,7 @@ static void too_high(struct sctp_bbr *self, uint64_t now_us, uint64_t in_flight,
 /* InflightAtLoss: what was in flight when the losses became too many; D1 raises the threshold. */
 static uint64_t in_flight_at(uint64_t in_flight, uint64_t lost, uint64_t allowed, uint32_t size)
 {
-    uint64_t prior = in_flight > size ? in_flight - size : 0;
-    uint64_t prior_lost = lost > size ? lost - size : 0;
+    uint64_t prior = number_minus(in_flight, size), prior_lost = number_minus(lost, size);
     if (allowed >= in_flight)
         return in_flight;
     uint64_t share = allowed * SCTP_BBR_WHOLE / in_flight;
@@ -115,7 +110,7 @@ void sctp_bbr_probe_lost(struct sctp_bbr *self, const struct sctp_loss *loss)
     if (!self->probe_sample || loss->by_timeout) /* D3 */
         return;
     uint64_t in_flight = number_least(loss->mark.in_flight, SCTP_CONGESTION_BYTES_MAX);
-    uint64_t lost = loss->total_lost > loss->mark.lost ? loss->total_lost - loss->mark.lost : 0;
+    uint64_t lost = number_minus(loss->total_lost, loss->mark.lost);
     uint64_t allowed = sctp_bbr_model_allowed(self, in_flight);
     if (lost <= allowed)
         return;
@@ -159,7 +154,7 @@ static bool adapt_longterm(struct sctp_bbr *self, const struct sctp_sample *samp
         self->probe_sample = false;
         self->acks = SCTP_BBR_ACKS_INIT;
         if (sctp_bbr_is_probing_bw(self) && !sample->limited)
-            sctp_bbr_model_advance_filter(self);
+            self->bw_filter[++self->cycle % 2] = 0;
         if (sctp_bbr_is_probing_bw(self) && self->precautionary && !self->too_high) {
             sctp_bbr_probe_refill(self);
             self->resumes = true;
@@ -177,7 +172,7 @@ static bool adapt_longterm(struct sctp_bbr *self, const struct sctp_sample *samp
 
 static bool is_time_to_probe(const struct sctp_bbr *self, uint64_t now_us)
 {
-    uint64_t waited_us = now_us > self->cycle_us ? now_us - self->cycle_us : 0;
+    uint64_t waited_us = number_minus(now_us, self->cycle_us);
     uint64_t bytes = number_least(sctp_bbr_model_bdp(self, self->bw, 100), self->window);
     uint64_t rounds = number_least(bytes / self->base.mss, RENO_ROUNDS);
     return waited_us > self->probe_wait_us || self->rounds_since_up >= rounds;
@@ -234,7 +229,7 @@ void sctp_bbr_probe_update(struct sctp_bbr *self, const struct sctp_sample *samp
         if (is_time_to_probe(self, sample->now_us))
             sctp_bbr_probe_refill(self);
         else if (self->state == SCTP_BBR_DOWN && is_time_to_cruise(self, sample->in_flight))
-            sctp_bbr_probe_cruise(self);
+            self->state = SCTP_BBR_CRUISE;
         break;
     case SCTP_BBR_REFILL:
         if (self->round_start)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/number.h"
 #include "sctp/acknowledge.h"
 #include "sctp/receiving.h"
 #include "sctp/sending.h"
@@ -25,8 +26,7 @@ static enum err orderly(const struct sctp_association *self)
 
 uint64_t sctp_closing_deadline(const struct sctp_association *self)
 {
-    const struct sctp_closing *closing = &self->closing;
-    return closing->deadline_us < closing->guard_us ? closing->deadline_us : closing->guard_us;
+    return number_least(self->closing.deadline_us, self->closing.guard_us);
 }
 
 /* All data has arrived at both ends once SHUTDOWN ACK is out: if its answer never comes, only the
@@ -65,13 +65,6 @@ void sctp_closing_heard(struct sctp_association *self, uint64_t now_us)
 
 /* ---- the sequence ---- */
 
-static void begin_shutdown(struct sctp_association *self, uint64_t now_us)
-{
-    self->state = SCTP_SHUTDOWN_SENT;
-    self->closing.owes_shutdown = true;
-    self->closing.guard_us = now_us + GUARD_TIMES * self->options.rto_max_us;
-}
-
 static void begin_shutdown_ack(struct sctp_association *self)
 {
     struct sctp_closing *closing = &self->closing;
@@ -83,10 +76,13 @@ static void begin_shutdown_ack(struct sctp_association *self)
 
 void sctp_closing_continue(struct sctp_association *self, uint64_t now_us)
 {
-    if (self->state == SCTP_SHUTDOWN_PENDING && sctp_sending_is_done(self))
-        begin_shutdown(self, now_us);
-    else if (self->state == SCTP_SHUTDOWN_RECEIVED && sctp_sending_is_done(self))
+    if (self->state == SCTP_SHUTDOWN_PENDING && sctp_sending_is_done(self)) {
+        self->state = SCTP_SHUTDOWN_SENT;
+        self->closing.owes_shutdown = true;
+        self->closing.guard_us = now_us + GUARD_TIMES * self->options.rto_max_us;
+    } else if (self->state == SCTP_SHUTDOWN_RECEIVED && sctp_sending_is_done(self)) {
         begin_shutdown_ack(self);
+    }
 }
 
 void sctp_association_shutdown(struct sctp_association *self, uint64_t now_us)

@@ -203,9 +203,7 @@ static uint64_t cubic_at(const struct cubic *self, uint64_t ms)
     uint64_t away = is_below ? self->now.k_ms - ms : ms - self->now.k_ms;
     away = number_least(away, MS_MAX);
     uint64_t change = away * away * away / 1000 * CUBIC_TENTHS * packet(self) / 10 / 1000000;
-    if (!is_below)
-        return self->now.w_max + change;
-    return self->now.w_max > change ? self->now.w_max - change : 0;
+    return is_below ? number_minus(self->now.w_max, change) : self->now.w_max + change;
 }
 
 /* The window of Reno with the same share of the line (section 4.3). */
@@ -225,7 +223,7 @@ static void avoid(struct cubic *self, const struct sctp_sample *sample)
     if (!self->now.epoch_us)
         begin_epoch(self, sample->now_us);
     raise_w_est(self, sample->acked);
-    uint64_t us = sample->now_us > self->now.epoch_us ? sample->now_us - self->now.epoch_us : 0;
+    uint64_t us = number_minus(sample->now_us, self->now.epoch_us);
     if (cubic_at(self, us / 1000) < self->now.w_est) {
         self->base.window = number_most(window, self->now.w_est);
         return;
@@ -360,7 +358,7 @@ static void sent(struct sctp_congestion *base, uint64_t now_us, uint32_t size, u
 {
     (void)size;
     struct cubic *self = cubic_of(base);
-    uint64_t idle_us = now_us > self->sent_us ? now_us - self->sent_us : 0;
+    uint64_t idle_us = number_minus(now_us, self->sent_us);
     self->sent_us = now_us;
     if (in_flight)
         return;

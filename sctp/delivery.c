@@ -1,6 +1,7 @@
 /* Packets that were acknowledged, and losses that were none. */
 #include "sctp/delivery.h"
 
+#include "base/number.h"
 #include "sctp/recovery.h"
 
 /* An answer that comes sooner after a retransmission than this share of the least round trip is the
@@ -11,11 +12,6 @@
 /* RFC 8985 section 6.2.4: how far the reordering window grows, and how long it stays. */
 #define REO_MULT_MAX 16
 #define REO_PERSIST  16
-
-static void leave(struct sctp_net *net, const struct sctp_packet *packet)
-{
-    net->in_flight -= packet->size < net->in_flight ? packet->size : net->in_flight;
-}
 
 /* ---- one packet ---- */
 
@@ -39,7 +35,7 @@ static void count(struct sctp_association *self, uint64_t now_us, uint32_t numbe
 {
     struct sctp_net *net = self->nets[packet->net];
     bool repeats = packet->flags & SCTP_PACKET_RTX, probe = packet->flags & SCTP_PACKET_PROBE;
-    uint64_t rtt_us = now_us > packet->sent_us ? now_us - packet->sent_us : 0;
+    uint64_t rtt_us = number_minus(now_us, packet->sent_us);
     packet->flags |= SCTP_PACKET_ACKED;
     net->heard_us = net->t3_from_us = now_us;
     net->errors = 0;
@@ -62,7 +58,7 @@ static void arrive(struct sctp_association *self, uint64_t now_us, uint32_t numb
                    struct sctp_packet *packet)
 {
     if (!(packet->flags & SCTP_PACKET_COPY))
-        leave(self->nets[packet->net], packet);
+        sctp_net_leave(self->nets[packet->net], packet->size);
     count(self, now_us, number, packet);
 }
 
@@ -112,7 +108,7 @@ static uint32_t undo_timeout(struct sctp_association *self, unsigned n)
             !is_waiting(self, number, packet))
             continue;
         return_to_flight(self, number, packet);
-        net->rate.lost -= packet->size < net->rate.lost ? packet->size : net->rate.lost;
+        net->rate.lost = number_minus(net->rate.lost, packet->size);
         bytes += packet->size;
     }
     net->in_recovery = net->by_timeout = false;
@@ -125,7 +121,7 @@ static void spurious(struct sctp_association *self, uint64_t now_us, uint32_t nu
     struct sctp_net *net = self->nets[packet->net];
     uint32_t size = packet->size;
     bool whole = false;
-    net->rate.lost -= size < net->rate.lost ? size : net->rate.lost;
+    net->rate.lost = number_minus(net->rate.lost, size);
     count(self, now_us, number, packet);
     if (!packet->episode) /* a path was given up, or a window was probed: no mistake of ours */
         return;
@@ -148,7 +144,7 @@ static void arrived_before(struct sctp_association *self, uint64_t now_us,
     uint32_t number = packet->previous;
     self->counters.spurious += packet->chunk_count;
     net->needless |= !(packet->flags & SCTP_PACKET_PROBE);
-    leave(net, packet);
+    sctp_net_leave(net, packet->size);
     packet->flags |= SCTP_PACKET_ACKED;
     if (!sctp_flight_knows(&self->flight, number))
         return;
@@ -261,8 +257,7 @@ static void tell(struct sctp_net *net, uint64_t now_us)
  * slower is followed within two or three samples all the same. */
 static uint64_t believable(const struct sctp_net *net, uint64_t rtt_us)
 {
-    uint64_t most = 2 * net->rto_us;
-    return net->srtt_us && rtt_us > most ? most : rtt_us;
+    return net->srtt_us ? number_least(rtt_us, 2 * net->rto_us) : rtt_us;
 }
 
 void sctp_delivery_end(struct sctp_association *self, uint64_t now_us)

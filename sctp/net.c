@@ -15,12 +15,8 @@ struct sctp_net *sctp_net_new(const struct sctp_options *options, uint64_t now_u
 {
     struct sctp_net *net = check_alloc(sizeof *net);
     net->mtu = mtu;
-    net->reo_mult = 1;
     net->heard_us = now_us;
-    net->rto_us = options->rto_initial_us;
-    if (rtt_us)
-        sctp_net_measured(net, options, rtt_us);
-    net->congestion = options->congestion->make(now_us, mtu, rtt_us);
+    sctp_net_restart(net, options, now_us, rtt_us);
     return net;
 }
 

@@ -2,6 +2,7 @@
  * of loss detection (RFC 8985), rate, pace and congestion control. Private to sctp/. Pure. */
 #pragma once
 
+#include "base/number.h"
 #include "sctp/congestion.h"
 #include "sctp/pacer.h"
 #include "sctp/rate.h"
@@ -48,6 +49,12 @@ struct sctp_net {
     struct sctp_pacer pacer;
     struct sctp_congestion *congestion;
 };
+
+/* A packet of that size is no longer in flight. */
+static inline void sctp_net_leave(struct sctp_net *net, uint32_t size)
+{
+    net->in_flight = number_minus(net->in_flight, size);
+}
 
 /* rtt_us: a round trip that is known from the handshake, 0: none. Owns: caller. */
 struct sctp_net *sctp_net_new(const struct sctp_options *options, uint64_t now_us, uint32_t mtu,

@@ -1,6 +1,8 @@
 /* A leaky bucket that paces packets. */
 #include "sctp/pacer.h"
 
+#include "base/number.h"
+
 /* A packet holds up the next one no longer, however slow the pace was when it was sent. */
 #define LONGEST_US UINT64_C(1000000)
 
@@ -14,8 +16,7 @@ uint32_t sctp_pacer_allows(struct sctp_pacer *pacer, uint64_t now_us, uint64_t p
 {
     if (!pace)
         return UINT32_MAX;
-    if (pacer->next_us > now_us && pacer->next_us - now_us > LONGEST_US)
-        pacer->next_us = now_us + LONGEST_US;
+    pacer->next_us = number_least(pacer->next_us, now_us + LONGEST_US);
     return now_us >= pacer->next_us ? quantum : pacer->left;
 }
 
@@ -26,7 +27,7 @@ static void begin(struct sctp_pacer *pacer, uint64_t now_us, uint64_t pace, uint
     pacer->left = quantum;
     if (now_us - pacer->next_us <= due_us)
         return;
-    pacer->next_us = now_us > due_us ? now_us - due_us : 0;
+    pacer->next_us = number_minus(now_us, due_us);
     pacer->spare_ns = 0;
 }
 
@@ -39,12 +40,11 @@ void sctp_pacer_sent(struct sctp_pacer *pacer, uint64_t now_us, uint64_t pace, u
     }
     if (now_us >= pacer->next_us)
         begin(pacer, now_us, pace, quantum);
-    pacer->left -= size < pacer->left ? size : pacer->left;
+    pacer->left = (uint32_t)number_minus(pacer->left, size);
     uint64_t ns = time_ns(size, pace) + pacer->spare_ns;
     pacer->next_us += ns / 1000;
     pacer->spare_ns = ns % 1000;
-    if (pacer->next_us > now_us && pacer->next_us - now_us > LONGEST_US)
-        pacer->next_us = now_us + LONGEST_US;
+    pacer->next_us = number_least(pacer->next_us, now_us + LONGEST_US);
 }
 
 void sctp_pacer_reset(struct sctp_pacer *pacer)

@@ -1,13 +1,9 @@
 /* Delivery rate samples. */
 #include "sctp/rate.h"
 
-#define SECOND_US 1000000u
+#include "base/number.h"
 
-/* Clocks may step back; then no time has passed. */
-static uint64_t since(uint64_t now_us, uint64_t then_us)
-{
-    return now_us > then_us ? now_us - then_us : 0;
-}
+#define SECOND_US 1000000u
 
 void sctp_rate_sent(struct sctp_rate *rate, uint64_t now_us, uint32_t size, uint64_t in_flight,
                     struct sctp_rate_mark *mark)
@@ -46,12 +42,12 @@ void sctp_rate_acked(struct sctp_rate *rate, struct sctp_sample *sample, uint64_
     sample->acked += size;
     if (!is_newest(rate, sample, sent_us, mark))
         return;
-    uint64_t sending = since(sent_us, mark->first_sent_us);
-    uint64_t arriving = since(now_us, mark->delivered_us);
+    uint64_t sending = number_minus(sent_us, mark->first_sent_us);
+    uint64_t arriving = number_minus(now_us, mark->delivered_us);
     sample->has_packet = true;
     sample->sent_us = sent_us;
     sample->prior_delivered = mark->delivered;
-    sample->interval_us = sending > arriving ? sending : arriving;
+    sample->interval_us = number_most(sending, arriving);
     sample->tx_in_flight = mark->in_flight;
     sample->tx_lost = mark->lost; /* until it is finished */
     sample->limited = mark->limited;
@@ -72,8 +68,8 @@ void sctp_rate_finish(struct sctp_rate *rate, struct sctp_sample *sample, uint64
     sample->total_delivered = rate->delivered;
     if (!sample->has_packet)
         return;
-    sample->delivered = since(rate->delivered, sample->prior_delivered);
-    sample->tx_lost = since(rate->lost, sample->tx_lost);
+    sample->delivered = number_minus(rate->delivered, sample->prior_delivered);
+    sample->tx_lost = number_minus(rate->lost, sample->tx_lost);
     if (sample->interval_us && sample->interval_us >= min_rtt_us)
         sample->rate = per_second(sample->delivered, sample->interval_us);
 }

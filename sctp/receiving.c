@@ -16,8 +16,7 @@ static uint32_t window(const struct sctp_association *self)
 {
     uint32_t buffer = self->options.buffer;
     uint64_t least = number_least(sctp_association_mtu(self, self->used), buffer / 2);
-    size_t used = sctp_receiving_held(self);
-    uint32_t left = used < buffer ? (uint32_t)(buffer - used) : 0;
+    uint32_t left = (uint32_t)number_minus(buffer, sctp_receiving_held(self));
     return left >= least ? left : 0;
 }
 
@@ -247,7 +246,7 @@ static void put_blocks(struct sctp_association *self, struct wire_writer *writer
 {
     struct blocks blocks;
     blocks.count = 0;
-    collect_blocks(self, &blocks, room < SCTP_RECEIVING_GAPS_MAX ? room : SCTP_RECEIVING_GAPS_MAX);
+    collect_blocks(self, &blocks, number_least(room, SCTP_RECEIVING_GAPS_MAX));
     for (size_t i = 0; i < blocks.count; i++) {
         wire_put_u16(writer, blocks.gaps[i].start);
         wire_put_u16(writer, blocks.gaps[i].end);

@@ -144,7 +144,7 @@ static void declare(struct sctp_association *self, uint64_t now_us, uint32_t num
     if (how == BY_RACK)
         sctp_net_begin_batch(net);
     if (!(packet->flags & SCTP_PACKET_COPY))
-        net->in_flight -= packet->size < net->in_flight ? packet->size : net->in_flight;
+        sctp_net_leave(net, packet->size);
     packet->flags |= SCTP_PACKET_LOST;
     net->rate.lost += packet->size;
     if (how == BY_RACK)
@@ -200,8 +200,7 @@ static uint64_t reo_wnd(const struct sctp_net *net)
 {
     if (!net->reordering_seen && net->in_recovery)
         return 0;
-    uint64_t window = net->reo_mult * (net->min_rtt_us / RACK_SHARE);
-    return window < net->srtt_us ? window : net->srtt_us;
+    return number_least(net->reo_mult * (net->min_rtt_us / RACK_SHARE), net->srtt_us);
 }
 
 /* Not reported yet, for want of room in a SACK: nothing is known of it. */
@@ -293,7 +292,7 @@ void sctp_recovery_rtx_packet(struct sctp_association *self, uint32_t number)
 {
     struct sctp_packet *packet = sctp_flight_packet(&self->flight, number);
     struct sctp_net *net = self->nets[packet->net];
-    net->in_flight -= packet->size < net->in_flight ? packet->size : net->in_flight;
+    sctp_net_leave(net, packet->size);
     packet->flags |= SCTP_PACKET_COPY;
     queue_chunks(self, number, packet);
 }

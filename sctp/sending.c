@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/number.h"
 #include "sctp/payload.h"
 #include "sctp/recovery.h"
 
@@ -47,7 +48,7 @@ static uint32_t overhead(const struct sctp_association *self)
 /* All full packets have this size: it is a multiple of 4, as chunks are. */
 static uint32_t full_size(const struct sctp_net *net)
 {
-    return (net->mtu < LARGEST_PACKET ? net->mtu : LARGEST_PACKET) & ~3u;
+    return (uint32_t)number_least(net->mtu, LARGEST_PACKET) & ~3u;
 }
 
 static bool has_tsns(const struct sctp_association *self)
@@ -99,9 +100,8 @@ static bool may_cut(struct sctp_association *self, uint64_t now_us, const struct
 /* A packet that repeats is as large as it was, whatever the net takes by now. */
 static size_t rtx_size(const struct sctp_association *self, uint32_t tsn, size_t size)
 {
-    size_t needed = overhead(self) + SCTP_DATA_HEADER +
-                    sctp_wire_padded(sctp_flight_chunk(&self->flight, tsn)->length);
-    return needed > size ? needed : size;
+    return number_most(size, overhead(self) + SCTP_DATA_HEADER +
+                                 sctp_wire_padded(sctp_flight_chunk(&self->flight, tsn)->length));
 }
 
 /* True: the queue fills a packet, whatever stands before it there. */
@@ -141,10 +141,10 @@ static void note_limit(struct sctp_association *self, uint64_t now_us, struct sc
 {
     if (!self->sending.queue.first) {
         if (!self->sending.lacks_us)
-            self->sending.lacks_us = now_us > net->pacer.next_us ? now_us : net->pacer.next_us;
+            self->sending.lacks_us = number_most(now_us, net->pacer.next_us);
         return;
     }
-    uint64_t slack_us = net->min_rtt_us / 8 > CALM_US ? net->min_rtt_us / 8 : CALM_US;
+    uint64_t slack_us = number_most(net->min_rtt_us / 8, CALM_US);
     bool has_queue = net->srtt_us > net->min_rtt_us + slack_us;
     if (!has_queue)
         sctp_rate_limited(&net->rate, net->in_flight);
@@ -246,7 +246,7 @@ static struct sctp_sent *cut(struct sctp_association *self, uint32_t length)
                                 .flags = (sending->offset ? 0 : SCTP_SENT_BEGIN) |
                                          (last ? SCTP_SENT_END : 0)};
     self->flight.outstanding += length;
-    sending->peer_window -= length < sending->peer_window ? length : sending->peer_window;
+    sending->peer_window = (uint32_t)number_minus(sending->peer_window, length);
     message->offset++;
     sending->offset += length;
     if (last) {

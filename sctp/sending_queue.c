@@ -1,4 +1,5 @@
 /* The queue of messages that are not in chunks yet. */
+#include "base/number.h"
 #include "sctp/congestion.h"
 #include "sctp/sending.h"
 
@@ -26,7 +27,7 @@ uint32_t sctp_association_pace(const struct sctp_association *self)
 {
     const struct sctp_net *net = self->nets[self->used];
     uint64_t bytes = net ? net->congestion->pace * QUEUE_MS / 1000 : 0;
-    return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
+    return (uint32_t)number_least(bytes, UINT32_MAX);
 }
 
 /* Study 4.5: enough for the next two trains, and no more: what waits here delays all behind it. At
@@ -36,9 +37,8 @@ static size_t queue_limit(const struct sctp_association *self)
     const struct sctp_net *net = self->nets[self->used];
     if (!net || !net->congestion->pace)
         return UNPACED_QUEUE;
-    size_t pace = sctp_association_pace(self), trains = (size_t)2 * net->congestion->quantum;
-    size_t limit = pace > trains ? pace : trains;
-    return limit < QUEUE_MAX ? limit : QUEUE_MAX;
+    size_t trains = (size_t)2 * net->congestion->quantum;
+    return number_least(number_most(sctp_association_pace(self), trains), QUEUE_MAX);
 }
 
 /* There was less to send than the line would have taken. Between a SACK that makes room and the
@@ -52,8 +52,7 @@ static void note_gap(struct sctp_association *self, uint64_t now_us)
     self->sending.lacks_us = 0;
     if (!since_us || !net || now_us < since_us)
         return;
-    uint64_t moment_us = net->srtt_us / 16 > MOMENT_US ? net->srtt_us / 16 : MOMENT_US;
-    if (now_us - since_us > moment_us)
+    if (now_us - since_us > number_most(net->srtt_us / 16, MOMENT_US))
         sctp_rate_limited(&net->rate, net->in_flight);
 }
 
