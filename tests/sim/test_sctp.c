@@ -185,8 +185,8 @@ static void plan_engines(struct sim_options *o, struct sim_chance *c)
         sctp->rto_max_us = 2 * SIM_SEC;
         sctp->buffer = buffers[sim_chance(c, 4)];
         sctp->hawser = sim_chance(c, 4) != 0;
-        if (!sim_chance(c,
-                        4)) /* a draw that says nothing any more: the seeds stay what they were */
+        /* Two draws that say nothing any more: so each seed is the world that it was. */
+        if (!sim_chance(c, 4))
             draw(c, 1, 30);
         sctp->first_packet = (uint32_t)(0 - draw(c, 0, 2000));
     }
