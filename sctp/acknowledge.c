@@ -311,12 +311,6 @@ static void take_duplicates(struct sctp_association *self, const struct sctp_sac
     }
 }
 
-static void take_window(struct sctp_association *self, uint64_t now_us, uint32_t window)
-{
-    self->sending.peer_window = (uint32_t)number_minus(window, self->flight.outstanding);
-    sctp_recovery_window(self, now_us, window);
-}
-
 enum err sctp_acknowledge_sack(struct sctp_association *self, uint64_t now_us,
                                const struct sctp_sack *sack)
 {
@@ -343,7 +337,8 @@ enum err sctp_acknowledge_sack(struct sctp_association *self, uint64_t now_us,
         merge(self, now_us, sack, blocks);
     if (!list->count)
         give_back(list);
-    take_window(self, now_us, sack->window);
+    self->sending.peer_window = (uint32_t)number_minus(sack->window, flight->outstanding);
+    sctp_recovery_window(self, now_us, sack->window);
     return ERR_OK;
 }
 

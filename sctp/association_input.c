@@ -113,15 +113,6 @@ static void take_abort(struct arrival *a)
     sctp_association_end(self, reason, cause.value, cause.length);
 }
 
-static void take_error(struct arrival *a)
-{
-    struct wire_reader causes = wire_reader(a->chunk.value, a->chunk.length);
-    struct sctp_parameter cause;
-    if (a->self->state == SCTP_COOKIE_ECHOED &&
-        sctp_wire_find(causes, SCTP_CAUSE_STALE_COOKIE, &cause))
-        sctp_handshake_stale(a->self);
-}
-
 /* False: nothing behind it is read. */
 static bool take_unknown(struct arrival *a)
 {
@@ -190,7 +181,8 @@ static bool take(struct arrival *a)
         sctp_closing_shutdown_ack(self, sctp_wire_u32(a->packet + 4));
         break;
     case SCTP_CHUNK_ERROR:
-        take_error(a);
+        if (self->state == SCTP_COOKIE_ECHOED && sctp_wire_is_stale_cookie(&a->chunk))
+            sctp_handshake_stale(self);
         break;
     case SCTP_CHUNK_COOKIE_ACK:
         if (self->state == SCTP_COOKIE_ECHOED)
@@ -215,19 +207,14 @@ static bool take(struct arrival *a)
 
 /* ---- verification tags ---- */
 
-static bool has_t_bit(const struct sctp_chunk *chunk)
-{
-    return (chunk->type == SCTP_CHUNK_ABORT || chunk->type == SCTP_CHUNK_SHUTDOWN_COMPLETE) &&
-           chunk->flags & SCTP_FLAG_REFLECTED;
-}
-
 /* The two rules of section 8.5.1 that are of chunks, not of packets. By tag, and whether what had
  * to be authenticated was. */
 static bool is_acceptable(const struct arrival *a, uint32_t tag)
 {
     const struct sctp_association *self = a->self;
     uint8_t type = a->chunk.type;
-    bool reflected = has_t_bit(&a->chunk);
+    bool reflected = (type == SCTP_CHUNK_ABORT || type == SCTP_CHUNK_SHUTDOWN_COMPLETE) &&
+                     a->chunk.flags & SCTP_FLAG_REFLECTED;
     if (reflected ? tag != self->peer_tag : tag != self->own_tag)
         return type == SCTP_CHUNK_AUTH ||
                (type == SCTP_CHUNK_SHUTDOWN_ACK && self->state < SCTP_ESTABLISHED);
@@ -242,13 +229,6 @@ static void read_chunks(struct arrival *a, uint32_t tag)
         else if (!take(a))
             return;
     }
-}
-
-/* A tag that is not ours: only what section 8.5.1 excepts is read. INIT, with tag 0, goes to the
- * listener. */
-static bool may_be_excepted(const struct sctp_association *self, uint32_t tag)
-{
-    return tag && (tag == self->peer_tag || self->state < SCTP_ESTABLISHED);
 }
 
 void sctp_association_input(struct sctp_association *self, uint64_t now_us, unsigned net,
@@ -268,7 +248,10 @@ void sctp_association_input(struct sctp_association *self, uint64_t now_us, unsi
     self->counters.packets_in++;
     if (self->state == SCTP_ENDED)
         return;
-    if (tag != self->own_tag && !may_be_excepted(self, tag)) {
+    /* Of packets with another tag, section 8.5.1 excepts some chunks. INIT, with tag 0, goes to the
+     * listener. */
+    if (tag != self->own_tag &&
+        (!tag || (tag != self->peer_tag && self->state >= SCTP_ESTABLISHED))) {
         reject(&a);
         return;
     }

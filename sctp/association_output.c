@@ -34,14 +34,6 @@ static bool wants_control(const struct sctp_association *self, unsigned *net)
     return self->replies.causes && self->state >= SCTP_ESTABLISHED;
 }
 
-static bool plan_handshake(struct sctp_association *self, struct sctp_wants *wants)
-{
-    struct sctp_plan *plan = &self->plan;
-    plan->handshake = self->handshake->is_due;
-    plan->control = !plan->handshake && wants_heartbeat_ack(self, &wants->net);
-    return plan->handshake || plan->control;
-}
-
 /* DATA of another net than a HEARTBEAT ACK's waits for the next packet, as does a SACK. A SACK goes
  * back by the net on which DATA came (section 6.4): the peer leaves one that fails before we do,
  * and would wait a second for a SACK that is lost there. */
@@ -83,10 +75,13 @@ bool sctp_association_wants(struct sctp_association *self, uint64_t now_us,
     wants->net = self->used;
     wants->full = false;
     bool any = plan->alone;
-    if (!any && self->state < SCTP_ESTABLISHED)
-        any = plan_handshake(self, wants);
-    else if (!any && self->state != SCTP_ENDED)
+    if (!any && self->state < SCTP_ESTABLISHED) {
+        plan->handshake = self->handshake->is_due;
+        plan->control = !plan->handshake && wants_heartbeat_ack(self, &wants->net);
+        any = plan->handshake || plan->control;
+    } else if (!any && self->state != SCTP_ENDED) {
         any = plan_rest(self, now_us, wants);
+    }
     if (!plan->data)
         wants->size = sctp_association_mtu(self, wants->net);
     return any;

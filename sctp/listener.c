@@ -326,13 +326,6 @@ enum sctp_heard sctp_listener_input(struct sctp_listener *self, uint64_t now_us,
 
 /* ---- out of the blue ---- */
 
-static bool is_stale_cookie(const struct sctp_chunk *chunk)
-{
-    struct sctp_parameter cause;
-    return sctp_wire_find(wire_reader(chunk->value, chunk->length), SCTP_CAUSE_STALE_COOKIE,
-                          &cause);
-}
-
 /* Section 8.4 in its order; 0: no answer. One difference: a COOKIE ECHO whose cookie is not good is
  * dropped by section 5.1.5, and the client of a server that was restarted would wait; an ABORT lets
  * it begin anew at once. */
@@ -347,7 +340,7 @@ static uint8_t ootb_type(const uint8_t *packet, size_t length)
         asked = asked || chunk.type == SCTP_CHUNK_SHUTDOWN_ACK;
         silent = silent || chunk.type == SCTP_CHUNK_SHUTDOWN_COMPLETE ||
                  chunk.type == SCTP_CHUNK_COOKIE_ACK ||
-                 (chunk.type == SCTP_CHUNK_ERROR && is_stale_cookie(&chunk));
+                 (chunk.type == SCTP_CHUNK_ERROR && sctp_wire_is_stale_cookie(&chunk));
     }
     if (asked)
         return SCTP_CHUNK_SHUTDOWN_COMPLETE;

@@ -199,12 +199,6 @@ struct message *sctp_reassembly_take(struct sctp_reassembly *self)
 
 /* ---- whole messages ---- */
 
-/* Section 6.9; the PPID of the first counts. */
-static bool same_message(const struct head *head, const struct sctp_data *data)
-{
-    return head->stream == data->stream && head->ssn == data->ssn;
-}
-
 static void begin(struct sctp_reassembly *self, const struct sctp_data *data)
 {
     if (data->ends)
@@ -251,7 +245,8 @@ static void finish(struct sctp_reassembly *self)
  * the memory that it needs; of the length of others only the limit is known. */
 static enum err take_turn(struct sctp_reassembly *self, const struct sctp_data *data)
 {
-    if (self->open ? data->begins || !same_message(&self->head, data) : !data->begins)
+    bool same = data->stream == self->head.stream && data->ssn == self->head.ssn; /* section 6.9 */
+    if (self->open ? data->begins || !same : !data->begins)
         return ERR_CONTROL_PROTOCOL;
     if (data->length > MESSAGE_MAX - (self->open ? self->open->length : 0))
         return ERR_CONTROL_PROTOCOL;

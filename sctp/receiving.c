@@ -69,13 +69,6 @@ void sctp_receiving_packet(struct sctp_association *self)
     self->receiving.had_data = false;
 }
 
-static void count_packet(struct sctp_receiving *receiving)
-{
-    receiving->packets += !receiving->had_data;
-    receiving->had_data = true;
-    receiving->owes_sack = true;
-}
-
 /* Not taken: the peer is told at once what was (section 6.2). */
 static enum err refuse(struct sctp_association *self)
 {
@@ -104,7 +97,8 @@ enum err sctp_receiving_data(struct sctp_association *self, const struct sctp_da
     *invalid_stream = false;
     if (receiving->failed)
         return ERR_CONTROL_PROTOCOL;
-    count_packet(receiving);
+    receiving->packets += !receiving->had_data;
+    receiving->had_data = receiving->owes_sack = true;
     switch (sctp_tsn_map_check(&receiving->map, data->tsn)) {
     case SCTP_TSN_DUPLICATE:
         sctp_tsn_map_add(&receiving->map, data->tsn);

@@ -67,12 +67,6 @@ enum sctp_tsn sctp_tsn_map_check(const struct sctp_tsn_map *map, uint32_t tsn)
     return distance <= map->ahead && has(map, tsn) ? SCTP_TSN_DUPLICATE : SCTP_TSN_NEW;
 }
 
-static void remember_duplicate(struct sctp_tsn_map *map, uint32_t tsn)
-{
-    if (map->duplicate_count < SCTP_TSN_DUPLICATES)
-        map->duplicates[map->duplicate_count++] = tsn;
-}
-
 /* The next one is there: the cumulative TSN moves to the first gap. */
 static void advance(struct sctp_tsn_map *map)
 {
@@ -91,8 +85,8 @@ enum sctp_tsn sctp_tsn_map_add(struct sctp_tsn_map *map, uint32_t tsn)
 {
     enum sctp_tsn what = sctp_tsn_map_check(map, tsn);
     uint32_t distance = tsn - map->cumulative;
-    if (what == SCTP_TSN_DUPLICATE)
-        remember_duplicate(map, tsn);
+    if (what == SCTP_TSN_DUPLICATE && map->duplicate_count < SCTP_TSN_DUPLICATES)
+        map->duplicates[map->duplicate_count++] = tsn;
     if (what != SCTP_TSN_NEW)
         return what;
     if (distance == 1) {

@@ -118,6 +118,13 @@ bool sctp_wire_find(struct wire_reader parameters, uint16_t type, struct sctp_pa
     return false;
 }
 
+bool sctp_wire_is_stale_cookie(const struct sctp_chunk *error)
+{
+    struct sctp_parameter cause;
+    return sctp_wire_find(wire_reader(error->value, error->length), SCTP_CAUSE_STALE_COOKIE,
+                          &cause);
+}
+
 bool sctp_wire_adds_up(struct wire_reader parameters)
 {
     struct sctp_parameter parameter;

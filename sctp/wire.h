@@ -125,6 +125,8 @@ bool sctp_wire_next_parameter(struct wire_reader *reader, struct sctp_parameter 
 
 /* True: there is one of that type among them; *found: the first. */
 bool sctp_wire_find(struct wire_reader parameters, uint16_t type, struct sctp_parameter *found);
+/* True: that ERROR has the cause "stale cookie". */
+bool sctp_wire_is_stale_cookie(const struct sctp_chunk *error);
 /* True: all of them add up. */
 bool sctp_wire_adds_up(struct wire_reader parameters);
 
