@@ -1,5 +1,5 @@
 /* config/compare.h: the options that differ between the configuration that runs and the file as it
- * is now: some can be applied at once, for the others somebody has to be told. */
+ * is now. */
 #pragma once
 
 #include "config/config.h"

@@ -1,7 +1,6 @@
 /* The option table, the words of closed sets, and the sections and types of options. */
 #include "config/option.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -20,9 +20,8 @@ static int first_line(const struct token *token)
                                                           : shown(token);
 }
 
-static void fail(struct syntax *s, const struct token *at, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static void fail(struct syntax *s, const struct token *at, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void fail(struct syntax *s, const struct token *at,
+                                                       const char *format, ...)
 {
     char text[256];
     va_list arguments;

@@ -1,5 +1,4 @@
 /* Addresses of tunnels and services: none twice, all of one tunnel fit together. */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

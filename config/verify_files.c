@@ -58,8 +58,8 @@ static bool is_readable(const char *path)
     return path && !is_uri(path) && !why_unreadable(path, false);
 }
 
-/* Group-readable keys are a common arrangement (Debian's ssl-cert group): only what everybody may
- * read, or others may change, is worth a line. */
+/* Keys readable by a group are common (Debian's ssl-cert): only a key that all users may read, or
+ * may read, or others may change, is worth a line. */
 static void check_private(struct loader *loader, const struct config_tunnel *tunnel,
                           const struct stat *status)
 {

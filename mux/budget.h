@@ -20,7 +20,7 @@ struct mux_budget {
 
 /* The use of memory decides how much of the budget it may use up. */
 enum mux_budget_use {
-    BUDGET_AHEAD, /* a window that nobody has asked for: half */
+    BUDGET_AHEAD, /* a window ahead of need: half */
     BUDGET_MORE,  /* one that grows beyond what connections begin with: three quarters */
     BUDGET_NEED,  /* one that grows up to that: seven eighths */
     BUDGET_ALL,   /* memory that a connection needs: all */

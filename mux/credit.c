@@ -84,7 +84,7 @@ static void grow(struct credit_receiver *r)
  */
 static void shrink(struct credit_receiver *r)
 {
-    uint64_t least = r->granted - r->consumed; /* the peer may send so much already */
+    uint64_t least = r->granted - r->consumed; /* the peer may send this much already */
     uint32_t less = r->window / 8;
     if (r->window <= r->window_initial || mux_budget_has(r->budget, 0, BUDGET_MORE))
         return;

@@ -176,7 +176,7 @@ void pool_cancel(struct pool *pool, struct pool_waiter *waiter)
 }
 
 /* The number of idle streams to have: a quarter of those in use, or those kept for the services if
- * they are more, and one for each waiter (who may not use those kept for others). */
+ * they are more, and one for each waiter (which may not use those kept for others). */
 static uint32_t idle_wanted(const struct pool *pool)
 {
     uint32_t ahead = (pool->leased + 3) / 4;
