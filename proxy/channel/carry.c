@@ -54,7 +54,7 @@ static enum err refusal(const struct channel *channel, const struct service *ser
         return ERR_SERVICE_DENIED;
     if (linger_is_full(channel->worker))
         return ERR_SERVICE_BUSY;
-    /* What the peer may send on this lease is taken already. */
+    /* The peer's credit for this lease is taken already. */
     if (!mux_budget_has(channel->group->budget, 0, BUDGET_ALL))
         return ERR_MEMORY_FULL;
     struct quota *quota = channel->group->quota;
@@ -209,7 +209,7 @@ void channel_carry_settle(struct channel *channel)
 static void on_reset(struct mux_stream_events *events, enum err why)
 {
     channel_carry_settle(of_mux(events)); /* a FIN before it */
-    /* What is local to the peer is remote to us. */
+    /* A reset that is local to the peer is remote to us. */
     end_connection(of_mux(events), why == ERR_LOCAL_RESET ? ERR_REMOTE_RESET : why, NULL);
 }
 

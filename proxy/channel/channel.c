@@ -245,7 +245,7 @@ static bool advance(struct channel *channel)
         if (channel_is_at_home(channel))
             channel->group->sink->step(channel);
         bool goes_on = may_go_on(channel, TURN_HANDSHAKE);
-        if (result == ERR_AGAIN) { /* what goes on is the next message's */
+        if (result == ERR_AGAIN) { /* the next message goes on */
             turn_leave(&channel->worker->turn, share_of(channel), &channel->input.taker);
             return true;
         }

@@ -67,7 +67,7 @@ struct channel {
     struct loop_task pump;
     struct channel_input input;
     struct channel_flow flow;
-    struct message **produced; /* where channel_produce expects its record; NULL: it does not run */
+    struct message **produced; /* for the record of channel_produce; NULL: it does not run */
 };
 
 /* The credentials are those of the generation's master, so that its children live under the rules

@@ -1,4 +1,4 @@
-/* What a channel tells its link: at once where it is at home, else by mail. */
+/* A channel tells its link: at once when it is at home, else by mail. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -136,9 +136,9 @@ static void forget_child(struct link *link, uint16_t id)
 }
 
 /* The server's tickets end earlier than we believe: it was told another ticket_lifetime, and
- * session ids of TLS 1.2 do not say how long they live. Whether this was noticed before: what else
- * is under way is refused as well, and says nothing new. A server that resumes nothing at all still
- * gets to FAILURES_MAX: each renewal, and so each other generation, counts. */
+ * session ids of TLS 1.2 do not say how long they live. True: this was noticed before; the sessions
+ * that were under way are refused as well, and say nothing new. A server that resumes nothing at
+ * all still gets to FAILURES_MAX: each renewal, and so each other generation, counts. */
 static bool is_known_to_be_refused(struct link *link, enum err why)
 {
     bool was_known = link->masters.generation_refused;

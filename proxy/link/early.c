@@ -1,7 +1,7 @@
-/* Children before HELLO. A round trip less for a client whose master was resumed: it starts
- * children in the same flight as its Finished and HELLO, before it knows the server's HELLO (rule
- * C2). Where packets are lost they come to the server before these, and their answers to the client
- * before the server's HELLO: both keep them until it is there. */
+/* Children before HELLO: a client whose master was resumed saves a round trip. It starts children
+ * in the same flight as its Finished and HELLO, before it knows the server's HELLO (rule C2). If
+ * packets are lost, their messages come to the server before these, and the answers to the client
+ * before the server's HELLO: each end keeps them until HELLO is there. */
 #include "proxy/link/link_private.h"
 
 /* Rule C2. The server does not know its peer yet: this is what it keeps for it, at most. */

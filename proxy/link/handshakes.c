@@ -1,3 +1,4 @@
+/* The ends of handshakes, counted, and the warning when children are not resumed. */
 #include "proxy/link/handshakes.h"
 
 #include "base/log.h"

@@ -1,5 +1,5 @@
-/* proxy/link/handshakes.h: how the handshakes of a tunnel end, counted by reason, and a warning
- * when children are not resumed any more: that costs, and nothing else would show it. Thread: the
+/* proxy/link/handshakes.h: the handshakes of a tunnel, counted by their end, and a warning when
+ * children are not resumed any more: that costs, and nothing else would show it. Thread: the
  * tunnel's home worker. */
 #pragma once
 

@@ -65,7 +65,7 @@ static inline uint64_t link_now(const struct link *link)
     return loop_now(link_loop(link));
 }
 
-/* What a client's new association takes. */
+/* The transport and the addresses of a client's new association. */
 struct link_route {
     const struct transport_ops *ops;
     struct transport_options options;
@@ -99,5 +99,5 @@ void link_renew_now(struct link *link);
 /* Limits the streams: a sentence for people (text may be used for it), a word for programs. */
 const char *link_streams_describe(const struct link *link, char *text, size_t size);
 const char *link_streams_limiter(const struct link *link);
-/* "off", "pending", or "on": a packet that nobody has authenticated is refused. */
+/* "off", "pending", or "on": packets that are not authenticated are refused. */
 const char *link_auth_state(const struct link *link);

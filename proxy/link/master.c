@@ -111,7 +111,7 @@ void link_master_begin(struct link *link, struct link_master *master, uint16_t s
                                               .reply_to = &tunnel->home->mailbox},
                                    .timer.on_expire = on_timeout,
                                    .taker.on_turn = on_turn};
-    /* Messages of the one before concern nobody any more; the peer may begin many. */
+    /* Messages of the one before are of no use any more; the peer may begin many. */
     scheduler_remove(&link->sending.scheduler, &link->streams.list[stream].entry);
     message_queue_clear(&link->streams.list[stream].out);
     link->streams.list[stream].epoch = epoch;

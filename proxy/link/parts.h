@@ -36,7 +36,7 @@ struct link_life {
 };
 
 /* The channels of one worker, which end there before the link does. Between stop and stopped that
- * worker alone reads the list of streams. */
+ * worker reads the list of streams, and detail; the home worker changes neither then. */
 struct link_share {
     struct link *link;
     struct worker *worker;
@@ -50,12 +50,12 @@ struct link_transport {
     struct association_events events;
 };
 
-/* What is known of the far end. */
+/* The far end. */
 struct link_peer {
     struct address address; /* that is used now */
     char text[ADDRESS_TEXT_MAX];
     char name[TLS_NAME_MAX];       /* once the master is verified */
-    struct tls_identity *identity; /* that the last master has proved; NULL: none yet */
+    struct tls_identity *identity; /* proved by the last master; NULL: none yet */
     const char *tls_version, *tls_cipher;
     bool is_resumed; /* the first master was */
     bool is_leaving; /* GOAWAY came */
@@ -70,7 +70,7 @@ struct link_master {
     bool verified, generation_taken;
     bool offered;                        /* client: a ticket or session of an earlier association */
     struct tls_session *session;         /* NULL: none */
-    struct tls_credentials *credentials; /* that it was born with; NULL: none */
+    struct tls_credentials *credentials; /* of its beginning; NULL: none */
     struct tls_output output;
     struct loop_timer timer; /* time limit of the handshake */
     struct turn_taker taker; /* of control frames: the rest in another turn */
@@ -98,8 +98,7 @@ struct link_masters {
 #define LINK_AUTH_KEYS 8
 struct link_auth {
     bool on;
-    uint16_t
-        keys[LINK_AUTH_KEYS]; /* that the transport has, oldest first; at first 0, which is empty */
+    uint16_t keys[LINK_AUTH_KEYS]; /* the transport's, oldest first; at first 0, which is empty */
     size_t count;
     uint16_t peer_ready;            /* it takes this one; 0: none of ours */
     uint16_t used;                  /* told to the transport to send with */
@@ -153,7 +152,7 @@ struct link_stream {
     size_t service; /* of LEASE_OWN and LEASE_BOTH */
 };
 
-/* streams.c: how many there are. */
+/* streams.c: their number and its limits. */
 struct link_streams {
     struct link_stream *list; /* a server has granted ones only once the peer is verified, before */
     uint32_t count;           /* that stream 0 */

@@ -1,3 +1,4 @@
+/* The places of a server's associations: taken, awaited, and taken from ghosts. */
 #include "proxy/link/places.h"
 
 #include <stdlib.h>
@@ -5,7 +6,7 @@
 #include "base/check.h"
 #include "proxy/worker/worker.h"
 
-/* Without an answer for so long it is a ghost: half a second where the transport sees no way to it
+/* Without an answer in this time it is a ghost: half a second where the transport sees no way to it
  * either, else what a bad line may take. A client gives a handshake 10 s. */
 #define SILENT_US   500000
 #define PATIENCE_US 3000000
@@ -56,7 +57,7 @@ static bool is_full(const struct place *place)
            place->places->taken - leaving(place) >= place->places->config->max_peers;
 }
 
-/* Whether other's place would do. */
+/* True: other's place would do. */
 static bool would_do(const struct place *place, const struct place *other)
 {
     return other->state == PLACE_TAKEN &&

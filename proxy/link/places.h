@@ -1,10 +1,10 @@
-/* proxy/link/places.h: a server's associations have places: so many of each identity, and so many
- * in all, over all parts of the tunnel, which live on several workers. One that comes when none is
- * free may have that of an older one which is only a ghost: its client went without a word and is
- * back before that was noticed. So those that have places are asked while the newcomer waits. Who
- * answers keeps its place.
+/* proxy/link/places.h: the places of a server's associations. Each identity has a limited number,
+ * and the tunnel too, over all of its parts, which live on several workers. An association that
+ * comes when no place is free may get the place of an older one that is only a ghost: its client
+ * went without a word and is back before that was noticed. So those that have places are asked
+ * while the new one waits; one that answers keeps its place.
  *
- * Thread: any; all is behind one leaf lock. What a link has to do is told it by mail. */
+ * Thread: any; all is behind one leaf lock. Links get their orders by mail. */
 #pragma once
 
 #include <pthread.h>
@@ -41,7 +41,7 @@ struct place {
     bool is_leaving;     /* its client drains */
     uint32_t streams;    /* taken of the identity's */
     uint64_t since_us;   /* AWAITED */
-    uint64_t asked_us;   /* whether it is still there; 0: never */
+    uint64_t asked_us;   /* for a sign of life; 0: never */
     bool answers;        /* since then */
     atomic_bool has_way; /* the transport sees a path to it */
     bool is_to_be_asked, is_to_end, is_posted;
@@ -69,7 +69,7 @@ struct place *places_enter(struct places *places, struct link *link, struct work
                            const struct tls_identity *identity, void (*on_mail)(struct mail *));
 /* Takes a place, or waits for one; again while it waits. */
 enum places_result places_take(struct place *place, uint64_t now_us);
-/* Which limit is reached, for a line, and whether that may be written now. */
+/* The limit that is reached, for a line that may be written now. */
 struct places_limit {
     const char *name;
     uint32_t value;
@@ -78,10 +78,10 @@ struct places_limit {
 };
 void places_limit(struct place *place, uint64_t now_us, struct places_limit *limit);
 
-/* What the mail says that the link is to do; link NULL: it has gone, and so may the place be. */
+/* The orders in a link's mail; link NULL: it has gone, and so may the place be. */
 struct places_orders {
     struct link *link;
-    bool ask; /* whether its client is there: then places_asked */
+    bool ask; /* its client for a sign of life: then places_asked */
     bool end; /* another has its place */
 };
 struct places_orders places_orders(struct mail *mail);
@@ -90,7 +90,7 @@ void places_asked(struct place *place, uint64_t now_us);
 void places_answered(struct place *place, uint64_t asked_us);
 /* Its client drains: a newer association of it may be beside this one. */
 void places_drains(struct place *place);
-/* Of so many streams those that it gets; once. */
+/* The number of streams that it gets of those that it wants; once. */
 uint32_t places_streams(struct place *place, uint32_t wanted);
 /* Gives back all but the place itself; any number of times. */
 void places_give_back(struct place *place);

@@ -1,5 +1,5 @@
-/* proxy/link/unverified.h: what a tunnel's server says and keeps of peers that have not proved who
- * they are: anybody can make any number of associations. Thread: the tunnel's home worker. */
+/* proxy/link/unverified.h: limits for peers that have not proved who they are, and for the lines
+ * about them: anybody can make any number of associations. Thread: the tunnel's home worker. */
 #pragma once
 
 #include <stdbool.h>
@@ -27,10 +27,11 @@ struct sctp_sharing;
 #define UNVERIFIED_OF_SOURCE 128
 /* A part's number for a source is no less. */
 #define UNVERIFIED_OF_SOURCE_LEAST 8
-/* What they may make us keep before HELLO (docs/PROTOCOL.md, C2), as allocated: all of them
+/* Bytes that are kept for them before HELLO (docs/PROTOCOL.md, C2), as allocated: all of them
  * together, and each even when all have taken that. A client's sixteen children take 20 KB. */
 #define UNVERIFIED_EARLY_ALL   (8u * 1024 * 1024)
 #define UNVERIFIED_EARLY_LEAST (8u * 1024)
+
 struct unverified {
     struct log_limit lines;
     struct loop_timer minute; /* set while some were left out */
@@ -40,15 +41,14 @@ struct unverified {
 /* All zero before. */
 void unverified_init(struct unverified *self, const struct sctp_sharing *sharing);
 
-/* Whether a line about one may be written; if not, it is counted. */
+/* True: a line about one may be written; if not, it is counted. */
 bool unverified_may_log(struct link_owner *owner);
 void unverified_end(struct link_owner *owner);
 
 /* A server's new association. Returns one that has to end to make room, with a reason in why; NULL:
  * none has to. */
 struct link *unverified_enter(struct link *link, const char **why);
-/* Whether it may make us keep so many bytes more before HELLO; they count if so, until it leaves.
- */
+/* True: these bytes more may be kept for it before HELLO; they count until it leaves. */
 bool unverified_may_keep(struct link *link, size_t bytes);
 /* It is verified, or ends. A no-op when it has left. */
 void unverified_leave(struct link *link);
