@@ -1,8 +1,11 @@
 /* States and end of an association, the same for all transports. */
 #include "transport/association.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/log.h"
 
 static void tell_and_free(struct association *self)
 {
@@ -45,4 +48,15 @@ void association_end_all(struct transport *transport)
         association_close(one, ASSOCIATION_ABORT, NULL);
         tell_and_free(one);
     }
+}
+
+void association_tell_unheard(const struct address *peer, enum err reason, const char *detail,
+                              struct log_limit *limit, uint64_t now_us)
+{
+    char text[ADDRESS_TEXT_MAX];
+    uint64_t left_out;
+    if (log_limit_allows(limit, now_us, &left_out))
+        log_write(LOG_WARNING, LOG_ABOUT(.address = address_format(peer, text)),
+                  "no association: %s%s%s (%" PRIu64 " more since the last line)", err_text(reason),
+                  *detail ? ": " : "", detail, left_out);
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/check.h"
+#include "base/log_limit.h"
 #include "transport/transport.h"
 
 /* Of the transport's associations from now on; CONNECTING. */
@@ -29,6 +30,11 @@ static inline bool association_may_close(const struct association *self, enum as
 /* ENDED. The reason is ERR_LOCAL_SHUTDOWN where the user has asked for the end; detail is copied.
  * The caller has looked that it has not ended before. */
 void association_end(struct association *self, enum err reason, const char *detail);
+
+/* To the log, as the limit allows: why there is no association with a peer of which no user has
+ * heard. */
+void association_tell_unheard(const struct address *peer, enum err reason, const char *detail,
+                              struct log_limit *limit, uint64_t now_us);
 
 /* Aborts all that there are, and their on_down runs inside: the transport ends. */
 void association_end_all(struct transport *transport);

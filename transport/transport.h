@@ -154,7 +154,7 @@ struct transport_ops {
     const char *name;
     bool shares;           /* transport_options.sharing */
     bool one_refusal_ends; /* connect fails as soon as one of several addresses refuses */
-    bool (*available)(char *why, size_t why_size);
+    bool (*available)(char *why, size_t why_size); /* NULL: always */
     enum err (*open)(struct loop *loop, const struct address *locals, size_t local_count,
                      const struct transport_options *options, struct transport_acceptor *acceptor,
                      struct transport **transport, char *why, size_t why_size);
@@ -211,7 +211,7 @@ const char *transport_path_state_name(enum path_state state);
 /* True: this machine can do it; else one sentence in why. */
 static inline bool transport_available(const struct transport_ops *ops, char *why, size_t size)
 {
-    return ops->available(why, size);
+    return !ops->available || ops->available(why, size);
 }
 
 /* Binds an endpoint to 1..TRANSPORT_ADDRESSES_MAX addresses: peers may reach it at any of them, and

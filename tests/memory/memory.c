@@ -7,13 +7,6 @@
 #include "base/check.h"
 #include "tests/memory/memory_end.h"
 
-static bool memory_available(char *why, size_t why_size)
-{
-    (void)why;
-    (void)why_size;
-    return true;
-}
-
 /* Paths are not what it is for: only the first address of each end counts. */
 static enum err memory_open(struct loop *loop, const struct address *local, size_t local_count,
                             const struct transport_options *options,
@@ -96,7 +89,6 @@ static void memory_refuse(struct transport *transport)
 
 const struct transport_ops memory_ops = {
     .name = "memory",
-    .available = memory_available,
     .open = memory_open,
     .free = memory_free,
     .refuse = memory_refuse,

@@ -10,7 +10,6 @@
 
 #include "base/check.h"
 #include "sctp/auth_chunks.h"
-#include "transport/unheard.h"
 
 /* Silence is found out within this share of dead_after more. */
 #define LOOKS 8
@@ -129,8 +128,8 @@ static void up(struct kernel_association *self, const struct address *peer)
         return; /* ended meanwhile: the next notification says why */
     if (transport->options.auth && !kernel_auth_agreed(self->fd.fd)) {
         if (!self->base.events)
-            transport_unheard_tell(peer, ERR_TRANSPORT_AUTH, "", &transport->lines,
-                                   loop_now(transport->base.loop));
+            association_tell_unheard(peer, ERR_TRANSPORT_AUTH, "", &transport->lines,
+                                     loop_now(transport->base.loop));
         kernel_socket_abort(self->fd.fd, 0, SCTP_AUTH_MISSING);
         kernel_life_end(self, ERR_TRANSPORT_AUTH, "");
         return;

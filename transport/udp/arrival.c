@@ -4,7 +4,6 @@
 #include "transport/udp/association.h"
 #include "transport/udp/path_io.h"
 #include "transport/udp/unverified.h"
-#include "transport/unheard.h"
 
 static bool may_answer(const struct udp_arrival *a, enum answers_kind kind)
 {
@@ -89,8 +88,8 @@ static void log_refusal(const struct udp_arrival *a)
 {
     struct udp *transport = a->local->transport;
     struct address plain = datagram_plain_address(a->from);
-    transport_unheard_tell(&plain, ERR_TRANSPORT_AUTH, "", &transport->limits.lines,
-                           loop_now(transport->base.loop));
+    association_tell_unheard(&plain, ERR_TRANSPORT_AUTH, "", &transport->limits.lines,
+                             loop_now(transport->base.loop));
 }
 
 /* A restart begins where the association is that it ends. It cannot be authenticated. */

@@ -9,7 +9,6 @@
 #include "transport/udp/path_io.h"
 #include "transport/udp/path_mtu.h"
 #include "transport/udp/unverified.h"
-#include "transport/unheard.h"
 
 /* ---- the end ---- */
 
@@ -19,8 +18,8 @@ static void tell_unheard(struct udp_association *self, const char *detail)
 {
     struct udp *transport = self->transport;
     struct address plain = datagram_plain_address(&udp_path_in_use(self)->route.to);
-    transport_unheard_tell(&plain, ERR_TRANSPORT_ABORTED, detail, &transport->limits.lines,
-                           loop_now(transport->base.loop));
+    association_tell_unheard(&plain, ERR_TRANSPORT_ABORTED, detail, &transport->limits.lines,
+                             loop_now(transport->base.loop));
 }
 
 static void forget_init(struct udp_association *self)

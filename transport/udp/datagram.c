@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "transport/udp/datagram_notes.h"
 #include "transport/udp/steer.h"
 
 /* linux/errqueue.h and linux/udp.h clash with the C library's headers. */

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sys/socket.h>
+
 #include "base/address.h"
 
 /* The way of packets to a peer. All of it is compared, so unset bytes must be zero. */
@@ -46,3 +48,12 @@ int datagram_batch_send(struct datagram_batch *batches, unsigned count, int fd);
 
 /* Each packet as a datagram of its own. Returns how many were not taken. */
 unsigned datagram_batch_send_singly(struct datagram_batch *batch, int fd);
+
+/* Control messages of a datagram that has come. */
+struct datagram_notes {
+    size_t joined;      /* 0: it is one packet */
+    struct address own; /* length 0: not told; else the bytes behind its length are as they were */
+};
+
+/* Of a header that recvmsg has filled. */
+void datagram_notes_read(struct datagram_notes *notes, struct msghdr *header);

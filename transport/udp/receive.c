@@ -62,10 +62,16 @@ static void take_other(struct udp_arrival *a, struct udp_path *path)
         pass(path, &a->packet);
 }
 
-void udp_receive_packet(struct udp_local *local, const struct address *from,
-                        const struct address *own, uint8_t *packet, size_t length)
+static struct udp_local *local_of(struct datagram_socket *socket)
+{
+    return container_of(socket, struct udp_local, socket);
+}
+
+static void on_packet(struct datagram_socket *socket, const struct address *from,
+                      const struct address *own, uint8_t *packet, size_t length)
 {
     static const struct address any;
+    struct udp_local *local = local_of(socket);
     struct udp *transport = local->transport;
     struct udp_arrival arrival = {.local = local, .from = from, .own = own};
     const struct sctp_header *header = &arrival.packet.header;
@@ -119,15 +125,26 @@ static bool refused(struct udp_path *path)
 }
 
 /* An association that ends takes its other paths with it. */
-void udp_receive_refused(struct udp_local *local, const struct address *wire)
+static void on_refused(struct datagram_socket *socket, const struct address *wire)
 {
+    struct udp_local *local = local_of(socket);
     struct udp_path *path = path_at(local, wire);
     while (path)
         path = refused(path) ? path_at(local, wire) : next_at(path);
 }
 
-void udp_receive_trouble(struct udp_local *local, const struct address *wire, bool too_large)
+static void on_trouble(struct datagram_socket *socket, const struct address *wire, bool too_large)
 {
-    for (struct udp_path *path = path_at(local, wire); path; path = next_at(path))
+    for (struct udp_path *path = path_at(local_of(socket), wire); path; path = next_at(path))
         udp_path_io_trouble(path, too_large);
 }
+
+static void on_batch_end(struct datagram_socket *socket)
+{
+    udp_association_deliver(local_of(socket)->transport);
+}
+
+const struct datagram_events udp_receive_events = {.on_packet = on_packet,
+                                                   .on_batch_end = on_batch_end,
+                                                   .on_refused = on_refused,
+                                                   .on_trouble = on_trouble};

@@ -3,11 +3,5 @@
 
 #include "transport/udp/udp.h"
 
-/* A UDP datagram. */
-void udp_receive_packet(struct udp_local *local, const struct address *from,
-                        const struct address *own, uint8_t *packet, size_t length);
-
-/* The peer's host says that nobody listens there (ICMP port unreachable). */
-void udp_receive_refused(struct udp_local *local, const struct address *wire);
-/* The system does not send to it, or not packets of this size. */
-void udp_receive_trouble(struct udp_local *local, const struct address *wire, bool too_large);
+/* Of each socket of a transport. */
+extern const struct datagram_events udp_receive_events;

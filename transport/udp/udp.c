@@ -1,7 +1,6 @@
 /* The udp transport: what transport.h asks of it. */
 #include "transport/udp/udp.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -16,48 +15,10 @@
 /* Answers in a second to probes on paths that are not confirmed. */
 #define UNCONFIRMED_PER_SECOND 100
 
-static bool udp_available(char *why, size_t why_size)
-{
-    (void)why;
-    (void)why_size;
-    return true; /* needs a UDP socket and nothing else */
-}
-
 static struct udp *udp_of(struct transport *transport)
 {
     return container_of(transport, struct udp, base);
 }
-
-static struct udp_local *local_of(struct datagram_socket *socket)
-{
-    return container_of(socket, struct udp_local, socket);
-}
-
-static void on_packet(struct datagram_socket *socket, const struct address *from,
-                      const struct address *own, uint8_t *packet, size_t length)
-{
-    udp_receive_packet(local_of(socket), from, own, packet, length);
-}
-
-static void on_batch_end(struct datagram_socket *socket)
-{
-    udp_association_deliver(local_of(socket)->transport);
-}
-
-static void on_refused(struct datagram_socket *socket, const struct address *peer)
-{
-    udp_receive_refused(local_of(socket), peer);
-}
-
-static void on_trouble(struct datagram_socket *socket, const struct address *peer, bool too_large)
-{
-    udp_receive_trouble(local_of(socket), peer, too_large);
-}
-
-static const struct datagram_events events = {.on_packet = on_packet,
-                                              .on_batch_end = on_batch_end,
-                                              .on_refused = on_refused,
-                                              .on_trouble = on_trouble};
 
 static void close_locals(struct udp *self)
 {
@@ -85,7 +46,7 @@ static enum err open_locals(struct udp *self, const struct address *locals, size
         local->number = (uint16_t)i;
         local->socket.sharers = sharers_of(self);
         local->socket.sharer = self->options.sharing.index;
-        local->socket.events = &events;
+        local->socket.events = &udp_receive_events;
         enum err e =
             datagram_open(&local->socket, self->base.loop, &locals[i], ipv4, why, why_size);
         if (e != ERR_OK) {
@@ -169,7 +130,6 @@ static void udp_refuse(struct transport *transport)
 const struct transport_ops udp_ops = {
     .name = "udp",
     .shares = true,
-    .available = udp_available,
     .open = udp_open,
     .free = udp_free,
     .refuse = udp_refuse,

@@ -33,7 +33,8 @@ static const struct address any;
 
 static void arrive(struct scene *scene, const struct guest *guest, uint8_t *packet, size_t length)
 {
-    udp_receive_packet(&scene->server->locals[0], &guest->from, &any, packet, length);
+    udp_receive_events.on_packet(&scene->server->locals[0].socket, &guest->from, &any, packet,
+                                 length);
 }
 
 static void end_batch(struct scene *scene)
