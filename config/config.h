@@ -152,8 +152,8 @@ struct config {
 struct config *config_load(const char *file, FILE *out,
                            enum err (*check_pair)(const char *cert, const char *key, char *why,
                                                   size_t why_size));
-/* The same for `hawser run`: what a file that is named there holds, and whether it is there, counts
- * for nothing yet: it may come later. */
+/* The same for `hawser run`: a file that is missing or unreadable is no error, because it may come
+ * later. */
 struct config *config_load_to_run(const char *file, FILE *out);
 /* NULL is fine. */
 void config_free(struct config *config);

@@ -58,8 +58,8 @@ static bool is_readable(const char *path)
     return path && !is_uri(path) && !why_unreadable(path, false);
 }
 
-/* Keys readable by a group are common (Debian's ssl-cert): only a key that all users may read, or
- * may read, or others may change, is worth a line. */
+/* Keys that a group can read are common (Debian's ssl-cert): only one that all users can read, or
+ * others can change, is worth a warning. */
 static void check_private(struct loader *loader, const struct config_tunnel *tunnel,
                           const struct stat *status)
 {
