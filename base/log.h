@@ -21,7 +21,7 @@ struct log_about {
     uint64_t association; /* the first half of its id, the same at both ends; 0: none yet */
     const char *address;  /* of a far endpoint that has proved nothing yet */
     const char *client;   /* address of a local client, as our kernel says */
-    const char *claims;   /* the same as the far endpoint says: nobody vouches for it; quoted */
+    const char *claims;   /* the same by the word of the far endpoint alone; quoted */
     int stream;           /* SCTP stream id, 0: none */
     uint64_t connection;  /* id on the wire, which its opener has chosen; 0: none */
 };

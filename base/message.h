@@ -16,7 +16,7 @@
 
 struct message {
     struct mail mail;     /* so that it can travel by itself */
-    struct message *next; /* link of whoever owns it */
+    struct message *next; /* link for its owner */
     void *owner;          /* receiver's object when it travels by mail */
     uint32_t length;      /* bytes used in data */
     uint32_t capacity;    /* bytes there */
@@ -26,7 +26,7 @@ struct message {
     uint8_t data[];
 };
 
-/* A message of at most so many bytes takes this; a larger one takes 20 KB. */
+/* A message of at most MESSAGE_SMALL bytes takes this much; a larger one takes 20 KB. */
 #define MESSAGE_SMALL 2048
 
 /* A message with at least capacity bytes. Owns: caller. Thread: any. */

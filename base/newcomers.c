@@ -1,4 +1,4 @@
-/* Peers that have not proved who they are: a limit for all, and one for each source. */
+/* Peers that have not proved their identity: a limit for all, and one for each source. */
 #include "base/newcomers.h"
 
 #include <sys/random.h>

@@ -1,6 +1,6 @@
-/* base/newcomers.h: peers that have not proved who they are: anybody can be any number of them, so
- * there is a limit for all, one for each source (an IPv4 address, a /64 of IPv6), and one for what
- * they make us keep. Thread: the owner's. */
+/* base/newcomers.h: peers that have not proved their identity. One attacker can be any number of
+ * them, so there is a limit for all, one for each source (an IPv4 address, a /64 of IPv6), and one
+ * for the bytes that they make us keep. Thread: the owner's. */
 #pragma once
 
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 
 #include "base/address.h"
 
-/* Sources that share a place share an allowance; who has which place is not to be guessed. */
+/* Sources that share a place share an allowance. The seed keeps their places a secret. */
 #define NEWCOMERS_SOURCES 4096
 
 /* Embedded in the peer's struct. All zero: it is none. */
@@ -39,17 +39,17 @@ void newcomers_init(struct newcomers *self);
 
 /* The oldest of all; NULL: there is none. */
 struct newcomer *newcomers_oldest(const struct newcomers *self);
-/* The oldest of this source, where that has as many as it may; NULL: it has not. */
+/* The oldest of this source, if the source is at its limit; NULL: it is not. */
 struct newcomer *newcomers_oldest_of(const struct newcomers *self, const struct address *source);
 
-/* The limits are the caller's to look at before. */
+/* Adds one. The caller has checked the limits before. */
 void newcomers_enter(struct newcomers *self, struct newcomer *one, const struct address *source,
                      uint64_t now_us);
-/* It has proved who it is, or ends. A no-op when it is not there. */
+/* One has proved its identity, or ends. A no-op when it is not there. */
 void newcomers_leave(struct newcomers *self, struct newcomer *one);
 
-/* True: it may make us keep so many bytes more; up to `least` in any case. */
+/* True: one may make us keep more bytes; `least` in all are allowed in any case. */
 bool newcomers_may_hold(const struct newcomers *self, const struct newcomer *one, size_t more,
                         size_t least);
-/* It makes us keep so many bytes now. A no-op when it is not there. */
+/* One makes us keep this number of bytes now. A no-op when it is not there. */
 void newcomers_hold(struct newcomers *self, struct newcomer *one, size_t bytes);

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* Room that every text of so many bytes fits. */
+/* Room for every text of that many bytes. */
 #define QUOTE_ROOM(bytes) ((bytes) + 3)
 
 /* Puts length bytes of text into quotes: printable ASCII as it is, a quote as ', all else (also a

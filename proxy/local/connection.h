@@ -89,7 +89,7 @@ struct connection {
     struct connection_counts counts;
     struct connection_wait wait;
     struct link *link;       /* that has the pool it waits in, or its stream */
-    struct channel *channel; /* that it is on its way to, by mail */
+    struct channel *channel; /* the mail goes to this one */
     struct mail mail;        /* for its ways between workers */
 
     struct quota *quota; /* of its client, at a server; NULL: nobody's yet */
