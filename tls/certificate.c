@@ -106,7 +106,7 @@ static enum err import_key_file(gnutls_privkey_t key, const char *path, struct t
     tls_wipe_free(pem.data, pem.size);
     if (rc == GNUTLS_E_DECRYPTION_FAILED)
         return tls_reason_set(
-            why, "the key in %s is protected by a passphrase; it must be stored without", path);
+            why, "the key in %s is protected by a passphrase; store it without one", path);
     if (rc < 0)
         return tls_reason_set(why, "%s holds no usable private key: %s", path, gnutls_strerror(rc));
     return ERR_OK;

@@ -382,9 +382,9 @@ enum err tls_client_cache_load(struct tls_client_cache *cache, const char *path,
     if (result != ERR_OK)
         return result;
     if (bytes.size < sizeof magic + 4 + SUM_SIZE)
-        result = tls_reason_set(reason, "%s is no file of sessions", path);
+        result = tls_reason_set(reason, "%s is not a session file", path);
     else if (memcmp(bytes.data, magic, sizeof magic) != 0)
-        result = tls_reason_set(reason, "%s is no file of sessions of this version", path);
+        result = tls_reason_set(reason, "%s is a session file of another version", path);
     else if (!is_intact(&bytes))
         result = tls_reason_set(reason, "%s is damaged", path);
     else if (unlink(path) < 0 || !tls_files_sync_folder(path))

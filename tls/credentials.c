@@ -48,7 +48,7 @@ static enum err load_pins(struct tls_credentials *credentials, const struct tls_
     for (size_t i = 0; i < options->pin_count; i++) {
         if (!tls_pin_parse(options->pins[i], credentials->pins[i]))
             return tls_reason_set(
-                why, "\"%s\" is no pin: sha256: and 64 hex digits, or 32 bytes in base64",
+                why, "\"%s\" is not a pin: sha256: and 64 hex digits, or 32 bytes in base64",
                 options->pins[i]);
     }
     return ERR_OK;
@@ -60,8 +60,8 @@ static enum err choose_mode(struct tls_credentials *credentials, const struct tl
 {
     bool has_certificates = options->ca || options->pin_count;
     if (has_certificates + (options->known != NULL) + (options->psk != NULL) != 1)
-        return tls_reason_set(why, "peers are known by certificates (a CA, pins), or by known raw "
-                                   "keys, or by pre-shared keys: exactly one of them must be set");
+        return tls_reason_set(why, "set exactly one way to authenticate peers: certificates (a CA, "
+                                   "pins), known raw keys, or pre-shared keys");
     /* A ticket says who came, not with which key: one that outlives a reload would still be good
      * for who has lost the key since. And a master by PSK costs no more than a resumed one (240
      * µs). */

@@ -163,7 +163,7 @@ static enum err take_record(struct tls_session *session, uint8_t **bytes, size_t
     const uint8_t *header = queue->first->data + queue->first->offset;
     *size = TLS_RECORD_HEADER + (size_t)(header[3] << 8 | header[4]);
     if (header[0] != TLS_RECORD_DATA)
-        return fail(session, GNUTLS_A_UNEXPECTED_MESSAGE, "a record in the clear");
+        return fail(session, GNUTLS_A_UNEXPECTED_MESSAGE, "an unencrypted record");
     if (*size > TLS_RECORD_HEADER + TLS_RECORD_CIPHER_MAX)
         return fail(session, GNUTLS_A_RECORD_OVERFLOW, "a record that is too long");
     if (!gather(queue, *size))
@@ -186,7 +186,7 @@ static enum err on_key_update(struct tls_session *session, uint8_t wants_ours)
     if (established->updates_until - now > UPDATES_MAX_MS)
         return fail(session, GNUTLS_A_UNEXPECTED_MESSAGE, "the peer changes its keys too often");
     if (wants_ours > 1)
-        return fail(session, GNUTLS_A_ILLEGAL_PARAMETER, "a KeyUpdate that is not as it should be");
+        return fail(session, GNUTLS_A_ILLEGAL_PARAMETER, "a malformed KeyUpdate");
     if (!tls_record_update(&established->record, &established->record.in))
         return fail(session, GNUTLS_A_INTERNAL_ERROR, "the peer's next keys could not be derived");
     session->owes_update |= wants_ours;
@@ -205,7 +205,7 @@ static enum err on_handshake(struct tls_session *session, const uint8_t *data, s
             return on_key_update(session, body[0]);
         if (!body || type != NEW_SESSION_TICKET || session->is_server)
             return fail(session, GNUTLS_A_UNEXPECTED_MESSAGE,
-                        "a handshake message that has no place after the handshake");
+                        "an unexpected handshake message after the handshake");
     } while (wire_left(&reader));
     return ERR_OK;
 }
@@ -233,7 +233,7 @@ static enum err read_record(struct tls_session *session, uint8_t *bytes, size_t 
     if (alert)
         return fail(session, alert,
                     alert == GNUTLS_A_BAD_RECORD_MAC ? "a record that cannot be authenticated"
-                                                     : "a record that is not as it should be");
+                                                     : "a malformed record");
     enum err result;
     switch (type) {
     case TLS_RECORD_DATA:
@@ -248,7 +248,7 @@ static enum err read_record(struct tls_session *session, uint8_t *bytes, size_t 
         result = on_alert(session, *data, *length);
         break;
     default:
-        result = fail(session, GNUTLS_A_UNEXPECTED_MESSAGE, "a record of no known type");
+        result = fail(session, GNUTLS_A_UNEXPECTED_MESSAGE, "a record of unknown type");
     }
     return result == ERR_OK ? ERR_AGAIN : result;
 }

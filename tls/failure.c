@@ -57,7 +57,7 @@ static const struct {
      "our certificate is not meant for this role (extended key usage), or of a kind that it does "
      "not take"},
     {GNUTLS_A_ACCESS_DENIED,
-     "it believes who we are, but does not let us in (its \"allow\"); its log names whom it saw"},
+     "it knows who we are, but its \"allow\" does not include us; its log has the name it saw"},
     {GNUTLS_A_BAD_CERTIFICATE,
      "it did not accept our certificate: another name than it expected, or no good OCSP response; "
      "its log says which"},
@@ -106,8 +106,8 @@ enum err tls_failure_from_gnutls(struct tls_session *session, int rc, enum err f
     else if (session->master && session->master->psk_name[0] &&
              rc == GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER)
         tls_failure_set(session, ERR_TLS_PEER_UNVERIFIED, alert,
-                        "the peer calls itself %s: it has another pre-shared key than we, or "
-                        "we have none of that name",
+                        "the peer calls itself %s: its pre-shared key differs from ours, "
+                        "or we have none of that name",
                         quote_text(name, sizeof name, session->master->psk_name));
     else if (!session->master && rc == GNUTLS_E_NO_COMMON_KEY_SHARE)
         /* Children without a key exchange of their own can do nothing but be resumed. */

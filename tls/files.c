@@ -110,7 +110,7 @@ static enum err check_secret(int fd, const char *path, size_t longest, size_t *s
     if (!S_ISREG(status.st_mode))
         return tls_reason_set(why, "%s is not a file", path);
     if (status.st_uid != 0 && status.st_uid != geteuid())
-        return tls_reason_set(why, "%s belongs to somebody else (user %u)", path, status.st_uid);
+        return tls_reason_set(why, "%s belongs to another user (%u)", path, status.st_uid);
     if (status.st_mode & (S_IRWXG | S_IRWXO))
         return tls_reason_set(why,
                               "%s holds secrets and others may use it (mode %03o); it must be 600",
@@ -187,7 +187,7 @@ enum err tls_files_read_lines(const char *path, struct tls_lines *lines, struct 
         return result;
     char fault[256] = "", *at = (char *)text.data; /* GnuTLS ends it with a NUL */
     if (memchr(text.data, 0, text.size))
-        result = tls_reason_set(why, "%s is no text file", path);
+        result = tls_reason_set(why, "%s is not a text file", path);
     for (unsigned number = 1; result == ERR_OK && at; number++) {
         char *end = strchr(at, '\n');
         if (end)

@@ -283,7 +283,7 @@ static enum err check_end(struct tls_session *session)
     if (!gnutls_record_check_pending(session->gnutls))
         return ERR_OK;
     return tls_failure_set(session, ERR_TLS_HANDSHAKE, GNUTLS_A_UNEXPECTED_MESSAGE,
-                           "something behind Finished in its record");
+                           "data after Finished in the same record");
 }
 
 enum err tls_handshake_finish(struct tls_session *session)

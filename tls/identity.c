@@ -359,6 +359,6 @@ enum err tls_identity_check_pattern(const char *pattern, char *why, size_t why_s
     if (!fault)
         return ERR_OK;
     if (why_size)
-        snprintf(why, why_size, "\"%s\" names nobody: %s", pattern, fault);
+        snprintf(why, why_size, "\"%s\" is not a valid pattern: %s", pattern, fault);
     return ERR_TLS_CREDENTIALS;
 }

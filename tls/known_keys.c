@@ -73,10 +73,9 @@ static enum err on_public_key(struct tls_lines *self, char *line, struct tls_rea
         return tls_reason_set(why, "\"%.40s\" is neither a public key nor its sha256: pin", line);
     for (size_t i = 0; i < known->count; i++) {
         if (memcmp(known->keys[i].pin, pin, sizeof pin) == 0)
-            return tls_reason_set(why, "the key of \"%s\" comes a second time",
-                                  known->keys[i].name);
+            return tls_reason_set(why, "the key of \"%s\" appears twice", known->keys[i].name);
         if (strcasecmp(known->keys[i].name, name) == 0)
-            return tls_reason_set(why, "the name \"%s\" comes a second time", name);
+            return tls_reason_set(why, "the name \"%s\" appears twice", name);
     }
     memcpy(append(known, name)->pin, pin, sizeof pin);
     return ERR_OK;
@@ -94,7 +93,7 @@ static enum err on_psk(struct tls_lines *self, char *line, struct tls_reason why
     if (!is_name(line))
         return tls_reason_set(why, "\"%.40s\" cannot be the name of a key", line);
     if (tls_known_keys_find(known, line, length))
-        return tls_reason_set(why, "the name \"%s\" comes a second time", line);
+        return tls_reason_set(why, "the name \"%s\" appears twice", line);
     struct tls_known_key *key = append(known, line);
     gnutls_datum_t text = {(unsigned char *)hex, (unsigned)strlen(hex)};
     key->secret_size = sizeof key->secret;

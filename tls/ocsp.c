@@ -26,7 +26,7 @@ static const char *find_fault(gnutls_ocsp_resp_t response, gnutls_x509_crt_t crt
     time_t from, until, now = time(NULL);
     *is_revoked = false;
     if (gnutls_ocsp_resp_get_status(response) != GNUTLS_OCSP_RESP_SUCCESSFUL)
-        return "the OCSP response is only an error";
+        return "the OCSP response is an error message";
     if (gnutls_ocsp_resp_check_crt(response, 0, crt) < 0)
         return "the OCSP response is for another certificate";
     if (gnutls_ocsp_resp_get_single(response, 0, NULL, NULL, NULL, NULL, &status, &from, &until,
@@ -34,9 +34,9 @@ static const char *find_fault(gnutls_ocsp_resp_t response, gnutls_x509_crt_t crt
         return "the OCSP response cannot be read";
     *is_revoked = status == GNUTLS_OCSP_CERT_REVOKED;
     if (*is_revoked)
-        return "it is revoked, says the OCSP response";
+        return "the OCSP response says that it is revoked";
     if (status != GNUTLS_OCSP_CERT_GOOD)
-        return "it is unknown to its CA, says the OCSP response";
+        return "the OCSP response says that its CA does not know it";
     if (from > now + SKEW_S)
         return "the OCSP response is not valid yet";
     if (!may_be_old && now > (until == (time_t)-1 ? from + VALID_S : until))

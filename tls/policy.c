@@ -158,7 +158,7 @@ enum err tls_policy_load(struct tls_policy *policy, const struct tls_options *op
     bool has_12, has_13;
     memset(policy, 0, sizeof *policy);
     if ((options->known || options->psk) && (wants_12(options) || !wants_13(options)))
-        return tls_reason_set(why, "raw public keys and pre-shared keys are for TLS 1.3 alone");
+        return tls_reason_set(why, "raw public keys and pre-shared keys need TLS 1.3");
     if (!base) /* minimum above maximum */
         return tls_reason_set(why, "the minimum version is %s, the maximum %s", version_name(true),
                               version_name(false));

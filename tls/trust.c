@@ -41,8 +41,8 @@ static enum err add_authority(struct tls_trust *trust, gnutls_x509_crt_t crt, un
         gnutls_x509_crt_deinit(crt);
         return tls_reason_set(
             why,
-            "certificate number %u in %s is not that of a CA; \"ca\" takes the certificate of who "
-            "signed the peer's",
+            "certificate number %u in %s is not a CA certificate; \"ca\" needs the certificate "
+            "that signed the peer's",
             number, path);
     }
     gnutls_x509_crt_t *more =

@@ -189,8 +189,7 @@ static void name_psk(const struct tls_credentials *credentials, struct tls_ident
     else
         refuse(verdict, ERR_TLS_PEER_UNVERIFIED, GNUTLS_A_CERTIFICATE_UNKNOWN,
                "the peer is \"%s\": %s", name,
-               key ? "its pre-shared key is another now"
-                   : "there is no pre-shared key of that name");
+               key ? "its pre-shared key has changed" : "there is no pre-shared key of that name");
 }
 
 void tls_verify_name(const struct tls_credentials *credentials, struct tls_identity *identity,
@@ -298,7 +297,7 @@ static void check_chain(const struct tls_credentials *credentials,
         return;
     tls_identity_describe(identity, seen, sizeof seen);
     refuse(verdict, ERR_TLS_PEER_UNVERIFIED, GNUTLS_A_CERTIFICATE_UNKNOWN,
-           "the peer is %s; its key is none of the %zu pinned", seen, credentials->pin_count);
+           "the peer is %s; its key matches none of the pins (%zu)", seen, credentials->pin_count);
 }
 
 static int import_chain(const struct tls_identity *identity, gnutls_x509_crt_t *chain,
@@ -377,5 +376,5 @@ void tls_verify_again(const struct tls_credentials *credentials,
         judge(credentials, shown, NULL, verdict);
     else
         refuse(verdict, ERR_TLS_PEER_UNVERIFIED, 0,
-               "peers are known in another way now (certificate, raw key, pre-shared key)");
+               "peers are now authenticated in another way (certificate, raw key, pre-shared key)");
 }

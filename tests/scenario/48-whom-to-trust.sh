@@ -72,7 +72,7 @@ refused() { # NAME BY SERVER'S CLIENT'S WHAT-THE-REFUSER-SEES WHAT-THE-OTHER-IS-
     told[$1]=$6
 }
 C=$(pin client) CH=$(pin client hex) S=$(pin server) G=$(pin gone)
-ALLOWED='does not let us in' UNNAMED='did not accept our certificate'
+ALLOWED='does not include us' UNNAMED='did not accept our certificate'
 
 good crl "$ANY $OWN_S $A crl = \"crl.pem\";" "$ANY $OWN_C $P crl = \"crl.pem\";"
 refused crl-client server "$ANY $OWN_S crl = \"crl.pem\";" \
@@ -91,10 +91,10 @@ refused ocsp-server client "$ANY $OWN_S" "$ANY $OWN_C ocsp = \"require\"; $P" \
 good pins "$OWN_S pins = [ \"$G\", \"$CH\" ];" "$OWN_C pins = \"$S\";"
 good pins-and-ca "$ANY $OWN_S pins = \"$C\";" "$ANY $OWN_C pins = \"$S\"; $P"
 refused pin-client server "$ANY $OWN_S pins = \"$G\";" "$ANY $OWN_C $P" \
-    'the peer is dns "client.example".*, '"$CH"'; its key is none of the 1 pinned' \
+    'the peer is dns "client.example".*, '"$CH"'; its key matches none of the pins \(1\)' \
     "$UNNAMED or key.*pinned"
 refused pin-server client "$OWN_S pins = \"$C\";" "$OWN_C pins = [ \"$G\", \"$C\" ];" \
-    "the peer is $(pin server hex); its key is none of the 2 pinned" "$UNNAMED or key.*pinned"
+    "the peer is $(pin server hex); its key matches none of the pins \(2\)" "$UNNAMED or key.*pinned"
 good cas "ca = \"cas\"; $OWN_S allow = \"bob.example\";" "$ANY cert = \"bob.pem\"; key = \"bob.key\"; $P"
 refused cas-none server "ca = \"cas\"; $OWN_S" "$ANY cert = \"eve.pem\"; key = \"eve.key\"; $P" \
     'not signed by a CA that we trust \(dns "eve.example", .*, issued by "CN=stranger"\)' \

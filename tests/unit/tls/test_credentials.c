@@ -35,7 +35,7 @@ static void test_files(void)
     bad = good, bad.key = path_of("nowhere.key");
     refuses(bad, "nowhere.key", "No such file");
     bad = good, bad.ca = certificates_directory;
-    refuses(bad, certificates_directory, "is not that of a CA");
+    refuses(bad, certificates_directory, "is not a CA certificate");
 
     write_file("junk", "junk\n", 5);
     write_file("empty", "", 0);
@@ -48,7 +48,7 @@ static void test_files(void)
     bad = good, bad.key = path_of("junk");
     refuses(bad, "junk", "no usable private key");
     bad = good, bad.ca = path_of("server.pem");
-    refuses(bad, "server.pem", "not that of a CA");
+    refuses(bad, "server.pem", "not a CA certificate");
     bad = good, bad.key = path_of("server.key");
     refuses(bad, "server.key", "does not belong to the certificate in");
 }

@@ -42,7 +42,7 @@ static void test_refusals(void)
     write_file("keys", many, 8 * (sizeof key - 1));
     must(chmod(path_of("keys"), 0600) == 0);
     bool damaged = !reads("keys", 32);
-    ok(damaged && strstr(why, "no text"), "refused: %s", strrchr(why, '/') + 1);
+    ok(damaged && strstr(why, "not a text"), "refused: %s", strrchr(why, '/') + 1);
     many[2 * (sizeof key - 1)] = key[0];
     write_file("keys", many, strlen(many));
     must(chmod(path_of("keys"), 0600) == 0);

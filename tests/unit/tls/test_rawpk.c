@@ -250,9 +250,9 @@ static void test_files(void)
     refuses_file("sha256:00 x\n", ":1: \"sha256:00\" is neither");
     snprintf(line, sizeof line, "%s a\n", server_key.pin);
     snprintf(text, sizeof text, "%s%s b\n", line, server_key.public_key);
-    refuses_file(text, ":2: the key of \"a\" comes a second time");
+    refuses_file(text, ":2: the key of \"a\" appears twice");
     snprintf(text, sizeof text, "\n%s\n%s A\n", line, client_key.public_key);
-    refuses_file(text, ":4: the name \"A\" comes a second time");
+    refuses_file(text, ":4: the name \"A\" appears twice");
     snprintf(text, sizeof text, "%s\n", server_key.pin);
     refuses_file(text, "a name must follow");
     snprintf(text, sizeof text, "%s a b\n", server_key.pin);
@@ -277,7 +277,7 @@ static void test_files(void)
     options.ca = NULL;
     options.rules.min_version = TLS_VERSION_1_2;
     ok(tls_credentials_new(&options, &credentials, why, sizeof why) == ERR_TLS_CREDENTIALS &&
-           strstr(why, "TLS 1.3 alone"),
+           strstr(why, "need TLS 1.3"),
        "%s", why);
 }
 

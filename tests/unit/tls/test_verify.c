@@ -62,14 +62,14 @@ static const struct outcome outcomes[] = {
      .client = ERR_TLS_HANDSHAKE,
      .server = ERR_TLS_PEER_NAME,
      .words = {"\"other.example\"", "\"client.example\""},
-     .alert = "does not let us in"},
+     .alert = "does not include us"},
     {.what = "a name with a NUL inside",
      .client_cert = "nul",
      .allow = "client.example",
      .client = ERR_TLS_HANDSHAKE,
      .server = ERR_TLS_PEER_NAME,
      .words = {"\"evil\"", "\"client.example\""},
-     .alert = "does not let us in"},
+     .alert = "does not include us"},
 };
 
 static struct tls_credentials *client_of(const struct outcome *outcome)
