@@ -1,3 +1,4 @@
+/* The admin socket: one request line, one JSON answer, within bounds. */
 #include "control/admin.h"
 
 #include <errno.h>
@@ -197,7 +198,7 @@ static void on_listener_events(struct loop_fd *fd, uint32_t events)
         set_accepting(admin, false);
 }
 
-/* Whether a process listens at the address: then connecting works, or waits (full backlog). */
+/* True if a process listens at the address: then connecting works, or waits (full backlog). */
 static bool is_answered(const struct sockaddr_un *address)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

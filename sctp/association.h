@@ -46,9 +46,9 @@ struct sctp_options {
     uint32_t init_retransmissions; /* Max.Init.Retransmits */
     uint32_t retransmissions;      /* Association.Max.Retrans: time-outs without an answer */
     uint64_t sack_delay_us;        /* a SACK waits no longer (section 6.2: 500 ms or less) */
-    bool init_by_caller; /* who connects sends INIT itself: sctp_association_init_packet */
-    bool auth;           /* RFC 4895; without it at the peer there is no association */
-    bool hawser;         /* says in INIT that it is one of ours (SCTP_PARAMETER_HAWSER) */
+    bool init_by_caller;           /* the caller sends INIT itself: sctp_association_init_packet */
+    bool auth;                     /* RFC 4895; without it at the peer there is no association */
+    bool hawser;                   /* says in INIT that it is one of ours (SCTP_PARAMETER_HAWSER) */
     const struct sctp_congestion_ops *congestion;
     struct sctp_sharing sharing; /* of a listener */
     /* For tests, to see them wrap: number of the first packet; our initial TSN, 0: by chance. */

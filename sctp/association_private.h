@@ -154,7 +154,7 @@ struct sctp_association {
     uint16_t settled_key;
     enum err reason;
     bool unknown_there;
-    struct sctp_plan { /* what sctp_association_wants has found, for the output after it */
+    struct sctp_plan { /* found by sctp_association_wants, for the output after it */
         bool alone, handshake, control, sack, data;
     } plan;
     unsigned used;                        /* net */
@@ -171,8 +171,8 @@ struct sctp_association {
     struct sctp_status counters; /* those of its fields that only count */
 };
 
-/* A new one in COOKIE_WAIT: options, no deadlines; it is not up and has neither tags nor nets. Who
- * makes it calls sctp_sending_init once our initial TSN is drawn and sctp_receiving_init once the
+/* A new one in COOKIE_WAIT: options, no deadlines; it is not up and has neither tags nor nets. The
+ * caller calls sctp_sending_init once our initial TSN is drawn and sctp_receiving_init once the
  * peer's is known; every fini also stands a part that was never made, which is all zero. Owns:
  * caller, sctp_association_free. */
 struct sctp_association *sctp_association_new(const struct sctp_options *options);

@@ -1,8 +1,9 @@
-/* sctp/auth_chunks.h: what is authenticated (RFC 4895), by the engine and by the kernel's SCTP.
+/* sctp/auth_chunks.h: the chunks that are authenticated (RFC 4895), by the engine and by the
+ * kernel's SCTP.
  *
- * TLS protects what is said on the streams, not SCTP: who sees the packets can forge an ABORT or a
- * SACK. With this each packet carries a MAC over these chunks. Both ends must want it, with equal
- * lists: one that does ends an association in which the peer does not. */
+ * TLS protects the streams, not SCTP: an observer of the packets can forge an ABORT or a SACK. With
+ * this each packet carries a MAC over these chunks. Both ends must want it, with equal lists: one
+ * that does ends an association in which the peer does not. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-/* sctp/closing.h: how an association ends (RFC 9260 section 9); sctp_association_shutdown and
+/* sctp/closing.h: the end of an association (RFC 9260 section 9); sctp_association_shutdown and
  * sctp_association_abort are in closing.c, too. Private to sctp/. */
 #pragma once
 

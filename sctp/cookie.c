@@ -27,7 +27,7 @@ struct sctp_cookie_secrets {
     void (*random)(void *context, void *bytes, size_t length);
     void *random_context;
     struct sctp_sharing sharing;
-    unsigned turn; /* whose tag is next */
+    unsigned turn; /* of the next tag */
 };
 
 /* A shared secret is derived from its number, the same at all listeners. */

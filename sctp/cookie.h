@@ -1,10 +1,10 @@
 /* sctp/cookie.h: state cookies (RFC 9260 section 5.1.3): everything that is needed to make an
  * association, sealed by a secret of the listener, so that nothing is kept before it has come back.
  *
- * What the packet that brings it back says is under the MAC and not in the cookie: where it comes
- * from, ports, verification tag. Our tag, TSN and RANDOM are derived from the secret. So a cookie
- * has 40 bytes, 48 when there is an association already, and with RFC 4895 the peer's parameters:
- * INIT ACK stays below three times its INIT (docs/PROTOCOL.md, S10). Private to sctp/. Pure. */
+ * The MAC also covers what the packet that brings it back has, so it is not in the cookie: source,
+ * ports, verification tag. Our tag, TSN and RANDOM are derived from the secret. So a cookie has 40
+ * bytes, 48 when there is an association already, and with RFC 4895 the peer's parameters: INIT ACK
+ * stays below three times its INIT (docs/PROTOCOL.md, S10). Private to sctp/. Pure. */
 #pragma once
 
 #include "sctp/auth.h"
@@ -15,7 +15,7 @@ struct sctp_cookie {
     uint32_t own_tag, peer_tag;
     uint32_t own_tsn, peer_tsn;
     uint32_t peer_window;
-    uint16_t streams_out, streams_in; /* what the association will have */
+    uint16_t streams_out, streams_in; /* of the association */
     uint16_t own_port, peer_port;
     bool peer_is_hawser;
     /* Own tag, TSN and RANDOM are those of our own INIT (section 5.2.1); own_tsn and random are not

@@ -58,7 +58,7 @@ struct cubic {
     uint64_t looked_us;  /* last acknowledgement */
     uint64_t sent_us;    /* last packet */
     uint64_t lossy_us;   /* until then a short path is as any other */
-    uint64_t reduced_us; /* what was sent before is of the same congestion */
+    uint64_t reduced_us; /* losses of earlier packets are of the same congestion */
     uint64_t srtt_us, min_rtt_us;
     /* HyStart++ */
     uint64_t round_delivered; /* a packet sent with this much delivered ends the round trip */

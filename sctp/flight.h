@@ -1,6 +1,6 @@
-/* sctp/flight.h: what was sent and is not yet acknowledged, in two rings: packets by a local number
- * that never goes on the wire (so the order of numbers is the order of sending), and chunks by TSN.
- * Loss is found among packets, acknowledged are chunks. Private to sctp/. Pure. */
+/* sctp/flight.h: data in flight, sent and not yet acknowledged, in two rings: packets by a local
+ * number that never goes on the wire (so the order of numbers is the order of sending), and chunks
+ * by TSN. Loss is found among packets; SACKs acknowledge chunks. Private to sctp/. Pure. */
 #pragma once
 
 #include "base/message.h"

@@ -1,4 +1,4 @@
-/* sctp/handshake.h: how an association begins, at the side that connects, and what comes of INIT
+/* sctp/handshake.h: the begin of an association at the side that connects, and the answers to INIT
  * ACK, COOKIE ECHO and COOKIE ACK (RFC 9260 sections 5.1, 5.2). Private to sctp/. */
 #pragma once
 

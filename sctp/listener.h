@@ -1,4 +1,4 @@
-/* sctp/listener.h: how associations begin that peers ask for (RFC 9260 sections 5.1, 5.2, 8.4),
+/* sctp/listener.h: begins the associations that peers ask for (RFC 9260 sections 5.1, 5.2, 8.4),
  * without any state until a good cookie has come back: INIT is answered from a secret, the time and
  * the packet alone. No reply is longer than three times its question. The thread that owns it. */
 #pragma once

@@ -18,5 +18,5 @@ uint32_t sctp_pacer_allows(struct sctp_pacer *pacer, uint64_t now_us, uint64_t p
 /* A packet of that size goes. */
 void sctp_pacer_sent(struct sctp_pacer *pacer, uint64_t now_us, uint64_t pace, uint32_t quantum,
                      uint32_t size);
-/* Whatever was due is forgotten: after a time-out, or when the pace changed for good. */
+/* Forgets all that was due: after a time-out, or when the pace changed for good. */
 void sctp_pacer_reset(struct sctp_pacer *pacer);

@@ -1,4 +1,4 @@
-/* sctp/payload.h: how a message of any SCTP transport marks itself on the wire: the
+/* sctp/payload.h: the mark of a message of any SCTP transport on the wire: the
  * payload protocol identifier is "HWS" and the epoch (docs/PROTOCOL.md rule S3). */
 #pragma once
 

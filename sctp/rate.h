@@ -1,4 +1,4 @@
-/* sctp/rate.h: how fast a net delivers: a sample for each acknowledgement (draft-ietf-ccwg-bbr,
+/* sctp/rate.h: the delivery rate of a net: a sample for each acknowledgement (draft-ietf-ccwg-bbr,
  * "Delivery Rate Samples"). Counts packets' bytes. One for each net. Pure. */
 #pragma once
 

@@ -1,6 +1,6 @@
-/* sctp/recovery.h: which packets are lost: RACK-TLP (RFC 8985) over packet numbers, T3 as the last
- * resort (RFC 9260 section 6.3.3), all by one timer; and what waits to be sent again. Nothing goes
- * back to the first TSN: what a gap block acknowledged stays so. Private to sctp/. */
+/* sctp/recovery.h: finds lost packets: RACK-TLP (RFC 8985) over packet numbers, T3 as the last
+ * resort (RFC 9260 section 6.3.3), all by one timer; and the data that wait to be sent again.
+ * Nothing goes back to the first TSN: what a gap block acknowledged stays so. Private to sctp/. */
 #pragma once
 
 #include "sctp/association_private.h"

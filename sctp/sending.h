@@ -1,6 +1,6 @@
 /* sctp/sending.h: from messages to DATA chunks in packets: the queue, cutting when a packet is made
  * and not before, bundling, flow control by the peer's window (RFC 9260 sections 6.1, 6.9, 6.10).
- * What was lost goes first. Private to sctp/. */
+ * Lost data go first. Private to sctp/. */
 #pragma once
 
 #include "sctp/association_private.h"

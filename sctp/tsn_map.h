@@ -1,4 +1,4 @@
-/* sctp/tsn_map.h: which TSNs have arrived (RFC 9260 section 6.2), and what a SACK says of them
+/* sctp/tsn_map.h: the TSNs that have arrived (RFC 9260 section 6.2), and their part of a SACK
  * (section 3.3.4). A ring of bits, one for each TSN beyond the cumulative one; it starts at 64
  * bits, doubles when a TSN is further ahead, and is given back when no gap is left. Pure; the
  * thread that owns the association. */

@@ -112,7 +112,7 @@ struct sctp_init {
 
 /* Length (a multiple of 4, at least a header and one chunk), ports that are not 0, checksum; and
  * each chunk's length: at least 4, within the packet. False: drop it silently (sections 3.1, 6.8).
- * What a chunk's type asks of its length, the functions below check. */
+ * The functions below check each type's own length. */
 bool sctp_wire_check(const uint8_t *packet, size_t length, struct sctp_header *header);
 
 /* The chunks of a checked packet, one after the other. False after the last. */

@@ -8,7 +8,7 @@
 #include "base/thread.h"
 
 struct queue {
-    STAILQ_HEAD(, tls_helper_task) tasks;
+    STAILQ_HEAD(helper_tasks, tls_helper_task) tasks;
     size_t count;
 };
 
