@@ -144,7 +144,7 @@ static bool may_send_early(const struct sctp_association *self, const struct mes
 {
     const struct sctp_handshake *handshake = self->handshake;
     return self->state == SCTP_COOKIE_ECHOED && handshake && handshake->takes_early &&
-           self->told_answered && message->stream == 0 && message->length <= EARLY_MAX;
+           self->told.answered && message->stream == 0 && message->length <= EARLY_MAX;
 }
 
 enum err sctp_association_send(struct sctp_association *self, uint64_t now_us,
@@ -174,9 +174,9 @@ static bool tell(struct sctp_event *event, enum sctp_event_kind kind)
 
 static bool tell_down(struct sctp_association *self, struct sctp_event *event)
 {
-    if (self->state != SCTP_ENDED || self->told_down)
+    if (self->state != SCTP_ENDED || self->told.down)
         return false;
-    self->told_down = true;
+    self->told.down = true;
     tell(event, SCTP_EVENT_DOWN);
     event->reason = self->reason;
     event->unknown_there = self->unknown_there;
@@ -198,8 +198,8 @@ static bool tell_rare(struct sctp_association *self, struct sctp_event *event)
         event->key = self->settled_key;
         return true;
     }
-    if (self->is_peer_closing && !self->told_peer_closing) {
-        self->told_peer_closing = true;
+    if (self->is_peer_closing && !self->told.peer_closing) {
+        self->told.peer_closing = true;
         return tell(event, SCTP_EVENT_PEER_CLOSING);
     }
     return tell_down(self, event);
@@ -207,7 +207,7 @@ static bool tell_rare(struct sctp_association *self, struct sctp_event *event)
 
 bool sctp_association_event(struct sctp_association *self, struct sctp_event *event)
 {
-    if (self->told_up && !self->is_muted) {
+    if (self->told.up && !self->is_muted) {
         struct message *message = sctp_receiving_take(self);
         if (message) {
             tell(event, SCTP_EVENT_MESSAGE);
@@ -216,12 +216,12 @@ bool sctp_association_event(struct sctp_association *self, struct sctp_event *ev
         }
         return tell_rare(self, event);
     }
-    if (self->answered && !self->told_answered && self->state != SCTP_ENDED) {
-        self->told_answered = true;
+    if (self->answered && !self->told.answered && self->state != SCTP_ENDED) {
+        self->told.answered = true;
         return tell(event, SCTP_EVENT_ANSWERED);
     }
-    if (self->came_up && !self->told_up && !self->is_muted) {
-        self->told_up = true;
+    if (self->came_up && !self->told.up && !self->is_muted) {
+        self->told.up = true;
         tell(event, SCTP_EVENT_UP);
         event->streams = self->streams;
         return true;

@@ -145,7 +145,10 @@ struct sctp_association {
     bool peer_is_hawser;
     bool owes_cookie_ack;
     bool came_up; /* it has been up, and may have ended since */
-    bool told_up, told_answered, told_down, is_peer_closing, told_peer_closing;
+    bool is_peer_closing;
+    struct { /* events that the user has pulled */
+        bool up, answered, down, peer_closing;
+    } told;
     bool had_data; /* DATA has come */
     bool is_muted; /* the user has aborted it: no messages any more */
     bool answered; /* SCTP_EVENT_ANSWERED is due */

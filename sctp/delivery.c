@@ -19,14 +19,14 @@ static void measure(struct sctp_net *net, uint32_t number, uint64_t rtt_us)
 {
     net->backoff = 0;
     net->is_doubled = false;
-    bool newer = !net->has_newest || sctp_flight_before(net->newest_packet, number);
+    bool newer = !net->rack.has_newest || sctp_flight_before(net->rack.newest, number);
     if (!newer)
-        net->reordering_seen = true;
+        net->rack.reordering_seen = true;
     if (newer || !net->sample.rtt_us)
         net->sample.rtt_us = rtt_us ? rtt_us : 1;
     if (newer)
-        net->newest_packet = number;
-    net->has_newest = true;
+        net->rack.newest = number;
+    net->rack.has_newest = true;
 }
 
 /* RFC 8985 section 6.2, step 2; Karn's rule (RFC 9260 section 6.3.1 C5). */
@@ -46,11 +46,11 @@ static void count(struct sctp_association *self, uint64_t now_us, uint32_t numbe
         measure(net, number, rtt_us);
     else if (!net->min_rtt_us && !probe)
         return; /* perhaps it is the packet before it that is answered (is_early cannot tell) */
-    if (net->has_acked && !sctp_flight_before(net->rack_packet, number))
+    if (net->rack.has_acked && !sctp_flight_before(net->rack.packet, number))
         return;
-    net->has_acked = true;
-    net->rack_packet = number;
-    net->rack_rtt_us = rtt_us;
+    net->rack.has_acked = true;
+    net->rack.packet = number;
+    net->rack.rtt_us = rtt_us;
 }
 
 /* One that was not held lost. */
@@ -103,7 +103,7 @@ static uint32_t undo_timeout(struct sctp_association *self, unsigned n)
     for (uint32_t i = flight->packet_size; i > 0; i--) {
         uint32_t number = flight->next - i;
         struct sctp_packet *packet = sctp_flight_packet(flight, number);
-        if (packet->net != n || packet->episode != net->episode ||
+        if (packet->net != n || packet->episode != net->episode.number ||
             (packet->flags & SCTP_PACKET_RESOLVED) != SCTP_PACKET_LOST ||
             !is_waiting(self, number, packet))
             continue;
@@ -111,7 +111,7 @@ static uint32_t undo_timeout(struct sctp_association *self, unsigned n)
         net->rate.lost = number_minus(net->rate.lost, packet->size);
         bytes += packet->size;
     }
-    net->in_recovery = net->by_timeout = false;
+    net->episode.is_on = net->episode.by_timeout = false;
     return bytes;
 }
 
@@ -125,13 +125,13 @@ static void spurious(struct sctp_association *self, uint64_t now_us, uint32_t nu
     count(self, now_us, number, packet);
     if (!packet->episode) /* a path was given up, or a window was probed: no mistake of ours */
         return;
-    net->needless = net->reordering_seen = true;
-    if (packet->episode == net->episode && net->in_recovery && net->by_timeout &&
-        sctp_flight_before(number, net->recovery_end)) {
+    net->needless = net->rack.reordering_seen = true;
+    if (packet->episode == net->episode.number && net->episode.is_on && net->episode.by_timeout &&
+        sctp_flight_before(number, net->episode.end)) {
         size += undo_timeout(self, packet->net);
         whole = true;
-    } else if (packet->episode == net->episode) {
-        whole = ++net->episode_spurious == net->episode_lost;
+    } else if (packet->episode == net->episode.number) {
+        whole = ++net->episode.spurious == net->episode.lost;
     }
     net->congestion->ops->spurious(net->congestion, now_us, size, whole);
 }
@@ -220,23 +220,23 @@ void sctp_delivery_packet(struct sctp_association *self, uint64_t now_us, uint32
 static void widen(const struct sctp_flight *flight, struct sctp_net *net)
 {
     net->needless = false;
-    if (net->has_reo_round &&
-        (!net->has_acked || sctp_flight_before(net->rack_packet, net->reo_round)))
+    if (net->rack.has_reo_round &&
+        (!net->rack.has_acked || sctp_flight_before(net->rack.packet, net->rack.reo_round)))
         return;
-    if (net->reo_mult < REO_MULT_MAX)
-        net->reo_mult++;
-    net->reo_persist = REO_PERSIST;
-    net->has_reo_round = true;
-    net->reo_round = flight->next;
+    if (net->rack.reo_mult < REO_MULT_MAX)
+        net->rack.reo_mult++;
+    net->rack.reo_persist = REO_PERSIST;
+    net->rack.has_reo_round = true;
+    net->rack.reo_round = flight->next;
 }
 
 static void check_recovery_end(const struct sctp_flight *flight, struct sctp_net *net)
 {
-    if (!net->in_recovery || sctp_flight_before(flight->una, net->recovery_tsn))
+    if (!net->episode.is_on || sctp_flight_before(flight->una, net->episode.end_tsn))
         return;
-    net->in_recovery = net->by_timeout = false;
-    if (net->reo_persist && --net->reo_persist == 0)
-        net->reo_mult = 1;
+    net->episode.is_on = net->episode.by_timeout = false;
+    if (net->rack.reo_persist && --net->rack.reo_persist == 0)
+        net->rack.reo_mult = 1;
 }
 
 static void tell(struct sctp_net *net, uint64_t now_us)
@@ -247,8 +247,8 @@ static void tell(struct sctp_net *net, uint64_t now_us)
         return;
     sample->in_flight = net->in_flight;
     sample->srtt_us = net->srtt_us;
-    sample->in_recovery = net->in_recovery;
-    sample->by_timeout = net->by_timeout;
+    sample->in_recovery = net->episode.is_on;
+    sample->by_timeout = net->episode.by_timeout;
     sctp_rate_finish(&net->rate, sample, now_us, net->min_rtt_us);
     net->congestion->ops->acked(net->congestion, sample);
 }

@@ -31,13 +31,14 @@ void sctp_net_free(struct sctp_net *net)
 void sctp_net_restart(struct sctp_net *net, const struct sctp_options *options, uint64_t now_us,
                       uint64_t rtt_us)
 {
-    net->srtt_us = net->rttvar_us = net->latest_rtt_us = net->min_rtt_us = 0;
+    net->srtt_us = net->rttvar_us = net->min_rtt_us = 0;
     net->rto_us = options->rto_initial_us;
     net->backoff = net->errors = 0;
-    net->has_acked = net->has_newest = net->reordering_seen = net->is_doubled = false;
-    net->reo_mult = 1;
-    net->reo_persist = 0;
-    net->in_recovery = net->by_timeout = false;
+    net->rack.has_acked = net->rack.has_newest = net->rack.reordering_seen = net->is_doubled =
+        false;
+    net->rack.reo_mult = 1;
+    net->rack.reo_persist = 0;
+    net->episode.is_on = net->episode.by_timeout = false;
     sctp_pacer_reset(&net->pacer);
     free(net->congestion);
     if (rtt_us)
@@ -64,7 +65,6 @@ void sctp_net_measured(struct sctp_net *net, const struct sctp_options *options,
 {
     if (!rtt_us)
         rtt_us = 1;
-    net->latest_rtt_us = rtt_us;
     if (!net->min_rtt_us || rtt_us < net->min_rtt_us)
         net->min_rtt_us = rtt_us;
     if (!net->srtt_us) {

@@ -12,7 +12,7 @@ struct sctp_options;
 struct sctp_net {
     uint32_t mtu; /* bytes of an SCTP packet */
     /* Round trips, microseconds; 0: not measured. */
-    uint64_t srtt_us, rttvar_us, latest_rtt_us;
+    uint64_t srtt_us, rttvar_us;
     uint64_t min_rtt_us; /* the least one ever measured on this net */
     uint64_t early_us;   /* since then answers are too early for that; 0: they are not */
     uint64_t rto_us;     /* without backoff */
@@ -26,23 +26,26 @@ struct sctp_net {
     uint64_t t3_from_us; /* where in_flight is not 0: RTO begins here */
     uint32_t oldest;     /* where in_flight is not 0: no packet before it is one of those */
     uint64_t heard_us;   /* last acknowledgement of data sent here */
-    /* RACK (RFC 8985 section 6.1) */
-    bool has_acked;       /* the next two are set */
-    uint32_t rack_packet; /* number of the packet that was sent last of those acknowledged */
-    uint64_t rack_rtt_us;
-    bool has_newest;        /* the next one is set */
-    uint32_t newest_packet; /* the highest acknowledged of those that repeat nothing */
-    bool reordering_seen;
-    bool needless;      /* in this batch: something was sent again, or lost, needlessly */
-    bool has_reo_round; /* reo_round is set */
-    unsigned reo_mult, reo_persist;
-    uint32_t reo_round; /* packet number: the window grew since then */
-    /* An episode of recovery: until what was sent before it is acknowledged. */
-    bool in_recovery, by_timeout;
-    uint32_t recovery_end; /* packet number: of the next when it began */
-    uint32_t recovery_tsn; /* the same of TSNs: when una is there, it ends */
-    uint16_t episode;      /* its number; 0: there was none */
-    unsigned episode_lost, episode_spurious;
+    struct {             /* RFC 8985 sections 6.1 and 6.2.4 */
+        bool has_acked;  /* the next two are set */
+        uint32_t packet; /* the acknowledged packet that was sent last */
+        uint64_t rtt_us;
+        bool has_newest; /* the next one is set */
+        uint32_t
+            newest; /* the acknowledged packet that was sent last of those that repeat nothing */
+        bool reordering_seen;
+        bool has_reo_round; /* reo_round is set */
+        unsigned reo_mult, reo_persist;
+        uint32_t reo_round; /* packet number: the window grew since then */
+    } rack;
+    bool needless; /* in this batch: something was sent again, or lost, needlessly */
+    struct {       /* of recovery: until what was sent before it is acknowledged */
+        bool is_on, by_timeout;
+        uint16_t number;  /* 0: there was none */
+        uint32_t end;     /* packet number: of the next when it began */
+        uint32_t end_tsn; /* the same of TSNs: when una is there, it ends */
+        unsigned lost, spurious;
+    } episode;
     struct sctp_rate rate;
     bool in_batch;             /* sample is set: */
     struct sctp_sample sample; /* of the batch that is being read */

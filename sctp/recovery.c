@@ -98,13 +98,13 @@ static void queue_chunks(struct sctp_association *self, uint32_t number,
 
 static void begin_episode(const struct sctp_flight *flight, struct sctp_net *net, bool by_timeout)
 {
-    net->in_recovery = true;
-    net->by_timeout = by_timeout;
-    net->recovery_end = flight->next;
-    net->recovery_tsn = flight->next_tsn;
-    net->episode_lost = net->episode_spurious = 0;
-    if (++net->episode == 0)
-        net->episode = 1;
+    net->episode.is_on = true;
+    net->episode.by_timeout = by_timeout;
+    net->episode.end = flight->next;
+    net->episode.end_tsn = flight->next_tsn;
+    net->episode.lost = net->episode.spurious = 0;
+    if (++net->episode.number == 0)
+        net->episode.number = 1;
 }
 
 static bool is_adjacent(const struct sctp_flight *flight, uint32_t number, unsigned net)
@@ -128,12 +128,12 @@ static void tell(struct sctp_association *self, uint64_t now_us, uint32_t number
                              .total_lost = net->rate.lost,
                              .total_delivered = net->rate.delivered,
                              .by_timeout = by_timeout,
-                             .begins_recovery = !net->in_recovery,
+                             .begins_recovery = !net->episode.is_on,
                              .adjacent = is_adjacent(&self->flight, number, packet->net)};
-    if (!net->in_recovery)
+    if (!net->episode.is_on)
         begin_episode(&self->flight, net, by_timeout);
-    packet->episode = net->episode;
-    net->episode_lost++;
+    packet->episode = net->episode.number;
+    net->episode.lost++;
     net->congestion->ops->lost(net->congestion, &loss);
 }
 
@@ -174,7 +174,7 @@ static void lose(struct sctp_association *self, uint64_t now_us, unsigned n, enu
     if (!net || !net->in_flight)
         return;
     if (how == BY_TIMEOUT)
-        net->in_recovery = false; /* an episode of its own, so that it can be undone */
+        net->episode.is_on = false; /* an episode of its own, so that it can be undone */
     for (uint32_t number = oldest_of(flight, net); number != flight->next; number++) {
         struct sctp_packet *packet = sctp_flight_packet(flight, number);
         if (packet->net == n && !(packet->flags & SCTP_PACKET_RESOLVED))
@@ -198,9 +198,9 @@ void sctp_recovery_lose(struct sctp_association *self, uint64_t now_us, unsigned
 /* Section 6.2.4: nothing once a loss is being repaired and no reordering was ever seen. */
 static uint64_t reo_wnd(const struct sctp_net *net)
 {
-    if (!net->reordering_seen && net->in_recovery)
+    if (!net->rack.reordering_seen && net->episode.is_on)
         return 0;
-    return number_least(net->reo_mult * (net->min_rtt_us / RACK_SHARE), net->srtt_us);
+    return number_least(net->rack.reo_mult * (net->min_rtt_us / RACK_SHARE), net->srtt_us);
 }
 
 /* Not reported yet, for want of room in a SACK: nothing is known of it. */
@@ -215,12 +215,12 @@ static bool is_unseen(const struct sctp_association *self, const struct sctp_pac
 static uint64_t detect(struct sctp_association *self, uint64_t now_us, unsigned n)
 {
     struct sctp_net *net = self->nets[n];
-    if (!net->has_acked || !net->in_flight)
+    if (!net->rack.has_acked || !net->in_flight)
         return SCTP_NEVER;
-    uint64_t patience = net->rack_rtt_us + reo_wnd(net);
+    uint64_t patience = net->rack.rtt_us + reo_wnd(net);
     bool leading = true;
     uint32_t number = oldest_of(&self->flight, net);
-    for (; sctp_flight_before(number, net->rack_packet); number++) {
+    for (; sctp_flight_before(number, net->rack.packet); number++) {
         struct sctp_packet *packet = sctp_flight_packet(&self->flight, number);
         if (packet->net == n && !(packet->flags & SCTP_PACKET_RESOLVED)) {
             if (is_unseen(self, packet)) {

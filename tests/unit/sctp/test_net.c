@@ -26,7 +26,7 @@ static void test_first(void)
     ok(net->rttvar_us == (3 * 40000 + 40000) / 4, "C3: RTTVAR takes a quarter of what differs");
     ok(net->srtt_us == (7 * 80000 + 120000) / 8, "then SRTT takes an eighth");
     ok(sctp_net_rto(net, &options) == net->srtt_us + 4 * net->rttvar_us, "and RTO follows");
-    ok(net->min_rtt_us == 80000 && net->latest_rtt_us == 120000, "least and latest are kept");
+    ok(net->min_rtt_us == 80000, "the least is kept");
     sctp_net_free(net);
     net = sctp_net_new(&options, 5, 1452, 70000);
     ok(net->srtt_us == 70000 && sctp_net_rto(net, &options) == 210000,
@@ -64,19 +64,20 @@ static void test_restart(void)
     net->rate.delivered = 9000;
     net->rate.lost = 100;
     net->backoff = 3;
-    net->reordering_seen = net->has_acked = net->in_recovery = true;
+    net->rack.reordering_seen = net->rack.has_acked = net->episode.is_on = true;
     net->mtu = 1300;
-    net->episode = 7;
+    net->episode.number = 7;
     struct sctp_congestion *before = net->congestion;
     before->window = 1;
     sctp_net_restart(net, &options, 100, 0);
     ok(!net->srtt_us && !net->min_rtt_us && sctp_net_rto(net, &options) == 1000000,
        "another path has round trips of its own");
-    ok(!net->reordering_seen && !net->has_acked && !net->in_recovery, "nothing is known of losses");
+    ok(!net->rack.reordering_seen && !net->rack.has_acked && !net->episode.is_on,
+       "nothing is known of losses");
     ok(net->congestion->window != 1 && net->congestion->mss == 1300, "its window begins anew");
     ok(net->in_flight == 4000 && net->rate.delivered == 9000 && net->rate.lost == 100,
        "what packets in flight refer to goes on");
-    ok(net->episode == 7, "and episodes are not numbered twice");
+    ok(net->episode.number == 7, "and episodes are not numbered twice");
     sctp_net_free(net);
     sctp_net_free(NULL);
 }

@@ -133,8 +133,8 @@ static void test_reordering(void)
     bed_sack_gaps(bed, 1, 3, 3);
     bed->now_us += 1000;
     bed_sack_gaps(bed, 3, 3, 3);
-    ok(net->reordering_seen && bed_congestion(bed)->lost == 0, "out of order, and not lost");
-    ok(net->reo_mult == 1, "the window is as before");
+    ok(net->rack.reordering_seen && bed_congestion(bed)->lost == 0, "out of order, and not lost");
+    ok(net->rack.reo_mult == 1, "the window is as before");
     bed_sack_gaps(bed, 4, 8, 8);
     bed_tick(bed);
     ok(bed_congestion(bed)->lost == 4, "four are lost");
@@ -145,9 +145,9 @@ static void test_reordering(void)
     ok(bed_congestion(bed)->spurious == 2 && bed_congestion(bed)->whole == 0,
        "two of four arrive before they are sent again");
     ok(net->rate.lost == lost - 2 * bed->packets[5].size, "they are taken back");
-    ok(net->reo_mult == 2 && net->reo_persist == 16, "the window grows");
+    ok(net->rack.reo_mult == 2 && net->rack.reo_persist == 16, "the window grows");
     bed_sack_gaps(bed, 7, 8, 8, 10, 10);
-    ok(net->reo_mult == 2, "once in a round trip");
+    ok(net->rack.reo_mult == 2, "once in a round trip");
     bed_sack_gaps(bed, 8, 8, 8, 10, 10);
     ok(bed_congestion(bed)->whole == 1, "the last of them: all of the episode was a mistake");
     ok(!bed_send(bed) && bed->a->counters.retransmitted == 0, "nothing goes again");
@@ -193,7 +193,7 @@ static void test_duplicates(void)
     struct sctp_net *net = net_of(bed);
     bed_sack_with(bed, 1, NULL, twice, 3, 1u << 24);
     sctp_acknowledge_end(bed->a, bed->now_us);
-    ok(net->reo_mult == 1, "nothing was sent twice: the line has doubled it");
+    ok(net->rack.reo_mult == 1, "nothing was sent twice: the line has doubled it");
     bed->now_us += RTT;
     bed_sack_gaps(bed, 1, 2, 2);
     bed_tick(bed);
@@ -201,18 +201,18 @@ static void test_duplicates(void)
     bed->now_us += 2 * RTT;
     bed_sack_with(bed, 3, NULL, twice, 1, 1u << 24);
     sctp_acknowledge_end(bed->a, bed->now_us);
-    ok(net->reo_mult == 2, "what was sent twice came twice: the window grows");
+    ok(net->rack.reo_mult == 2, "what was sent twice came twice: the window grows");
     for (int i = 0; i < 40; i++) {
         net->needless = net->in_batch = true;
-        net->has_reo_round = false;
+        net->rack.has_reo_round = false;
         bed->a->acknowledge.any = true;
         sctp_acknowledge_end(bed->a, bed->now_us);
     }
-    ok(net->reo_mult == 16, "up to 16 quarters");
+    ok(net->rack.reo_mult == 16, "up to 16 quarters");
     bed_end(bed);
 
     bed = bed_with(5, true);
-    net_of(bed)->reo_mult = 16;
+    net_of(bed)->rack.reo_mult = 16;
     bed->now_us += RTT;
     bed_sack_gaps(bed, 1, 2, 2);
     ok(bed->a->recovery.rack_us == bed->now_us + net_of(bed)->srtt_us,
@@ -224,11 +224,11 @@ static void test_window_returns(void)
 {
     struct bed *bed = bed_with(1, true);
     struct sctp_net *net = net_of(bed);
-    net->reo_mult = 5;
-    net->reo_persist = 16;
-    net->reordering_seen = true;
+    net->rack.reo_mult = 5;
+    net->rack.reo_persist = 16;
+    net->rack.reordering_seen = true;
     for (unsigned i = 0; i < 16; i++) {
-        ok(net->reo_mult == 5 || i == 16, "after %u recoveries", i);
+        ok(net->rack.reo_mult == 5 || i == 16, "after %u recoveries", i);
         bed_fill(bed, 2);
         bed->now_us += 2 * RTT;
         uint32_t next = bed->a->flight.next_tsn - BED_FIRST;
@@ -240,7 +240,7 @@ static void test_window_returns(void)
         bed->now_us += 2 * RTT;
         bed_sack(bed, next + 1, NULL);
     }
-    ok(net->reo_mult == 1, "after 16 it is one quarter again");
+    ok(net->rack.reo_mult == 1, "after 16 it is one quarter again");
     bed_end(bed);
 }
 
@@ -284,7 +284,7 @@ static void test_probe_needless(void)
     bed->now_us += RTT;
     bed_sack_with(bed, 6, NULL, twice, 1, 1u << 24);
     sctp_acknowledge_end(bed->a, bed->now_us);
-    ok(bed_congestion(bed)->lost == 0 && net_of(bed)->reo_mult == 1,
+    ok(bed_congestion(bed)->lost == 0 && net_of(bed)->rack.reo_mult == 1,
        "the peer had it: only its SACK was lost, and the window does not grow");
     ok(!bed_check(bed) && sctp_sending_is_done(bed->a), "all is there");
     bed_end(bed);
@@ -297,7 +297,7 @@ static void test_probe_needless(void)
     ok(bed_congestion(bed)->lost == 0 && bed_congestion(bed)->spurious == 0 &&
            net_of(bed)->in_flight == 0,
        "too soon for the probe: the first one's answer was late");
-    ok(net_of(bed)->reo_mult == 1, "and the window does not grow");
+    ok(net_of(bed)->rack.reo_mult == 1, "and the window does not grow");
     bed_end(bed);
 }
 
@@ -405,7 +405,8 @@ static void test_timeout_spurious(void)
     ok(lost == 20 && net->rate.lost <= bed->packets[0].size,
        "no loss is left but the probe's, perhaps");
     ok(!bed_send(bed), "nothing more goes again: it is in flight still");
-    ok(!net->in_recovery && !bed_check(bed), "%s", bed_check(bed) ? bed_check(bed) : "all adds up");
+    ok(!net->episode.is_on && !bed_check(bed), "%s",
+       bed_check(bed) ? bed_check(bed) : "all adds up");
     bed_sack(bed, 21, NULL);
     ok(sctp_sending_is_done(bed->a) && net->in_flight == 0, "all is there");
     ok(bed->a->counters.retransmitted <= 2, "the probe and one packet went twice");
@@ -509,7 +510,7 @@ static void test_path_fails(void)
     struct bed_congestion *old = bed_of(bed->a->nets[0]->congestion);
     ok(old->lost == 0 && bed->a->nets[0]->in_flight == 0, "it fails: nobody's rate is to blame");
     bed_sack(bed, 2, NULL);
-    ok(old->spurious == 0 && !bed->a->nets[0]->needless && bed->a->nets[0]->reo_mult == 1,
+    ok(old->spurious == 0 && !bed->a->nets[0]->needless && bed->a->nets[0]->rack.reo_mult == 1,
        "an answer that was on its way shows no mistake");
     unsigned before = bed->count;
     bed_send_all(bed);
@@ -522,7 +523,7 @@ static void test_path_fails(void)
     bed->now_us += 1000;
     bed_sack_gaps(bed, 3, 5, 6);
     ok(bed_congestion(bed)->spurious == 0, "answers to what went by the first are no mistake");
-    ok(!bed->a->nets[1]->has_acked || !bed->a->nets[1]->in_recovery,
+    ok(!bed->a->nets[1]->rack.has_acked || !bed->a->nets[1]->episode.is_on,
        "and say nothing of the second");
     ok(!bed_check(bed), "%s", bed_check(bed) ? bed_check(bed) : "all adds up");
     bed->now_us += RTT;
