@@ -48,8 +48,8 @@ static void check_packet(const struct packet_view *view)
     must(view->header.destination == sctp_wire_u16(packet + 2) && view->header.destination);
     must(view->header.tag == sctp_wire_u32(packet + 4));
     must(view->first == first && view->type == w.first);
-    must(view->only_moves_data == (w.others == 0));
-    must(view->data_count == w.data);
+    must(packet_view_only_moves_data(view) == (w.others == 0));
+    must(packet_view_has_data(view) == (w.data > 0));
     must(view->is_reflected ==
          ((first == SCTP_CHUNK_ABORT || first == SCTP_CHUNK_SHUTDOWN_COMPLETE) &&
           (packet[SCTP_HEADER + 1] & 1)));

@@ -22,12 +22,24 @@ bool packet_view_read(struct packet_view *self, uint8_t *bytes, size_t length)
     self->first = *first;
     self->type = *first == SCTP_CHUNK_AUTH && behind(first) < end ? *behind(first) : *first;
     self->is_reflected = is_reflected(first);
-    self->only_moves_data = true;
-    self->data_count = 0;
-    for (const uint8_t *chunk = first; chunk < end; chunk = behind(chunk))
-        if (*chunk == SCTP_CHUNK_DATA)
-            self->data_count++;
-        else if (*chunk != SCTP_CHUNK_SACK && *chunk != SCTP_CHUNK_PAD && *chunk != SCTP_CHUNK_AUTH)
-            self->only_moves_data = false;
     return true;
+}
+
+bool packet_view_only_moves_data(const struct packet_view *self)
+{
+    const uint8_t *end = self->bytes + self->length;
+    for (const uint8_t *chunk = self->bytes + SCTP_HEADER; chunk < end; chunk = behind(chunk))
+        if (*chunk != SCTP_CHUNK_DATA && *chunk != SCTP_CHUNK_SACK && *chunk != SCTP_CHUNK_PAD &&
+            *chunk != SCTP_CHUNK_AUTH)
+            return false;
+    return true;
+}
+
+bool packet_view_has_data(const struct packet_view *self)
+{
+    const uint8_t *end = self->bytes + self->length;
+    for (const uint8_t *chunk = self->bytes + SCTP_HEADER; chunk < end; chunk = behind(chunk))
+        if (*chunk == SCTP_CHUNK_DATA)
+            return true;
+    return false;
 }

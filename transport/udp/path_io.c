@@ -199,7 +199,7 @@ static uint8_t idle_for_peer(struct udp_association *self)
 /* Data, a probe, or a heartbeat of the peer's SCTP, which goes by the path that the peer uses. */
 static bool shows_life(const struct packet_view *packet)
 {
-    return packet->first == SCTP_CHUNK_HEARTBEAT || packet->only_moves_data;
+    return packet->first == SCTP_CHUNK_HEARTBEAT || packet_view_only_moves_data(packet);
 }
 
 struct udp_path *udp_path_io_learn(struct udp_local *local, const struct address *wire,

@@ -205,7 +205,7 @@ static bool is_plausible(const struct udp_association *self, const struct packet
 {
     return whole->header.source == self->tags.peer_port &&
            whole->header.destination == self->tags.own_port &&
-           whole->header.tag == self->tags.own && whole->only_moves_data &&
+           whole->header.tag == self->tags.own && packet_view_only_moves_data(whole) &&
            whole->first != SCTP_CHUNK_PAD;
 }
 

@@ -46,7 +46,7 @@ void udp_unverified_trust(struct association *association)
 bool udp_unverified_may_pass(struct udp_association *self, const struct packet_view *packet)
 {
     struct udp *transport = self->transport;
-    if (!self->unverified.is_in || !packet->data_count ||
+    if (!self->unverified.is_in || !packet_view_has_data(packet) ||
         newcomers_may_hold(&transport->unverified, &self->unverified, packet->length,
                            UDP_UNVERIFIED_LEAST))
         return true;
