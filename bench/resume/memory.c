@@ -114,7 +114,7 @@ static void begin(struct job *job, const struct bench_memory *bench, const struc
 {
     *job = (struct job){.bench = bench,
                         .masters = masters,
-                        .pairs = check_alloc((count + 1) * sizeof(*job->pairs)),
+                        .pairs = check_alloc((count + 1) * sizeof *job->pairs),
                         .count = count};
     must(thread_start(&job->thread, "bench", run, job) == 0);
 }
@@ -129,7 +129,7 @@ static void end(struct job *job)
 static struct figures measure(const struct bench_memory *bench, const struct master *masters,
                               unsigned count)
 {
-    struct job *jobs = check_alloc(bench->threads * sizeof(*jobs));
+    struct job *jobs = check_alloc(bench->threads * sizeof *jobs);
     struct figures figures = {0};
     double began = clock_seconds(CLOCK_MONOTONIC), spent = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
     for (unsigned i = 0; i < bench->threads; i++)
@@ -165,7 +165,7 @@ static enum err open_master(struct master *master, const struct bench_memory *be
 enum err bench_resume_memory(const struct bench_memory *bench, struct bench_memory_result *result,
                              char *why, size_t why_size)
 {
-    struct master *masters = check_alloc(bench->masters * sizeof(*masters));
+    struct master *masters = check_alloc(bench->masters * sizeof *masters);
     enum err failure = ERR_OK;
     unsigned opened = 0;
     while (failure == ERR_OK && opened < bench->masters)

@@ -42,7 +42,7 @@ static const struct mode {
     {"tls12-ticket", "TLS 1.2, tickets", "max_version = \"1.2\";",
      "max_version = \"1.2\"; resume_by = \"tickets\";", false},
 };
-#define MODES (sizeof(modes) / sizeof(modes[0]))
+#define MODES (sizeof modes / sizeof modes[0])
 
 /* One run: children of one kind. */
 struct bench {
@@ -114,7 +114,7 @@ static bool make_files(struct bench *bench)
     bool made = nowhere && init_write(&init, nowhere, stderr) == 0;
     if (nowhere)
         fclose(nowhere);
-    snprintf(path, sizeof(path), "%s/bench.cfg", bench->directory);
+    snprintf(path, sizeof path, "%s/bench.cfg", bench->directory);
     FILE *file = made ? fopen(path, "w") : NULL;
     if (!file)
         return false;
@@ -139,7 +139,7 @@ static void set_hidden(struct bench *bench)
 static bool load_config(struct bench *bench)
 {
     char path[128];
-    snprintf(path, sizeof(path), "%s/bench.cfg", bench->directory);
+    snprintf(path, sizeof path, "%s/bench.cfg", bench->directory);
     bench->config = config_load(path, stderr, tls_credentials_check_pair);
     if (!bench->config)
         return false;
@@ -149,7 +149,7 @@ static bool load_config(struct bench *bench)
 
 /* ---- the tunnels ---- */
 
-struct errand {
+struct call {
     struct bench *bench;
     struct tunnel *tunnel;
     bool result;
@@ -157,34 +157,33 @@ struct errand {
 
 static void on_home_start(void *argument)
 {
-    struct errand *errand = argument;
-    errand->result =
-        tunnel_start(errand->tunnel, errand->bench->why, sizeof(errand->bench->why)) == 0;
+    struct call *call = argument;
+    call->result = tunnel_start(call->tunnel, call->bench->why, sizeof call->bench->why) == 0;
 }
 
 static void on_home_close(void *argument)
 {
-    tunnel_close(((struct errand *)argument)->tunnel, ERR_LOCAL_SHUTDOWN);
+    tunnel_close(((struct call *)argument)->tunnel, ERR_LOCAL_SHUTDOWN);
 }
 
 static void on_home_look(void *argument)
 {
-    struct errand *errand = argument;
-    errand->result = tunnel_is_gone(errand->tunnel);
+    struct call *call = argument;
+    call->result = tunnel_is_gone(call->tunnel);
 }
 
 static void on_home_stop(void *argument)
 {
-    tunnel_stop(((struct errand *)argument)->tunnel);
+    tunnel_stop(((struct call *)argument)->tunnel);
 }
 
 static bool ask(struct bench *bench, unsigned number, void (*what)(void *argument))
 {
     bool all = true;
     for (struct tunnel *part = bench->tunnels[number]; part && all; part = part->next_part) {
-        struct errand errand = {.bench = bench, .tunnel = part, .result = true};
-        worker_call(part->base.home, what, &errand);
-        all = errand.result;
+        struct call call = {.bench = bench, .tunnel = part, .result = true};
+        worker_call(part->base.home, what, &call);
+        all = call.result;
     }
     return all;
 }
@@ -192,11 +191,11 @@ static bool ask(struct bench *bench, unsigned number, void (*what)(void *argumen
 static bool make_workers(struct bench *bench)
 {
     bench->resolver = resolver_new(NULL);
-    bench->workers = check_alloc(bench->config->threads * sizeof(*bench->workers));
+    bench->workers = check_alloc(bench->config->threads * sizeof *bench->workers);
     for (; bench->worker_count < bench->config->threads; bench->worker_count++) {
         if (worker_init(&bench->workers[bench->worker_count], bench->worker_count,
                         bench->resolver) < 0) {
-            snprintf(bench->why, sizeof(bench->why), "worker %u cannot be made: %s",
+            snprintf(bench->why, sizeof bench->why, "worker %u cannot be made: %s",
                      bench->worker_count, strerror(errno));
             return false;
         }
@@ -212,15 +211,15 @@ static bool make_tunnels(struct bench *bench)
                                            .worker_count = bench->worker_count,
                                            .budget = &bench->budget,
                                            .sessions = &bench->sessions};
-    bench->tunnels = check_alloc(config->tunnel_count * sizeof(*bench->tunnels));
+    bench->tunnels = check_alloc(config->tunnel_count * sizeof *bench->tunnels);
     for (size_t i = 0; i < config->tunnel_count; i++) {
         struct tunnel *tunnel =
-            tunnel_new(&config->tunnels[i], i, &bench->shared, bench->why, sizeof(bench->why));
+            tunnel_new(&config->tunnels[i], i, &bench->shared, bench->why, sizeof bench->why);
         if (!tunnel)
             return false;
         bench->tunnels[bench->tunnel_count++] = tunnel;
         if (!tunnel->owner.credentials) {
-            snprintf(bench->why, sizeof(bench->why), "%.500s", tunnel->waits_for);
+            snprintf(bench->why, sizeof bench->why, "%.500s", tunnel->waits_for);
             return false;
         }
     }
@@ -349,9 +348,9 @@ static bool measure_memory(struct bench *bench)
         .children = bench->full ? 0 : bench->children,
         .full = 1 + bench->options->children / CHILDREN_PER_FULL,
     };
-    enum err result = bench_resume_memory(&memory, &bench->result.memory, reason, sizeof(reason));
+    enum err result = bench_resume_memory(&memory, &bench->result.memory, reason, sizeof reason);
     if (result != ERR_OK)
-        snprintf(bench->why, sizeof(bench->why), "in memory: %s: %s", err_text(result), reason);
+        snprintf(bench->why, sizeof bench->why, "in memory: %s: %s", err_text(result), reason);
     return result == ERR_OK;
 }
 
@@ -359,16 +358,16 @@ static bool measure_memory(struct bench *bench)
 static bool run(struct bench *bench)
 {
     const char *folder = getenv("TMPDIR");
-    snprintf(bench->directory, sizeof(bench->directory), "%s/hawser-bench-XXXXXX",
+    snprintf(bench->directory, sizeof bench->directory, "%s/hawser-bench-XXXXXX",
              folder && strlen(folder) < 32 ? folder : "/tmp");
     if (!mkdtemp(bench->directory)) {
         *bench->directory = '\0';
-        snprintf(bench->why, sizeof(bench->why), "no temporary directory");
+        snprintf(bench->why, sizeof bench->why, "no temporary directory");
         return false;
     }
     bool fine = make_files(bench) && load_config(bench) &&
                 sessions_open(&bench->sessions, &bench->config->sessions, bench->why,
-                              sizeof(bench->why)) == 0 &&
+                              sizeof bench->why) == 0 &&
                 make_workers(bench) && make_tunnels(bench);
     remove_directory(bench->directory); /* all is loaded: nothing stays behind, however this ends */
     if (!fine || (!bench->is_base && !measure_memory(bench)) || !start_tunnels(bench))
@@ -428,8 +427,8 @@ static bool run_base(struct bench *bench)
     log_set_level(LOG_ERROR); /* that children are not resumed is no news */
     bool ran = run(&base);
     if (ran && !is_complete(&base))
-        snprintf(base.why, sizeof(base.why), "not all of the full handshakes came to an end");
-    memcpy(bench->why, base.why, sizeof(bench->why));
+        snprintf(base.why, sizeof base.why, "not all of the full handshakes came to an end");
+    memcpy(bench->why, base.why, sizeof bench->why);
     bench->result.base = base.children;
     bench->result.base_per_s = base.result.per_s;
     bench->result.base_us = base.result.child_us;

@@ -29,7 +29,7 @@
 struct connection *connection_new(struct service *service, int fd, uint64_t id, const char *client,
                                   uint64_t now_us)
 {
-    struct connection *c = check_alloc(sizeof(*c));
+    struct connection *c = check_alloc(sizeof *c);
     c->service = service;
     c->id = id;
     c->about.client = check_strdup(client);
@@ -220,9 +220,9 @@ static void on_connector(struct connector *connector, enum err result, int fd, c
         c->socket.fd = fd;
         int on = 1;
         if (c->service->config->endpoint.address.any.sa_family != AF_UNIX)
-            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         if (c->service->config->keepalive)
-            setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+            setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
         result = connection_watch(c, c->worker, events);
         why = result == ERR_OK ? NULL : strerrordesc_np(errno);
     }
@@ -235,7 +235,7 @@ void connection_connect(struct connection *c, struct worker *worker,
     worker_assert(worker);
     c->worker = worker;
     c->events = events;
-    c->dial = check_alloc(sizeof(*c->dial));
+    c->dial = check_alloc(sizeof *c->dial);
     c->dial->connection = c;
     c->dial->connector.on_done = on_connector;
     connector_start(&c->dial->connector, worker->loop, &c->service->config->endpoint,
@@ -441,7 +441,7 @@ static void log_end(const struct connection *c, enum err why, const char *detail
                                .client = c->about.opened_here ? c->about.client : NULL,
                                .claims = c->about.opened_here ? NULL : c->about.client,
                                .connection = c->id, .stream = c->stream),
-                     fields, sizeof(fields) / sizeof(fields[0]), "connection ended: %s%s%s%s",
+                     fields, sizeof fields / sizeof fields[0], "connection ended: %s%s%s%s",
                      c->about.refused_by_peer ? "refused by the far end: " : "", err_text(why),
                      detail && *detail ? ": " : "", detail ? detail : "");
 }
@@ -472,7 +472,7 @@ void connection_end(struct connection *c, enum err why, const char *detail)
         /* A broken tunnel must never look like the end of the data. */
         struct linger reset = {.l_onoff = 1, .l_linger = 0};
         if (why != ERR_CLOSED)
-            setsockopt(c->socket.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+            setsockopt(c->socket.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         if (c->worker)
             loop_fd_close(c->worker->loop, &c->socket);
         else

@@ -102,7 +102,7 @@ static void on_connected(struct connection_events *events, enum err result, cons
 static void add(struct connection *c, enum err why, const char *detail)
 {
     struct worker *worker = c->worker;
-    struct lingering *l = check_alloc(sizeof(*l));
+    struct lingering *l = check_alloc(sizeof *l);
     *l = (struct lingering){.connection = c,
                             .events = {.on_connected = on_connected,
                                        .on_written = on_written,

@@ -29,8 +29,8 @@ static uint64_t connection_id(void)
     uint64_t id = 0;
     while (!id) {
         if (!left) {
-            must(getrandom(ids, sizeof(ids), 0) == (ssize_t)sizeof(ids));
-            left = sizeof(ids) / sizeof(ids[0]);
+            must(getrandom(ids, sizeof ids, 0) == (ssize_t)sizeof ids);
+            left = sizeof ids / sizeof ids[0];
         }
         id = ids[--left];
         ids[left] = 0;
@@ -88,7 +88,7 @@ static void on_acceptable(struct loop_fd *socket, uint32_t events)
             rest_for_memory(listener);
             return;
         }
-        struct address from = {.length = sizeof(from.un)};
+        struct address from = {.length = sizeof from.un};
         int fd = accept4(socket->fd, &from.any, &from.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -140,18 +140,18 @@ static int bind_and_listen(struct listener *listener, const struct config_servic
     struct address *address = &listener->address;
     if (address->any.sa_family == AF_UNIX)
         return bind_unix(fd, address, (mode_t)config->socket_mode) < 0 ? -1 : listen(fd, BACKLOG);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     /* Accepted sockets inherit these: no system call for each connection. */
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (config->keepalive)
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     if (address->any.sa_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     if (bind(fd, &address->any, address->length) < 0)
         return -1;
     if (listen(fd, BACKLOG) < 0)
         return -1;
-    address->length = sizeof(address->in6);
+    address->length = sizeof address->in6;
     return getsockname(fd, &address->any, &address->length);
 }
 

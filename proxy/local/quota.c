@@ -36,13 +36,13 @@ struct quota *quota_find(struct quota **list, const struct tls_identity *identit
     for (struct quota *quota = *list; quota; quota = quota->next)
         if (strcmp(quota->key, key) == 0)
             return quota_ref(quota);
-    struct quota *quota = check_alloc(sizeof(*quota));
+    struct quota *quota = check_alloc(sizeof *quota);
     atomic_init(&quota->references, 1);
     quota->limits = limits;
     quota->budget.limit = limits->memory;
     quota->budget.whole = whole;
-    snprintf(quota->key, sizeof(quota->key), "%s", key);
-    snprintf(quota->label, sizeof(quota->label), "%s", identity->label);
+    snprintf(quota->key, sizeof quota->key, "%s", key);
+    snprintf(quota->label, sizeof quota->label, "%s", identity->label);
     quota->next = *list;
     *list = quota;
     return quota;

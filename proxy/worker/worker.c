@@ -53,7 +53,7 @@ static void *run(void *argument)
 int worker_start(struct worker *worker)
 {
     char name[16];
-    snprintf(name, sizeof(name), "worker/%u", worker->index);
+    snprintf(name, sizeof name, "worker/%u", worker->index);
     int error = thread_start(&worker->thread, name, run, worker);
     worker->runs = !error;
     return error;
