@@ -265,6 +265,7 @@ void channel_session_begin(struct channel *channel, uint8_t epoch,
                            const struct channel_roots *roots)
 {
     struct tunnel_base *tunnel = channel->group->tunnel;
+    worker_assert(channel->worker);
     channel_session_stop(channel, ERR_TLS_CLOSED, "the peer began another session on this stream");
     channel->epoch = epoch;
     channel->session = tls_session_new_child(roots->credentials, roots->generation, roots->previous,
@@ -283,6 +284,7 @@ void channel_session_begin(struct channel *channel, uint8_t epoch,
 /* The last bytes of a peer that left well may have come in this very turn. */
 void channel_finish(struct channel *channel, enum err why, const char *detail)
 {
+    worker_assert(channel->worker);
     channel->input.hurries = true;
     if (channel->input.fed)
         advance(channel);

@@ -59,8 +59,8 @@ struct channel_sink {
 };
 
 /* All that other threads read of a link. Its home worker writes the first part before it makes a
- * channel, the second before the first session (the mail that begins one carries it along); the
- * third is atomic, the fourth each worker's own. */
+ * channel, the second before it hands over the message that needs it (the mail carries it along);
+ * the third is atomic, the fourth each worker's own. */
 struct channel_group {
     const struct channel_sink *sink;
     struct tunnel_base *tunnel;

@@ -55,6 +55,7 @@ static void on_wait_failed(struct pool_waiter *waiter, enum err why)
 void link_carry(struct link *link, struct connection *connection)
 {
     uint16_t id;
+    worker_assert(link->tunnel->home);
     connection->link = link;
     connection_set_peer(connection, link->peer.identity, link->group.log_id);
     connection->wait.waiter.on_stream = on_stream;

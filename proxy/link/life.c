@@ -130,6 +130,7 @@ static void on_close_timeout(struct loop_timer *timer)
 
 void link_close(struct link *link, enum err why, const char *detail, bool graceful)
 {
+    worker_assert(link->tunnel->home);
     if (link->state == LINK_CLOSING) {
         if (!graceful && link->transport.association)
             association_close(link->transport.association, ASSOCIATION_ABORT, link->life.detail);

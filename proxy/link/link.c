@@ -134,13 +134,6 @@ static struct link *of_control(struct mux_control_events *events)
     return container_of(events, struct link, control.events);
 }
 
-/* To the peer, for each lease. */
-static uint32_t promised(const struct link *link)
-{
-    return credit_promised(link->tunnel->budget, link->streams.max,
-                           link->tunnel->config->window.initial);
-}
-
 static void on_hello(struct mux_control_events *events, const struct mux_hello *hello)
 {
     struct link *link = of_control(events);
@@ -152,7 +145,8 @@ static void on_hello(struct mux_control_events *events, const struct mux_hello *
     link_streams_agree(link, hello->streams_max);
     link_streams_limit(link, link_place_streams(link, link->streams.max));
     if (config->role == CONFIG_SERVER) {
-        link->group.window_promised = promised(link);
+        link->group.window_promised =
+            credit_promised(link->tunnel->budget, link->streams.max, config->window.initial);
         mux_control_promise(link->control.mux, link->streams.max, link->group.window_promised);
     }
     link->group.peer_window = hello->window_initial;
@@ -199,8 +193,8 @@ static void on_goaway(struct mux_control_events *events, enum err why)
               why == ERR_DRAINING ? "it is shutting down" : err_text(why));
     link_place_drains(link);
     link->peer.is_leaving = true;
-    if (link->leases
-            .pool) /* those that wait would be refused: they wait for the next association */
+    /* Connections that wait would be refused: they wait for the next association. */
+    if (link->leases.pool)
         pool_dismiss(link->leases.pool);
 }
 
