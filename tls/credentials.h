@@ -22,8 +22,8 @@ struct tls_rules {
     enum tls_children children;                /* TLS 1.3; the same at both ends */
     enum tls_records records;                  /* TLS 1.3, children */
     enum tls_resume_by resume_by;              /* server, TLS 1.2 */
-    uint32_t ticket_lifetime_s; /* children can be resumed from one master for as long; the same
-                                 * value for master and children, else GnuTLS resumes nothing */
+    uint32_t ticket_lifetime_s; /* of a master's tickets; the same value for master and children,
+                                 * else GnuTLS resumes nothing */
     uint64_t rekey_bytes; /* TLS 1.3: KeyUpdate after as many bytes written; 0: when the cipher
                            * needs it (2^24 records of AES-GCM) */
 };
@@ -49,16 +49,16 @@ struct tls_options {
     const char *psk;          /* file of pre-shared keys (the same) */
     const char *psk_identity; /* client: the line of it to use; NULL: there is only one */
     const char *priority;     /* GnuTLS priority string; NULL: as TLS_PRIORITY_DEFAULT */
-    const char *peer;         /* client: whom it wants to reach, a pattern of tls/identity.h; a DNS
-                               * name or IP with a CA is compared as RFC 6125 says; needed with ca */
+    const char *peer; /* client: the server that it wants, a pattern of tls/identity.h; a DNS
+                       * name or IP with a CA is compared as RFC 6125 says; needed with ca */
     const char *const *allow; /* server: patterns of tls/identity.h, one of which must match */
     size_t allow_count;       /* server: 0 allows every peer that is known or that the CA signed */
     /* Server: keys that several servers share and that outlive it (tls/key_file.h, 64 bytes a key).
      * NULL: a random key, made anew each lifetime. Not used for TLS_CHILDREN_PSK, refused with psk.
      */
     const char *ticket_key_file;
-    struct tls_store *store;   /* server, TLS 1.2: where masters are remembered by session id, for
-                                * as many credentials as wanted. NULL: nowhere */
+    struct tls_store *store;   /* server, TLS 1.2: keeps masters by session id; several credentials
+                                * may share one. NULL: none is kept */
     struct tls_helper *signer; /* masters wait there for a key in a token; outlives the credentials.
                                 * NULL: they wait on the thread of their session */
 };

@@ -12,8 +12,8 @@
  * - Anything else: a DNS name, without case; the name of a known key or of a PSK; the common name
  *   of a certificate that has no alternative name at all (RFC 6125 section 6.4.4).
  *
- * Names that a certificate itself spells with a star are matched by nothing. Names count only where
- * somebody whom we trust vouches for them: a CA, or our own file of known keys or PSKs. */
+ * Names that a certificate itself spells with a star are matched by nothing. Names count only if a
+ * CA that we trust, or our own file of known keys or PSKs, vouches for them. */
 #pragma once
 
 #include <stdatomic.h>

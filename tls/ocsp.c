@@ -10,9 +10,9 @@
 #include "tls/files.h"
 #include "tls/wipe.h"
 
-/* A response that does not say when the next comes is believed for as long (GnuTLS: 3 days). */
+/* Validity of a response that does not say when the next comes; GnuTLS has 3 days too. */
 #define VALID_S (3 * 24 * 3600)
-/* Responders and we may have clocks that differ by as much. */
+/* Tolerated difference between the clocks of responders and ours. */
 #define SKEW_S 300
 /* status_request, among the features that a certificate promises (RFC 7633). */
 #define STATUS_REQUEST 5
@@ -101,7 +101,7 @@ static bool has_issued(gnutls_x509_crt_t issuer, gnutls_x509_crt_t crt)
     return gnutls_x509_crt_verify(crt, &issuer, 1, 0, &status) == 0 && !status;
 }
 
-/* Signed by a CA that we trust, or by whom it has appointed; or by the issuer in the chain. */
+/* True if it is signed by a CA that we trust, by its delegate, or by the issuer in the chain. */
 static bool is_signed(const struct tls_trust *trust, gnutls_ocsp_resp_t response,
                       gnutls_x509_crt_t crt, gnutls_x509_crt_t issuer)
 {

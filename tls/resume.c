@@ -50,7 +50,7 @@ static void remember(struct tls_master *master, const uint8_t *data, size_t size
 }
 
 /* GnuTLS calls it at the end of a full handshake of TLS 1.2, unless the client got a ticket. A
- * child that was not resumed, and accepted for all that, is nobody's master. */
+ * child that was accepted without being resumed is nobody's master. */
 static int on_store(void *pointer, gnutls_datum_t id, gnutls_datum_t data)
 {
     (void)id;

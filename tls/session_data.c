@@ -99,7 +99,7 @@ static enum err send_records(struct tls_session *session, const uint8_t *from, s
     return ERR_OK;
 }
 
-/* By itself, after so many bytes. */
+/* True if rekey_bytes were written since the last KeyUpdate. */
 static bool is_rekey_due(const struct tls_session *session)
 {
     return session->credentials->rules.rekey_bytes &&
@@ -107,7 +107,7 @@ static bool is_rekey_due(const struct tls_session *session)
            session->unheard < REKEYS_UNHEARD;
 }
 
-/* So many bytes went out. */
+/* Counts bytes that went out, and changes the keys when that is due. */
 static enum err wrote(struct tls_session *session, size_t length)
 {
     session->unkeyed += length;
