@@ -1,4 +1,4 @@
-/* The admin socket: one request line, one JSON answer, within bounds. */
+/* The admin socket. */
 #include "control/admin.h"
 
 #include <errno.h>

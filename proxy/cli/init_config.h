@@ -1,7 +1,7 @@
 /* proxy/cli/init_config.h: the text of the two configurations that `hawser init` writes. */
 #pragma once
 
-/* What the certificates carry, and what the configurations ask for. A name rather than the host:
+/* The names in the certificates, which the configurations ask for. A name rather than the host:
  * the server may move to another address without new certificates. */
 #define INIT_CONFIG_SERVER_NAME "server"
 #define INIT_CONFIG_CLIENT_NAME "client"

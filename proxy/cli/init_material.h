@@ -1,4 +1,4 @@
-/* proxy/cli/init_material.h: what `hawser init` writes: certificates or raw keys, and the two
+/* proxy/cli/init_material.h: the files of `hawser init`: certificates or raw keys, and the two
  * configurations that use them; made in memory, before anything is written. */
 #pragma once
 
@@ -20,7 +20,7 @@ struct init_file {
 struct init_material {
     struct init_file files[INIT_MATERIAL_FILES_MAX];
     size_t count;
-    /* what the texts belong to */
+    /* of the texts */
     struct tls_issue *ca, *server, *client;       /* certificates */
     struct tls_issue_pair server_raw, client_raw; /* raw keys */
     char *server_known, *client_known;

@@ -348,7 +348,7 @@ static void print_tunnel(const json_t *tunnel, FILE *out)
     print_services(tunnel, out);
 }
 
-/* What the process remembers of earlier associations; parts that were never used are left out. */
+/* Prints the process's memory of earlier associations, without parts that were never used. */
 static void print_sessions(const json_t *sessions, FILE *out)
 {
     const json_t *cache = json_object_get(sessions, "cache");

@@ -24,14 +24,14 @@
 /* One that looks names up; there may be more (names, a token, Redis), which nothing depends on. */
 #define OTHER_THREADS 1
 
-/* What helps where a thread cannot be made. */
+/* A remedy for a thread that cannot be made. */
 #define MORE_THREADS                                                                               \
     "; raise the limit of tasks (ulimit -u, TasksMax=, pids.max of a container) or of memory"
 
-/* What is not there yet at the beginning is looked for again after so long. */
+/* The pause before the next look for what is not there yet at the beginning. */
 #define AGAIN_US 500000
 
-/* How often a draining process looks whether the last connection has ended. */
+/* A draining process looks at this interval if the last connection has ended. */
 #define DRAIN_CHECK_US 20000
 
 /* ---- asking the tunnels ---- */

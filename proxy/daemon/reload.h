@@ -1,11 +1,11 @@
-/* proxy/daemon/reload.h: what changes while the process runs: certificates, keys, CAs, revocation
+/* proxy/daemon/reload.h: changes while the process runs: certificates, keys, CAs, revocation
  * lists and the other files of a tunnel's tls group, when they change on disk or SIGHUP comes; and
  * with SIGHUP also the configuration file.
  *
- * What is loaded is for masters from now on. Associations live on, but for those whose peer the new
- * files and rules do not accept: they end with the reason. What cannot be read, or does not fit
- * together, changes nothing, and one line says so. The keys of Redis (sessions.redis.key_file) are
- * read again, too.
+ * New files are for masters from now on. Associations live on, but for those whose peer the new
+ * files and rules do not accept: they end with the reason. A file that cannot be read, or does not
+ * fit the others, changes nothing, and one line says so. The keys of Redis
+ * (sessions.redis.key_file) are read again, too.
  *
  * A revocation list that expires is one line in the log, once (SECURITY.md: what follows).
  *
@@ -35,7 +35,7 @@ struct reload *reload_new(struct process *process);
 /* While the workers still run. NULL is fine. */
 void reload_free(struct reload *reload);
 
-/* How many tunnels have not begun. */
+/* The number of tunnels that have not begun. */
 size_t reload_waiting(const struct reload *reload);
 
 /* Of the configuration file, of the keys of Redis, of a tunnel's files. Valid until the next

@@ -11,9 +11,9 @@ struct reload_result {
     size_t checked, ended; /* associations */
 };
 
-/* Masters from now on use them. Whoever has an association is judged again by them, and when they
- * do not accept him it is aborted, with the reason for both ends. A client whose own certificate or
- * rules are new renews its masters at once. Owns: a reference of its own.
+/* Masters from now on use them. They verify the peer of each association again; one that they do
+ * not accept is aborted, with the reason for both ends. A client whose own certificate or rules are
+ * new renews its masters at once. Owns: a reference of its own.
  *
  * The checks, up to 1 ms for each association, are made here and not on the tunnel's worker.
  * Thread: main. */

@@ -36,7 +36,7 @@ static json_t *printable(const char *name)
     return json_stringn(text, length);
 }
 
-/* Who limits the streams; null: the peer's HELLO has not come. */
+/* The end that limits the streams; null: the peer's HELLO has not come. */
 static json_t *report_limit(const struct link *link)
 {
     if (!link->streams.max)
@@ -46,7 +46,7 @@ static json_t *report_limit(const struct link *link)
                      (json_int_t)link->streams.peer_max);
 }
 
-/* What a congestion control of ours says; null: the transport has another. */
+/* The state of our congestion control; null: the transport has another. */
 static json_t *report_congestion(const struct path_status *path)
 {
     if (!path->congestion)
@@ -147,7 +147,7 @@ static void report_quota(void *all, struct quota *quota)
                        report_memory(&quota->budget)));
 }
 
-/* What each client takes of a server's tunnel. */
+/* The use that each client makes of a server's tunnel. */
 static json_t *report_identities(const struct tunnel *tunnel)
 {
     json_t *all = json_array();
@@ -155,7 +155,7 @@ static json_t *report_identities(const struct tunnel *tunnel)
     return all;
 }
 
-/* What all parts of a tunnel have; counted part by part, on the worker of each. */
+/* The sum of all parts of a tunnel; counted part by part, on the worker of each. */
 struct service_counts {
     uint64_t open, total, refused;
 };

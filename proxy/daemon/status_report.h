@@ -1,5 +1,5 @@
-/* proxy/daemon/status_report.h: what `hawser status --json` prints: the process as one JSON object.
- * Thread: the home worker of the tunnels. */
+/* proxy/daemon/status_report.h: the report of `hawser status --json`: the process as one JSON
+ * object. Thread: the home worker of the tunnels. */
 #pragma once
 
 #include "control/admin.h"

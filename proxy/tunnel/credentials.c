@@ -77,7 +77,7 @@ enum err credentials_check_rules(const struct config_tunnel *config, char *why, 
     return result;
 }
 
-/* What the files of keys say: the rest is found by config/, which knows the line. */
+/* Checks the files of keys: config/ checks the rest, because it knows the line. */
 static enum err check_listeners(const struct config_tunnel *config,
                                 const struct tls_credentials *credentials, char *why,
                                 size_t why_size)

@@ -18,8 +18,8 @@ static struct association_events *on_incoming(struct transport_acceptor *accepto
     return link_accept(owner, association, peer);
 }
 
-/* Where to bind: at what another part has bound, or another transport, so that a port that the
- * system chose is the same with both; the kernel's SCTP needs one port at all of them. */
+/* Addresses to bind: those of another part or transport, so that a port that the system chose is
+ * the same with both; the kernel's SCTP needs one port at all of them. */
 static size_t addresses_to_bind(const struct endpoints *self, const struct endpoints *first,
                                 const struct config_tunnel *config,
                                 struct address addresses[static TRANSPORT_ADDRESSES_MAX])

@@ -1,5 +1,5 @@
-/* proxy/tunnel/outage.h: what the log is told while a client has no association: the same line once
- * a minute. Thread: the home worker. */
+/* proxy/tunnel/outage.h: the lines of a client without an association: the same one once a minute.
+ * Thread: the home worker. */
 #pragma once
 
 #include <stdint.h>
@@ -16,7 +16,7 @@ struct outage_line {
 /* All zero: nothing has been told. */
 struct outage {
     struct outage_line lines[OUTAGE_LINES];
-    char why[256]; /* what was told last, for connections that wait in vain */
+    char why[256]; /* of the last line, for connections that wait in vain */
 };
 
 /* A warning about an attempt; one that says the same is left out, and counted, for a minute. */

@@ -1,4 +1,4 @@
-/* Which association takes the connections of a service that listens here. */
+/* Chooses the association for the connections of a service that listens here. */
 #include "proxy/tunnel/services.h"
 
 #include <stdlib.h>
@@ -82,7 +82,7 @@ static bool is_listening(const struct service *service)
     return service->config->direction == CONFIG_LISTEN;
 }
 
-/* Whether one name is all that may serve it. */
+/* True if only one name may serve it. */
 static bool has_one_server(const struct service *service)
 {
     const struct config_service *rules = atomic_load(&service->rules);
@@ -123,8 +123,8 @@ static struct link *choose(const struct tunnel_service *at)
         if (one.rank != MAY_NOT && is_better(&one, &best))
             best = one;
     }
-    /* Where it could be nobody else, the far end says at once that it has no such service; else
-     * somebody who has it may come yet. */
+    /* If no other peer may serve it, the far end refuses at once: it has no such service; else a
+     * peer that has it may come yet. */
     return best.link && (best.offers || has_one_server(service)) ? best.link : NULL;
 }
 
@@ -225,7 +225,7 @@ static bool is_among(const char *name, const char *const *names, size_t count)
     return false;
 }
 
-/* Whether the peer should have it: it is named, or there is nobody else. Of many that a pattern
+/* True if the peer should have it: it is named, or there is no other. Of many that a pattern
  * lets in, one is enough. */
 static bool is_expected(const struct link *link, const struct service *service)
 {

@@ -1,6 +1,6 @@
-/* proxy/tunnel/services.h: which association takes the connections of a service that listens here:
- * the identity of the peer decides (docs/decisions/027-who-serves.md). Thread: the home worker,
- * where nothing else is said. */
+/* proxy/tunnel/services.h: chooses the association for the connections of a service that listens
+ * here: the identity of the peer decides (docs/decisions/027-who-serves.md). Thread: the home
+ * worker, where nothing else is said. */
 #pragma once
 
 #include <stdbool.h>
@@ -28,7 +28,7 @@ struct services {
     struct tunnel_service *list; /* in the configuration's order */
     size_t count;
     struct link_owner *owner;
-    struct waiting *waiting;  /* where their connections wait */
+    struct waiting *waiting;  /* their connections wait here */
     struct log_limit denials; /* lines about services that a peer may not serve */
 };
 
@@ -44,7 +44,7 @@ void services_fini(struct services *self);
 /* The service that connects under this name, NULL: none. Thread: any. */
 struct service *services_find_target(const struct services *self, const char *name);
 
-/* Who takes its connections: of the associations that are up and whose peer may serve it, one whose
+/* The association for its connections: of those that are up and whose peer may serve it, one whose
  * HELLO named the service; of these that of the identity which `allow` names first, then by name;
  * of one identity the newest. NULL: none. */
 struct link *services_link(struct tunnel_service *service);

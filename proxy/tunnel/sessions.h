@@ -1,4 +1,4 @@
-/* proxy/tunnel/sessions.h: what a process remembers of earlier associations, for all its tunnels:
+/* proxy/tunnel/sessions.h: a process's memory of earlier associations, for all its tunnels:
  * tickets and sessions of servers (as a client), sessions of TLS 1.2 clients (as a server), the
  * latter also in a Redis that several servers share. */
 #pragma once

@@ -6,7 +6,7 @@
 
 #include "proxy/link/unverified.h"
 
-/* Whether the transport is there; if not, a sentence in why. */
+/* True if the transport is there; else a sentence in why. */
 static bool add(struct transports *transports, const char *name, char *why, size_t why_size)
 {
     const struct transport_ops *ops = transport_find(name);

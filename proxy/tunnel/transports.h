@@ -23,13 +23,13 @@ struct transports {
 int transports_find(struct transports *transports, const char *transport, char *why,
                     size_t why_size);
 
-/* Whether both are to be tried. */
+/* True if both are to be tried. */
 bool transports_are_several(const struct transports *transports);
 
-/* Whether one of them can be bound to the same addresses on several workers. */
+/* True if one of them can be bound to the same addresses on several workers. */
 bool transports_share(const struct transports *transports);
 
-/* What a transport of the tunnel is to do. transports outlives it. */
+/* The options of a transport of the tunnel. transports outlives it. */
 void transports_options(struct transports *transports, const struct config_tunnel *config,
                         struct transport_options *options);
 

@@ -175,7 +175,7 @@ static struct tunnel *part_new(const struct config_tunnel *config,
     return tunnel;
 }
 
-/* What the parts have in common, and what they have not. */
+/* Makes a part: its own members, and those that all parts share. */
 static void share_out(struct tunnel *first, size_t index, const struct transports *transports)
 {
     unsigned count = 0, i = 0;

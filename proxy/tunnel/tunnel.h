@@ -25,7 +25,7 @@ struct connection;
 struct sessions;
 struct tls_credentials;
 
-/* What all tunnels of a process share. */
+/* Shared by all tunnels of a process. */
 struct tunnel_shared {
     struct worker *workers;
     unsigned worker_count;

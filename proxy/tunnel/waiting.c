@@ -84,8 +84,8 @@ void waiting_init(struct waiting *self, struct link_owner *owner, const char *wh
 
 static void on_reset(struct connection_events *events);
 
-/* What the client sends, and its FIN, wait in the socket for the stream; where a reset follows them
- * they still do, but not for an association. */
+/* The client's bytes and FIN wait in the socket for the stream. They also do if a reset follows
+ * them, but not for an association. */
 static void on_readable(struct connection_events *events)
 {
     struct connection *connection = container_of(events, struct connection, wait.events);
