@@ -326,7 +326,7 @@ enum err tls_credentials_reload_ticket_keys(struct tls_credentials *credentials,
     if (result == ERR_OK)
         tls_ticket_key_share(&credentials->ticket_keys, &file);
     tls_key_file_clear(&file);
-    return result;
+    return result == ERR_OK ? ERR_OK : ERR_TLS_TICKET_KEYS;
 }
 
 bool tls_credentials_install(const struct tls_credentials *credentials,

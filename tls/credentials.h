@@ -77,15 +77,15 @@ enum err tls_credentials_check(const struct tls_options *options, char *why, siz
 
 /* Loads and checks everything: files readable, key fits certificate, certificate not expired,
  * priority string valid, ticket lifetime within 1 s and 7 days, peer set at a client. Returns
- * ERR_OK or ERR_TLS_CREDENTIALS with a sentence in why that names the file. Thread: any (reads
- * files: not on a worker). Owns: caller has one reference. */
+ * ERR_OK, ERR_TLS_TICKET_KEYS or ERR_TLS_CREDENTIALS with a sentence in why that names the file.
+ * Thread: any (reads files: not on a worker). Owns: caller has one reference. */
 enum err tls_credentials_new(const struct tls_options *options, struct tls_credentials **out,
                              char *why, size_t why_size);
 struct tls_credentials *tls_credentials_ref(struct tls_credentials *credentials);
 /* Frees with the last reference, secrets wiped. NULL is fine. Thread: any. */
 void tls_credentials_unref(struct tls_credentials *credentials);
 /* Reads ticket_key_file again: masters from now on use the new keys. With an error the old keys
- * stay. ERR_OK (also without such a file), or ERR_TLS_CREDENTIALS with a sentence. Thread: any but
+ * stay. ERR_OK (also without such a file), or ERR_TLS_TICKET_KEYS with a sentence. Thread: any but
  * a worker (a file). */
 enum err tls_credentials_reload_ticket_keys(struct tls_credentials *credentials, char *why,
                                             size_t why_size);

@@ -1,3 +1,4 @@
+/* `hawser init`: writes the files and says what to do next. */
 #include "proxy/cli/init.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* The configurations that `hawser init` writes. */
 #include "proxy/cli/init_config.h"
 
 #include <stdio.h>

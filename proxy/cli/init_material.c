@@ -1,3 +1,4 @@
+/* The keys and certificates that `hawser init` writes. */
 #include "proxy/cli/init_material.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Tunnels that cannot begin yet. */
 #include "proxy/daemon/late.h"
 
 #include <stdio.h>

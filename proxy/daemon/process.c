@@ -1,3 +1,4 @@
+/* The running program: start, signals, drain, stop. */
 #include "proxy/daemon/process.h"
 
 #include <errno.h>
@@ -92,25 +93,25 @@ static uint64_t connections_open(const struct process *process)
 
 static void close_all(struct process *process, enum err why)
 {
-    if (process->closing)
+    if (process->end.closing)
         return;
-    process->closing = true;
+    process->end.closing = true;
     ask_all(process, do_close, why);
 }
 
 static void on_check(struct loop_timer *timer)
 {
-    struct process *process = container_of(timer, struct process, check_timer);
+    struct process *process = container_of(timer, struct process, end.timer);
     uint64_t now = loop_now(process->loop);
     /* Twice in a row: the last bytes of a connection that has just ended at one worker are on their
      * way to its tunnel's. */
-    bool was_quiet = process->quiet;
-    process->quiet = !connections_open(process) && !process->abandoned;
-    if (process->quiet && was_quiet)
+    bool was_quiet = process->end.quiet;
+    process->end.quiet = !connections_open(process) && !process->end.abandoned;
+    if (process->end.quiet && was_quiet)
         close_all(process, ERR_LOCAL_SHUTDOWN);
-    else if (!process->quiet && now >= process->drain_deadline_us)
+    else if (!process->end.quiet && now >= process->end.deadline_us)
         close_all(process, ERR_DRAIN_TIMEOUT);
-    if (process->closing && ask_all(process, do_look, ERR_OK))
+    if (process->end.closing && ask_all(process, do_look, ERR_OK))
         loop_stop(process->loop);
     else
         loop_timer_set(process->loop, timer, now + DRAIN_CHECK_US);
@@ -118,11 +119,11 @@ static void on_check(struct loop_timer *timer)
 
 static void begin_end(struct process *process, uint64_t patience_us)
 {
-    process->draining = true;
-    loop_timer_cancel(process->loop, &process->admin_timer);
-    process->drain_deadline_us = loop_now(process->loop) + patience_us;
+    process->end.draining = true;
+    loop_timer_cancel(process->loop, &process->admin.timer);
+    process->end.deadline_us = loop_now(process->loop) + patience_us;
     ask_all(process, do_drain, ERR_OK);
-    loop_timer_set(process->loop, &process->check_timer, 0);
+    loop_timer_set(process->loop, &process->end.timer, 0);
 }
 
 static void drain(struct process *process)
@@ -135,8 +136,8 @@ static void drain(struct process *process)
 static void abandon(struct process *process)
 {
     log_write(LOG_INFO, LOG_ABOUT_NOTHING, "second signal: ends now");
-    process->abandoned = true;
-    process->closing = false; /* a graceful end under way is cut short */
+    process->end.abandoned = true;
+    process->end.closing = false; /* a graceful end under way is cut short */
     begin_end(process, 0);
 }
 
@@ -151,9 +152,9 @@ static void on_signal(struct loop_fd *signals, uint32_t events)
         return;
     if (signal_info.ssi_signo == SIGHUP)
         reload_now(process->reload);
-    else if (process->signals_seen++ == 0)
+    else if (process->end.signals_seen++ == 0)
         drain(process);
-    else if (process->signals_seen == 2)
+    else if (process->end.signals_seen == 2)
         abandon(process);
 }
 
@@ -223,10 +224,8 @@ static int make_tunnels(struct process *process)
 {
     const struct config *config = process->config;
     process->tunnels = check_alloc((config->tunnel_count + 1) * sizeof(*process->tunnels));
-    process->shared = (struct tunnel_shared){.workers = process->workers,
-                                             .worker_count = process->worker_count,
-                                             .budget = &process->budget,
-                                             .sessions = &process->sessions};
+    process->shared.budget = &process->budget;
+    process->shared.sessions = &process->sessions;
     for (size_t i = 0; i < config->tunnel_count; i++) {
         struct tunnel *tunnel = tunnel_new(&config->tunnels[i], i, &process->shared, process->why,
                                            sizeof(process->why));
@@ -239,17 +238,20 @@ static int make_tunnels(struct process *process)
 
 static int make_workers(struct process *process)
 {
-    process->workers = check_alloc(process->config->threads * sizeof(*process->workers));
-    for (; process->worker_count < process->config->threads; process->worker_count++) {
-        if (worker_init(&process->workers[process->worker_count], process->worker_count,
-                        process->resolver) < 0) {
+    process->shared.workers =
+        check_alloc(process->config->threads * sizeof(*process->shared.workers));
+    for (; process->shared.worker_count < process->config->threads;
+         process->shared.worker_count++) {
+        if (worker_init(&process->shared.workers[process->shared.worker_count],
+                        process->shared.worker_count, process->resolver) < 0) {
             snprintf(process->why, sizeof(process->why),
                      "worker %u of %" PRIu32 " cannot be made: %s; raise the limit of open files "
                      "(ulimit -n, LimitNOFILE=) or lower threads",
-                     process->worker_count + 1, process->config->threads, strerror(errno));
+                     process->shared.worker_count + 1, process->config->threads, strerror(errno));
             return -1;
         }
-        loop_busy_poll(process->workers[process->worker_count].loop, process->config->busy_poll_us);
+        loop_busy_poll(process->shared.workers[process->shared.worker_count].loop,
+                       process->config->busy_poll_us);
     }
     return 0;
 }
@@ -266,13 +268,13 @@ static void tell_missing(struct process *process, const char *what)
 /* Its folder may come late, and the last process of this configuration may still be leaving. */
 static void start_admin(struct loop_timer *timer)
 {
-    struct process *process = container_of(timer, struct process, admin_timer);
+    struct process *process = container_of(timer, struct process, admin.timer);
     if (!process->config->admin_socket)
         return;
-    process->admin_handler.on_request = status_report_answer;
-    process->admin = admin_new(process->loop, process->config->admin_socket,
-                               &process->admin_handler, process->why, sizeof(process->why));
-    if (process->admin)
+    process->admin.handler.on_request = status_report_answer;
+    process->admin.socket = admin_new(process->loop, process->config->admin_socket,
+                                      &process->admin.handler, process->why, sizeof(process->why));
+    if (process->admin.socket)
         return;
     tell_missing(process, "no admin socket yet");
     loop_timer_set(process->loop, timer, loop_now(process->loop) + AGAIN_US);
@@ -302,30 +304,30 @@ static void tell_ready(const struct process *process)
     if (waiting)
         snprintf(more, sizeof(more), " (%zu waiting)", waiting);
     log_write(LOG_INFO, LOG_ABOUT_NOTHING, "ready: %u worker%s, %zu tunnel%s%s, process %ld",
-              process->worker_count, process->worker_count == 1 ? "" : "s",
+              process->shared.worker_count, process->shared.worker_count == 1 ? "" : "s",
               process->config->tunnel_count, process->config->tunnel_count == 1 ? "" : "s", more,
               (long)getpid());
 }
 
 static void end_workers(struct process *process)
 {
-    for (unsigned i = 0; i < process->worker_count; i++)
-        if (process->workers[i].runs)
-            worker_stop(&process->workers[i]);
-    for (unsigned i = 0; i < process->worker_count; i++)
-        if (process->workers[i].runs)
-            worker_join(&process->workers[i]);
+    for (unsigned i = 0; i < process->shared.worker_count; i++)
+        if (process->shared.workers[i].runs)
+            worker_stop(&process->shared.workers[i]);
+    for (unsigned i = 0; i < process->shared.worker_count; i++)
+        if (process->shared.workers[i].runs)
+            worker_join(&process->shared.workers[i]);
 }
 
 static int start_workers(struct process *process)
 {
-    for (unsigned i = 0; i < process->worker_count; i++) {
-        int error = worker_start(&process->workers[i]);
+    for (unsigned i = 0; i < process->shared.worker_count; i++) {
+        int error = worker_start(&process->shared.workers[i]);
         if (!error)
             continue;
         snprintf(process->why, sizeof(process->why),
                  "thread %u of %u workers cannot be made: %s" MORE_THREADS ", or lower threads",
-                 i + 1, process->worker_count, strerror(error));
+                 i + 1, process->shared.worker_count, strerror(error));
         end_workers(process);
         return -1;
     }
@@ -339,12 +341,12 @@ static int run_workers(struct process *process)
         log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "%s", process->why);
         return 1;
     }
-    start_admin(&process->admin_timer);
+    start_admin(&process->admin.timer);
     process->reload = reload_new(process);
     tell_ready(process);
     loop_run(process->loop);
     reload_free(process->reload);
-    admin_free(process->admin);
+    admin_free(process->admin.socket);
     ask_all(process, do_stop, ERR_OK);
     end_workers(process);
     return 0;
@@ -352,16 +354,16 @@ static int run_workers(struct process *process)
 
 static void process_fini(struct process *process)
 {
-    for (unsigned i = 0; i < process->worker_count; i++)
-        linger_end_all(&process->workers[i], ERR_DRAIN_TIMEOUT);
+    for (unsigned i = 0; i < process->shared.worker_count; i++)
+        linger_end_all(&process->shared.workers[i], ERR_DRAIN_TIMEOUT);
     for (size_t i = 0; i < process->tunnel_count; i++)
         tunnel_free(process->tunnels[i]);
     free(process->tunnels);
     sessions_close(&process->sessions);
     resolver_free(process->resolver);
-    for (unsigned i = 0; i < process->worker_count; i++)
-        worker_fini(&process->workers[i]);
-    free(process->workers);
+    for (unsigned i = 0; i < process->shared.worker_count; i++)
+        worker_fini(&process->shared.workers[i]);
+    free(process->shared.workers);
     if (process->signals.fd >= 0)
         loop_fd_close(process->loop, &process->signals);
     loop_free(process->loop);
@@ -371,9 +373,9 @@ int process_run(const struct config *config)
 {
     struct process process = {.config = config,
                               .budget.limit = config->memory_limit,
-                              .check_timer.on_expire = on_check,
+                              .end.timer.on_expire = on_check,
                               .signals.fd = -1,
-                              .admin_timer.on_expire = start_admin,
+                              .admin.timer.on_expire = start_admin,
                               .loop = loop_new()};
     if (!process.loop) {
         log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "no loop for events can be made: %s",

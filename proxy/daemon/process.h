@@ -15,31 +15,37 @@
 
 struct reload;
 
+/* The admin socket; its folder may come late. */
+struct process_admin {
+    struct admin *socket; /* NULL: there is none yet */
+    struct admin_handler handler;
+    struct loop_timer timer; /* until there is one */
+};
+
+/* The orderly end. */
+struct process_end {
+    bool draining;
+    unsigned signals_seen;
+    struct loop_timer timer;
+    uint64_t deadline_us;
+    bool closing, abandoned;
+    bool quiet; /* no connection was open at the last check */
+};
+
 struct process {
     const struct config *config;
     struct resolver *resolver;
-    struct worker *workers;
-    unsigned worker_count;
+    struct tunnel_shared shared; /* by the tunnels: workers, budget, sessions */
     struct tunnel **tunnels;
     size_t tunnel_count;
     struct mux_budget budget;
     struct sessions sessions;
-    struct tunnel_shared shared; /* of these, by the tunnels */
-    uint64_t started_us;         /* monotonic */
-    bool draining;
-
-    /* of the main thread, which carries nothing: signals, the admin socket, the orderly end */
-    struct loop *loop;
+    uint64_t started_us; /* monotonic */
+    struct loop *loop;   /* of the main thread, which carries nothing */
     struct loop_fd signals;
-    unsigned signals_seen;
     struct reload *reload; /* NULL: the workers do not run yet, or no more */
-    struct admin *admin;
-    struct admin_handler admin_handler;
-    struct loop_timer admin_timer; /* until there is one */
-    struct loop_timer check_timer;
-    uint64_t drain_deadline_us;
-    bool closing, abandoned;
-    bool quiet;               /* no connection was open at the last check */
+    struct process_admin admin;
+    struct process_end end;
     char why[512], told[512]; /* told: in the log already */
 };
 

@@ -17,17 +17,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proxy/daemon/reload_tunnel.h"
+
 struct process;
 struct reload;
 struct tunnel;
-
-/* How often something was read again, and how it went. */
-struct reload_record {
-    uint64_t done, failed;
-    int64_t at;         /* of the last time: wall clock, seconds; 0: never */
-    bool is_fine;       /* the last time */
-    char failure[1024]; /* of the last failure: why; stays when a later time is fine */
-};
 
 /* Begins the tunnels, those that cannot begin yet later (proxy/daemon/late.h), and to watch the
  * files. process, with its tunnels and its loop, outlives it. Owns: caller. */

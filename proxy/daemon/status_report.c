@@ -1,3 +1,4 @@
+/* The status of the process as JSON. */
 #include "proxy/daemon/status_report.h"
 
 #include <inttypes.h>
@@ -395,7 +396,7 @@ static json_t *ask(const struct tunnel *tunnel)
 
 char *status_report_answer(struct admin_handler *handler, const char *request)
 {
-    struct process *process = container_of(handler, struct process, admin_handler);
+    struct process *process = container_of(handler, struct process, admin.handler);
     if (strcmp(request, "status") != 0)
         return NULL;
     uint64_t uptime = (clock_us() - process->started_us) / 1000000;
@@ -409,12 +410,12 @@ char *status_report_answer(struct admin_handler *handler, const char *request)
                                 : json_null());
         json_array_append_new(tunnels, answer);
     }
-    json_t *report =
-        json_pack("{s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o}", "version", HAWSER_VERSION, "pid",
-                  (json_int_t)getpid(), "uptime_s", (json_int_t)uptime, "threads",
-                  (json_int_t)process->worker_count, "draining", (int)process->draining, "sessions",
-                  report_sessions(&process->sessions), "reloads", report_reloads(process->reload),
-                  "memory", report_memory(&process->budget), "tunnels", tunnels);
+    json_t *report = json_pack(
+        "{s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o}", "version", HAWSER_VERSION, "pid",
+        (json_int_t)getpid(), "uptime_s", (json_int_t)uptime, "threads",
+        (json_int_t)process->shared.worker_count, "draining", (int)process->end.draining,
+        "sessions", report_sessions(&process->sessions), "reloads", report_reloads(process->reload),
+        "memory", report_memory(&process->budget), "tunnels", tunnels);
     char *text = json_dumps(report, JSON_COMPACT);
     json_decref(report);
     return text;

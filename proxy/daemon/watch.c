@@ -1,3 +1,4 @@
+/* Watches files by inotify(7). */
 #include "proxy/daemon/watch.h"
 
 #include <errno.h>

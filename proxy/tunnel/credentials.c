@@ -102,23 +102,23 @@ static enum err check_listeners(const struct config_tunnel *config,
     return ERR_OK;
 }
 
-struct tls_credentials *credentials_load(const struct config_tunnel *config,
-                                         const struct sessions *sessions, char *why,
-                                         size_t why_size)
+enum err credentials_load(const struct config_tunnel *config, const struct sessions *sessions,
+                          struct tls_credentials **credentials, char *why, size_t why_size)
 {
     const struct tls_options options = options_of(config, sessions);
-    struct tls_credentials *credentials = NULL;
     char reason[512];
+    *credentials = NULL;
     if (check_services(config, why, why_size) != ERR_OK)
-        return NULL;
-    enum err result = tls_credentials_new(&options, &credentials, reason, sizeof(reason));
+        return ERR_TLS_CREDENTIALS;
+    enum err result = tls_credentials_new(&options, credentials, reason, sizeof(reason));
     if (result == ERR_OK)
-        result = check_listeners(config, credentials, reason, sizeof(reason));
+        result = check_listeners(config, *credentials, reason, sizeof(reason));
     if (result == ERR_OK)
-        return credentials;
+        return ERR_OK;
     snprintf(why, why_size, "tunnel \"%s\": %s", config->name, reason);
-    tls_credentials_unref(credentials);
-    return NULL;
+    tls_credentials_unref(*credentials);
+    *credentials = NULL;
+    return result;
 }
 
 bool credentials_check_all(const struct config *config, FILE *out)
@@ -126,11 +126,11 @@ bool credentials_check_all(const struct config *config, FILE *out)
     bool fine = true;
     for (size_t i = 0; i < config->tunnel_count; i++) {
         char why[640];
-        struct tls_credentials *credentials =
-            credentials_load(&config->tunnels[i], NULL, why, sizeof(why));
-        if (!credentials)
+        struct tls_credentials *credentials;
+        if (credentials_load(&config->tunnels[i], NULL, &credentials, why, sizeof(why)) != ERR_OK) {
             fprintf(out, "%s: %s\n", config->file, why);
-        fine = fine && credentials;
+            fine = false;
+        }
         tls_credentials_unref(credentials);
     }
     return fine;

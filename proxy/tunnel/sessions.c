@@ -1,3 +1,4 @@
+/* What a process remembers of earlier associations: opened and closed. */
 #include "proxy/tunnel/sessions.h"
 
 #include <arpa/inet.h>

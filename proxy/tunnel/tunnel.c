@@ -216,18 +216,13 @@ struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
     first->owner.places = check_alloc(sizeof(*first->owner.places));
     places_init(first->owner.places, config, shared->budget);
     share_out(first, index, &transports);
-    tunnel_take_credentials(first, credentials_load(config, shared->sessions, first->waits_for,
-                                                    sizeof(first->waits_for)));
-    return first;
-}
-
-void tunnel_take_credentials(struct tunnel *first, struct tls_credentials *credentials)
-{
-    for (struct tunnel *part = first; part; part = part->next_part) {
-        tls_credentials_unref(part->owner.credentials);
-        part->owner.credentials = credentials ? tls_credentials_ref(credentials) : NULL;
-    }
+    struct tls_credentials *credentials;
+    credentials_load(config, shared->sessions, &credentials, first->waits_for,
+                     sizeof(first->waits_for));
+    for (struct tunnel *part = first; credentials && part; part = part->next_part)
+        part->owner.credentials = tls_credentials_ref(credentials);
     tls_credentials_unref(credentials);
+    return first;
 }
 
 void tunnel_stop(struct tunnel *tunnel)

@@ -76,9 +76,6 @@ enum tunnel_state tunnel_state(const struct tunnel *tunnel);
  */
 struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
                           const struct tunnel_shared *shared, char *why, size_t why_size);
-/* Of all parts, which do not run yet, or whose workers stand still. Owns: consumes credentials;
- * NULL is fine. */
-void tunnel_take_credentials(struct tunnel *first, struct tls_credentials *credentials);
 /* After the last link is gone: closes the transports, which belong to the home worker's thread. */
 void tunnel_stop(struct tunnel *tunnel);
 /* After tunnel_stop and after the workers have ended. NULL is fine. Thread: main. */

@@ -10,13 +10,13 @@
 /* The report of the process that has this side as its only tunnel. */
 static json_t *ask(struct side *side)
 {
-    struct process process = {.workers = side->workers,
-                              .worker_count = side->worker_count,
-                              .tunnels = &side->tunnel,
-                              .tunnel_count = 1,
-                              .sessions = side->sessions,
-                              .started_us = loop_now(side->workers[0].loop) - 5000000};
-    char *text = status_report_answer(&process.admin_handler, "status");
+    struct process process = {
+        .shared = {.workers = side->workers, .worker_count = side->worker_count},
+        .tunnels = &side->tunnel,
+        .tunnel_count = 1,
+        .sessions = side->sessions,
+        .started_us = loop_now(side->workers[0].loop) - 5000000};
+    char *text = status_report_answer(&process.admin.handler, "status");
     must(text);
     json_t *report = json_loads(text, 0, NULL);
     free(text);
@@ -241,12 +241,12 @@ static void other_requests(void)
     struct bed bed;
     bed_init(&bed, 1, 1, false);
     bed_start_server(&bed);
-    struct process process = {
-        .workers = bed.server.workers, .worker_count = 1, .sessions = bed.server.sessions};
-    ok(!status_report_answer(&process.admin_handler, "") &&
-           !status_report_answer(&process.admin_handler, "statuses"),
+    struct process process = {.shared = {.workers = bed.server.workers, .worker_count = 1},
+                              .sessions = bed.server.sessions};
+    ok(!status_report_answer(&process.admin.handler, "") &&
+           !status_report_answer(&process.admin.handler, "statuses"),
        "other requests have no answer");
-    char *text = status_report_answer(&process.admin_handler, "status");
+    char *text = status_report_answer(&process.admin.handler, "status");
     ok(text && strstr(text, "\"tunnels\":[]"), "a process without tunnels has one");
     free(text);
     bed_fini(&bed);

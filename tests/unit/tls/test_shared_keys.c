@@ -99,7 +99,7 @@ static void test_rotation(const struct mode *mode)
     must(chmod(path_of("ticket.keys"), 0604) == 0);
     struct tls_ticket *ticket = earn(client, one);
     enum err result = tls_credentials_reload_ticket_keys(one, why, sizeof why);
-    ok(result == ERR_TLS_CREDENTIALS && resumes(client, one, ticket),
+    ok(result == ERR_TLS_TICKET_KEYS && resumes(client, one, ticket),
        "%s: a file that cannot be used changes nothing: %s", mode->name, strrchr(why, '/') + 1);
     must(chmod(path_of("ticket.keys"), 0600) == 0);
     tls_credentials_unref(client);
@@ -183,7 +183,7 @@ static void test_options(void)
     struct tls_options options = mode_options(tls_13, TLS_SERVER, "server", NULL);
     options.ticket_key_file = path_of("nothing");
     enum err result = tls_credentials_new(&options, &credentials, why, sizeof why);
-    ok(result == ERR_TLS_CREDENTIALS && strstr(why, "nothing"), "no such file: %s",
+    ok(result == ERR_TLS_TICKET_KEYS && strstr(why, "nothing"), "no such file: %s",
        strrchr(why, '/') + 1);
 }
 
