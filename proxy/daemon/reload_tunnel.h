@@ -14,7 +14,7 @@ struct tls_credentials;
 struct tunnel;
 struct watch;
 
-/* How often something was read again, and how it went. */
+/* The number of times that something was read again, and the results. */
 struct reload_record {
     uint64_t done, failed;
     int64_t at;         /* of the last time: wall clock, seconds; 0: never */

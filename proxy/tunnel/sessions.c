@@ -1,4 +1,4 @@
-/* What a process remembers of earlier associations: opened and closed. */
+/* Opens and closes the memory of earlier associations. */
 #include "proxy/tunnel/sessions.h"
 
 #include <arpa/inet.h>
