@@ -28,7 +28,6 @@ struct link {
     enum link_state state;
     const struct link_wiring *wiring; /* events of its parts */
     struct link_life life;
-    struct newcomer unverified; /* server */
     struct link_transport transport;
     struct link_peer peer;
     struct link_paths paths;

@@ -9,6 +9,7 @@
 #include "base/loop.h"
 #include "base/mailbox.h"
 #include "base/message.h"
+#include "base/newcomers.h"
 #include "mux/control.h"
 #include "mux/pool.h"
 #include "mux/scheduler.h"
@@ -52,7 +53,8 @@ struct link_transport {
 
 /* The far end. */
 struct link_peer {
-    struct address address; /* that is used now */
+    struct newcomer unverified; /* server: until it has proved who it is */
+    struct address address;     /* that is used now */
     char text[ADDRESS_TEXT_MAX];
     char name[TLS_NAME_MAX];       /* once the master is verified */
     struct tls_identity *identity; /* proved by the last master; NULL: none yet */

@@ -65,14 +65,14 @@ struct link *unverified_enter(struct link *link, const char **why)
         *why = "made room for newer peers";
         oldest = newcomers_oldest(links);
     }
-    newcomers_enter(links, &link->unverified, &link->peer.address, 0);
-    return oldest ? container_of(oldest, struct link, unverified) : NULL;
+    newcomers_enter(links, &link->peer.unverified, &link->peer.address, 0);
+    return oldest ? container_of(oldest, struct link, peer.unverified) : NULL;
 }
 
 bool unverified_may_keep(struct link *link, size_t bytes)
 {
     struct newcomers *links = &link->owner->unverified.links;
-    struct newcomer *one = &link->unverified;
+    struct newcomer *one = &link->peer.unverified;
     if (!newcomers_may_hold(links, one, bytes, UNVERIFIED_EARLY_LEAST))
         return false;
     newcomers_hold(links, one, one->held + bytes);
@@ -81,5 +81,5 @@ bool unverified_may_keep(struct link *link, size_t bytes)
 
 void unverified_leave(struct link *link)
 {
-    newcomers_leave(&link->owner->unverified.links, &link->unverified);
+    newcomers_leave(&link->owner->unverified.links, &link->peer.unverified);
 }
