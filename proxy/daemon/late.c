@@ -13,7 +13,7 @@
 
 #define WHY_SIZE sizeof(((struct tunnel *)0)->waits_for)
 
-struct errand {
+struct trial {
     struct tunnel *part;
     struct tls_credentials *credentials;
     bool begun;
@@ -22,48 +22,48 @@ struct errand {
 
 static void on_home_start(void *argument)
 {
-    struct errand *errand = argument;
-    struct tunnel *part = errand->part;
-    if (errand->credentials) {
+    struct trial *trial = argument;
+    struct tunnel *part = trial->part;
+    if (trial->credentials) {
         tls_credentials_unref(part->owner.credentials);
-        part->owner.credentials = tls_credentials_ref(errand->credentials);
+        part->owner.credentials = tls_credentials_ref(trial->credentials);
     }
-    *errand->why = '\0';
+    *trial->why = '\0';
     if (!atomic_load(&part->base.draining))
-        errand->begun = tunnel_start(part, errand->why, sizeof(errand->why)) == 0;
+        trial->begun = tunnel_start(part, trial->why, sizeof(trial->why)) == 0;
 }
 
 static void on_home_unstart(void *argument)
 {
-    tunnel_unstart(((struct errand *)argument)->part);
+    tunnel_unstart(((struct trial *)argument)->part);
 }
 
 /* All parts, or none. */
-static bool start(struct tunnel *tunnel, struct errand *errand)
+static bool start(struct tunnel *tunnel, struct trial *trial)
 {
     bool begun = true;
     for (struct tunnel *part = tunnel; part && begun; part = part->next_part) {
-        errand->part = part;
-        errand->begun = false;
-        worker_call(part->base.home, on_home_start, errand);
-        begun = errand->begun;
+        trial->part = part;
+        trial->begun = false;
+        worker_call(part->base.home, on_home_start, trial);
+        begun = trial->begun;
     }
-    for (struct tunnel *part = tunnel; !begun && part != errand->part; part = part->next_part)
-        worker_call(part->base.home, on_home_unstart, &(struct errand){.part = part});
+    for (struct tunnel *part = tunnel; !begun && part != trial->part; part = part->next_part)
+        worker_call(part->base.home, on_home_unstart, &(struct trial){.part = part});
     return begun;
 }
 
 static void on_home_note(void *argument)
 {
-    struct errand *errand = argument;
-    memcpy(errand->part->waits_for, errand->why, sizeof(errand->why));
+    struct trial *trial = argument;
+    memcpy(trial->part->waits_for, trial->why, sizeof(trial->why));
 }
 
 /* "": it waits for nothing more. */
-static void note(struct tunnel *tunnel, struct errand *errand)
+static void note(struct tunnel *tunnel, struct trial *trial)
 {
-    errand->part = tunnel;
-    worker_call(tunnel->base.home, on_home_note, errand);
+    trial->part = tunnel;
+    worker_call(tunnel->base.home, on_home_note, trial);
 }
 
 /* A token that is there locks itself after a few wrong PINs: it is asked again only when somebody
@@ -90,9 +90,9 @@ void late_begin(struct late *self, struct tls_credentials *credentials, uint64_t
 {
     if (self->begun)
         return;
-    struct errand errand = {.credentials = credentials};
-    self->begun = start(self->tunnel, &errand);
-    note(self->tunnel, &errand);
+    struct trial trial = {.credentials = credentials};
+    self->begun = start(self->tunnel, &trial);
+    note(self->tunnel, &trial);
     if (!self->begun)
         wait(self, now_us);
     else if (*self->told)
@@ -102,8 +102,8 @@ void late_begin(struct late *self, struct tls_credentials *credentials, uint64_t
 
 void late_tell(struct late *self, const char *why, uint64_t now_us)
 {
-    struct errand errand = {0};
-    snprintf(errand.why, sizeof(errand.why), "%s", why);
-    note(self->tunnel, &errand);
+    struct trial trial = {0};
+    snprintf(trial.why, sizeof(trial.why), "%s", why);
+    note(self->tunnel, &trial);
     wait(self, now_us);
 }
