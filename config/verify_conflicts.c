@@ -21,6 +21,7 @@ enum fact {
     NO_CLIENT = 1 << 12,   /* no client tunnel can be resumed after a restart */
     NO_STORE = 1 << 13,    /* no server tunnel allows TLS 1.2 */
     NAMED_REDIS = 1 << 14, /* the address of Redis is a name */
+    NO_REDIS = 1 << 15,    /* built without Redis */
 };
 
 /* Options that must not be given, or have no use, while all of the facts hold. */
@@ -110,6 +111,9 @@ static unsigned facts_of_service(const struct config_service *service)
 static unsigned facts_of_process(const struct config *config)
 {
     unsigned facts = NO_CLIENT | NO_STORE;
+#ifdef WITHOUT_REDIS
+    facts |= NO_REDIS;
+#endif
     for (size_t i = 0; i < config->tunnel_count; i++) {
         const struct config_tunnel *tunnel = &config->tunnels[i];
         if (tunnel->role == CONFIG_SERVER && tunnel->tls.min_version == CONFIG_TLS_1_2)
