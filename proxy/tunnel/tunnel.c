@@ -310,11 +310,24 @@ void tunnel_drain(struct tunnel *tunnel)
         link_drain(link);
 }
 
+static unsigned leases_of(const struct link *link)
+{
+    unsigned count = 0;
+    for (uint32_t i = 0; i < link->streams.count; i++)
+        count += link->streams.list[i].lease != LEASE_NONE;
+    return count;
+}
+
 void tunnel_close(struct tunnel *tunnel, enum err why)
 {
     tunnel_drain(tunnel);
-    for (struct link *link = tunnel->owner.links; link; link = link->next)
-        link_close(link, why, NULL, why == ERR_LOCAL_SHUTDOWN);
+    for (struct link *link = tunnel->owner.links; link; link = link->next) {
+        unsigned count = leases_of(link);
+        char detail[64] = "";
+        if (count && why == ERR_DRAIN_TIMEOUT)
+            snprintf(detail, sizeof(detail), "%u connection%s reset", count, count == 1 ? "" : "s");
+        link_close(link, why, detail, why == ERR_LOCAL_SHUTDOWN);
+    }
 }
 
 bool tunnel_is_gone(const struct tunnel *tunnel)
