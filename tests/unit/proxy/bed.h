@@ -111,11 +111,17 @@ static inline void bed_step(struct bed *bed)
     loop_turn(loops[bed_random(bed, count)], wait);
 }
 
-/* One step, so that a condition that holds only for a while is seen. False: too late. */
+static inline bool bed_in_time(const struct bed *bed)
+{
+    return loop_now(bed->loop) < bed->deadline_us;
+}
+
+/* False: too late. */
 static inline bool bed_turn(struct bed *bed)
 {
-    bed_step(bed);
-    return loop_now(bed->loop) < bed->deadline_us;
+    for (int i = 0; i < 4; i++)
+        bed_step(bed);
+    return bed_in_time(bed);
 }
 
 static inline void bed_arm(struct bed *bed, uint64_t patience_us)
@@ -124,12 +130,13 @@ static inline void bed_arm(struct bed *bed, uint64_t patience_us)
     bed->deadline_us = loop_now(bed->loop) + patience_us;
 }
 
-/* Turns until the condition holds; for a threaded bed it may look at atomics and the ends only. */
+/* Steps until the condition holds, and looks after each: it may hold only for a while. In a
+ * threaded bed it may look at atomics and the ends only. */
 #define bed_reach(bed, condition)                                                                  \
     do {                                                                                           \
         bed_arm((bed), BED_PATIENCE_US);                                                           \
-        while (!(condition) && bed_turn(bed))                                                      \
-            ;                                                                                      \
+        while (!(condition) && bed_in_time(bed))                                                   \
+            bed_step(bed);                                                                         \
     } while (0)
 #define bed_expect(bed, condition, ...)                                                            \
     do {                                                                                           \
