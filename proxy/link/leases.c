@@ -1,4 +1,5 @@
 /* Leases: connections get streams of the pool, or wait for one. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -52,6 +53,19 @@ static void on_wait_failed(struct pool_waiter *waiter, enum err why)
         connection_end(connection, why, NULL);
 }
 
+/* The option that sets the limit which the connection meets; NULL: none. */
+static const char *limit_text(const struct connection *connection, enum err why, char *text,
+                              size_t size)
+{
+    if (why == ERR_SERVICE_BUSY)
+        snprintf(text, size, "streams.max = %u", connection->service->config->streams.max);
+    else if (why == ERR_QUEUE_FULL)
+        snprintf(text, size, "waiting.max = %u", connection->link->tunnel->config->waiting.max);
+    else
+        return NULL;
+    return text;
+}
+
 void link_carry(struct link *link, struct connection *connection)
 {
     uint16_t id;
@@ -72,7 +86,8 @@ void link_carry(struct link *link, struct connection *connection)
         link_streams_waited_for(link);
         set_timer(link, pool_expire(link->leases.pool, link_now(link)));
     } else {
-        connection_end(connection, result, NULL);
+        char limit[48];
+        connection_end(connection, result, limit_text(connection, result, limit, sizeof limit));
     }
     link_children_start(link);
 }

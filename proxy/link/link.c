@@ -189,8 +189,12 @@ static void on_pong(struct mux_control_events *events, uint64_t token)
 static void on_goaway(struct mux_control_events *events, enum err why)
 {
     struct link *link = of_control(events);
-    log_write(LOG_INFO, LINK_ABOUT(link), "far end takes no new connections: %s",
-              why == ERR_DRAINING ? "it is shutting down" : err_text(why));
+    if (why == ERR_DRAINING)
+        log_write(LOG_INFO, LINK_ABOUT(link),
+                  "far end is shutting down; it takes no new connections");
+    else
+        log_write(LOG_INFO, LINK_ABOUT(link), "far end takes no new connections: %s",
+                  err_text(why));
     link_place_drains(link);
     link->peer.is_leaving = true;
     /* Connections that wait would be refused: they wait for the next association. */

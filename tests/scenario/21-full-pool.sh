@@ -18,8 +18,14 @@ check "one more waits, and is refused with RST after the time-out" ends refused 
 check "the log says that no stream became free" wait_until 5 has_line client.err 'no stream became free'
 check "of 20 more, all are refused" ends refused --to "$TO" --connections 20
 check "and most of them at once, because the queue is full" \
-    has_line client.err 'too many connections wait'
-check "the kept streams are free all the time" load hold --to "$KEPT" --connections 2 --no-wait
+    has_line client.err 'too many connections wait for a stream: waiting.max = 6 '
+start all_kept "$TOOLS/load" hold --to "$KEPT" --connections 2
+check "the kept streams are free all the time" wait_until 10 has_line all_kept.out '^ready'
+check "a third of that service is refused" ends refused --to "$KEPT"
+check "and the log names the option that says so" \
+    has_line client.err 'service limit reached: streams.max = 2 '
+send_signal all_kept USR1
+check "the two were right to the end" exit_code all_kept
 start waits "$TOOLS/load" rr --to "$TO"
 waiting() {
     status_is client '.tunnels[0].connections.waiting' 1
