@@ -11,10 +11,11 @@
 static const char *const level_names[] = {
     [LOG_ERROR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
 
-/* All or nothing, so that no escape is cut in two; after the first refusal nothing more. */
+/* All or nothing, so that no escape is cut in two; after the first refusal nothing more. The length
+ * may be beyond the limit by a quote that closed a value. */
 static bool put(struct log_line *line, const char *bytes, size_t length)
 {
-    if (line->full || length > sizeof line->bytes - CLOSING - line->length) {
+    if (line->full || line->length + length > sizeof line->bytes - CLOSING) {
         line->full = true;
         return false;
     }

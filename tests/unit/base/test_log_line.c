@@ -156,16 +156,19 @@ static void json_takes_any_bytes(void)
     ok(parsed, "JSON: any bytes give one well-formed line");
 }
 
-/* Message and value of every length around the limit, in the bytes that grow most. */
+/* A message and a value of every length around the limit, in bytes that grow and in such that do
+ * not, so that each part of a line ends at each place once. */
 static void long_lines(void)
 {
     bool json_parsed = true, text_ended = true;
     int cut = 0;
-    for (size_t length = 0; length < LOG_LINE_MAX + 20; length++) {
+    for (size_t i = 0; i < 4 * (LOG_LINE_MAX + (size_t)20); i++) {
+        size_t length = i / 4;
         char *message = check_alloc(length + 1);
-        memset(message, length % 2 ? '\x01' : 'm', length);
-        struct log_record record = record_of(message);
-        record.about = LOG_ABOUT(.tunnel = "site", .peer = length % 3 ? "p" : message);
+        memset(message, i % 2 ? '\x01' : 'm', length);
+        struct log_record record = record_of(i / 2 % 2 ? message : "m");
+        record.about = LOG_ABOUT(.tunnel = "site", .peer = length % 3 ? "p" : message,
+                                 .claims = i / 2 % 2 ? "c" : message);
         record.fields = fields;
         record.field_count = 2;
         json_t *object = parse(&record);
