@@ -90,9 +90,9 @@ void tls_credentials_unref(struct tls_credentials *credentials);
 enum err tls_credentials_reload_ticket_keys(struct tls_credentials *credentials, char *why,
                                             size_t why_size);
 /* Server, after a reload: new resumes what old gave tickets for (but for those of ticket_key_file,
- * which comes along by itself): random ticket keys go on, if the lifetime is the same. A peer that
- * is resumed is checked against the new rules. With psk its ticket could not be: nothing goes on.
- * Thread: any. */
+ * which comes along by itself): random ticket keys go on, if the lifetime is the same and old has
+ * them itself: after a ticket_key_file new ones are made. A peer that is resumed is checked against
+ * the new rules. With psk its ticket could not be: nothing goes on. Thread: any. */
 void tls_credentials_inherit(struct tls_credentials *new, struct tls_credentials *old);
 /* Server: whether all that could be let in are one client: allow names one, or there is one pin,
  * one known key or one PSK. Then it is clear without a word who serves a service that listens here.

@@ -3,8 +3,10 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/thread.h"
 
 struct queue {
@@ -18,7 +20,7 @@ struct tls_helper {
     pthread_cond_t asked;
     struct queue queues[2]; /* [1]: urgent */
     pthread_t thread;
-    bool has_thread, ends;
+    bool has_thread, told_failure, ends;
 };
 
 static void deliver(struct mail *mail)
@@ -110,12 +112,23 @@ void tls_helper_free(struct tls_helper *helper)
     free(helper);
 }
 
+/* Tries again for each task; the log says once that it failed. */
+static void start_locked(struct tls_helper *helper)
+{
+    int error = thread_start(&helper->thread, helper->name, serve, helper);
+    helper->has_thread = error == 0;
+    if (error && !helper->told_failure)
+        log_write(LOG_WARNING, LOG_ABOUT_NOTHING, "cannot start the thread \"%s\": %s",
+                  helper->name, strerror(error));
+    helper->told_failure |= error != 0;
+}
+
 bool tls_helper_begin(struct tls_helper *helper, struct tls_helper_task *task, size_t max)
 {
     struct queue *queue = &helper->queues[task->is_urgent];
     pthread_mutex_lock(&helper->lock);
     if (!helper->has_thread)
-        helper->has_thread = thread_start(&helper->thread, helper->name, serve, helper) == 0;
+        start_locked(helper);
     bool is_taken = helper->has_thread && queue->count < max;
     if (is_taken) {
         STAILQ_INSERT_TAIL(&queue->tasks, task, others);

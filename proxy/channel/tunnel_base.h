@@ -1,5 +1,5 @@
 /* proxy/channel/tunnel_base.h: a tunnel as its links and channels know it. The tunnel fills it
- * before it begins; from then on it is constant, or atomic. Thread: any, but for memory_told's. */
+ * before it begins; from then on it is constant, or atomic. Thread: any. */
 #pragma once
 
 #include <stdatomic.h>

@@ -123,7 +123,7 @@ static bool is_renewal_due(const struct change *change)
     return change->tunnel->config->role == CONFIG_CLIENT && memcmp(&now, &before, sizeof(now)) != 0;
 }
 
-/* Masters that are under way are check_againd when they are verified (proxy/link/master.c). */
+/* Masters that are under way are checked again when they are verified (proxy/link/master.c). */
 static void on_home_take(void *argument)
 {
     struct change *change = argument;

@@ -14,13 +14,14 @@
 
 /* ---- what comes ---- */
 
-/* Too many children have failed, the last one because of why. */
+/* Unless result is ERR_OK, too many children have failed, the last one because of why. */
 static void count(struct link *link, enum err result, enum err why)
 {
     char detail[128];
+    if (result == ERR_OK)
+        return;
     snprintf(detail, sizeof(detail), "the last one: %s", err_text(why));
-    if (result != ERR_OK)
-        link_close(link, result, detail, true);
+    link_close(link, result, detail, true);
 }
 
 static void receive(struct link *link, struct message *message)
@@ -420,7 +421,6 @@ static struct link *link_new(struct link_owner *owner, const struct transport_op
     link->tunnel = tunnel;
     link->transport.ops = ops;
     link->state = LINK_CONNECTING;
-    link->life.begun_us = link->children.failures_us = link_now(link);
     link->transport.events = (struct association_events){.on_up = on_up,
                                                          .on_message = on_message,
                                                          .on_writable = on_writable,

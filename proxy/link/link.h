@@ -84,7 +84,7 @@ struct association_events *link_accept(struct link_owner *owner, struct associat
  * graceful it cuts the first one short. */
 void link_close(struct link *link, enum err why, const char *detail, bool graceful);
 
-/* No more leases from the peer's side wanted: sends GOAWAY. */
+/* No new leases from either side: sends GOAWAY, once it is READY; nothing before. */
 void link_drain(struct link *link);
 
 /* Leases a stream for the connection, or lets it wait, or ends it. Owns: consumed. */

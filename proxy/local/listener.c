@@ -51,7 +51,7 @@ static void rest_for_memory(struct listener *listener)
     const struct service *service = listener->service;
     uint64_t left_out;
     counter_add(&service->counters->limit_memory, 1);
-    if (log_minute_allows(&listener->memory_told, loop_now(listener->worker->loop), &left_out))
+    if (log_minute_allows(service->memory_told, loop_now(listener->worker->loop), &left_out))
         log_write(LOG_WARNING,
                   LOG_ABOUT(.tunnel = service->tunnel_name, .service = service->config->name),
                   "what waits takes all of memory_limit: nothing is accepted until some of it has "

@@ -24,7 +24,6 @@ struct listener {
     struct loop_timer rest;
     struct address address; /* with the port taken */
     unsigned rests;         /* in a row; one log line for each row */
-    struct log_minute memory_told;
 };
 
 /* Binds and listens. Returns 0, or -1 with a sentence in why. */

@@ -35,7 +35,7 @@ void attempt_init(struct attempt *self, struct link_owner *owner, struct transpo
 void attempt_begin(struct attempt *self);
 /* No further one; an association that is up goes on. */
 void attempt_stop(struct attempt *self);
-/* Nothing is under way. */
+/* No look-up is under way, and no pause. An association that is coming up does not count. */
 bool attempt_is_over(const struct attempt *self);
 
 /* This association is up: the others are ended. */

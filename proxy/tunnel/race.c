@@ -177,12 +177,11 @@ void race_init(struct race *self, struct link_owner *owner, struct transports *t
     self->timer.on_expire = on_timer;
 }
 
-void race_begin(struct race *self)
+static void start(struct race *self)
 {
     const struct transports *transports = self->transports;
     self->count = 0;
     self->is_split = false;
-    *self->why_not_first = '\0';
     self->until_us = now_of(self) + self->owner->tunnel->config->connect_timeout_us;
     for (size_t i = 0; i < transports->count; i++)
         self->racers[self->count++] =
@@ -190,6 +189,12 @@ void race_begin(struct race *self)
                            .count = self->remotes->count,
                            .next_us = now_of(self) + i * NEXT_US};
     run(self);
+}
+
+void race_begin(struct race *self)
+{
+    *self->why_not_first = '\0';
+    start(self);
 }
 
 void race_stop(struct race *self)
@@ -220,7 +225,7 @@ void race_again(struct race *self)
     if (!self->count)
         return;
     beat(self, NULL, "the server's name has other addresses now");
-    race_begin(self);
+    start(self);
 }
 
 void race_settle(struct race *self, const struct link *link)

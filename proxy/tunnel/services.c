@@ -14,7 +14,7 @@
 
 void services_init(struct services *self, struct link_owner *owner, struct waiting *waiting)
 {
-    const struct tunnel_base *tunnel = owner->tunnel;
+    struct tunnel_base *tunnel = owner->tunnel;
     const struct config_tunnel *config = tunnel->config;
     self->owner = owner;
     self->waiting = waiting;
@@ -29,7 +29,8 @@ void services_init(struct services *self, struct link_owner *owner, struct waiti
                                                  .tunnel_name = config->name,
                                                  .counters = tunnel->counters,
                                                  .budget = tunnel->budget,
-                                                 .promised = tunnel->promised};
+                                                 .promised = tunnel->promised,
+                                                 .memory_told = &tunnel->memory_told};
     }
 }
 

@@ -4,6 +4,8 @@
  *   IDLE --start--> SEARCHING --> DONE --suspicion, 60 s--> VERIFYING --answer--> DONE
  *                       ^                                       |
  *                       +-- larger packets lost, small ones not +
+ *                       +-- 600 s since the last search --------+
+ * While not even small packets are answered, it tries again every 10 s.
  *
  * A search begins with a size that always passes. First the largest that can be and the one that
  * the route suggests are asked for, then twice all the sizes that are common. Each answer counts at

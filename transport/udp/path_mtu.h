@@ -1,6 +1,6 @@
 /* transport/udp/path_mtu.h: the sizes of packets on an association's paths at work: sized probes
- * out, their answers in, messages cut for the path in use, packets divided that are too large for
- * it. transport/udp/mtu.h decides the size. */
+ * out, their replies in; the engine is told the size of the path in use, and packets that are too
+ * large for it are divided. transport/udp/mtu.h decides the size. */
 #pragma once
 
 #include "transport/udp/udp.h"
@@ -12,7 +12,7 @@ void udp_path_mtu_up(struct udp_association *self);
 /* After anything that may have changed which paths are in use, work, or what the peer is. */
 void udp_path_mtu_go_on(struct udp_association *self);
 
-/* Packets were lost on the path in use. Only notes it. */
+/* Packets were lost on the path in use: its size is probed soon. */
 void udp_path_mtu_lost(struct udp_association *self);
 /* The system says that packets are too large for this path. */
 void udp_path_mtu_narrowed(struct udp_path *path);

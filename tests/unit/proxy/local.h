@@ -23,6 +23,7 @@ struct local {
     struct worker worker;
     struct config_service service_config;
     struct counters counters;
+    struct log_minute memory_told;
     struct service service;
     uint64_t deadline_us;
 };
@@ -40,7 +41,8 @@ static inline void local_init(struct local *local, struct resolver *resolver)
     local->service = (struct service){.config = &local->service_config,
                                       .rules = &local->service_config,
                                       .tunnel_name = "books",
-                                      .counters = &local->counters};
+                                      .counters = &local->counters,
+                                      .memory_told = &local->memory_told};
 }
 
 static inline void local_fini(struct local *local)
