@@ -33,14 +33,14 @@ void compare_tunnels(struct compare *self, const struct config_tunnel *old,
                      const struct config_tunnel *now)
 {
     char where[192];
-    snprintf(where, sizeof(where), "tunnel \"%s\": ", old->name);
+    snprintf(where, sizeof where, "tunnel \"%s\": ", old->name);
     compare_owner(self, OWNER_TUNNEL, old, now, where);
     if (!has_same_services(old, now)) {
         self->on_change(self, option_find(SECTION_TUNNEL, "services"), where);
         return;
     }
     for (size_t i = 0; i < old->service_count; i++) {
-        snprintf(where, sizeof(where), "tunnel \"%s\", service \"%s\": ", old->name,
+        snprintf(where, sizeof where, "tunnel \"%s\", service \"%s\": ", old->name,
                  old->services[i].name);
         compare_owner(self, OWNER_SERVICE, &old->services[i], &now->services[i], where);
     }

@@ -99,7 +99,7 @@ void diagnostics_print(const struct diagnostics *diagnostics, FILE *out)
     const struct diagnostic *sorted[DIAGNOSTICS_MAX];
     for (size_t i = 0; i < diagnostics->count; i++)
         sorted[i] = &diagnostics->list[i];
-    qsort(sorted, diagnostics->count, sizeof(*sorted), compare);
+    qsort(sorted, diagnostics->count, sizeof *sorted, compare);
     for (size_t i = 0; i < diagnostics->count; i++)
         print_one(sorted[i], out);
     if (diagnostics->left_out)

@@ -65,7 +65,7 @@ enum err endpoints_parse(struct endpoint *endpoint, const char *text, enum endpo
     if (e) {
         add_hint(text, use, why, why_size);
     } else {
-        const char *problem = misfit(endpoint, use, sentence, sizeof(sentence));
+        const char *problem = misfit(endpoint, use, sentence, sizeof sentence);
         if (problem) {
             snprintf(why, why_size, "%s", problem);
             e = ERR_TRANSPORT_ADDRESS;
@@ -73,7 +73,7 @@ enum err endpoints_parse(struct endpoint *endpoint, const char *text, enum endpo
     }
     if (e) {
         endpoint_clear(endpoint);
-        memset(endpoint, 0, sizeof(*endpoint));
+        memset(endpoint, 0, sizeof *endpoint);
     }
     return e;
 }

@@ -56,7 +56,7 @@ static void unknown_key(struct loader *loader, enum option_section section,
     const char *key = config_setting_name(setting);
     value_error(loader, setting, "%s%.63s is not known %s; %s", option_sections[section].prefix,
                 key, option_sections[section].where,
-                suggestion_for_key(section, key, suggestion, sizeof(suggestion)));
+                suggestion_for_key(section, key, suggestion, sizeof suggestion));
 }
 
 /* The elements of tunnels or services. */
@@ -138,7 +138,7 @@ static void require(struct loader *loader, const config_setting_t *group,
     if (!has(group, option->key))
         value_error(loader, group, "%s has no %s; write %s = %s;%s",
                     option_sections[option->section].name, option->key, option->key,
-                    option_example(option, text, sizeof(text)), more);
+                    option_example(option, text, sizeof text), more);
 }
 
 static void require_options(struct loader *loader, enum option_section section,
@@ -237,7 +237,7 @@ static struct config *load(const char *file, FILE *out, check_pair_function chec
 {
     config_t standards;
     read_standards(&standards);
-    struct config *config = check_alloc(sizeof(*config));
+    struct config *config = check_alloc(sizeof *config);
     config->file = check_strdup(file);
     config->directory = directory_of(file);
     struct loader loader = {.config = config,

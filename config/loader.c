@@ -25,7 +25,7 @@ void loader_clear(struct loader *loader)
 
 void loader_set_place(struct loader *loader, const void *field, struct place place)
 {
-    struct given *one = check_alloc(sizeof(*one));
+    struct given *one = check_alloc(sizeof *one);
     *one = (struct given){field, place};
     struct given **node = tsearch(one, &loader->given, compare);
     check_made(node);

@@ -63,7 +63,7 @@ const struct option_row option_table[] = {
 #include "config/options.def"
 #undef OPTION
 };
-const size_t option_count = sizeof(option_table) / sizeof(*option_table);
+const size_t option_count = sizeof option_table / sizeof *option_table;
 
 #define GROUP(id, owner, word, where, title)                                                       \
     [SECTION_##id] = {word, "in " where, PREFIX_##id, title, word " = { … }", OWNER_##owner}

@@ -125,7 +125,7 @@ static void include_file(struct sources *sources, const struct token *token, uns
 
 struct sources *sources_read(const char *file, struct diagnostics *diagnostics)
 {
-    struct sources *sources = check_alloc(sizeof(*sources));
+    struct sources *sources = check_alloc(sizeof *sources);
     const char *slash = strrchr(file, '/');
     sources->directory = strndup(file, slash ? (size_t)(slash - file) + 1 : 0);
     check_made(sources->directory);

@@ -89,7 +89,7 @@ static const char *synonym(enum option_section section, const char *key)
     for (size_t i = 0; i < option_count; i++)
         if (option_table[i].section == section && is_word_of(option_table[i].also, key))
             return option_table[i].key;
-    for (size_t i = 0; i < sizeof(synonyms) / sizeof(*synonyms); i++)
+    for (size_t i = 0; i < sizeof synonyms / sizeof *synonyms; i++)
         if (synonyms[i].section == section && strcmp(synonyms[i].word, key) == 0)
             return synonyms[i].meant;
     return NULL;

@@ -26,7 +26,7 @@ __attribute__((format(printf, 3, 4))) static void fail(struct syntax *s, const s
     char text[256];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     s->has_failed = true;
     /* A missing quote shows only where the next text begins, perhaps many lines below. */
@@ -147,7 +147,7 @@ static void want_name(struct syntax *s)
     const struct token *token = &s->token;
     unsigned char first = (unsigned char)*token->text;
     if (token->kind == TOKEN_NAME) {
-        snprintf(s->name, sizeof(s->name), "%.*s", shown(token), token->text);
+        snprintf(s->name, sizeof s->name, "%.*s", shown(token), token->text);
         s->expect = EXPECT_EQUALS;
     } else if (is_mark(token, "}])")) {
         close_bracket(s);
@@ -229,7 +229,7 @@ static void step(struct syntax *s)
 static void check_integer(struct syntax *s, const struct token *token)
 {
     char digits[64] = "";
-    if (token->length < sizeof(digits))
+    if (token->length < sizeof digits)
         memcpy(digits, token->text, token->length);
     char *end;
     errno = 0;

@@ -105,16 +105,16 @@ static struct token read_number(struct token_reader *reader)
 static bool read_include(struct token_reader *reader, struct token *token)
 {
     static const char word[] = "@include";
-    const char *line = reader->at, *path = reader->at + sizeof(word) - 1;
+    const char *line = reader->at, *path = reader->at + sizeof word - 1;
     while (line > reader->start && (line[-1] == ' ' || line[-1] == '\t'))
         line--;
-    if (strncmp(reader->at, word, sizeof(word) - 1) != 0 ||
+    if (strncmp(reader->at, word, sizeof word - 1) != 0 ||
         (line > reader->start && line[-1] != '\n'))
         return false;
     size_t blank = strspn(path, " \t");
     if (!blank || path[blank] != '"')
         return false;
-    cut(reader, TOKEN_END, sizeof(word) - 1 + blank);
+    cut(reader, TOKEN_END, sizeof word - 1 + blank);
     *token = read_string(reader);
     if (token->kind == TOKEN_STRING)
         *token = (struct token){TOKEN_INCLUDE, token->text + 1, token->length - 2, token->place};

@@ -57,7 +57,7 @@ void value_wrong_type(struct loader *loader, const struct option_row *option,
                             strlen(given) < 20 && !given[strspn(given, "0123456789")];
     value_error(loader, setting, "%s must be %s, not %s; write for example %s = %s;", option->name,
                 option_types[option->type].name, found_type(setting), option->key,
-                is_quoted_number ? given : option_example(option, text, sizeof(text)));
+                is_quoted_number ? given : option_example(option, text, sizeof text));
 }
 
 static void wrong_type(const struct value *value)
@@ -172,7 +172,7 @@ static void read_path(const struct value *value)
         return;
     bool is_uri = value->option->type == OPTION_OBJECT && strncmp(text, "pkcs11:", 7) == 0;
     char path[PATH_MAX + TEXT_MAX + 2];
-    snprintf(path, sizeof(path), "%s/%s", value->loader->config->directory, text);
+    snprintf(path, sizeof path, "%s/%s", value->loader->config->directory, text);
     if (*text)
         store_text(value->field, is_uri || text[0] == '/' ? text : path);
     else
@@ -187,8 +187,8 @@ static void read_socket(const struct value *value)
     struct endpoint endpoint;
     char why[256], address[TEXT_MAX + 8];
     bool has_prefix = strncmp(text, "unix:", 5) == 0;
-    snprintf(address, sizeof(address), "%s%s", has_prefix ? "" : "unix:", text);
-    if (endpoint_parse(&endpoint, address, value->loader->config->directory, why, sizeof(why)))
+    snprintf(address, sizeof address, "%s%s", has_prefix ? "" : "unix:", text);
+    if (endpoint_parse(&endpoint, address, value->loader->config->directory, why, sizeof why))
         error(value, "%s = \"%s\" cannot be used: %s", value->option->name, text, why);
     else
         store_text(value->field, endpoint.address.un.sun_path);
@@ -207,7 +207,7 @@ static void unknown_word(const struct value *value, const char *word)
               nearest.best);
     else
         error(value, "%s = \"%s\" is not known; write %s", value->option->name, word,
-              option_choice_words(value->option, words, sizeof(words)));
+              option_choice_words(value->option, words, sizeof words));
 }
 
 static void read_choice(const struct value *value)
@@ -221,7 +221,7 @@ static void read_choice(const struct value *value)
         unknown_word(value, word);
     else if (choice->refused)
         error(value, "%s = \"%s\" is not possible: %s; write %s", value->option->name, word,
-              choice->refused, option_choice_words(value->option, words, sizeof(words)));
+              choice->refused, option_choice_words(value->option, words, sizeof words));
     else if (value->option->type == OPTION_WORD)
         store_text(value->field, choice->word);
     else
@@ -240,7 +240,7 @@ static bool read_endpoint(const struct value *value)
     if (!text)
         return false;
     if (endpoints_parse(&endpoint, text, uses[value->option->type],
-                        value->loader->config->directory, why, sizeof(why))) {
+                        value->loader->config->directory, why, sizeof why)) {
         error(value, "%s = \"%s\" cannot be used: %s", value->option->name, text, why);
         return false;
     }

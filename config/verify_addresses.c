@@ -161,7 +161,7 @@ void verify_addresses_bound(struct loader *loader)
     size_t most = 0, count = 0;
     for (size_t i = 0; i < config->tunnel_count; i++)
         most += config->tunnels[i].local_count + config->tunnels[i].service_count;
-    struct binding *bindings = check_alloc((most + 1) * sizeof(*bindings));
+    struct binding *bindings = check_alloc((most + 1) * sizeof *bindings);
     for (size_t i = 0; i < config->tunnel_count; i++) {
         const struct config_tunnel *tunnel = &config->tunnels[i];
         for (size_t j = 0; j < tunnel->local_count; j++)

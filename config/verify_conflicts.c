@@ -175,7 +175,7 @@ void verify_conflicts(const struct verify_scope *scope)
     unsigned facts = owner == OWNER_SERVICE  ? facts_of_service(scope->service)
                      : owner == OWNER_TUNNEL ? facts_of_tunnel(scope->loader, scope->tunnel)
                                              : facts_of_process(scope->config);
-    for (size_t i = 0; i < sizeof(conflicts) / sizeof(*conflicts); i++) {
+    for (size_t i = 0; i < sizeof conflicts / sizeof *conflicts; i++) {
         const struct conflict *conflict = &conflicts[i];
         if (option_sections[conflict->section].owner != owner ||
             (facts & conflict->facts) != conflict->facts)

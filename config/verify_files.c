@@ -90,7 +90,7 @@ static void check_credentials(struct loader *loader, const struct config_tunnel 
     if (stat(tls->key, &status) == 0)
         check_private(loader, tunnel, &status);
     if (is_readable(tls->cert) && loader->check_pair &&
-        loader->check_pair(tls->cert, tls->key, why, sizeof(why)))
+        loader->check_pair(tls->cert, tls->key, why, sizeof why))
         report_pair(loader, tunnel, why);
 }
 

@@ -108,7 +108,7 @@ static struct side look_up(const struct verify_scope *scope, struct limit limit)
     side.number = store_number_of(side.option, base);
     side.is_given = loader_is_given(scope->loader, side.field);
     double shown = (double)side.number / (side.option->type == OPTION_SECONDS ? 1e6 : 1);
-    snprintf(side.text, sizeof(side.text), "%s%s = %.15g%s",
+    snprintf(side.text, sizeof side.text, "%s%s = %.15g%s",
              owner == OWNER_TUNNEL && scope->service ? "the tunnel's " : "", side.option->name,
              shown, side.is_given ? "" : " (its default)");
     return side;
@@ -153,7 +153,7 @@ static void check_memory(struct loader *loader, const struct config_tunnel *tunn
 void verify_limits(const struct verify_scope *scope)
 {
     derive_defaults(scope);
-    for (size_t i = 0; i < sizeof(orders) / sizeof(*orders); i++)
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
         if (option_sections[orders[i].small.section].owner == verify_owner(scope))
             check_order(scope, &orders[i]);
     if (scope->tunnel && !scope->service)

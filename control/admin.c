@@ -122,7 +122,7 @@ static void handle_request(struct client *client)
         *end = '\0';
         text = handler->on_request(handler, client->request);
         answer(client, text ? text : check_strdup(unknown_answer));
-    } else if (client->used == sizeof(client->request)) {
+    } else if (client->used == sizeof client->request) {
         answer(client, check_strdup(long_answer));
     }
 }
@@ -130,7 +130,7 @@ static void handle_request(struct client *client)
 static void read_request(struct client *client)
 {
     ssize_t count = recv(client->fd.fd, client->request + client->used,
-                         sizeof(client->request) - client->used, MSG_DONTWAIT);
+                         sizeof client->request - client->used, MSG_DONTWAIT);
     if (count < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (count <= 0) {
@@ -204,7 +204,7 @@ static bool is_answered(const struct sockaddr_un *address)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return true;
-    bool answered = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+    bool answered = connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 ||
                     errno != ECONNREFUSED;
     close(fd);
     return answered;
@@ -216,7 +216,7 @@ static int bind_socket(int fd, const struct sockaddr_un *address, char *why, siz
 {
     struct stat status;
     const struct sockaddr *any = (const struct sockaddr *)address;
-    int rc = fchmod(fd, 0600) ? -1 : bind(fd, any, sizeof(*address));
+    int rc = fchmod(fd, 0600) ? -1 : bind(fd, any, sizeof *address);
     if (rc && errno == EADDRINUSE && lstat(address->sun_path, &status) == 0) {
         if (!S_ISSOCK(status.st_mode)) {
             snprintf(why, why_size, "%s is there already, and is not a socket", address->sun_path);
@@ -226,7 +226,7 @@ static int bind_socket(int fd, const struct sockaddr_un *address, char *why, siz
             snprintf(why, why_size, "another process answers at %s", address->sun_path);
             return -1;
         }
-        rc = unlink(address->sun_path) ? -1 : bind(fd, any, sizeof(*address));
+        rc = unlink(address->sun_path) ? -1 : bind(fd, any, sizeof *address);
     }
     if (rc)
         snprintf(why, why_size, "cannot make the socket %s: %s", address->sun_path,
@@ -268,16 +268,16 @@ struct admin *admin_new(struct loop *loop, const char *path, struct admin_handle
                         char *why, size_t why_size)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(address.sun_path)) {
+    if (strlen(path) >= sizeof address.sun_path) {
         snprintf(why, why_size, "the path %s is longer than %zu bytes", path,
-                 sizeof(address.sun_path) - 1);
+                 sizeof address.sun_path - 1);
         return NULL;
     }
     strcpy(address.sun_path, path);
     int fd = open_listener(&address, why, why_size);
     if (fd < 0)
         return NULL;
-    struct admin *admin = check_alloc(sizeof(*admin));
+    struct admin *admin = check_alloc(sizeof *admin);
     admin->loop = loop;
     admin->handler = handler;
     admin->address = address;

@@ -36,18 +36,18 @@ static bool wait_ready(int fd, short events, uint64_t deadline)
 static int connect_to(const char *path, uint64_t deadline, FILE *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(address.sun_path)) {
+    if (strlen(path) >= sizeof address.sun_path) {
         fprintf(err, "hawser status: the path %s is longer than %zu bytes\n", path,
-                sizeof(address.sun_path) - 1);
+                sizeof address.sun_path - 1);
         return -1;
     }
     strcpy(address.sun_path, path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int rc = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)&address, sizeof(address));
+    int rc = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)&address, sizeof address);
     /* A full backlog gives EAGAIN, and poll says nothing about it. */
     while (fd >= 0 && rc && errno == EAGAIN && clock_us() < deadline) {
         poll(NULL, 0, 20);
-        rc = connect(fd, (const struct sockaddr *)&address, sizeof(address));
+        rc = connect(fd, (const struct sockaddr *)&address, sizeof address);
     }
     if (!rc)
         return fd;
@@ -102,7 +102,7 @@ static char *ask(const char *path, FILE *err)
         return NULL;
     const char *why = strerror(EIO);
     char *answer = NULL;
-    if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) == (ssize_t)sizeof(request) - 1)
+    if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) == (ssize_t)sizeof request - 1)
         answer = read_answer(fd, deadline, &why);
     if (!answer)
         fprintf(err, "hawser status: %s: %s\n", path, why);

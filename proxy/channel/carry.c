@@ -76,7 +76,7 @@ static const char *refusal_text(struct channel *channel, const struct mux_open *
                    : "memory limit reached (memory_limit)";
     if (why != ERR_SERVICE_DENIED)
         return err_text(why);
-    tls_identity_describe(tls_session_identity(channel->session), who, sizeof(who));
+    tls_identity_describe(tls_session_identity(channel->session), who, sizeof who);
     snprintf(text, size, "service \"%s\" does not allow %s", open->service, who);
     return text;
 }
@@ -110,13 +110,13 @@ static void refuse(struct channel *channel, const struct mux_open *open, enum er
         return;
     }
     if (left_out)
-        snprintf(more, sizeof(more), " (and %llu more before)", (unsigned long long)left_out);
+        snprintf(more, sizeof more, " (and %llu more before)", (unsigned long long)left_out);
     log_write(LOG_WARNING,
               LOG_ABOUT(.tunnel = tunnel->config->name, .service = open->service,
                         .peer = tls_session_peer(channel->session),
                         .association = channel->group->log_id, .claims = open->client,
                         .stream = channel->stream, .connection = open->connection),
-              "connection refused: %s%s", refusal_text(channel, open, why, text, sizeof(text)),
+              "connection refused: %s%s", refusal_text(channel, open, why, text, sizeof text),
               more);
     mux_stream_refuse(channel->mux, why, err_text(why));
 }

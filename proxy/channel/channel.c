@@ -14,7 +14,7 @@
 static void fail(struct channel *channel, enum err why, const char *detail)
 {
     char words[256]; /* detail lives in the session that ends */
-    snprintf(words, sizeof(words), "%s", detail ? detail : "");
+    snprintf(words, sizeof words, "%s", detail ? detail : "");
     channel_session_stop(channel, why, words);
     channel_report(channel, CHANNEL_FAILED, why, words);
 }
@@ -114,7 +114,7 @@ static void on_timeout(struct loop_timer *timer)
 
 struct channel *channel_new(struct channel_group *group, struct worker *worker, uint16_t stream)
 {
-    struct channel *channel = check_alloc(sizeof(*channel));
+    struct channel *channel = check_alloc(sizeof *channel);
     channel->group = group;
     channel->worker = worker;
     channel->stream = stream;
@@ -193,7 +193,7 @@ static void begin_mux(struct channel *channel)
         .peer_window = group->peer_window,
         .budget = group->budget,
     };
-    memcpy(options.association, group->association_id, sizeof(options.association));
+    memcpy(options.association, group->association_id, sizeof options.association);
     channel->mux = mux_stream_new(&options, &channel->mux_events);
     channel->handshaken = true;
     if (is_by_gnutls(channel))

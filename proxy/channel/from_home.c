@@ -30,7 +30,7 @@ static void deliver_begin(struct mail *mail)
 
 void channel_begin(struct channel *channel, uint8_t epoch, const struct channel_roots *roots)
 {
-    struct begin_order *order = check_alloc(sizeof(*order));
+    struct begin_order *order = check_alloc(sizeof *order);
     *order = (struct begin_order){
         .mail.deliver = deliver_begin, .channel = channel, .epoch = epoch, .roots = *roots};
     hand_over(channel, &order->mail);
@@ -51,7 +51,7 @@ static void deliver_stop(struct mail *mail)
 
 void channel_stop(struct channel *channel, enum err why)
 {
-    struct stop_order *order = check_alloc(sizeof(*order));
+    struct stop_order *order = check_alloc(sizeof *order);
     *order = (struct stop_order){.mail.deliver = deliver_stop, .channel = channel, .why = why};
     hand_over(channel, &order->mail);
 }

@@ -22,7 +22,7 @@ static struct channel_report *report_new(struct channel *channel, enum channel_e
                                          enum err why, const char *detail)
 {
     size_t length = detail ? strlen(detail) : 0;
-    struct channel_report *report = check_alloc(sizeof(*report) + length + 1);
+    struct channel_report *report = check_alloc(sizeof *report + length + 1);
     report->mail.deliver = deliver_report;
     report->channel = channel;
     report->event = event;

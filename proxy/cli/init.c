@@ -173,8 +173,8 @@ static int write_all(const struct init_options *options, int directory, FILE *ou
     struct init_material material = {0};
     char why[256];
     bool made = options->raw
-                    ? init_material_raw(&material, options->host, why, sizeof(why))
-                    : init_material_certificates(&material, options->host, why, sizeof(why));
+                    ? init_material_raw(&material, options->host, why, sizeof why)
+                    : init_material_certificates(&material, options->host, why, sizeof why);
     if (!made)
         fprintf(err, "hawser init: %s\n", why);
     bool fine = made && is_free(directory, options->directory, &material, err) &&

@@ -24,7 +24,7 @@ static bool make_server(struct init_material *material, const char *host, char *
     struct tls_issue_request request = {
         .name = INIT_CONFIG_SERVER_NAME,
         .hosts = host ? &host : local,
-        .host_count = host ? 1 : sizeof(local) / sizeof(*local),
+        .host_count = host ? 1 : sizeof local / sizeof *local,
         .role = TLS_SERVER,
         .days = ENDPOINT_DAYS,
     };

@@ -104,7 +104,7 @@ static int command_run(int argc, char **argv)
         return EXIT_USAGE;
     for (size_t i = 0; i < config->tunnel_count; i++) {
         char why[640];
-        if (credentials_check_rules(&config->tunnels[i], why, sizeof(why)) == ERR_OK)
+        if (credentials_check_rules(&config->tunnels[i], why, sizeof why) == ERR_OK)
             continue;
         fprintf(stderr, "%s: %s\n", config->file, why);
         config_free(config);
@@ -118,7 +118,7 @@ static int command_run(int argc, char **argv)
 static const char *default_socket(void)
 {
     static const char *const names[] = {"client.sock", "server.sock"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (access(names[i], F_OK) == 0)
             return names[i];
     return NULL;
@@ -226,10 +226,10 @@ static bool is_usable_here(void)
     char byte, why[256];
     if (open_standard_files() < 0)
         return false;
-    if (getrandom(&byte, sizeof(byte), 0) != sizeof(byte))
+    if (getrandom(&byte, sizeof byte, 0) != sizeof byte)
         fprintf(stderr, "hawser: error: the system gives no random numbers (getrandom): %s\n",
                 strerror(errno));
-    else if (tls_credentials_check_library(why, sizeof(why)) != ERR_OK)
+    else if (tls_credentials_check_library(why, sizeof why) != ERR_OK)
         fprintf(stderr, "hawser: error: %s\n", why);
     else
         return true;
@@ -251,7 +251,7 @@ int main(int argc, char **argv)
         printf("hawser %s\n", HAWSER_VERSION);
         return EXIT_FINE;
     }
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
     return usage("unknown command");

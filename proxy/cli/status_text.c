@@ -240,7 +240,7 @@ static void print_handshakes(const json_t *tunnel, FILE *out)
         fprintf(out, ", %" PRIu64 " renewed\n", number(counters, "masters_renewed"));
     }
     const char *separator = "  failed          ";
-    for (size_t i = 0; i < sizeof(failures) / sizeof(*failures); i++) {
+    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
         if (!number(counters, failures[i].key))
             continue;
         fprintf(out, "%s%" PRIu64 " %s", separator, number(counters, failures[i].key),

@@ -30,7 +30,7 @@ static void on_home_start(void *argument)
     }
     *trial->why = '\0';
     if (!atomic_load(&part->base.draining))
-        trial->begun = tunnel_start(part, trial->why, sizeof(trial->why)) == 0;
+        trial->begun = tunnel_start(part, trial->why, sizeof trial->why) == 0;
 }
 
 static void on_home_unstart(void *argument)
@@ -56,7 +56,7 @@ static bool start(struct tunnel *tunnel, struct trial *trial)
 static void on_home_note(void *argument)
 {
     struct trial *trial = argument;
-    memcpy(trial->part->waits_for, trial->why, sizeof(trial->why));
+    memcpy(trial->part->waits_for, trial->why, sizeof trial->why);
 }
 
 /* "": it waits for nothing more. */
@@ -81,7 +81,7 @@ static void wait(struct late *self, uint64_t now_us)
     self->next_us = asked ? UINT64_MAX : now_us + PAUSE_US;
     if (!*tunnel->waits_for || strcmp(self->told, tunnel->waits_for) == 0)
         return;
-    snprintf(self->told, sizeof(self->told), "%s", tunnel->waits_for);
+    snprintf(self->told, sizeof self->told, "%s", tunnel->waits_for);
     log_write(LOG_ERROR, LOG_ABOUT(.tunnel = tunnel->config->name), "waits, and retries%s: %s",
               asked ? " when one of its files changes or on SIGHUP" : "", self->told);
 }
@@ -103,7 +103,7 @@ void late_begin(struct late *self, struct tls_credentials *credentials, uint64_t
 void late_tell(struct late *self, const char *why, uint64_t now_us)
 {
     struct trial trial = {0};
-    snprintf(trial.why, sizeof(trial.why), "%s", why);
+    snprintf(trial.why, sizeof trial.why, "%s", why);
     note(self->tunnel, &trial);
     wait(self, now_us);
 }

@@ -148,7 +148,7 @@ static void on_signal(struct loop_fd *signals, uint32_t events)
     struct process *process = container_of(signals, struct process, signals);
     struct signalfd_siginfo signal_info;
     (void)events;
-    if (read(signals->fd, &signal_info, sizeof(signal_info)) != (ssize_t)sizeof(signal_info))
+    if (read(signals->fd, &signal_info, sizeof signal_info) != (ssize_t)sizeof signal_info)
         return;
     if (signal_info.ssi_signo == SIGHUP)
         reload_now(process->reload);
@@ -172,7 +172,7 @@ static int take_signals(struct process *process)
     process->signals.fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     if (process->signals.fd >= 0 && loop_fd_add(process->loop, &process->signals, EPOLLIN) == 0)
         return 0;
-    snprintf(process->why, sizeof(process->why), "signals cannot be taken: %s", strerror(errno));
+    snprintf(process->why, sizeof process->why, "signals cannot be taken: %s", strerror(errno));
     return -1;
 }
 
@@ -186,7 +186,7 @@ static int check_room(struct process *process)
     if (!error)
         return 0;
     snprintf(
-        process->why, sizeof(process->why),
+        process->why, sizeof process->why,
         "there is no memory for %u threads: %s; raise the limit (ulimit -v, ulimit -d) or lower "
         "threads",
         threads, strerror(error));
@@ -223,12 +223,12 @@ static void check_descriptor_limit(const struct config *config)
 static int make_tunnels(struct process *process)
 {
     const struct config *config = process->config;
-    process->tunnels = check_alloc((config->tunnel_count + 1) * sizeof(*process->tunnels));
+    process->tunnels = check_alloc((config->tunnel_count + 1) * sizeof *process->tunnels);
     process->shared.budget = &process->budget;
     process->shared.sessions = &process->sessions;
     for (size_t i = 0; i < config->tunnel_count; i++) {
-        struct tunnel *tunnel = tunnel_new(&config->tunnels[i], i, &process->shared, process->why,
-                                           sizeof(process->why));
+        struct tunnel *tunnel =
+            tunnel_new(&config->tunnels[i], i, &process->shared, process->why, sizeof process->why);
         if (!tunnel)
             return -1;
         process->tunnels[process->tunnel_count++] = tunnel;
@@ -239,12 +239,12 @@ static int make_tunnels(struct process *process)
 static int make_workers(struct process *process)
 {
     process->shared.workers =
-        check_alloc(process->config->threads * sizeof(*process->shared.workers));
+        check_alloc(process->config->threads * sizeof *process->shared.workers);
     for (; process->shared.worker_count < process->config->threads;
          process->shared.worker_count++) {
         if (worker_init(&process->shared.workers[process->shared.worker_count],
                         process->shared.worker_count, process->resolver) < 0) {
-            snprintf(process->why, sizeof(process->why),
+            snprintf(process->why, sizeof process->why,
                      "worker %u of %" PRIu32 " cannot be made: %s; raise the limit of open files "
                      "(ulimit -n, LimitNOFILE=) or lower threads",
                      process->shared.worker_count + 1, process->config->threads, strerror(errno));
@@ -261,7 +261,7 @@ static void tell_missing(struct process *process, const char *what)
 {
     if (strcmp(process->told, process->why) == 0)
         return;
-    snprintf(process->told, sizeof(process->told), "%s", process->why);
+    snprintf(process->told, sizeof process->told, "%s", process->why);
     log_write(LOG_ERROR, LOG_ABOUT_NOTHING, "%s, retrying: %s", what, process->told);
 }
 
@@ -273,7 +273,7 @@ static void start_admin(struct loop_timer *timer)
         return;
     process->admin.handler.on_request = status_report_answer;
     process->admin.socket = admin_new(process->loop, process->config->admin_socket,
-                                      &process->admin.handler, process->why, sizeof(process->why));
+                                      &process->admin.handler, process->why, sizeof process->why);
     if (process->admin.socket)
         return;
     tell_missing(process, "no admin socket yet");
@@ -284,13 +284,13 @@ static void start_admin(struct loop_timer *timer)
 static bool open_sessions(struct process *process)
 {
     while (sessions_open(&process->sessions, &process->config->sessions, process->why,
-                         sizeof(process->why)) < 0) {
+                         sizeof process->why) < 0) {
         struct pollfd signals = {.fd = process->signals.fd, .events = POLLIN};
         struct signalfd_siginfo signal_info;
         sessions_close(&process->sessions);
         tell_missing(process, "cannot start yet");
         poll(&signals, 1, AGAIN_US / 1000);
-        if (read(signals.fd, &signal_info, sizeof(signal_info)) > 0 &&
+        if (read(signals.fd, &signal_info, sizeof signal_info) > 0 &&
             signal_info.ssi_signo != SIGHUP)
             return false;
     }
@@ -302,7 +302,7 @@ static void tell_ready(const struct process *process)
     size_t waiting = reload_waiting(process->reload);
     char more[48] = "";
     if (waiting)
-        snprintf(more, sizeof(more), " (%zu waiting)", waiting);
+        snprintf(more, sizeof more, " (%zu waiting)", waiting);
     log_write(LOG_INFO, LOG_ABOUT_NOTHING, "ready: %u worker%s, %zu tunnel%s%s, process %ld",
               process->shared.worker_count, process->shared.worker_count == 1 ? "" : "s",
               process->config->tunnel_count, process->config->tunnel_count == 1 ? "" : "s", more,
@@ -325,7 +325,7 @@ static int start_workers(struct process *process)
         int error = worker_start(&process->shared.workers[i]);
         if (!error)
             continue;
-        snprintf(process->why, sizeof(process->why),
+        snprintf(process->why, sizeof process->why,
                  "thread %u of %u workers cannot be made: %s" MORE_THREADS ", or lower threads",
                  i + 1, process->shared.worker_count, strerror(error));
         end_workers(process);

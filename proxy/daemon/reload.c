@@ -78,7 +78,7 @@ static void load_store_keys(struct reload *reload, bool all)
     if (!all && stamp == reload->store_stamp)
         return;
     reload->store_stamp = stamp;
-    bool fine = tls_store_redis_reload(reload->process->sessions.redis, why, sizeof(why)) == ERR_OK;
+    bool fine = tls_store_redis_reload(reload->process->sessions.redis, why, sizeof why) == ERR_OK;
     reload_tunnel_note(&reload->store_keys, fine ? NULL : why);
     if (fine)
         log_write(LOG_INFO, LOG_ABOUT_NOTHING, "reloaded the Redis keys");
@@ -221,7 +221,7 @@ static void tell_new_tunnels(const struct config *running, const struct config *
 static void take_config(struct reload *reload, struct config *config)
 {
     struct compare compare = {.on_change = tell_restart};
-    struct reload_source *source = check_alloc(sizeof(*source));
+    struct reload_source *source = check_alloc(sizeof *source);
     source->config = config;
     source->users = 1;
     log_set_level((enum log_level)config->log_level);
@@ -236,10 +236,10 @@ static void take_config(struct reload *reload, struct config *config)
 
 struct reload *reload_new(struct process *process)
 {
-    struct reload *reload = check_alloc(sizeof(*reload));
+    struct reload *reload = check_alloc(sizeof *reload);
     reload->process = process;
     reload->count = process->tunnel_count;
-    reload->tunnels = check_alloc((reload->count + 1) * sizeof(*reload->tunnels));
+    reload->tunnels = check_alloc((reload->count + 1) * sizeof *reload->tunnels);
     reload->watch.on_change = on_change;
     watch_init(&reload->watch, process->loop);
     for (size_t i = 0; i < reload->count; i++)

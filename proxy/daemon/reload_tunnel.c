@@ -26,7 +26,7 @@ void reload_tunnel_note(struct reload_record *record, const char *failure)
         return;
     }
     record->failed++;
-    snprintf(record->failure, sizeof(record->failure), "%s", failure);
+    snprintf(record->failure, sizeof record->failure, "%s", failure);
 }
 
 /* ---- its files ---- */
@@ -40,7 +40,7 @@ static void each_file(const struct reload_tunnel *self,
     size_t listed = 0;
     const char *const *files =
         self->credentials ? tls_credentials_files(self->credentials, &listed) : NULL;
-    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         if (paths[i])
             what(argument, paths[i]);
     for (size_t i = 0; i < listed; i++)
@@ -85,11 +85,11 @@ int64_t reload_tunnel_check_lists(struct reload_tunnel *self)
         return LOOK_S;
     struct tm parts;
     int64_t now = time(NULL),
-            until = tls_credentials_lists_until(self->credentials, list, sizeof(list));
+            until = tls_credentials_lists_until(self->credentials, list, sizeof list);
     if (now <= until)
         return until - now < LOOK_S ? until - now + 1 : LOOK_S;
     if (until != self->told_expired) {
-        strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&(time_t){until}, &parts));
+        strftime(date, sizeof date, "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&(time_t){until}, &parts));
         log_write(LOG_ERROR, LOG_ABOUT(.tunnel = self->tunnel->config->name),
                   "the revocation list of the CA %s expired on %s: its certificates are not "
                   "accepted until there is a newer list; open associations go on",
@@ -120,7 +120,7 @@ static bool is_renewal_due(const struct change *change)
 {
     struct tls_client_cache_key now = tls_client_cache_key(change->now, ""),
                                 before = tls_client_cache_key(change->before, "");
-    return change->tunnel->config->role == CONFIG_CLIENT && memcmp(&now, &before, sizeof(now)) != 0;
+    return change->tunnel->config->role == CONFIG_CLIENT && memcmp(&now, &before, sizeof now) != 0;
 }
 
 /* Masters that are under way are checked again when they are verified (proxy/link/master.c). */
@@ -136,7 +136,7 @@ static void on_home_take(void *argument)
     bool renew = is_renewal_due(change);
     for (struct link *link = tunnel->owner.links; link; link = link->next)
         links++;
-    change->peers = check_alloc((links + 1) * sizeof(*change->peers));
+    change->peers = check_alloc((links + 1) * sizeof *change->peers);
     for (struct link *link = tunnel->owner.links; link; link = link->next) {
         if (link->state == LINK_CLOSING || !link->peer.identity)
             continue;
@@ -171,8 +171,8 @@ static bool check_again(struct change *change)
     bool all = true;
     for (size_t i = 0; i < change->count; i++) {
         struct peer *peer = &change->peers[i];
-        peer->why = tls_credentials_recheck(change->now, peer->identity, peer->detail,
-                                            sizeof(peer->detail));
+        peer->why =
+            tls_credentials_recheck(change->now, peer->identity, peer->detail, sizeof peer->detail);
         all = all && peer->why == ERR_OK;
     }
     return all;
@@ -205,7 +205,7 @@ static void refuse(struct reload_tunnel *self, enum err result, const char *why)
     counter_add(&self->tunnel->counters.reloads_failed, 1);
     /* Independent of the rest, and needed by other servers' clients. */
     if (result != ERR_TLS_TICKET_KEYS &&
-        tls_credentials_reload_ticket_keys(self->credentials, reason, sizeof(reason)) != ERR_OK)
+        tls_credentials_reload_ticket_keys(self->credentials, reason, sizeof reason) != ERR_OK)
         log_write(LOG_ERROR, about, "reload: the ticket keys stay unchanged: %s", reason);
 }
 
@@ -220,8 +220,7 @@ void reload_tunnel_load(struct reload_tunnel *self, uint64_t now_us)
     char why[640];
     struct tls_credentials *now = NULL;
     size_t checked = 0, ended = 0;
-    enum err result =
-        credentials_load(self->config, self->tunnel->sessions, &now, why, sizeof(why));
+    enum err result = credentials_load(self->config, self->tunnel->sessions, &now, why, sizeof why);
     if (result != ERR_OK && !self->credentials) {
         late_tell(&self->late, why, now_us);
         return;

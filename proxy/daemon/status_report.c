@@ -32,7 +32,7 @@ static json_t *printable(const char *name)
 {
     char text[1024];
     size_t length = 0;
-    for (; length < sizeof(text) - 1 && name[length]; length++)
+    for (; length < sizeof text - 1 && name[length]; length++)
         text[length] = name[length] >= ' ' && name[length] <= '~' ? name[length] : '?';
     return json_stringn(text, length);
 }
@@ -83,7 +83,7 @@ static json_t *report_tls(const struct link *link)
     int64_t left =
         link->masters.generation ? tls_generation_expires_in(link->masters.generation) : 0;
     if (link->peer.identity)
-        tls_identity_describe(link->peer.identity, identity, sizeof(identity));
+        tls_identity_describe(link->peer.identity, identity, sizeof identity);
     return json_pack("{s:s, s:s, s:b, s:o, s:I}", "version",
                      link->peer.tls_version ? link->peer.tls_version : "", "cipher",
                      link->peer.tls_cipher ? link->peer.tls_cipher : "", "master_resumed",
@@ -343,7 +343,7 @@ static json_t *report_record(const struct reload_record *record)
     struct tm parts;
     if (!record->at)
         return json_null();
-    strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&(time_t){record->at}, &parts));
+    strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&(time_t){record->at}, &parts));
     return json_pack("{s:I, s:I, s:s, s:b, s:o}", "done", (json_int_t)record->done, "failed",
                      (json_int_t)record->failed, "at", at, "fine", (int)record->is_fine, "failure",
                      printable(record->failure));
@@ -382,7 +382,7 @@ static json_t *ask(const struct tunnel *tunnel)
     struct question question = {
         .sum = {.associations = json_array(),
                 .services = check_alloc((tunnel->config->service_count + 1) *
-                                        sizeof(*question.sum.services))}};
+                                        sizeof *question.sum.services)}};
     for (struct tunnel *part = tunnel->next_part; part; part = part->next_part) {
         question.tunnel = part;
         worker_call(part->base.home, answer_part, &question);

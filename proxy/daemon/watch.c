@@ -24,7 +24,7 @@ static void on_events(struct loop_fd *inotify, uint32_t events)
     struct watch *self = container_of(inotify, struct watch, inotify);
     char buffer[4096];
     (void)events;
-    while (read(inotify->fd, buffer, sizeof(buffer)) > 0)
+    while (read(inotify->fd, buffer, sizeof buffer) > 0)
         ;
     uint64_t now = loop_now(self->loop), when = now + WATCH_COLLECT_US;
     if (!loop_timer_is_set(&self->timer))
@@ -74,7 +74,7 @@ int watch_restart(struct watch *self)
 static void watch_folder_of(struct watch *self, const char *path)
 {
     char folder[PATH_MAX];
-    snprintf(folder, sizeof(folder), "%s", path);
+    snprintf(folder, sizeof folder, "%s", path);
     for (char *slash; (slash = strrchr(folder, '/'));) {
         slash[slash == folder] = '\0';
         if (inotify_add_watch(self->inotify.fd, folder, CHANGES | IN_ONLYDIR) >= 0 ||
@@ -89,12 +89,12 @@ static bool resolve(char path[static PATH_MAX], char *end)
     char target[PATH_MAX], rest[PATH_MAX];
     char after = *end;
     *end = '\0';
-    ssize_t length = readlink(path, target, sizeof(target) - 1);
+    ssize_t length = readlink(path, target, sizeof target - 1);
     *end = after;
     if (length < 0)
         return false;
     target[length] = '\0';
-    snprintf(rest, sizeof(rest), "%s", end);
+    snprintf(rest, sizeof rest, "%s", end);
     *end = '\0';
     char *name = *target == '/' ? path : strrchr(path, '/') + 1;
     size_t room = PATH_MAX - (size_t)(name - path);
@@ -107,13 +107,13 @@ void watch_add(struct watch *self, const char *path)
     char way[PATH_MAX];
     int links = 0;
     struct stat status;
-    if (self->inotify.fd < 0 || *path != '/' || strlen(path) >= sizeof(way))
+    if (self->inotify.fd < 0 || *path != '/' || strlen(path) >= sizeof way)
         return;
-    snprintf(way, sizeof(way), "%s", path);
+    snprintf(way, sizeof way, "%s", path);
     for (char *end = way; *end && links < LINKS_MAX;) {
         end += 1 + strcspn(end + 1, "/");
         char link[PATH_MAX];
-        snprintf(link, sizeof(link), "%.*s", (int)(end - way), way);
+        snprintf(link, sizeof link, "%.*s", (int)(end - way), way);
         if (resolve(way, end)) {
             watch_folder_of(self, link);
             links++;

@@ -31,7 +31,7 @@ static enum err drop_old(struct link *link)
             log_write(LOG_INFO, LINK_ABOUT(link), "SCTP is authenticated");
     }
     auth->count -= old;
-    memmove(auth->keys, auth->keys + old, auth->count * sizeof(*auth->keys));
+    memmove(auth->keys, auth->keys + old, auth->count * sizeof *auth->keys);
     return ERR_OK;
 }
 
@@ -94,9 +94,9 @@ enum err link_auth_verified(struct link *link, const struct link_master *master)
     if (!auth->on || link->state == LINK_CLOSING || !link->transport.association ||
         auth->count == LINK_AUTH_KEYS || place_of(auth, number) < auth->count)
         return ERR_OK;
-    bool added = tls_session_export(master->session, KEY_LABEL, key, sizeof(key)) == ERR_OK &&
+    bool added = tls_session_export(master->session, KEY_LABEL, key, sizeof key) == ERR_OK &&
                  association_auth_add(link->transport.association, number, key) == ERR_OK;
-    explicit_bzero(key, sizeof(key));
+    explicit_bzero(key, sizeof key);
     if (!added)
         return ERR_TRANSPORT_SOCKET;
     auth->keys[auth->count++] = number;

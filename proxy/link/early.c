@@ -15,7 +15,7 @@ static uint32_t early_count(const struct link *link)
     const struct config_tunnel *config = link->tunnel->config;
     const uint32_t limits[] = {config->streams.max, link->streams.granted - 2u, EARLY_MAX};
     uint32_t count = config->streams.initial;
-    for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++)
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         if (limits[i] < count)
             count = limits[i];
     return count;
@@ -39,7 +39,7 @@ void link_early_keep(struct link *link, struct message *message)
     /* A server that is verified may answer with a chain of certificates. */
     uint32_t longest = link_is_client(link) ? MESSAGE_MAX : EARLY_MESSAGE_MAX;
     if (link->children.early.count < EARLY_MAX && message->length <= longest &&
-        unverified_may_keep(link, sizeof(*message) + message->length))
+        unverified_may_keep(link, sizeof *message + message->length))
         message_queue_push(&link->children.early, message_exact(message));
     else
         message_free(message);

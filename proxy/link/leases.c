@@ -155,7 +155,7 @@ void link_leases_begin(struct link *link)
 {
     const struct config_tunnel *config = link->tunnel->config;
     struct pool_service_options *services =
-        check_alloc((config->service_count + 1) * sizeof(*services));
+        check_alloc((config->service_count + 1) * sizeof *services);
     for (size_t i = 0; i < config->service_count; i++)
         services[i] = (struct pool_service_options){.min = config->services[i].streams.min,
                                                     .max = config->services[i].streams.max};

@@ -17,7 +17,7 @@ static void about(const struct link *link, enum log_level level, const char *wha
     if (link->life.is_quiet)
         return;
     char text[512];
-    snprintf(text, sizeof(text), "%s: %s%s%s", what, err_text(why), detail && *detail ? ": " : "",
+    snprintf(text, sizeof text, "%s: %s%s%s", what, err_text(why), detail && *detail ? ": " : "",
              detail ? detail : "");
     if (link->transport.own && !link->life.was_ready && level == LOG_WARNING)
         link->owner->events->on_failed(link->owner, LINK_ABOUT(link), text);
@@ -95,7 +95,7 @@ void link_life_init(struct link *link)
     struct tunnel_base *tunnel = link->tunnel;
     link->life.begun_us = link->children.failures_us = link_now(link);
     link->life.gone_task.on_run = on_gone;
-    link->life.shares = check_alloc(tunnel->worker_count * sizeof(*link->life.shares));
+    link->life.shares = check_alloc(tunnel->worker_count * sizeof *link->life.shares);
     for (unsigned i = 0; i < tunnel->worker_count; i++)
         link->life.shares[i] = (struct link_share){.link = link,
                                                    .worker = &tunnel->workers[i],
@@ -108,7 +108,7 @@ void link_life_down(struct link *link, enum err reason, const char *detail)
     link->transport.association = NULL;
     if (link->state != LINK_CLOSING) {
         link->life.reason = reason;
-        snprintf(link->life.detail, sizeof(link->life.detail), "%s%s%s", err_text(reason),
+        snprintf(link->life.detail, sizeof link->life.detail, "%s%s%s", err_text(reason),
                  *detail ? ": " : "", detail);
         about(link, LOG_WARNING, link->life.was_ready ? "association ended" : "no association",
               reason, detail);
@@ -138,7 +138,7 @@ void link_close(struct link *link, enum err why, const char *detail, bool gracef
     }
     bool was_ready = link->life.was_ready;
     link->life.reason = why;
-    snprintf(link->life.detail, sizeof(link->life.detail), "%s%s%s", err_text(why),
+    snprintf(link->life.detail, sizeof link->life.detail, "%s%s%s", err_text(why),
              detail && *detail ? ": " : "", detail ? detail : "");
     about(link, why == ERR_LOCAL_SHUTDOWN ? LOG_INFO : LOG_WARNING,
           was_ready ? "association ended" : "no association", why, detail);

@@ -20,7 +20,7 @@ static void count(struct link *link, enum err result, enum err why)
     char detail[128];
     if (result == ERR_OK)
         return;
-    snprintf(detail, sizeof(detail), "the last one: %s", err_text(why));
+    snprintf(detail, sizeof detail, "the last one: %s", err_text(why));
     link_close(link, result, detail, true);
 }
 
@@ -239,14 +239,14 @@ static void became_ready(struct link *link)
     counter_add(&counters->associations_up, 1);
     counter_add(&counters->associations_total, 1);
     char who[1024];
-    tls_identity_describe(link->peer.identity, who, sizeof(who));
+    tls_identity_describe(link->peer.identity, who, sizeof who);
     const struct log_field identity = {.name = "identity", .text = who};
     log_write_fields(
         LOG_INFO, LINK_ABOUT(link), &identity, 1,
         "association up with %s over %s: %s, %s, master session %s, up to %u streams, %s",
         link->peer.text, link->transport.ops->name, link->peer.tls_version, link->peer.tls_cipher,
         link->peer.is_resumed ? "resumed" : "by full handshake", link->streams.max,
-        link_streams_describe(link, limits, sizeof(limits)));
+        link_streams_describe(link, limits, sizeof limits));
     link_children_begin(link);
     link_leases_begin(link);
     link_early_settle(link);
@@ -270,19 +270,19 @@ static void first_verified(struct link *link)
     unverified_leave(link);
     if (link->streams.count < link->streams.granted)
         link_streams_open(link, link->streams.granted);
-    snprintf(link->peer.name, sizeof(link->peer.name), "%s", tls_session_peer(session));
+    snprintf(link->peer.name, sizeof link->peer.name, "%s", tls_session_peer(session));
     link->peer.tls_version = tls_session_version(session);
     link->peer.tls_cipher = tls_session_cipher(session);
     link->peer.is_resumed = resumed;
     if (link->transport.association)
         association_trust(link->transport.association);
     if (tls_session_export(session, ASSOCIATION_LABEL, link->group.association_id,
-                           sizeof(link->group.association_id)) != ERR_OK) {
+                           sizeof link->group.association_id) != ERR_OK) {
         link_close(link, ERR_TLS_MASTER, "no exporter", true);
         return;
     }
     struct wire_reader r =
-        wire_reader(link->group.association_id, sizeof(link->group.association_id));
+        wire_reader(link->group.association_id, sizeof link->group.association_id);
     link->group.log_id = wire_get_u64(&r);
     link->group.budget = link->tunnel->budget;
     if (link_is_client(link))
@@ -416,7 +416,7 @@ static struct link *link_new(struct link_owner *owner, const struct transport_op
                              const struct address *peer)
 {
     struct tunnel_base *tunnel = owner->tunnel;
-    struct link *link = check_alloc(sizeof(*link));
+    struct link *link = check_alloc(sizeof *link);
     link->owner = owner;
     link->tunnel = tunnel;
     link->transport.ops = ops;
@@ -434,7 +434,7 @@ static struct link *link_new(struct link_owner *owner, const struct transport_op
     link->wiring = &wiring;
     link->group.sink = &sink;
     link->group.tunnel = tunnel;
-    link->group.shares = check_alloc(tunnel->worker_count * sizeof(*link->group.shares));
+    link->group.shares = check_alloc(tunnel->worker_count * sizeof *link->group.shares);
     link_life_init(link);
     link->next = owner->links;
     if (link->next)

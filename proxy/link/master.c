@@ -42,8 +42,8 @@ static struct tls_client_cache_key cache_key(const struct link_master *master)
     const struct config_tunnel *config = master->link->tunnel->config;
     char peer[TRANSPORT_ADDRESSES_MAX * 272];
     size_t used = 0;
-    for (size_t i = 0; i < config->remote_count && used < sizeof(peer); i++)
-        used += (size_t)snprintf(peer + used, sizeof(peer) - used, "%s ", config->remote[i].text);
+    for (size_t i = 0; i < config->remote_count && used < sizeof peer; i++)
+        used += (size_t)snprintf(peer + used, sizeof peer - used, "%s ", config->remote[i].text);
     return tls_client_cache_key(master->credentials, peer);
 }
 
@@ -151,9 +151,9 @@ static bool handshake(struct link_master *master)
     enum err result = tls_session_handshake(master->session);
     if (result == ERR_AGAIN)
         return false;
-    snprintf(detail, sizeof(detail), "%s", tls_session_detail(master->session));
+    snprintf(detail, sizeof detail, "%s", tls_session_detail(master->session));
     if (result == ERR_OK)
-        result = check_again(master, detail, sizeof(detail));
+        result = check_again(master, detail, sizeof detail);
     if (result != ERR_OK)
         fail(master, result, detail);
     master->verified = result == ERR_OK;
@@ -199,7 +199,7 @@ static void read_records(struct link *link, struct link_master *master)
         master->input = 0;
     else if (result != ERR_OK) {
         char detail[512];
-        snprintf(detail, sizeof(detail), "%s", tls_session_detail(master->session));
+        snprintf(detail, sizeof detail, "%s", tls_session_detail(master->session));
         fail(master, result, detail);
         return;
     }

@@ -137,14 +137,14 @@ static void tell(struct link *link, struct link_path *path)
 {
     char line[512];
     const struct path_status *now = &path->now;
-    path_text(now, line, sizeof(line));
+    path_text(now, line, sizeof line);
     size_t length = strlen(line);
-    snprintf(line + length, sizeof(line) - length, ": %s", transport_path_state_name(now->state));
+    snprintf(line + length, sizeof line - length, ": %s", transport_path_state_name(now->state));
     length = strlen(line);
     if (now->state == PATH_ACTIVE && now->rtt_us)
-        snprintf(line + length, sizeof(line) - length, ", round trip %.3g ms",
+        snprintf(line + length, sizeof line - length, ", round trip %.3g ms",
                  (double)now->rtt_us / 1000);
-    bool of_traffic = add_traffic(link, path, line, sizeof(line));
+    bool of_traffic = add_traffic(link, path, line, sizeof line);
     bool good = now->state == PATH_ACTIVE || now->state == PATH_UNCONFIRMED;
     write_line(link, good ? LOG_INFO : LOG_WARNING, line, of_traffic);
 }

@@ -44,7 +44,7 @@ static void refuse(struct link *link)
                   "no place for another association, from %s: %s = %u have theirs, and all of them "
                   "answer; raise it if that is meant to be (%llu more were refused before)",
                   link->peer.text, limit.name, limit.value, (unsigned long long)limit.left_out);
-    snprintf(detail, sizeof(detail), "%s of the server is reached", limit.name);
+    snprintf(detail, sizeof detail, "%s of the server is reached", limit.name);
     link->wiring->on_failed(link, ERR_TOO_MANY_ASSOCIATIONS, detail, false);
 }
 

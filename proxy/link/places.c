@@ -170,7 +170,7 @@ static void drop(struct place *place)
 struct place *places_enter(struct places *places, struct link *link, struct worker *worker,
                            const struct tls_identity *identity, void (*on_mail)(struct mail *))
 {
-    struct place *place = check_alloc(sizeof(*place));
+    struct place *place = check_alloc(sizeof *place);
     place->places = places;
     place->link = link;
     place->worker = worker;

@@ -21,7 +21,7 @@ const char *link_streams_limiter(const struct link *link)
 /* Only the master's has messages by now, and none a channel. */
 void link_streams_open(struct link *link, uint32_t count)
 {
-    struct link_stream *streams = check_alloc(count * sizeof(*streams)), *old = link->streams.list;
+    struct link_stream *streams = check_alloc(count * sizeof *streams), *old = link->streams.list;
     if (old) {
         must(link->streams.count == 1);
         scheduler_remove(&link->sending.scheduler, &old->entry);

@@ -29,7 +29,7 @@ static const struct config_tunnel *config_of(const struct attempt *self)
 static void try_later(struct attempt *self, uint64_t since_us, uint64_t limit_us)
 {
     uint32_t chance;
-    must(getrandom(&chance, sizeof(chance), 0) == (ssize_t)sizeof(chance));
+    must(getrandom(&chance, sizeof chance, 0) == (ssize_t)sizeof chance);
     uint64_t backoff = self->backoff_us < limit_us ? self->backoff_us : limit_us;
     uint64_t due = since_us + backoff / 2 + backoff * (chance >> 8) / (2ull << 24);
     self->state = ATTEMPT_WAITING;
@@ -140,7 +140,7 @@ void attempt_won(struct attempt *self, const struct link *link)
 void attempt_succeeded(struct attempt *self, const struct link *link)
 {
     self->state = ATTEMPT_UP;
-    memset(&self->outage, 0, sizeof(self->outage));
+    memset(&self->outage, 0, sizeof self->outage);
     race_settle(&self->race, link);
 }
 

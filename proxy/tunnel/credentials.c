@@ -54,8 +54,7 @@ static enum err check_services(const struct config_tunnel *config, char *why, si
     for (size_t i = 0; i < config->service_count; i++) {
         const struct config_service *service = &config->services[i];
         for (size_t j = 0; j < service->allow.count; j++) {
-            if (tls_identity_check_pattern(service->allow.list[j], reason, sizeof(reason)) ==
-                ERR_OK)
+            if (tls_identity_check_pattern(service->allow.list[j], reason, sizeof reason) == ERR_OK)
                 continue;
             snprintf(why, why_size, "tunnel \"%s\", service \"%s\": allow: %s", config->name,
                      service->name, reason);
@@ -71,7 +70,7 @@ enum err credentials_check_rules(const struct config_tunnel *config, char *why, 
     char reason[512];
     if (check_services(config, why, why_size) != ERR_OK)
         return ERR_TLS_CREDENTIALS;
-    enum err result = tls_credentials_check(&options, reason, sizeof(reason));
+    enum err result = tls_credentials_check(&options, reason, sizeof reason);
     if (result != ERR_OK)
         snprintf(why, why_size, "tunnel \"%s\": %s", config->name, reason);
     return result;
@@ -110,9 +109,9 @@ enum err credentials_load(const struct config_tunnel *config, const struct sessi
     *credentials = NULL;
     if (check_services(config, why, why_size) != ERR_OK)
         return ERR_TLS_CREDENTIALS;
-    enum err result = tls_credentials_new(&options, credentials, reason, sizeof(reason));
+    enum err result = tls_credentials_new(&options, credentials, reason, sizeof reason);
     if (result == ERR_OK)
-        result = check_listeners(config, *credentials, reason, sizeof(reason));
+        result = check_listeners(config, *credentials, reason, sizeof reason);
     if (result == ERR_OK)
         return ERR_OK;
     snprintf(why, why_size, "tunnel \"%s\": %s", config->name, reason);
@@ -127,7 +126,7 @@ bool credentials_check_all(const struct config *config, FILE *out)
     for (size_t i = 0; i < config->tunnel_count; i++) {
         char why[640];
         struct tls_credentials *credentials;
-        if (credentials_load(&config->tunnels[i], NULL, &credentials, why, sizeof(why)) != ERR_OK) {
+        if (credentials_load(&config->tunnels[i], NULL, &credentials, why, sizeof why) != ERR_OK) {
             fprintf(out, "%s: %s\n", config->file, why);
             fine = false;
         }

@@ -46,7 +46,7 @@ static void log_addresses(const struct tunnel_endpoint *endpoint)
     char list[TRANSPORT_ADDRESSES_MAX * ADDRESS_TEXT_MAX] = "", text[ADDRESS_TEXT_MAX];
     const struct address *address;
     for (size_t i = 0, used = 0; (address = transport_local_at(endpoint->transport, i)); i++)
-        used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "",
                                  address_format(address, text));
     log_write(LOG_INFO, LOG_ABOUT(.tunnel = endpoint->owner->tunnel->config->name),
               "waits for peers on %s (%s)", list, endpoint->transport->ops->name);
@@ -64,7 +64,7 @@ static bool open_one(struct endpoints *self, const struct endpoints *first,
     char reason[256];
     if (transport_open(ops, owner->tunnel->home->loop, addresses, count, options,
                        &endpoint->acceptor, &endpoint->transport, reason,
-                       sizeof(reason)) == ERR_OK) {
+                       sizeof reason) == ERR_OK) {
         self->count++;
         if (self == first)
             log_addresses(endpoint);

@@ -184,7 +184,7 @@ static bool knows_all(const struct names *self)
 static void ask(struct names *self)
 {
     const struct config_tunnel *config = self->tunnel->config;
-    struct names_lookup *lookup = check_alloc(sizeof(*lookup));
+    struct names_lookup *lookup = check_alloc(sizeof *lookup);
     self->lookup = lookup;
     lookup->owner = self;
     bool fresh = now_of(self) >= self->asked_fresh_us + FRESH_US;

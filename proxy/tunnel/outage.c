@@ -39,9 +39,9 @@ void outage_tell(struct outage *self, uint64_t now_us, const struct log_about *a
     char text[512], more[64] = "";
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    snprintf(self->why, sizeof(self->why), "%.*s", (int)sizeof(self->why) - 1, text);
+    snprintf(self->why, sizeof self->why, "%.*s", (int)sizeof self->why - 1, text);
     uint64_t hash = hash_of(text) ^ 31 * hash_of(about->address ? about->address : "");
     struct outage_line *line = find_line(self, hash);
     if (line->told_us && now_us < line->told_us + TELL_AGAIN_US) {
@@ -49,7 +49,7 @@ void outage_tell(struct outage *self, uint64_t now_us, const struct log_about *a
         return;
     }
     if (line->left_out)
-        snprintf(more, sizeof(more), " (%u repeats left out)", line->left_out);
+        snprintf(more, sizeof more, " (%u repeats left out)", line->left_out);
     line->told_us = now_us;
     line->left_out = 0;
     log_write(LOG_WARNING, about, "%s; retrying%s", text, more);

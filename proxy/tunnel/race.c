@@ -53,8 +53,7 @@ static struct link *connect_by(struct race *self, const struct racer *racer, cha
     const struct config_tunnel *config = self->owner->tunnel->config;
     struct link_route route = {
         .ops = racer->ops, .local_count = config->local_count, .remote_count = racer->count};
-    memcpy(route.remotes, &self->remotes->list[racer->first],
-           racer->count * sizeof(*route.remotes));
+    memcpy(route.remotes, &self->remotes->list[racer->first], racer->count * sizeof *route.remotes);
     for (size_t i = 0; i < config->local_count; i++)
         route.locals[i] = config->local[i].address;
     if (!config->local_count)
@@ -72,7 +71,7 @@ static struct link *connect_by(struct race *self, const struct racer *racer, cha
 static void note_failure(struct race *self, const struct transport_ops *ops, const char *why)
 {
     if (ops == self->transports->ops[0])
-        snprintf(self->why_not_first, sizeof(self->why_not_first), "%s: %s", ops->name, why);
+        snprintf(self->why_not_first, sizeof self->why_not_first, "%s: %s", ops->name, why);
 }
 
 static void begin(struct race *self, struct racer *racer)
@@ -80,7 +79,7 @@ static void begin(struct race *self, struct racer *racer)
     char why[256], text[ADDRESS_TEXT_MAX];
     racer->begun = true;
     racer->next_us = now_of(self) + AGAIN_US;
-    racer->link = connect_by(self, racer, why, sizeof(why));
+    racer->link = connect_by(self, racer, why, sizeof why);
     if (racer->link)
         return;
     note_failure(self, racer->ops, why);

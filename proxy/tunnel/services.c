@@ -20,7 +20,7 @@ void services_init(struct services *self, struct link_owner *owner, struct waiti
     self->waiting = waiting;
     self->count = config->service_count;
     self->denials.per_minute = 10;
-    self->list = check_alloc((self->count + 1) * sizeof(*self->list));
+    self->list = check_alloc((self->count + 1) * sizeof *self->list);
     for (size_t i = 0; i < self->count; i++) {
         self->list[i].all = self;
         self->list[i].service = (struct service){.config = &config->services[i],
@@ -195,7 +195,7 @@ struct list {
 
 static void add(struct list *list, const char *name)
 {
-    size_t room = sizeof(list->text) - ROOM_FOR_MORE - list->used;
+    size_t room = sizeof list->text - ROOM_FOR_MORE - list->used;
     int length = snprintf(list->text + list->used, room, "%s\"%s\"", list->used ? ", " : "", name);
     list->count++;
     if (!list->left_out && (size_t)length < room)
@@ -212,7 +212,7 @@ static void tell_denied(struct services *self, const struct link *link, const st
     if (!log_limit_allows(&self->denials, link_now(link), &left_out))
         return;
     const struct log_field count = {.name = "left_out", .number = left_out};
-    tls_identity_describe(link->peer.identity, who, sizeof(who));
+    tls_identity_describe(link->peer.identity, who, sizeof who);
     log_write_fields(LOG_WARNING, LINK_ABOUT(link), &count, left_out > 0,
                      "the peer offers %s, which %s not allow %s: it gets no connections",
                      denied->text, denied->count == 1 ? "does" : "do", who);
@@ -239,7 +239,7 @@ void services_offered(struct services *self, struct link *link, const char *cons
                       size_t count, bool complete)
 {
     struct list denied = {0}, missing = {0};
-    link->peer.offered = check_alloc(self->count * sizeof(*link->peer.offered));
+    link->peer.offered = check_alloc(self->count * sizeof *link->peer.offered);
     for (size_t i = 0; i < self->count; i++) {
         const struct service *service = &self->list[i].service;
         if (!is_listening(service))

@@ -37,7 +37,7 @@ static int open_redis(struct sessions *sessions, char *why, size_t why_size)
                                               .max_queued = redis->max_queued};
     options.port = split(&redis->address.address, host);
     char reason[256];
-    if (tls_store_redis_new(&options, &sessions->redis, reason, sizeof(reason)) == ERR_OK)
+    if (tls_store_redis_new(&options, &sessions->redis, reason, sizeof reason) == ERR_OK)
         return 0;
     snprintf(why, why_size, "redis: %s", reason);
     return -1;
@@ -57,7 +57,7 @@ int sessions_open(struct sessions *sessions, const struct config_sessions *confi
     sessions->store = tls_store_new(&options);
     sessions->signer = tls_helper_new("signer");
     if (config->file &&
-        tls_client_cache_load(sessions->cache, config->file, reason, sizeof(reason)) != ERR_OK)
+        tls_client_cache_load(sessions->cache, config->file, reason, sizeof reason) != ERR_OK)
         log_write(LOG_WARNING, LOG_ABOUT_NOTHING,
                   "cannot load the sessions of earlier associations; full handshakes follow: %s",
                   reason);
@@ -69,7 +69,7 @@ void sessions_close(struct sessions *sessions)
     char reason[256];
     /* Not after a start that failed: there is nothing in it. */
     if (sessions->store && sessions->config->file &&
-        tls_client_cache_save(sessions->cache, sessions->config->file, reason, sizeof(reason)) !=
+        tls_client_cache_save(sessions->cache, sessions->config->file, reason, sizeof reason) !=
             ERR_OK)
         log_write(LOG_WARNING, LOG_ABOUT_NOTHING, "cannot save the sessions for the next start: %s",
                   reason);

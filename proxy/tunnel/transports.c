@@ -25,7 +25,7 @@ int transports_find(struct transports *transports, const char *transport, char *
     *transports = (struct transports){0};
     if (strcmp(transport, "auto") != 0)
         return add(transports, transport, why, why_size) ? 0 : -1;
-    add(transports, "kernel", transports->why_not, sizeof(transports->why_not));
+    add(transports, "kernel", transports->why_not, sizeof transports->why_not);
     return add(transports, "udp", why, why_size) ? 0 : -1;
 }
 
@@ -76,7 +76,7 @@ void transports_check(const struct config *config, FILE *out)
         const struct config_tunnel *tunnel = &config->tunnels[i];
         struct transports transports;
         char why[256] = "";
-        if (transports_find(&transports, tunnel->transport, why, sizeof(why)) < 0)
+        if (transports_find(&transports, tunnel->transport, why, sizeof why) < 0)
             fprintf(out, "%s: warning: tunnel \"%s\" cannot run here with transport = \"%s\": %s\n",
                     config->file, tunnel->name, tunnel->transport, why);
         else if (*transports.why_not)

@@ -152,7 +152,7 @@ static unsigned count_parts(const struct config_tunnel *config, const struct tra
 static struct tunnel *part_new(const struct config_tunnel *config,
                                const struct tunnel_shared *shared, struct tunnel *next)
 {
-    struct tunnel *tunnel = check_alloc(sizeof(*tunnel));
+    struct tunnel *tunnel = check_alloc(sizeof *tunnel);
     tunnel->config = config;
     tunnel->next_part = next;
     tunnel->sessions = shared->sessions;
@@ -197,15 +197,15 @@ struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
 {
     struct transports transports;
     char reason[256];
-    if (transports_find(&transports, config->transport, reason, sizeof(reason)) < 0) {
+    if (transports_find(&transports, config->transport, reason, sizeof reason) < 0) {
         snprintf(why, why_size, "tunnel \"%s\": transport \"%s\" is not possible here: %s",
                  config->name, config->transport, reason);
         return NULL;
     }
     if (credentials_check_rules(config, why, why_size) != ERR_OK)
         return NULL;
-    if (getrandom(transports.sharing.secret, sizeof(transports.sharing.secret), 0) !=
-        sizeof(transports.sharing.secret)) {
+    if (getrandom(transports.sharing.secret, sizeof transports.sharing.secret, 0) !=
+        sizeof transports.sharing.secret) {
         snprintf(why, why_size, "no random numbers: %m");
         return NULL;
     }
@@ -213,12 +213,12 @@ struct tunnel *tunnel_new(const struct config_tunnel *config, size_t index,
     struct tunnel *first = part_new(config, shared, NULL);
     while (--count)
         first = part_new(config, shared, first);
-    first->owner.places = check_alloc(sizeof(*first->owner.places));
+    first->owner.places = check_alloc(sizeof *first->owner.places);
     places_init(first->owner.places, config, shared->budget);
     share_out(first, index, &transports);
     struct tls_credentials *credentials;
     credentials_load(config, shared->sessions, &credentials, first->waits_for,
-                     sizeof(first->waits_for));
+                     sizeof first->waits_for);
     for (struct tunnel *part = first; credentials && part; part = part->next_part)
         part->owner.credentials = tls_credentials_ref(credentials);
     tls_credentials_unref(credentials);
@@ -325,7 +325,7 @@ void tunnel_close(struct tunnel *tunnel, enum err why)
         unsigned count = leases_of(link);
         char detail[64] = "";
         if (count && why == ERR_DRAIN_TIMEOUT)
-            snprintf(detail, sizeof(detail), "%u connection%s reset", count, count == 1 ? "" : "s");
+            snprintf(detail, sizeof detail, "%u connection%s reset", count, count == 1 ? "" : "s");
         link_close(link, why, detail, why == ERR_LOCAL_SHUTDOWN);
     }
 }

@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int fd = memfd_create("config", MFD_CLOEXEC);
     must(fd >= 0);
     must(write(fd, data, size) == (ssize_t)size);
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     FILE *out = open_memstream(&said, &length);
     must(out);
     struct config *config = config_load(path, out, accept_pair);

@@ -35,7 +35,7 @@ static uint8_t packet[2048], answer[2048];
 
 static struct wire_writer begin(uint16_t port, uint32_t tag, uint8_t type)
 {
-    struct wire_writer writer = wire_writer(packet, sizeof(packet));
+    struct wire_writer writer = wire_writer(packet, sizeof packet);
     wire_put_u16(&writer, port);
     wire_put_u16(&writer, PORT);
     wire_put_u32(&writer, tag);
@@ -73,7 +73,7 @@ static int open_at(uint32_t host)
     struct sockaddr_in from = {.sin_family = AF_INET,
                                .sin_addr.s_addr = htonl(0x7f000000 + host % 0xfffffe + 1)};
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&from, sizeof(from)))
+    if (fd < 0 || bind(fd, (struct sockaddr *)&from, sizeof from))
         die("socket");
     return fd;
 }
@@ -119,7 +119,7 @@ static void forge_raw(uint64_t count, uint64_t rate, uint64_t sources)
     for (unsigned k = 0; k < RAW_BATCH; k++) {
         parts[k] = (struct iovec){bytes[k], RAW_SIZE};
         messages[k].msg_hdr = (struct msghdr){
-            .msg_name = &host, .msg_namelen = sizeof(host), .msg_iov = &parts[k], .msg_iovlen = 1};
+            .msg_name = &host, .msg_namelen = sizeof host, .msg_iov = &parts[k], .msg_iovlen = 1};
     }
     for (uint64_t i = 0; i < count; i += RAW_BATCH) {
         for (unsigned k = 0; k < RAW_BATCH; k++)
@@ -138,7 +138,7 @@ static void forge(uint64_t count, uint64_t rate, uint64_t sources)
     for (uint64_t i = 0; i < count; i++) {
         int fd = open_at(256 + (uint32_t)(i % sources));
         size_t length = make_init((uint16_t)(1024 + i % 60000), (uint32_t)pattern_mix(i) | 1);
-        sent += sendto(fd, packet, length, 0, (struct sockaddr *)&to, sizeof(to)) > 0;
+        sent += sendto(fd, packet, length, 0, (struct sockaddr *)&to, sizeof to) > 0;
         close(fd);
         pace(started, i, rate);
     }
@@ -185,7 +185,7 @@ static size_t wait_for(int fd, uint16_t port, uint8_t type, int *result)
     struct pollfd readable = {.fd = fd, .events = POLLIN};
     uint64_t until = clock_ns() + WAIT_MS * 1000000ull; /* probes of the others come all the time */
     while (clock_ns() < until && poll(&readable, 1, WAIT_MS) == 1) {
-        ssize_t length = recv(fd, answer, sizeof(answer), 0);
+        ssize_t length = recv(fd, answer, sizeof answer, 0);
         if (length < SCTP_HEADER + 4 || sctp_wire_u16(answer + 2) != port)
             continue;
         if (answer[SCTP_HEADER] == type)
@@ -201,7 +201,7 @@ static size_t wait_for(int fd, uint16_t port, uint8_t type, int *result)
 
 static size_t make_echo(uint16_t port, uint32_t tag, const uint8_t *cookie, size_t size)
 {
-    struct wire_writer writer = wire_writer(packet, sizeof(packet));
+    struct wire_writer writer = wire_writer(packet, sizeof packet);
     sctp_wire_put_header(&writer, &(struct sctp_header){port, PORT, tag});
     sctp_wire_put_chunk(&writer, SCTP_CHUNK_COOKIE_ECHO, 0, cookie, size);
     if (greets)
@@ -232,10 +232,10 @@ static int come_up(int fd, uint16_t port)
 static void rise(uint64_t count, uint64_t rate, uint64_t sources)
 {
     uint64_t started = clock_ns(), results[SILENT + 1] = {0}, longest = 0;
-    int *fds = calloc(sources, sizeof(*fds));
+    int *fds = calloc(sources, sizeof *fds);
     for (uint64_t i = 0; i < sources; i++) {
         fds[i] = open_at(0x10000 + (uint32_t)i);
-        if (connect(fds[i], (struct sockaddr *)&to, sizeof(to)))
+        if (connect(fds[i], (struct sockaddr *)&to, sizeof to))
             die("connect");
     }
     for (uint64_t i = 0; i < count; i++) {

@@ -43,7 +43,7 @@ static uint32_t crc32c(const uint8_t *data, size_t size)
 
 static struct wire_writer begin(uint32_t tag, uint8_t type, uint8_t flags)
 {
-    struct wire_writer writer = wire_writer(packet, sizeof(packet));
+    struct wire_writer writer = wire_writer(packet, sizeof packet);
     wire_put_u16(&writer, 51000);
     wire_put_u16(&writer, PORT);
     wire_put_u32(&writer, tag);
@@ -78,7 +78,7 @@ static size_t wait_for(int fd, uint8_t type)
 {
     struct pollfd readable = {.fd = fd, .events = POLLIN};
     while (poll(&readable, 1, WAIT_MS) == 1) {
-        ssize_t length = recv(fd, answer, sizeof(answer), 0);
+        ssize_t length = recv(fd, answer, sizeof answer, 0);
         if (length > HEADER && answer[HEADER] == type)
             return (size_t)length;
     }
@@ -150,7 +150,7 @@ static void send_chunk(int fd, uint32_t tag, uint32_t tsn, const void *bytes, si
 static void say(int fd, uint32_t tag)
 {
     static const uint8_t half[] = {22, 3, 1, 0, 4, 1, 0, 1, 0};
-    send_chunk(fd, tag, 1, half, sizeof(half));
+    send_chunk(fd, tag, 1, half, sizeof half);
 }
 
 /* From the second TSN on, so that none is delivered. */
@@ -168,8 +168,8 @@ static int open_at(unsigned host)
 {
     struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000 + host)};
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&from, sizeof(from)) ||
-        connect(fd, (struct sockaddr *)&to, sizeof(to))) {
+    if (fd < 0 || bind(fd, (struct sockaddr *)&from, sizeof from) ||
+        connect(fd, (struct sockaddr *)&to, sizeof to)) {
         perror("socket");
         exit(1);
     }
@@ -197,7 +197,7 @@ int main(int argc, char **argv)
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
         switch (c) {
         case 't':
-            if (endpoint_parse(&endpoint, optarg, ".", why, sizeof(why)) != ERR_OK)
+            if (endpoint_parse(&endpoint, optarg, ".", why, sizeof why) != ERR_OK)
                 return usage();
             to = endpoint.address.in;
             break;

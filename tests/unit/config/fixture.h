@@ -21,7 +21,7 @@ struct fixture {
 static inline void fixture_write(const struct fixture *fixture, const char *name, const char *text)
 {
     char path[256];
-    snprintf(path, sizeof(path), "%s/%s", fixture->directory, name);
+    snprintf(path, sizeof path, "%s/%s", fixture->directory, name);
     FILE *file = fopen(path, "w");
     must(file);
     fputs(text, file);
@@ -34,7 +34,7 @@ static inline void fixture_init(struct fixture *fixture)
 {
     strcpy(fixture->directory, "/tmp/hawser-config-XXXXXX");
     must(mkdtemp(fixture->directory));
-    snprintf(fixture->file, sizeof(fixture->file), "%s/test.cfg", fixture->directory);
+    snprintf(fixture->file, sizeof fixture->file, "%s/test.cfg", fixture->directory);
     fixture_write(fixture, "ca.pem", "x");
     fixture_write(fixture, "a.pem", "x");
     fixture_write(fixture, "a.key", "x");
@@ -43,7 +43,7 @@ static inline void fixture_init(struct fixture *fixture)
 static inline void fixture_fini(const struct fixture *fixture)
 {
     char command[128];
-    snprintf(command, sizeof(command), "rm -rf '%s'", fixture->directory);
+    snprintf(command, sizeof command, "rm -rf '%s'", fixture->directory);
     must(system(command) == 0);
 }
 
@@ -53,8 +53,8 @@ static inline struct config *fixture_load_checked(struct fixture *fixture, const
                                                                          size_t why_size))
 {
     fixture_write(fixture, "test.cfg", text);
-    memset(fixture->said, 0, sizeof(fixture->said));
-    FILE *out = fmemopen(fixture->said, sizeof(fixture->said) - 1, "w");
+    memset(fixture->said, 0, sizeof fixture->said);
+    FILE *out = fmemopen(fixture->said, sizeof fixture->said - 1, "w");
     must(out);
     struct config *config = config_load(fixture->file, out, check_pair);
     fclose(out);
@@ -77,7 +77,7 @@ static inline struct config *fixture_load(struct fixture *fixture, const char *t
 static inline struct config *fixture_load_client(struct fixture *fixture, const char *more)
 {
     char text[8192];
-    snprintf(text, sizeof(text),
+    snprintf(text, sizeof text,
              "tunnels = ( { name = \"t\"; role = \"client\"; remote = \"127.0.0.1:1\";\n%s\n%s\n"
              "} );",
              FIXTURE_TLS_CLIENT, more);
@@ -89,7 +89,7 @@ static inline bool fixture_client_says(struct fixture *fixture, const char *more
 {
     char expected[1024];
     config_free(fixture_load_client(fixture, more));
-    snprintf(expected, sizeof(expected), "%s:%s\n", fixture->file, line);
+    snprintf(expected, sizeof expected, "%s:%s\n", fixture->file, line);
     bool same = strcmp(fixture->said, expected) == 0;
     if (!same)
         printf("# said: %s# not: %s", fixture->said, expected);
@@ -101,7 +101,7 @@ static inline bool fixture_says(struct fixture *fixture, const char *text, const
 {
     char expected[1024];
     config_free(fixture_load(fixture, text));
-    snprintf(expected, sizeof(expected), "%s:%s\n", fixture->file, line);
+    snprintf(expected, sizeof expected, "%s:%s\n", fixture->file, line);
     bool found = strstr(fixture->said, expected);
     if (!found)
         printf("# said: %s# not: %s", fixture->said, expected);

@@ -9,8 +9,8 @@
 static const char *print(const struct diagnostics *diagnostics)
 {
     static char text[65536];
-    memset(text, 0, sizeof(text));
-    FILE *out = fmemopen(text, sizeof(text) - 1, "w");
+    memset(text, 0, sizeof text);
+    FILE *out = fmemopen(text, sizeof text - 1, "w");
     must(out);
     diagnostics_print(diagnostics, out);
     fclose(out);

@@ -9,7 +9,7 @@ static bool is_fine(const char *text, enum endpoints_use use)
 {
     struct endpoint endpoint;
     char why[512] = "";
-    bool fine = endpoints_parse(&endpoint, text, use, "/d", why, sizeof(why)) == ERR_OK;
+    bool fine = endpoints_parse(&endpoint, text, use, "/d", why, sizeof why) == ERR_OK;
     if (!fine)
         tap_note("%s: %s", text, why);
     endpoint_clear(&endpoint);
@@ -20,7 +20,7 @@ static bool is_refused(const char *text, enum endpoints_use use, const char *wor
 {
     struct endpoint endpoint;
     char why[512] = "";
-    enum err e = endpoints_parse(&endpoint, text, use, "/d", why, sizeof(why));
+    enum err e = endpoints_parse(&endpoint, text, use, "/d", why, sizeof why);
     bool refused = e == ERR_TRANSPORT_ADDRESS && strstr(why, words) && !endpoint.text;
     if (!refused)
         tap_note("%s: %s", text, why);
@@ -31,8 +31,8 @@ static bool collide(const char *a, const char *b)
 {
     struct endpoint one, other;
     char why[512];
-    bool parsed = !endpoints_parse(&one, a, ENDPOINTS_LISTEN, "/d", why, sizeof(why));
-    parsed &= !endpoints_parse(&other, b, ENDPOINTS_LISTEN, "/d", why, sizeof(why));
+    bool parsed = !endpoints_parse(&one, a, ENDPOINTS_LISTEN, "/d", why, sizeof why);
+    parsed &= !endpoints_parse(&other, b, ENDPOINTS_LISTEN, "/d", why, sizeof why);
     bool result = parsed && endpoints_collide(&one.address, &other.address);
     endpoint_clear(&one);
     endpoint_clear(&other);

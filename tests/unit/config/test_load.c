@@ -85,9 +85,9 @@ static void test_all_in_one_run(void)
     const char *at = fixture.said;
     unsigned lines[] = {1, 2, 4, 6, 8};
     bool found = true;
-    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         char start[128];
-        snprintf(start, sizeof(start), "%s:%u: ", fixture.file, lines[i]);
+        snprintf(start, sizeof start, "%s:%u: ", fixture.file, lines[i]);
         at = strstr(at, start);
         found = found && at;
         at = at ? at : fixture.said;
@@ -102,10 +102,10 @@ static void test_includes(void)
     config_free(fixture_load(&fixture, "tunnels = ( { name = \"t\"; role = \"client\";\n"
                                        "@include \"tls.cfg\"\nremote = \"127.0.0.1:1\"; "
                                        "services = (); } );\n"));
-    snprintf(expected, sizeof(expected),
+    snprintf(expected, sizeof expected,
              "%s/tls.cfg:2: mtuu is not known in a tunnel; did you mean mtu?\n", fixture.directory);
     ok(strcmp(fixture.said, expected) == 0, "a mistake in an included file is named there");
-    FILE *out = fmemopen(fixture.said, sizeof(fixture.said) - 1, "w");
+    FILE *out = fmemopen(fixture.said, sizeof fixture.said - 1, "w");
     must(out);
     ok(!config_load("/nonexistent/x.cfg", out, NULL), "a missing file");
     fclose(out);

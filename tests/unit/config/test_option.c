@@ -38,16 +38,16 @@ static void test_choices(void)
 {
     char text[128];
     const struct option_row *transport = option_find(SECTION_TUNNEL, "transport");
-    ok(strcmp(option_choice_words(transport, text, sizeof(text)),
+    ok(strcmp(option_choice_words(transport, text, sizeof text),
               "\"udp\", \"kernel\" or \"auto\"") == 0,
        "the words are named");
     const struct option_row *version = option_find(SECTION_TLS, "min_version");
-    ok(strcmp(option_choice_words(version, text, sizeof(text)), "\"1.2\" or \"1.3\"") == 0,
+    ok(strcmp(option_choice_words(version, text, sizeof text), "\"1.2\" or \"1.3\"") == 0,
        "refused words are not offered");
     ok(option_choice_find(version, "1.0")->refused, "but known");
     ok(!option_choice_find(transport, "tcp"), "an unknown word");
     const struct option_row *level = option_find(SECTION_LOG, "level");
-    ok(strcmp(option_choice_words(level, text, sizeof(text)),
+    ok(strcmp(option_choice_words(level, text, sizeof text),
               "\"error\", \"warning\", \"info\" or \"debug\"") == 0,
        "several words");
 }

@@ -40,7 +40,7 @@ int main(void)
     bool complete = true;
     for (size_t i = 0; i < option_count; i++) {
         char row[80];
-        snprintf(row, sizeof(row), "\n| `%s` | ", option_table[i].key);
+        snprintf(row, sizeof row, "\n| `%s` | ", option_table[i].key);
         complete = complete && strstr(printed, row);
     }
     ok(complete, "every option has a row");

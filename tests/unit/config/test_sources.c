@@ -14,8 +14,8 @@ static const char *say(const char *text, bool *can_be_parsed)
     struct diagnostics *diagnostics = diagnostics_new();
     struct sources *sources = sources_read(fixture.file, diagnostics);
     *can_be_parsed = sources_can_be_parsed(sources);
-    memset(said, 0, sizeof(said));
-    FILE *out = fmemopen(said, sizeof(said) - 1, "w");
+    memset(said, 0, sizeof said);
+    FILE *out = fmemopen(said, sizeof said - 1, "w");
     must(out);
     diagnostics_print(diagnostics, out);
     fclose(out);
@@ -49,7 +49,7 @@ static void test_names(void)
     ok(strcmp(sources_name(sources, fixture.file), fixture.file) == 0, "name of the main file");
     ok(strcmp(sources_name(sources, NULL), fixture.file) == 0, "the main file for want of another");
     char expected[128];
-    snprintf(expected, sizeof(expected), "%s/inc.cfg", fixture.directory);
+    snprintf(expected, sizeof expected, "%s/inc.cfg", fixture.directory);
     ok(strcmp(sources_name(sources, "inc.cfg"), expected) == 0, "an included file with its folder");
     ok(diagnostics_has_error(diagnostics, (struct place){expected, 1}),
        "a syntax error of an included file is explained");
@@ -62,7 +62,7 @@ int main(void)
     char path[128];
     fixture_init(&fixture);
     fixture_write(&fixture, "fine.cfg", "x = 1;\n");
-    snprintf(path, sizeof(path), "%s/pipe", fixture.directory);
+    snprintf(path, sizeof path, "%s/pipe", fixture.directory);
     must(mkfifo(path, 0600) == 0);
 
     ok(is_readable("@include \"fine.cfg\"\n"), "an included file");

@@ -16,7 +16,7 @@ static const char *nearest_of(const char *word, const char *a, const char *b)
 static bool suggests(enum option_section section, const char *key, const char *expected)
 {
     char text[512];
-    if (strcmp(suggestion_for_key(section, key, text, sizeof(text)), expected) == 0)
+    if (strcmp(suggestion_for_key(section, key, text, sizeof text), expected) == 0)
         return true;
     tap_note("%s: %s", key, text);
     return false;
@@ -43,8 +43,8 @@ int main(void)
     ok(suggestion_distance("", "abc") == 3, "empty word");
     ok(suggestion_distance("local", "remote") > 2, "another word");
     char huge[200];
-    memset(huge, 'a', sizeof(huge) - 1);
-    huge[sizeof(huge) - 1] = '\0';
+    memset(huge, 'a', sizeof huge - 1);
+    huge[sizeof huge - 1] = '\0';
     ok(suggestion_distance(huge, "a") >= 63, "huge words are far, and do no harm");
 
     ok(strcmp(nearest_of("lical", "local", "remote"), "local") == 0, "the near one");

@@ -17,8 +17,8 @@ static const char *errors_of(const char *text)
         token = token_next(&reader);
         syntax_feed(&syntax, &token);
     } while (token.kind != TOKEN_END);
-    memset(said, 0, sizeof(said));
-    FILE *out = fmemopen(said, sizeof(said) - 1, "w");
+    memset(said, 0, sizeof said);
+    FILE *out = fmemopen(said, sizeof said - 1, "w");
     diagnostics_print(syntax.diagnostics, out);
     fclose(out);
     diagnostics_free(syntax.diagnostics);
@@ -35,7 +35,7 @@ static bool is_fine(const char *text)
 static bool is_wrong(const char *text, unsigned line, const char *words)
 {
     char place[16];
-    snprintf(place, sizeof(place), "f:%u: ", line);
+    snprintf(place, sizeof place, "f:%u: ", line);
     const char *errors = errors_of(text);
     if (strncmp(errors, place, strlen(place)) == 0 && strstr(errors, words))
         return true;
@@ -76,7 +76,7 @@ int main(void)
     ok(is_wrong("a = 0xffffffff;", 1, "write 0xffffffffL"), "the same in hexadecimal");
     ok(is_wrong("a = 99999999999999999999L;", 1, "too large a number"), "more than 64 bits");
     char huge[256] = "a = ";
-    memset(huge + 4, '9', sizeof(huge) - 5);
+    memset(huge + 4, '9', sizeof huge - 5);
     ok(is_wrong(huge, 1, "too large a number"), "a number of 251 digits");
     ok(is_wrong("a = 1;;", 1, "a second ';'"), "a semicolon too many");
     ok(is_wrong("a = 1;\nb = \"x;\nc = 2;", 2, "no closing quote"), "a text without end");

@@ -18,8 +18,8 @@ static const char *cut(const char *text)
     do {
         token = token_next(&reader);
         used +=
-            (size_t)snprintf(result + used, sizeof(result) - used, "%c%u[%.*s]",
-                             letters[token.kind], token.place.line, (int)token.length, token.text);
+            (size_t)snprintf(result + used, sizeof result - used, "%c%u[%.*s]", letters[token.kind],
+                             token.place.line, (int)token.length, token.text);
     } while (token.kind != TOKEN_END);
     return result;
 }

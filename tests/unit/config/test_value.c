@@ -100,7 +100,7 @@ static void test_stored(void)
     ok(config->threads == 3 && config->drain_timeout_us == 500000, "numbers and times");
     ok(config->memory_limit == UINT64_C(8589934592), "a number above 32 bits");
     ok(config->log_level == LOG_DEBUG && config->log_format == CONFIG_JSON, "words");
-    snprintf(path, sizeof(path), "%s/a.sock", fixture.directory);
+    snprintf(path, sizeof path, "%s/a.sock", fixture.directory);
     ok(strcmp(config->admin_socket, path) == 0, "a socket's path is made absolute");
     ok(strcmp(tunnel->transport, "auto") == 0 && tunnel->sctp.mtu == 1400, "auto stays");
     ok(strcmp(tunnel->sctp.congestion, "cubic") == 0, "how packets are sent");
@@ -111,12 +111,12 @@ static void test_stored(void)
            tunnel->sctp.failing_after == 1 && tunnel->sctp.association_retransmissions == 20,
        "SCTP's clock");
     ok(tunnel->local_count == 1 && !strcmp(tunnel->local[0].text, "127.0.0.1:0"), "one address");
-    snprintf(path, sizeof(path), "%s/a.key", fixture.directory);
+    snprintf(path, sizeof path, "%s/a.key", fixture.directory);
     ok(strcmp(tunnel->tls.key, path) == 0, "a file's path is made absolute");
     ok(tunnel->tls.allow.count == 2 && !strcmp(tunnel->tls.allow.list[1], "y"), "several names");
     ok(!tunnel->tls.resume.required && !strcmp(tunnel->tls.priority, "NORMAL"), "TLS");
     const struct config_service *service = &tunnel->services[0];
-    snprintf(path, sizeof(path), "%s/x.sock", fixture.directory);
+    snprintf(path, sizeof path, "%s/x.sock", fixture.directory);
     ok(service->socket_mode == 0660 && !service->keepalive &&
            !strcmp(service->endpoint.address.un.sun_path, path),
        "a service on a UNIX socket");

@@ -20,7 +20,7 @@ static struct config *load(const char *role, const char *tls, const char *global
 {
     char text[4096];
     bool client = strcmp(role, "client") == 0;
-    snprintf(text, sizeof(text),
+    snprintf(text, sizeof text,
              "%s tunnels = ( { name = \"t\"; role = \"%s\"; %s = \"127.0.0.1:1\"; %s\n"
              "tls = { %s }; } );",
              global, role, client ? "remote" : "local", FIXTURE_SERVICES, tls);
@@ -42,7 +42,7 @@ static bool says_with(const char *role, const char *tls, const char *global, con
 {
     char expected[1024];
     config_free(load(role, tls, global));
-    snprintf(expected, sizeof(expected), "%s:%s\n", fixture.file, line);
+    snprintf(expected, sizeof expected, "%s:%s\n", fixture.file, line);
     bool same = strcmp(fixture.said, expected) == 0;
     if (!same)
         printf("# said: %s# not: %s", fixture.said, expected);
@@ -77,7 +77,7 @@ static void fine_ones(void)
         {"client", CA CERT PEER "max_version = \"1.2\";"},
         {"client", CA CERT PEER "children = \"psk\"; rekey_on_lease = true; rekey_bytes = 1000;"},
     };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         ok(is_fine(rows[i].role, rows[i].tls, ""), "fine: %s", rows[i].tls);
 }
 
@@ -116,8 +116,8 @@ static void ways(void)
         {"known = \"a.pem\"; psk = \"a.key\";", "tls.psk and tls.known"},
     };
     char line[512];
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        snprintf(line, sizeof(line), "2: %s %s", rows[i].keys, one);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(line, sizeof line, "2: %s %s", rows[i].keys, one);
         ok(says("client", rows[i].tls, line), "%s", rows[i].keys);
     }
     ok(says("client", "known = \"a.pem\";", "2: tls has no key; write key = \"NAME.pem\";"),
@@ -130,9 +130,9 @@ static void ways(void)
     static const char *const useless[] = {"cert", "crl", "staple"};
     char tls[256];
     for (size_t i = 0; i < 3; i++) {
-        snprintf(tls, sizeof(tls), "known = \"a.pem\"; key = \"a.key\"; %s = \"a.pem\";",
+        snprintf(tls, sizeof tls, "known = \"a.pem\"; key = \"a.key\"; %s = \"a.pem\";",
                  useless[i]);
-        snprintf(line, sizeof(line), "2: tls.%s %s", useless[i], raw);
+        snprintf(line, sizeof line, "2: tls.%s %s", useless[i], raw);
         ok(says("server", tls, line), "raw keys with %s", useless[i]);
     }
     ok(says("server", "psk = \"a.key\"; key = \"a.key\";",
@@ -180,10 +180,10 @@ static void versions(void)
     static const char *const only_13[] = {"children = \"psk\"", "rekey_bytes = 1",
                                           "rekey_on_lease = true", "records = \"gnutls\""};
     char tls[256], line[256];
-    for (size_t i = 0; i < sizeof(only_13) / sizeof(*only_13); i++) {
-        snprintf(tls, sizeof(tls), CA CERT PEER "max_version = \"1.2\"; %s;", only_13[i]);
+    for (size_t i = 0; i < sizeof only_13 / sizeof *only_13; i++) {
+        snprintf(tls, sizeof tls, CA CERT PEER "max_version = \"1.2\"; %s;", only_13[i]);
         snprintf(
-            line, sizeof(line),
+            line, sizeof line,
             "2: tls.%.*s is for TLS 1.3, but max_version = \"1.2\"; raise that, or remove this",
             (int)strcspn(only_13[i], " "), only_13[i]);
         ok(says("client", tls, line), "%s without TLS 1.3", only_13[i]);
@@ -287,7 +287,7 @@ static bool wants_rule(const char *tls, const char *rule)
 {
     char text[2048];
     snprintf(
-        text, sizeof(text),
+        text, sizeof text,
         "tunnels = ( { name = \"t\"; role = \"server\"; local = \"127.0.0.1:1\"; max_peers = 1;\n"
         "tls = { %s };\nservices = ( { name = \"back\";\nlisten = \"127.0.0.1:80\"; %s } ); } "
         ");",
@@ -309,10 +309,10 @@ static void who_serves(void)
     static const char *const one[] = {CA CERT "allow = \"a\";", CERT PIN,
                                       CERT TWO_PINS "allow = \"sha256:9f\";", "psk = \"a.key\";",
                                       "known = \"a.key\"; key = \"a.key\";"};
-    for (size_t i = 0; i < sizeof(several) / sizeof(several[0]); i++)
+    for (size_t i = 0; i < sizeof several / sizeof several[0]; i++)
         ok(wants_rule(several[i], "") && !wants_rule(several[i], "allow = \"a\";"),
            "who serves a service must be said with %s", several[i]);
-    for (size_t i = 0; i < sizeof(one) / sizeof(one[0]); i++)
+    for (size_t i = 0; i < sizeof one / sizeof one[0]; i++)
         ok(!wants_rule(one[i], ""), "but not with %s", one[i]);
     struct config *config = fixture_load_client(
         &fixture, "services = ( { name = \"a\"; listen = \"127.0.0.1:80\"; allow = \"x\"; } );");

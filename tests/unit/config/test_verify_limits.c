@@ -13,7 +13,7 @@ static struct fixture fixture;
 static void says(const char *before, const char *more, const char *line)
 {
     char text[2048];
-    snprintf(text, sizeof(text), "%s" SERVER "%s } );", before, more);
+    snprintf(text, sizeof text, "%s" SERVER "%s } );", before, more);
     ok(fixture_says(&fixture, text, line), "%s", line);
 }
 

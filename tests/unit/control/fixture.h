@@ -19,7 +19,7 @@ static inline void fixture_init(struct fixture *fixture)
 {
     strcpy(fixture->directory, "/tmp/hawser-control-XXXXXX");
     must(mkdtemp(fixture->directory));
-    snprintf(fixture->path, sizeof(fixture->path), "%s/a.sock", fixture->directory);
+    snprintf(fixture->path, sizeof fixture->path, "%s/a.sock", fixture->directory);
 }
 
 /* Fails if anything is left. */
@@ -40,7 +40,7 @@ static inline int fixture_connect(const struct fixture *fixture)
     struct sockaddr_un address = fixture_address(fixture);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     must(fd >= 0);
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
         return fd;
     close(fd);
     return -1;
@@ -52,7 +52,7 @@ static inline int fixture_listen(const struct fixture *fixture)
     struct sockaddr_un address = fixture_address(fixture);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     must(fd >= 0);
-    must(bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0);
+    must(bind(fd, (const struct sockaddr *)&address, sizeof address) == 0);
     must(listen(fd, 8) == 0);
     return fd;
 }

@@ -34,7 +34,7 @@ static struct admin_handler handler = {.on_request = on_request};
 static struct admin *start(void)
 {
     char why[256] = "";
-    struct admin *admin = admin_new(loop, fixture.path, &handler, why, sizeof(why));
+    struct admin *admin = admin_new(loop, fixture.path, &handler, why, sizeof why);
     if (!admin)
         tap_note("%s", why);
     return admin;
@@ -68,7 +68,7 @@ static bool answers(const char *const *parts, const char *expected)
         loop_turn(loop, TURN_US);
         loop_turn(loop, 0);
     }
-    ssize_t count = read_all(fd, text, sizeof(text) - 1);
+    ssize_t count = read_all(fd, text, sizeof text - 1);
     close(fd);
     if (count >= 0 && strcmp(text, expected) == 0)
         return true;
@@ -89,8 +89,8 @@ static void test_requests(void)
     ok(answers("{\"fine\": true}\n", "st", "at", "us\n"), "a request in pieces");
     ok(answers("{\"fine\": true}\n", "status\r\nmore\n"), "one with a carriage return, and more");
     ok(answers("{\"error\": \"unknown request; known: status\"}\n", "stats\n"), "an unknown one");
-    memset(garbage, 'x', sizeof(garbage) - 1);
-    garbage[sizeof(garbage) - 1] = '\0';
+    memset(garbage, 'x', sizeof garbage - 1);
+    garbage[sizeof garbage - 1] = '\0';
     ok(answers("{\"error\": \"the request is longer than 255 bytes\"}\n", garbage),
        "too long a one");
     admin_free(admin);
@@ -140,9 +140,9 @@ static void test_limit(void)
     for (int i = 0; i < 5; i++)
         loop_turn(loop, 1000);
     char text[64] = "";
-    ok(recv(late, text, sizeof(text), MSG_DONTWAIT) < 0, "the seventeenth client waits");
+    ok(recv(late, text, sizeof text, MSG_DONTWAIT) < 0, "the seventeenth client waits");
     close(fds[3]);
-    ok(read_all(late, text, sizeof(text) - 1) > 0, "until one of the others leaves");
+    ok(read_all(late, text, sizeof text - 1) > 0, "until one of the others leaves");
     close(late);
     for (int i = 0; i < 16; i++)
         if (i != 3)
@@ -167,7 +167,7 @@ static void test_descriptors(void)
     loop_turn(loop, 0);
     ok(loop_now(loop) - from >= TURN_US / 2, "out of descriptors it rests and does not spin");
     char text[64] = "";
-    ok(read_all(fd, text, sizeof(text) - 1) > 0, "and answers afterwards");
+    ok(read_all(fd, text, sizeof text - 1) > 0, "and answers afterwards");
     close(fd);
     admin_free(admin);
 }
@@ -175,7 +175,7 @@ static void test_descriptors(void)
 static bool refuses(const char *path, const char *words)
 {
     char why[256] = "";
-    struct admin *admin = admin_new(loop, path, &handler, why, sizeof(why));
+    struct admin *admin = admin_new(loop, path, &handler, why, sizeof why);
     bool refused = !admin && strstr(why, words);
     if (!refused)
         tap_note("%s", why);

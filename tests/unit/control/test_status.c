@@ -21,7 +21,7 @@ static void *serve(void *argument)
     struct server *server = argument;
     int fd = accept(server->fd, NULL, NULL);
     must(fd >= 0);
-    ssize_t count = recv(fd, server->request, sizeof(server->request) - 1, 0);
+    ssize_t count = recv(fd, server->request, sizeof server->request - 1, 0);
     server->request[count > 0 ? count : 0] = '\0';
     /* In two pieces, as a socket may deliver it. */
     size_t half = strlen(server->answer) / 2;
@@ -39,12 +39,12 @@ struct result {
 static struct result ask(const char *path)
 {
     struct result result = {0};
-    FILE *err = fmemopen(result.err, sizeof(result.err) - 1, "w");
+    FILE *err = fmemopen(result.err, sizeof result.err - 1, "w");
     must(err);
     json_t *report = status_ask(path, err);
     const char *version = json_string_value(json_object_get(report, "version"));
     result.answered = report;
-    snprintf(result.version, sizeof(result.version), "%s", version ? version : "");
+    snprintf(result.version, sizeof result.version, "%s", version ? version : "");
     json_decref(report);
     fclose(err);
     return result;

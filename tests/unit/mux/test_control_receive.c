@@ -14,7 +14,7 @@ struct receive_case {
 };
 #define ROW(what, side, after, expected, bytes)                                                    \
     {                                                                                              \
-        what, MUX_##side, after, ERR_##expected, sizeof(bytes) - 1, bytes                          \
+        what, MUX_##side, after, ERR_##expected, sizeof bytes - 1, bytes                           \
     }
 
 static const struct receive_case cases[] = {

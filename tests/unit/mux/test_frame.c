@@ -99,7 +99,7 @@ static void refuse_open(const char *what, enum err expected, const void *payload
     enum err e = frame_get_open(&frame, &out);
     ok(e == expected, "OPEN with %s: %s", what, err_name(e));
 }
-#define REFUSE_OPEN(what, expected, text) refuse_open(what, expected, text, sizeof(text) - 1)
+#define REFUSE_OPEN(what, expected, text) refuse_open(what, expected, text, sizeof text - 1)
 #define ID                                "\0\0\0\0\0\0\0\1"
 
 static void test_bad_open(void)

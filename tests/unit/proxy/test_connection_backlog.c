@@ -18,7 +18,7 @@ static size_t kept_memory(const struct connection *connection)
 {
     size_t memory = 0;
     for (const struct message *piece = connection->backlog.first; piece; piece = piece->next)
-        memory += sizeof(*piece) + piece->capacity;
+        memory += sizeof *piece + piece->capacity;
     return memory;
 }
 
@@ -26,7 +26,7 @@ static size_t kept_memory(const struct connection *connection)
 static size_t read_right(int fd, size_t from)
 {
     uint8_t bytes[4096];
-    ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    ssize_t n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
     size_t right = 0;
     while (n > 0 && right < (size_t)n && bytes[right] == byte_at(from + right))
         right++;

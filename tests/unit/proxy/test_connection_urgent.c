@@ -21,12 +21,12 @@ static void on_readable(struct connection_events *events)
     struct reader *reader = container_of(events, struct reader, events);
     bool end;
     reader->length += connection_fill(reader->connection, (uint8_t *)reader->got + reader->length,
-                                      sizeof(reader->got) - reader->length, &end);
+                                      sizeof reader->got - reader->length, &end);
 }
 
 static void tcp_pair(int ends[2])
 {
-    struct address address = {.length = sizeof(address.in), .in.sin_family = AF_INET};
+    struct address address = {.length = sizeof address.in, .in.sin_family = AF_INET};
     address.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int listener = socket(AF_INET, SOCK_STREAM, 0);
     must(bind(listener, &address.any, address.length) == 0 && listen(listener, 1) == 0);

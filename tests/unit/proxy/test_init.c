@@ -22,8 +22,8 @@ struct result {
 static struct result init(const char *directory, const char *host)
 {
     struct result result = {0};
-    FILE *out = fmemopen(result.out, sizeof(result.out) - 1, "w");
-    FILE *err = fmemopen(result.err, sizeof(result.err) - 1, "w");
+    FILE *out = fmemopen(result.out, sizeof result.out - 1, "w");
+    FILE *err = fmemopen(result.err, sizeof result.err - 1, "w");
     must(out && err);
     result.code =
         init_write(&(struct init_options){.directory = directory, .host = host}, out, err);
@@ -35,8 +35,8 @@ static struct result init(const char *directory, const char *host)
 static struct result init_raw(const char *directory)
 {
     struct result result = {0};
-    FILE *out = fmemopen(result.out, sizeof(result.out) - 1, "w");
-    FILE *err = fmemopen(result.err, sizeof(result.err) - 1, "w");
+    FILE *out = fmemopen(result.out, sizeof result.out - 1, "w");
+    FILE *err = fmemopen(result.err, sizeof result.err - 1, "w");
     must(out && err);
     result.code = init_write(&(struct init_options){.directory = directory, .raw = true}, out, err);
     fclose(out);
@@ -49,7 +49,7 @@ static const char *in_top(const char *name)
     static char paths[4][128];
     static unsigned next;
     char *path = paths[next++ % 4];
-    snprintf(path, sizeof(paths[0]), "%s/%s", top, name);
+    snprintf(path, sizeof paths[0], "%s/%s", top, name);
     return path;
 }
 
@@ -63,7 +63,7 @@ static mode_t mode_of(const char *name)
 static struct config *load(const char *name)
 {
     char said[1024] = "";
-    FILE *out = fmemopen(said, sizeof(said) - 1, "w");
+    FILE *out = fmemopen(said, sizeof said - 1, "w");
     must(out);
     struct config *config = config_load(in_top(name), out, tls_credentials_check_pair);
     fclose(out);
@@ -133,7 +133,7 @@ static void test_refusals(void)
     ok(r.code == 1 && strstr(r.err, "Not a directory"), "a file in place of the directory");
     static const char *const wrong[] = {"", "h:9899", "[::1]", "a b", "1.2.3", "h\"; x = \"", "é"};
     bool refused = true;
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         refused &= init(in_top("e"), wrong[i]).code == 1;
     ok(refused && access(in_top("e"), F_OK) != 0, "hosts that are none");
 }
@@ -148,12 +148,12 @@ static void test_hosts(void)
         {"2001:db8::7", "[2001:db8::7]:9899", "[::]:9899"},
     };
     char name[32], file[64];
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        snprintf(name, sizeof(name), "host%zu", i);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(name, sizeof name, "host%zu", i);
         must(init(in_top(name), rows[i].host).code == 0);
-        snprintf(file, sizeof(file), "%s/client.cfg", name);
+        snprintf(file, sizeof file, "%s/client.cfg", name);
         struct config *client = load(file);
-        snprintf(file, sizeof(file), "%s/server.cfg", name);
+        snprintf(file, sizeof file, "%s/server.cfg", name);
         struct config *server = load(file);
         ok(client && strcmp(client->tunnels[0].remote[0].text, rows[i].remote) == 0 && server &&
                strcmp(server->tunnels[0].local[0].text, rows[i].local) == 0,
@@ -171,7 +171,7 @@ int main(void)
     test_refusals();
     test_hosts();
     char command[64];
-    snprintf(command, sizeof(command), "rm -rf '%s'", top);
+    snprintf(command, sizeof command, "rm -rf '%s'", top);
     must(system(command) == 0);
     return tap_done();
 }

@@ -10,8 +10,8 @@
 static const char *print(const char *json)
 {
     static char text[8192];
-    memset(text, 0, sizeof(text));
-    FILE *out = fmemopen(text, sizeof(text) - 1, "w");
+    memset(text, 0, sizeof text);
+    FILE *out = fmemopen(text, sizeof text - 1, "w");
     json_t *report = json_loads(json, 0, NULL);
     must(out && report);
     status_text_print(report, out);

@@ -141,7 +141,7 @@ static void no_rule(void)
     set_rules(&bed, &bed.server.services[BACK]);
     bed_fini(&bed);
     init(&bed, 1);
-    bed.server.workers = check_alloc(sizeof(*bed.server.workers));
+    bed.server.workers = check_alloc(sizeof *bed.server.workers);
     must(worker_init(bed.server.workers, 0, NULL) == 0);
     ok(!side_make_tunnel(&bed.server) && strstr(bed.server.why, "\"back\" listens at the server"),
        "such a tunnel is not begun: %s", bed.server.why);

@@ -35,7 +35,7 @@ static bool key_fits(const struct tls_issue *issue, gnutls_x509_crt_t cert)
 {
     gnutls_x509_privkey_t key;
     unsigned char of_key[64], of_cert[64];
-    size_t key_size = sizeof(of_key), cert_size = sizeof(of_cert);
+    size_t key_size = sizeof of_key, cert_size = sizeof of_cert;
     const char *pem = tls_issue_key_pem(issue);
     gnutls_datum_t text = {(unsigned char *)(uintptr_t)pem, (unsigned)strlen(pem)};
     must(gnutls_x509_privkey_init(&key) == 0);
@@ -53,7 +53,7 @@ static void test_server(const struct tls_issue *ca, gnutls_x509_crt_t ca_cert)
         .name = "server", .hosts = hosts, .host_count = 4, .role = TLS_SERVER, .days = 2};
     struct tls_issue *issue;
     char why[256] = "";
-    ok(tls_issue_endpoint(ca, &request, &issue, why, sizeof(why)) == ERR_OK, "a server %s", why);
+    ok(tls_issue_endpoint(ca, &request, &issue, why, sizeof why) == ERR_OK, "a server %s", why);
     gnutls_x509_crt_t cert = parse(issue);
     ok(key_fits(issue, cert), "its key fits");
     ok(verify(cert, ca_cert, GNUTLS_KP_TLS_WWW_SERVER) == 0, "it is trusted as a server");
@@ -84,8 +84,8 @@ static void test_other_ca(const struct tls_issue *ca, gnutls_x509_crt_t ca_cert)
     struct tls_issue *other, *issue;
     struct tls_issue_request request = {.name = "client", .role = TLS_CLIENT, .days = 2};
     char why[256];
-    must(tls_issue_ca("Other CA", 1, &other, why, sizeof(why)) == ERR_OK);
-    must(tls_issue_endpoint(ca, &request, &issue, why, sizeof(why)) == ERR_OK);
+    must(tls_issue_ca("Other CA", 1, &other, why, sizeof why) == ERR_OK);
+    must(tls_issue_endpoint(ca, &request, &issue, why, sizeof why) == ERR_OK);
     gnutls_x509_crt_t cert = parse(issue), other_cert = parse(other);
     ok(verify(cert, ca_cert, GNUTLS_KP_TLS_WWW_CLIENT) == 0, "a client is trusted as one");
     ok(verify(cert, other_cert, GNUTLS_KP_TLS_WWW_CLIENT) != 0, "but not under another CA");
@@ -100,7 +100,7 @@ int main(void)
     struct tls_issue *ca;
     char why[256] = "";
     unsigned critical = 0;
-    ok(tls_issue_ca("Test CA", 10, &ca, why, sizeof(why)) == ERR_OK, "a CA %s", why);
+    ok(tls_issue_ca("Test CA", 10, &ca, why, sizeof why) == ERR_OK, "a CA %s", why);
     gnutls_x509_crt_t cert = parse(ca);
     ok(gnutls_x509_crt_get_ca_status(cert, &critical) == 1 && critical, "it may sign");
     ok(key_fits(ca, cert), "its key fits");
