@@ -165,6 +165,7 @@ void link_close(struct link *link, enum err why, const char *detail, bool gracef
 
 void link_drain(struct link *link)
 {
+    worker_assert(link->tunnel->home);
     if (link->state != LINK_READY)
         return;
     mux_control_goaway(link->control.mux, ERR_DRAINING);

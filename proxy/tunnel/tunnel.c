@@ -283,6 +283,7 @@ void tunnel_unstart(struct tunnel *tunnel)
 
 int tunnel_start(struct tunnel *tunnel, char *why, size_t why_size)
 {
+    worker_assert(tunnel->base.home);
     if (!tunnel->owner.credentials) {
         snprintf(why, why_size, "%s", tunnel->waits_for);
         return -1;
@@ -299,6 +300,7 @@ int tunnel_start(struct tunnel *tunnel, char *why, size_t why_size)
 
 void tunnel_drain(struct tunnel *tunnel)
 {
+    worker_assert(tunnel->base.home);
     if (atomic_exchange(&tunnel->base.draining, true))
         return;
     attempt_stop(&tunnel->attempt);
@@ -332,6 +334,7 @@ void tunnel_close(struct tunnel *tunnel, enum err why)
 
 bool tunnel_is_gone(const struct tunnel *tunnel)
 {
+    worker_assert(tunnel->base.home);
     return !tunnel->owner.links && attempt_is_over(&tunnel->attempt) &&
            TAILQ_EMPTY(&tunnel->waiting.parked);
 }
